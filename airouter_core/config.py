@@ -1,0 +1,223 @@
+"""Configuration: declared as attrs classes, loaded from plain mappings and the environment, with errors that help."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+import attrs
+
+from .errors import ConfigurationError, MissingApiKeyError
+from .values.kinds import Kind, checked, parsed, within
+
+ConfigType = TypeVar("ConfigType", bound="ProviderConfig")
+Factory = Callable[[], Any]
+
+
+def setting(
+    kind: Kind,
+    *,
+    default: Any = None,
+    factory: Factory | None = None,
+    env: tuple[str, ...] = (),
+    secret: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    choices: tuple[Any, ...] = (),
+    also: tuple[Kind, ...] = (),
+    description: str = "",
+) -> Any:
+    """A field of a configuration class.
+
+    Args:
+        kind: what its values are; ``also`` names further kinds that it takes.
+        env: environment variables that give the value when the mapping does not, in order.
+        secret: keep it out of ``repr``, logs and errors.
+        minimum, maximum, above, choices: as in :class:`~airouter_core.declarations.Parameter`.
+    """
+
+    def convert(value: Any) -> Any:
+        return None if value is None else _converted(value, (kind, *also))
+
+    def validate(_instance: object, _attribute: object, value: Any) -> None:
+        if value is not None:
+            within(value, minimum=minimum, maximum=maximum, above=above, choices=choices)
+
+    metadata = {"kind": kind, "env": env, "secret": secret, "description": description, "choices": choices}
+    if factory is not None:
+        return attrs.field(
+            factory=factory, converter=convert, validator=validate, repr=not secret, metadata=metadata, kw_only=True
+        )
+    return attrs.field(
+        default=default, converter=convert, validator=validate, repr=not secret, metadata=metadata, kw_only=True
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ProviderConfig:
+    """What every provider can be told."""
+
+    unsupported_parameters: Literal["warn", "error"] = setting(
+        "string",
+        default="warn",
+        choices=("warn", "error"),
+        description="what to do with a known parameter that the provider or model does not take",
+    )
+    log_content: bool = setting("boolean", default=False, description="write prompts and answers to the DEBUG log")
+
+
+@attrs.frozen(kw_only=True)
+class HttpConfig(ProviderConfig):
+    """What every provider that is reached over HTTP can be told."""
+
+    base_url: str = setting("string", default="", description="address of the API")
+    api_key: str | None = setting("string", secret=True, description="key")
+    timeout: float = setting("number", default=300.0, above=0, description="seconds of silence before giving up")
+    connect_timeout: float = setting("number", default=10.0, above=0, description="seconds to wait for a connection")
+    deadline: float | None = setting("number", above=0, description="seconds for a whole call with its retries")
+    max_retries: int = setting(
+        "integer", default=2, minimum=0, maximum=20, description="further attempts after a passing failure"
+    )
+    verify_ssl: bool | str = setting(
+        "boolean", default=True, also=("path",), description="false: accept any certificate; a path: trust this CA file"
+    )
+    proxies: Mapping[str, str] = setting(
+        "mapping", factory=dict, secret=True, description="proxy by scheme, such as {'https': 'http://proxy:8080'}"
+    )
+    custom_headers: Mapping[str, str] = setting(
+        "mapping", factory=dict, secret=True, description="headers to add to each request"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        _check_address(self.base_url)
+        for name, headers in (("custom_headers", self.custom_headers), ("proxies", self.proxies)):
+            if not all(isinstance(key, str) and isinstance(value, str) for key, value in headers.items()):
+                raise ValueError(f"{name} must map strings to strings")
+        for key, value in self.custom_headers.items():
+            if any(character in "\r\n\0" for character in key + value):
+                raise ValueError(f"custom_headers: {key!r} holds a line break")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must appear in no output."""
+        hidden = [self.api_key, *self.custom_headers.values()]
+        return tuple(value for value in hidden if value and len(value) >= MINIMUM_SECRET)
+
+    def url(self, path: str) -> str:
+        """The address of ``path`` below ``base_url``."""
+        return self.base_url.rstrip("/") + "/" + path.lstrip("/")
+
+
+MINIMUM_SECRET = 6
+"""Shorter values are no secrets, and replacing them would garble messages."""
+
+
+def load_config(
+    config_class: type[ConfigType],
+    values: Mapping[str, Any] | None,
+    *,
+    provider: str,
+    environ: Mapping[str, str] | None = None,
+    api_key_env: str | None = None,
+) -> ConfigType:
+    """Make a configuration from a mapping, and from the environment for what the mapping leaves out.
+
+    Args:
+        environ: ``os.environ`` unless given.
+        api_key_env: the variable that holds the key by custom.
+
+    Raises:
+        ConfigurationError: a key is unknown (the message suggests one), or a value is wrong.
+    """
+    if not isinstance(values, Mapping | None):
+        raise ConfigurationError(f"{provider}: config must be a mapping, not {type(values).__name__}")
+    environ = os.environ if environ is None else environ
+    fields = {field.name: field for field in attrs.fields(config_class)}
+    given = {name: value for name, value in (values or {}).items() if value is not None}
+    for name in given:
+        if name not in fields:
+            raise ConfigurationError(f"{provider}: {_unknown(name, fields)}")
+    for name, field in fields.items():
+        if name in given:
+            continue
+        names = (*field.metadata.get("env", ()), *((api_key_env,) if name == "api_key" and api_key_env else ()))
+        if variable := next((variable for variable in names if environ.get(variable)), None):
+            given[name] = _from_environment(environ[variable], variable, field, provider)
+    return _built(config_class, given, provider)
+
+
+def require_api_key(api_key: str | None, *, provider: str, variable: str | None) -> str:
+    """The key.
+
+    Raises:
+        MissingApiKeyError: there is none; the message says where to put it.
+    """
+    if api_key and api_key.strip():
+        return api_key
+    where = f"set the environment variable {variable}, or pass" if variable else "pass"
+    raise MissingApiKeyError(f"{provider} needs an API key: {where} {{'api_key': ...}} in its configuration")
+
+
+def _built(config_class: type[ConfigType], given: Mapping[str, Any], provider: str) -> ConfigType:
+    # Each value is tried alone first, so that the message can name the setting at fault.
+    for name, value in given.items():
+        field = getattr(attrs.fields(config_class), name)
+        try:
+            converted = field.converter(value) if field.converter else value
+            if field.validator:
+                field.validator(None, field, converted)
+        except (ValueError, TypeError) as error:
+            shown = "has an invalid value" if field.metadata.get("secret") else str(error)
+            raise ConfigurationError(f"{provider}: setting {name} {shown}") from None
+    try:
+        return config_class(**given)
+    except ConfigurationError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{provider}: {error}") from error
+
+
+def _converted(value: Any, kinds: tuple[Kind, ...]) -> Any:
+    for kind in kinds[1:]:
+        try:
+            return checked(value, kind)
+        except ValueError:
+            continue
+    return checked(value, kinds[0])
+
+
+def _from_environment(text: str, variable: str, field: attrs.Attribute[Any], provider: str) -> Any:
+    try:
+        return parsed(text, field.metadata.get("kind", "string"))
+    except ValueError as error:
+        shown = "has an invalid value" if field.metadata.get("secret") else str(error)
+        raise ConfigurationError(f"{provider}: environment variable {variable} {shown}") from None
+
+
+def _unknown(name: str, fields: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(str(name), fields, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
+    return f"unknown setting {name!r}; {hint}"
+
+
+def _check_address(address: str) -> None:
+    if not address:
+        return
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+        parts = None
+    if not usable or parts is None:
+        shown = address if "@" not in address else "…@" + address.rpartition("@")[2]
+        raise ValueError(f"base_url must look like 'https://host/v1', not {shown!r}")
+    if parts.username or parts.password:
+        raise ValueError("base_url must hold no user name or password; use api_key or custom_headers")
+    if parts.query or parts.fragment:
+        raise ValueError("base_url must have no query and no fragment")

@@ -1,0 +1,120 @@
+"""What may differ between servers of one format, as a value; and the wire that it makes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from ...config import HttpConfig
+from ...declarations import ParameterSupport
+from ...errors import ProviderError
+from ...values.events import StreamEvent
+from ...values.messages import Message
+from ...values.request import Request
+from ...values.usage import Cost
+from ...wire.failures import ErrorTable
+from ...wire.http import Headers, HttpRequest, Wire, bearer, json_request
+from ...wire.json import decoded_object
+from ...wire.sse import ServerSentEvent, SseDecoder
+from ...wire.streams import FramedParser
+from .errors import failure_of
+from .reader import ChatReader
+from .request import chat_body
+
+Body = dict[str, Any]
+
+
+def _as_is(body: Body, request: Request, config: Any) -> Body:
+    return body
+
+
+def _no_cost(usage: Mapping[str, Any]) -> Cost | None:
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class ChatDialect:
+    """One server's way of speaking the format.
+
+    Attributes:
+        provider: the key of its options and metadata.
+        parameters: which parameters it takes, and under which names.
+        errors: what its codes mean.
+        path: below ``base_url``.
+        headers: from the configuration: the key, and who is asking.
+        system_role: what a system message is called, by model.
+        reasoning_fields: where the text of the reasoning stands, in order of preference.
+        sent_message: a last change to each message sent, where history carries what only this server understands.
+        adapt: a last change to the body.
+        metadata_fields: fields of an answer that are kept as metadata.
+        part_fields: lists in an answer whose items are collected and kept with the message, to be sent back.
+        cost: what an answer cost, from its usage.
+    """
+
+    provider: str
+    errors: ErrorTable
+    parameters: tuple[ParameterSupport, ...] = ()
+    path: str = "chat/completions"
+    headers: Callable[[Any], Headers] = bearer
+    system_role: Callable[[str], str] = lambda model: "system"
+    reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
+    sent_message: Callable[[dict[str, Any], Message], dict[str, Any]] = lambda sent, message: sent
+    adapt: Callable[[Body, Request, Any], Body] = _as_is
+    metadata_fields: tuple[str, ...] = ("system_fingerprint", "service_tier", "timings")
+    part_fields: tuple[str, ...] = ()
+    cost: Callable[[Mapping[str, Any]], Cost | None] = _no_cost
+    support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
+    request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
+
+    def wire(self) -> Wire:
+        """The wire of this server."""
+        return Wire(
+            build_request=functools.partial(_build_request, self),
+            parse_body=functools.partial(_parse_body, self),
+            open_stream=functools.partial(_open_stream, self),
+            parse_error=functools.partial(parse_error, self.errors),
+            support=self.support,
+            request_id_headers=self.request_id_headers,
+        )
+
+
+def parse_error(table: ErrorTable, status: int, headers: Headers, body: bytes) -> ProviderError:
+    """The error of an answer whose status is one."""
+    return table.error(failure_of(body, status), status=status, body=body)
+
+
+def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
+    rows = dialect.support(request, config)
+    body = chat_body(
+        request,
+        dialect.parameters if rows is None else rows,
+        stream=stream,
+        system_role=dialect.system_role(request.model),
+        sent_message=dialect.sent_message,
+    )
+    body = dialect.adapt(body, request, config)
+    return json_request(config, "POST", dialect.path, body, headers=dialect.headers(config))
+
+
+def _parse_body(dialect: ChatDialect, body: bytes) -> Iterable[StreamEvent]:
+    reader = _reader(dialect)
+    yield from reader.read_answer(decoded_object(body))
+    yield from reader.end()
+
+
+def _open_stream(dialect: ChatDialect) -> FramedParser[ServerSentEvent]:
+    return FramedParser(SseDecoder(), _reader(dialect))
+
+
+def _reader(dialect: ChatDialect) -> ChatReader:
+    return ChatReader(
+        dialect.provider,
+        dialect.errors,
+        reasoning_fields=dialect.reasoning_fields,
+        metadata_fields=dialect.metadata_fields,
+        part_fields=dialect.part_fields,
+        cost=dialect.cost,
+    )

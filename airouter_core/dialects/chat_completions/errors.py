@@ -1,0 +1,84 @@
+"""What a chat-completions server says about a failure, in the several shapes that are in use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import (
+    AuthenticationError,
+    ContentFilteredError,
+    ContextLengthError,
+    ModelNotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitedError,
+    ServerError,
+)
+from ...wire.failures import ErrorClass, Failure, text_failure
+from ...wire.json import mapping
+
+COMMON_CODES: Mapping[str, ErrorClass] = {
+    "authentication_error": AuthenticationError,
+    "invalid_api_key": AuthenticationError,
+    "permission_error": PermissionDeniedError,
+    "model_not_found": ModelNotFoundError,
+    "context_length_exceeded": ContextLengthError,
+    "insufficient_quota": QuotaExceededError,
+    "rate_limit_exceeded": RateLimitedError,
+    "rate_limit_error": RateLimitedError,
+    "content_filter": ContentFilteredError,
+    "content_policy_violation": ContentFilteredError,
+    "server_error": ServerError,
+    "overloaded_error": OverloadedError,
+    "server_is_overloaded": OverloadedError,
+    "slow_down": OverloadedError,
+}
+"""Codes that mean the same wherever they were seen."""
+
+
+def failure_of(body: bytes, status: int | None) -> Failure:
+    """Read the body of a failure: an error object, an error text, ``{"detail": ...}``, or something else."""
+    try:
+        content = json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return text_failure(body, status)
+    if isinstance(content, list) and content:
+        content = content[0]
+    if not isinstance(content, Mapping):
+        return text_failure(body, status)
+    return failure_in(content.get("error", content), content)
+
+
+def failure_in(error: Any, around: Mapping[str, Any] | None = None) -> Failure:
+    """Read an error object, wherever it stands."""
+    if isinstance(error, str):
+        return Failure(message=error)
+    error = mapping(error)
+    metadata = mapping(error.get("metadata"))
+    codes = [
+        error.get("code"),
+        error.get("type"),
+        error.get("error_type"),
+        metadata.get("error_type"),
+    ]
+    named = tuple(code for code in codes if isinstance(code, str) and code)
+    message = error.get("message") or error.get("detail") or (around or {}).get("message")
+    return Failure(
+        message=message if isinstance(message, str) else json.dumps(message or dict(error))[:400],
+        codes=named,
+        error_type=next((code for code in (error.get("type"), *named) if isinstance(code, str)), None),
+    )
+
+
+def status_in(error: Any) -> int | None:
+    """The status that an error inside an answer stands for, where its code is one."""
+    error = mapping(error)
+    for value in (error.get("code"), error.get("http_status"), error.get("status")):
+        if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
+            return value
+        if isinstance(value, str) and value.isdigit() and 400 <= int(value) < 600:
+            return int(value)
+    return None

@@ -1,0 +1,303 @@
+"""From the JSON of a chat completion to events.
+
+A whole answer is read as one chunk in which ``message`` stands for ``delta``: there is one path. The common case, a
+chunk with one piece of text, comes first and does little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from ...errors import ProtocolError
+from ...values.events import (
+    Alternative,
+    CostReported,
+    Finish,
+    FinishReason,
+    MetadataReported,
+    PartAdded,
+    PartEnd,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    StreamStart,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageReported,
+)
+from ...values.messages import FilePart
+from ...values.usage import Cost, Usage, count
+from ...wire.failures import ErrorTable
+from ...wire.json import decoded_object, items, mapping, text
+from ...wire.sse import ServerSentEvent
+from .errors import failure_in, status_in
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+class ChatReader:
+    """Reads the chunks of one answer; a :class:`~airouter_core.wire.streams.FrameReader`."""
+
+    def __init__(
+        self,
+        provider: str,
+        errors: ErrorTable,
+        *,
+        reasoning_fields: tuple[str, ...],
+        metadata_fields: tuple[str, ...],
+        part_fields: tuple[str, ...],
+        cost: Callable[[Mapping[str, Any]], Cost | None],
+    ) -> None:
+        self._provider = provider
+        self._errors = errors
+        self._reasoning_fields = reasoning_fields
+        self._metadata_fields = metadata_fields
+        self._part_fields = part_fields
+        self._cost = cost
+        self._choices: dict[int, _Choice] = {}
+        self._started = False
+        self._metadata: dict[str, Any] = {}
+        self.done = False
+
+    def read(self, frame: ServerSentEvent) -> Iterable[StreamEvent]:
+        """The events of one server-sent event."""
+        if frame.data == "[DONE]":
+            self.done = True
+            return ()
+        if self.done:
+            return ()
+        return self._chunk(decoded_object(frame.data))
+
+    def read_answer(self, answer: Mapping[str, Any]) -> Iterable[StreamEvent]:
+        """The events of a whole answer.
+
+        Raises:
+            ProtocolError: it holds no choice.
+        """
+        yield from self._chunk(answer)
+        if not self._choices:
+            raise ProtocolError("the provider sent an answer without choices")
+        self.done = True
+
+    def end(self) -> Iterator[StreamEvent]:
+        """What only the end completes."""
+        for index, choice in sorted(self._choices.items()):
+            yield from _for_choice(index, choice.end(self._provider, finished=self.done))
+        if self._metadata:
+            yield MetadataReported({self._provider: self._metadata})
+
+    def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        if not self._started and "error" not in chunk:
+            self._started = True
+            yield StreamStart(chunk.get("model"), chunk.get("id"))
+        for choice in items(chunk.get("choices")):
+            index = choice.get("index") or 0
+            delta = choice.get("delta") or choice.get("message")
+            if delta:
+                if index:
+                    yield from _for_choice(index, self._delta(index, delta))
+                elif (content := delta.get("content")) and type(content) is str and len(delta) <= 2:
+                    # "role" beside the text, at most: nothing else to look for.
+                    self._choice(0)
+                    yield TextDelta(content)
+                else:
+                    yield from self._delta(0, delta)
+            if len(choice) > 2:
+                yield from self._rest_of(index, choice)
+        if chunk.get("usage"):
+            yield from self._usage(chunk["usage"])
+        if chunk.get("error"):
+            error = chunk["error"]
+            raise self._errors.error(failure_in(error, chunk), status=status_in(error), inside=True)
+        if len(chunk) > 5:
+            self._keep(chunk)
+
+    def _rest_of(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        state = self._choice(index)
+        if choice.get("error"):
+            error = choice["error"]
+            raise self._errors.error(failure_in(error), status=status_in(error), inside=True)
+        if logprobs := mapping(choice.get("logprobs")):
+            state.logprobs.extend(items(logprobs.get("content")))
+        if native := choice.get("native_finish_reason"):
+            self._metadata["native_finish_reason"] = native
+        if (reason := choice.get("finish_reason")) and not state.finished:
+            state.finished = True
+            yield from _for_choice(index, state.finish(reason))
+
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        state = self._choice(index)
+        yield from self._reasoning(delta)
+        yield from _content(delta.get("content"))
+        if refusal := text(delta.get("refusal")):
+            yield RefusalDelta(refusal)
+        for position, call in enumerate(items(delta.get("tool_calls"))):
+            yield from state.tool_call(call, position)
+        for image in items(delta.get("images")):
+            if address := text(mapping(mapping(image).get("image_url")).get("url")):
+                yield PartAdded(FilePart.from_url(address))
+        self._collect(state, delta)
+
+    def _reasoning(self, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        for field in self._reasoning_fields:
+            if reasoning := delta.get(field):
+                if isinstance(reasoning, str):
+                    yield ReasoningDelta(reasoning)
+                return
+
+    def _collect(self, state: _Choice, delta: Mapping[str, Any]) -> None:
+        for field in self._part_fields:
+            state.kept.setdefault(field, []).extend(items(delta.get(field)))
+        state.annotations.extend(items(delta.get("annotations")))
+        if function_call := delta.get("function_call"):
+            self._metadata["function_call"] = function_call
+        if audio := mapping(delta.get("audio")):
+            state.add_audio(audio)
+
+    def _usage(self, usage: Any) -> Iterator[StreamEvent]:
+        usage = mapping(usage)
+        yield UsageReported(usage_of(usage))
+        cost = self._cost(usage)
+        if cost is not None:
+            yield CostReported(cost)
+
+    def _keep(self, chunk: Mapping[str, Any]) -> None:
+        for field in self._metadata_fields:
+            if (value := chunk.get(field)) is not None:
+                self._metadata[field] = value
+
+    def _choice(self, index: int) -> _Choice:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice()
+        return choice
+
+
+@attrs.define
+class _OpenCall:
+    """A call whose fragments are still coming. It begins when its name is known."""
+
+    ordinal: int
+    id: str = ""
+    name: str = ""
+    begun: bool = False
+    held_back: str = ""
+
+
+@attrs.define
+class _Choice:
+    """What must be remembered of one answer."""
+
+    calls: list[_OpenCall] = attrs.field(factory=list)
+    by_index: dict[int, _OpenCall] = attrs.field(factory=dict)
+    logprobs: list[Any] = attrs.field(factory=list)
+    annotations: list[Any] = attrs.field(factory=list)
+    kept: dict[str, list[Any]] = attrs.field(factory=dict)
+    audio: dict[str, str] = attrs.field(factory=dict)
+    finished: bool = False
+
+    def tool_call(self, fragment: Any, position: int) -> Iterator[StreamEvent]:
+        """Take one fragment. Servers differ: an index may be missing or used twice, a name may come late."""
+        fragment = mapping(fragment)
+        function = mapping(fragment.get("function") or fragment.get("custom"))
+        index = fragment.get("index")
+        index = position if index is None else index
+        name, identity = text(function.get("name")), text(fragment.get("id"))
+        call = self.by_index.get(index)
+        if call is None or (identity and name and call.id and identity != call.id):
+            call = self.by_index[index] = _OpenCall(len(self.calls))
+            self.calls.append(call)
+        call.id = call.id or identity
+        call.name = call.name or name
+        arguments = function.get("arguments", function.get("input"))
+        piece = arguments if isinstance(arguments, str) else _as_text(arguments)
+        if not call.begun and call.name:
+            call.begun = True
+            yield ToolCallStart(call.ordinal, call.id or f"call_{call.ordinal}", call.name)
+            piece = call.held_back + piece
+        if not call.begun:
+            call.held_back += piece
+        elif piece:
+            yield ToolCallDelta(call.ordinal, piece)
+
+    def add_audio(self, audio: Mapping[str, Any]) -> None:
+        """Take one fragment of spoken answer: base64 of the sound, and its words."""
+        for field in ("data", "transcript"):
+            self.audio[field] = self.audio.get(field, "") + text(audio.get(field))
+        for field in ("id", "expires_at"):
+            if audio.get(field):
+                self.audio[field] = audio[field]
+
+    def finish(self, reason: Any) -> Iterator[StreamEvent]:
+        """Take the finish reason."""
+        for call in self.calls:
+            if call.begun:
+                yield ToolCallEnd(call.ordinal)
+        known = FINISH_REASONS.get(str(reason), "other")
+        yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
+
+    def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:
+        """Give what was collected; an answer that ended in good order without a reason has ended."""
+        kept: dict[str, Any] = {field: values for field, values in self.kept.items() if values}
+        if self.logprobs:
+            kept["logprobs"] = self.logprobs
+        if self.annotations:
+            kept["annotations"] = self.annotations
+        if data := self.audio.pop("data", ""):
+            yield PartAdded(FilePart.from_data(data, media_type="audio/*"))
+        if self.audio:
+            kept["audio"] = self.audio
+        if kept:
+            yield PartEnd({provider: kept})
+            yield MetadataReported({provider: kept})
+        if finished and not self.finished:
+            self.finished = True
+            yield Finish("tool_calls" if self.calls else "other")
+
+
+def usage_of(usage: Mapping[str, Any]) -> Usage:
+    """Usage in this format's terms: ``prompt_tokens`` holds cached tokens, ``completion_tokens`` holds reasoning."""
+    prompt = mapping(usage.get("prompt_tokens_details"))
+    completion = mapping(usage.get("completion_tokens_details"))
+    return Usage(
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        cache_read_tokens=count(prompt.get("cached_tokens")),
+        cache_write_tokens=count(prompt.get("cache_write_tokens")),
+        reasoning_tokens=count(completion.get("reasoning_tokens")),
+        raw=dict(usage),
+    )
+
+
+def _content(content: Any) -> Iterator[StreamEvent]:
+    if isinstance(content, str):
+        if content:
+            yield TextDelta(content)
+        return
+    for part in items(content):
+        if said := text(mapping(part).get("text")):
+            yield TextDelta(said)
+
+
+def _for_choice(index: int, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+    return (Alternative(index, event) for event in events) if index else events
+
+
+def _as_text(arguments: Any) -> str:
+    import json
+
+    return "" if arguments is None else json.dumps(arguments)

@@ -1,0 +1,76 @@
+"""Making providers from names and mappings."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .config import HttpConfig, ProviderConfig, load_config
+from .declarations import ProviderInfo
+from .errors import AirouterError
+from .plugins import Plugins, installed, loading
+
+if TYPE_CHECKING:
+    from .provider import Provider
+
+
+def create_provider(
+    name: str, config: Mapping[str, Any] | None = None, *, plugins: Plugins | None = None
+) -> Provider[Any]:
+    """Make a provider. Nothing is sent, and no connection is opened.
+
+    Args:
+        name: canonical name or alias.
+        config: its settings; what is left out comes from the environment, then from the defaults.
+        plugins: those installed, unless given.
+
+    Raises:
+        UnknownProviderError: no plugin declares this provider; the message says what to install.
+        ConfigurationError: a setting is unknown or wrong, or the plugin is broken.
+    """
+    plugins = plugins or installed()
+    info = plugins.provider(name)
+    loaded = _load_config(info, config)
+    provider_class = _imported(info, info.target)
+    provider: Provider[Any] = provider_class(loaded, info, plugins)
+    return provider
+
+
+def list_providers(*, plugins: Plugins | None = None) -> list[ProviderInfo]:
+    """All providers that can be created, by name. Imports no implementation."""
+    return (plugins or installed()).providers()
+
+
+def validate_provider_config(
+    name: str, config: Mapping[str, Any] | None = None, *, plugins: Plugins | None = None
+) -> tuple[bool, str | None]:
+    """Whether a provider could be made from this configuration, and why not. Asks no network, and never raises."""
+    try:
+        info = (plugins or installed()).provider(name)
+        _load_config(info, config)
+    except AirouterError as error:
+        return False, str(error)
+    return True, None
+
+
+def config_class(info: ProviderInfo) -> type[ProviderConfig]:
+    """The class of a provider's configuration.
+
+    Raises:
+        PluginLoadError: it cannot be imported.
+    """
+    if info.config_target is None:
+        return HttpConfig
+    found: type[ProviderConfig] = _imported(info, info.config_target)
+    return found
+
+
+def _load_config(info: ProviderInfo, config: Mapping[str, Any] | None) -> ProviderConfig:
+    return load_config(config_class(info), config, provider=info.name, api_key_env=info.api_key_env)
+
+
+def _imported(info: ProviderInfo, target: str) -> Any:
+    module_name, _, attribute = target.partition(":")
+    with loading(f"provider {info.name!r} of {info.distribution} cannot be imported from {target!r}; reinstall it"):
+        return getattr(importlib.import_module(module_name), attribute)

@@ -1,0 +1,87 @@
+"""What a plugin can do: the hooks, their contracts, and when each runs.
+
+Mark an implementation with :data:`hookimpl`; take only the arguments you need. Order of one call::
+
+    airouter_admit_call      every plugin is asked; one that raises CallVetoedError ends it here, unstarted
+    airouter_call_started
+    airouter_answer_call     the first that answers wins, and the provider is not asked
+    …                        otherwise the provider answers
+    airouter_call_ended      once for each start, also when the reader of a stream stops early
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from .calls import Call, Outcome
+    from .declarations import Command, Parameter, ProviderInfo
+    from .values.response import Response
+
+PROJECT = "airouter"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def airouter_providers() -> Iterable[ProviderInfo]:  # type: ignore[empty-body]  # a specification has no body
+    """Declare providers.
+
+    Runs once per process, when anything is first asked about providers. Return values only: the implementation is
+    named by ``ProviderInfo.target`` and imported by its first use. An exception marks the plugin as broken; it is
+    named by ``airouter plugins``, and all others go on.
+    """
+
+
+@hookspec
+def airouter_parameters(provider: str) -> Iterable[Parameter]:  # type: ignore[empty-body]  # as above
+    """Declare canonical parameters, or spellings of them, that the core does not know.
+
+    Runs once for each provider whose parameters are needed.
+
+    Args:
+        provider: canonical name of the provider asked for; return nothing for those you do not mean.
+
+    A spelling that already belongs to another parameter is a ``PluginConflictError`` for whoever uses that provider.
+    """
+
+
+@hookspec
+def airouter_commands() -> Iterable[Command]:  # type: ignore[empty-body]  # as above
+    """Declare commands of the ``airouter`` command line. Runs when that starts; return values only."""
+
+
+@hookspec
+def airouter_admit_call(call: Call) -> None:
+    """Refuse a call before it is made, by raising :class:`~airouter_core.errors.CallVetoedError`.
+
+    Runs after the call's parameters were checked and before anything is sent, in the caller's thread (or event loop:
+    do not block). Any other exception reaches the caller as it is.
+    """
+
+
+@hookspec(firstresult=True)
+def airouter_answer_call(call: Call) -> Response | None:
+    """Answer in the provider's place: a cache, a recording, a fake.
+
+    Runs after ``airouter_call_started``. The first result that is not ``None`` is the answer; a reader of a stream
+    gets it as events. An exception fails the call.
+    """
+
+
+@hookspec
+def airouter_call_started(call: Call) -> None:
+    """Observe that an admitted call begins. An exception is logged, and the call goes on."""
+
+
+@hookspec
+def airouter_call_ended(call: Call, outcome: Outcome) -> None:
+    """Observe how a call ended: a response, an error, or a reader who stopped.
+
+    Runs exactly once for each ``airouter_call_started``, after the last event was read and before the caller goes on.
+    An exception is logged, and changes nothing.
+    """

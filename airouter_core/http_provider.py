@@ -1,0 +1,258 @@
+"""HttpProvider: a wire and a transport make a provider."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, ClassVar, Generic, TypeVar
+
+import attrs
+
+from .config import HttpConfig
+from .declarations import ParameterSupport, ProviderInfo
+from .errors import ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
+from .provider import Provider, Surroundings
+from .tokens import estimate_tokens
+from .transports import flow as flows
+from .transports.exchange import Exchange, Policy, broke_after_the_end
+from .transports.flow import Emit, Flow, HttpResponse, Transport
+from .values.catalog import ModelInfo
+from .values.events import Finish, StreamEvent, StreamStart
+from .values.request import Request
+from .version import VERSION
+from .wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
+from .wire.json import is_html, shown
+
+HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
+Result = TypeVar("Result")
+
+BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes of an answer that is no stream."""
+
+
+class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
+    """A provider reached over HTTP.
+
+    A subclass sets :attr:`wire`, and :attr:`models` if the API lists its models in one answer. What takes more than
+    one request is written as a flow (see :mod:`airouter_core.transports.flow`) and run by :meth:`run`.
+    """
+
+    wire: ClassVar[Wire]
+    models: ClassVar[Operation[list[ModelInfo]]]
+
+    def __init__(self, config: HttpConfigT, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+        super().__init__(config, info, plugins)
+        self._transport: Transport | None = None
+        self._transport_lock = threading.Lock()
+        self._closed = False
+
+    # What a subclass may say otherwise.
+
+    def wire_for(self, request: Request) -> Wire:
+        """The wire for this request, where a provider speaks more than one."""
+        return self.wire
+
+    def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[HttpConfigT]:
+        """What must be there before a request can be built: a started engine, a fetched token.
+
+        Args:
+            request: the chat request, or ``None`` for other operations.
+            options: as given to :meth:`operate`.
+
+        The result is the configuration to build it with; :meth:`disconnect` gets it back at the end of the call.
+        """
+        return flows.given(self.config)
+
+    def disconnect(self, config: HttpConfigT) -> None:
+        """Give back what :meth:`connect` took. Runs once for each, however the call ends; must not block."""
+
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        """List the models; overridden where that takes more than one request."""
+        return (yield from self.operate(self.models))
+
+    def embeddings_flow(self, texts: Sequence[str], model: str | None) -> Flow[list[list[float]]]:
+        """Make embeddings; overridden by providers with the capability ``embeddings``."""
+        raise self._lacks("embeddings")
+
+    def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+        """Count tokens; an estimate unless overridden."""
+        return flows.given(estimate_tokens(text))
+
+    # What Provider asks for.
+
+    def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
+        return self._guarded(flows.stream(self.answer_flow(request, stream=stream), self.transport))
+
+    def support(self, request: Request) -> Iterable[ParameterSupport]:
+        rows = self.wire_for(request).support(request, self.config)
+        return self.info.parameters if rows is None else rows
+
+    def list_models(self) -> list[ModelInfo]:
+        """The models that can be used now.
+
+        Raises:
+            ExecutionError: they cannot be listed.
+        """
+        return self.run(self.models_flow())
+
+    def embeddings(self, texts: Sequence[str], model: str | None) -> list[list[float]]:
+        return self.run(self.embeddings_flow(texts, model))
+
+    def count_tokens(self, text: str, model: str | None = None) -> int:
+        """How many tokens a text is: exact where the provider can say, else an estimate.
+
+        Raises:
+            ExecutionError: the provider was asked and failed.
+        """
+        return self.run(self.tokens_flow(text, model))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        with self._transport_lock:
+            if self._transport is not None:
+                self._transport.close()
+                self._transport = None
+
+    # What subclasses use.
+
+    @property
+    def transport(self) -> Transport:
+        """The transport, made by the first use."""
+        transport = self._transport
+        if transport is None:
+            transport = self._new_transport()
+        return transport
+
+    def run(self, flow: Flow[Result]) -> Result:
+        """Drive a flow that emits no events."""
+        try:
+            return flows.run(flow, self.transport)
+        except ExecutionError as error:
+            raise self._without_secrets(error) from error.__cause__
+
+    def operate(
+        self, operation: Operation[Result], *arguments: Any, model: str | None = None, **options: Any
+    ) -> Flow[Result]:
+        """A flow that asks one endpoint and reads its answer. ``options`` go to :meth:`connect`."""
+        config = yield from self.connect(model, None, **options)
+        try:
+            request = self._complete(operation.build(config, *arguments), config)
+            exchange = Exchange(request, self.wire.parse_error, Policy.of(config))
+            _, body = yield from exchange.fetch(operation.max_bytes)
+        finally:
+            self.disconnect(config)
+        return operation.parse(body)
+
+    def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
+        """The flow of one call: connect, send, read, parse."""
+        config = yield from self.connect(request.model, request)
+        try:
+            wire = self.wire_for(request)
+            http_request = self._complete(wire.build_request(request, config, stream=stream), config)
+            exchange = Exchange(http_request, wire.parse_error, Policy.of(config))
+            yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
+        finally:
+            self.disconnect(config)
+
+    def _fetched(self, wire: Wire, exchange: Exchange) -> Flow[None]:
+        response, body = yield from exchange.fetch(BODY_LIMIT)
+        yield Emit(chain(_start(response, wire), wire.parse_body(body)))
+
+    def _streamed(self, wire: Wire, exchange: Exchange) -> Flow[None]:
+        response = yield from exchange.open()
+        yield Emit(_start(response, wire))
+        content_type = response.headers.get("content-type", "")
+        if content_type.startswith("application/json") and wire.stream_type == EVENT_STREAM:
+            # Some servers do not stream, and some report their errors so.
+            body = b"".join((yield from self._rest(exchange, response)))
+            yield Emit(wire.parse_body(body))
+            return
+        yield from self._parsed(wire, exchange, response)
+
+    def _parsed(self, wire: Wire, exchange: Exchange, response: HttpResponse) -> Flow[None]:
+        parser = wire.open_stream()
+        progress = _Progress()
+        try:
+            data = yield from exchange.read_some(response)
+            if is_html(data):
+                raise ProtocolError(
+                    f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"
+                )
+            while data:
+                yield Emit(progress.watched(parser.feed(data)))
+                if parser.done:
+                    yield from exchange.drain(response)
+                    break
+                data = yield from exchange.read_some(response)
+        except TransportError as error:
+            if not progress.finished:
+                raise
+            yield Emit((broke_after_the_end(error),))
+        yield Emit(parser.close())
+
+    def _rest(self, exchange: Exchange, response: HttpResponse) -> Flow[list[bytes]]:
+        pieces: list[bytes] = []
+        size = 0
+        while data := (yield from exchange.read_some(response)):
+            pieces.append(data)
+            size += len(data)
+            if size > BODY_LIMIT:
+                raise ProtocolError(f"the provider sent more than {BODY_LIMIT} bytes")
+        return pieces
+
+    def _complete(self, request: HttpRequest, config: HttpConfig) -> HttpRequest:
+        headers = {"User-Agent": f"airouter/{VERSION}", **request.headers}
+        if config.custom_headers:
+            given = {name.lower() for name in config.custom_headers}
+            headers = {name: value for name, value in headers.items() if name.lower() not in given}
+            headers.update(config.custom_headers)
+        return attrs.evolve(request, headers=headers)
+
+    def _new_transport(self) -> Transport:
+        from .transports.blocking import RequestsTransport
+
+        with self._transport_lock:
+            if self._closed:
+                raise ConfigurationError(f"this {self.info.name} provider was closed; create another one")
+            if self._transport is None:
+                self._transport = RequestsTransport(self.config)
+            return self._transport
+
+    def _guarded(self, events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
+        try:
+            yield from events
+        except ExecutionError as error:
+            raise self._without_secrets(error) from error.__cause__
+
+    def _without_secrets(self, error: ExecutionError) -> ExecutionError:
+        for secret in self.config.secrets:
+            error.args = tuple(_hide(argument, secret) for argument in error.args)
+            if isinstance(error, ProviderError):
+                error.body = _hide(error.body, secret)
+        if isinstance(error, ProviderError) and error.provider is None:
+            error.provider = self.info.name
+        return error
+
+
+class _Progress:
+    """Notices whether the end of the answer has gone by."""
+
+    finished = False
+
+    def watched(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+        for event in events:
+            if type(event) is Finish:
+                self.finished = True
+            yield event
+
+
+def _start(response: HttpResponse, wire: Wire) -> Iterable[StreamEvent]:
+    headers: Mapping[str, str] = response.headers
+    request_id = next((headers[name] for name in wire.request_id_headers if headers.get(name)), None)
+    return () if request_id is None else (StreamStart(request_id=request_id),)
+
+
+def _hide(value: Any, secret: str) -> Any:
+    return value.replace(secret, "***") if isinstance(value, str) else value

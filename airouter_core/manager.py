@@ -1,0 +1,227 @@
+"""Several providers held together, by name."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import logging
+import os
+import threading
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Self, TypeVar
+
+from .calls import ResponseStream
+from .errors import AirouterError, ConfigurationError, UnknownProviderError
+from .factory import create_provider
+from .plugins import Plugins, installed
+from .provider import Messages, Parameters, Provider
+from .values.catalog import ModelInfo, ProviderStatus
+from .values.response import Response
+
+Result = TypeVar("Result")
+
+LOGGER = logging.getLogger("airouter.manager")
+
+
+class ProviderManager:
+    """Providers by name; several of one kind under names of their own. For many threads at once."""
+
+    def __init__(self, *, plugins: Plugins | None = None) -> None:
+        self._plugins = plugins
+        self._providers: dict[str, Provider[Any]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str], *, plugins: Plugins | None = None) -> ProviderManager:
+        """Add the providers of a ``.json`` or ``.toml`` file: a table for each, keyed by name.
+
+        A table may hold ``provider`` when its key is a name of your own: ``[fast]`` with ``provider = "ollama"``.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or a provider in it cannot be made.
+        """
+        manager = cls(plugins=plugins)
+        try:
+            for name, settings in _read_tables(path).items():
+                kind = settings.pop("provider", name)
+                manager.add_provider(kind, settings, as_name=name)
+        except BaseException:
+            manager.close()
+            raise
+        return manager
+
+    def add_provider(
+        self, name: str, config: Mapping[str, Any] | None = None, *, as_name: str | None = None
+    ) -> Provider[Any]:
+        """Make a provider and keep it, under its canonical name unless ``as_name`` gives another.
+
+        Raises:
+            ConfigurationError: it cannot be made, or the name is taken.
+        """
+        provider = create_provider(name, config, plugins=self._plugins)
+        key = as_name or provider.info.name
+        with self._lock:
+            taken = key in self._providers
+            if not taken:
+                self._providers[key] = provider
+        if taken:
+            provider.close()
+            raise ConfigurationError(
+                f"there is a provider {key!r} already: remove it first, or give this one another name with as_name="
+            )
+        return provider
+
+    def remove_provider(self, name: str) -> None:
+        """Close a provider and forget it.
+
+        Raises:
+            UnknownProviderError: there is none of this name.
+        """
+        key = self._key(name)
+        with self._lock:
+            provider = self._providers.pop(key)
+        provider.close()
+
+    def provider(self, name: str) -> Provider[Any]:
+        """The provider kept under this name, or under the canonical name that this is an alias of.
+
+        Raises:
+            UnknownProviderError: there is none; the message says which there are.
+        """
+        return self._providers[self._key(name)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all providers kept, in the order added."""
+        return tuple(self._providers)
+
+    def execute(
+        self,
+        name: str,
+        model: str,
+        prompt: str,
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> str:
+        """:meth:`Provider.execute` of the provider ``name``."""
+        return self.provider(name).execute(model, prompt, system_prompt, parameters)
+
+    def stream_execute(
+        self,
+        name: str,
+        model: str,
+        prompt: str,
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> Iterator[str]:
+        """:meth:`Provider.stream_execute` of the provider ``name``."""
+        return self.provider(name).stream_execute(model, prompt, system_prompt, parameters)
+
+    def chat(self, name: str, model: str, messages: Messages, **options: Any) -> Response:
+        """:meth:`Provider.chat` of the provider ``name``, with the same options."""
+        return self.provider(name).chat(model, messages, **options)
+
+    def stream_chat(self, name: str, model: str, messages: Messages, **options: Any) -> ResponseStream:
+        """:meth:`Provider.stream_chat` of the provider ``name``, with the same options."""
+        return self.provider(name).stream_chat(model, messages, **options)
+
+    def auto_execute(
+        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+    ) -> str:
+        """Ask the provider that :meth:`select` picks for the model."""
+        return self.provider(self.select(model)).execute(model, prompt, system_prompt, parameters)
+
+    def select(self, model: str) -> str:
+        """The name of the provider to ask for a model.
+
+        First one whose model patterns match (in the order added), then a local one that lists the model.
+
+        Raises:
+            ConfigurationError: none does; the message says which providers there are.
+        """
+        for name, provider in self._providers.items():
+            if any(fnmatchcase(model, pattern) for pattern in provider.info.model_patterns):
+                return name
+        for name, provider in self._providers.items():
+            if provider.info.kind == "local" and model in _models_or_none(provider):
+                return name
+        known = ", ".join(self._providers) or "none"
+        raise ConfigurationError(
+            f"no provider that was added claims the model {model!r} (added: {known}); "
+            "name one: execute(provider, model, prompt)"
+        )
+
+    def list_all_models(self) -> dict[str, list[ModelInfo]]:
+        """The models of all providers, asked at the same time. One that fails has an empty list, and a log entry."""
+
+        def listed(name: str, provider: Provider[Any]) -> list[ModelInfo]:
+            try:
+                return provider.list_models()
+            except AirouterError as error:
+                LOGGER.warning("%s: models cannot be listed: %s", name, error)
+                return []
+
+        return self._each(listed)
+
+    def get_all_info(self) -> dict[str, ProviderStatus]:
+        """The state of all providers, asked at the same time."""
+        return self._each(lambda _, provider: provider.get_info())
+
+    def close(self) -> None:
+        """Close all providers."""
+        with self._lock:
+            providers, self._providers = self._providers, {}
+        for provider in providers.values():
+            provider.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _each(self, ask: Callable[[str, Provider[Any]], Result]) -> dict[str, Result]:
+        providers = dict(self._providers)
+        if not providers:
+            return {}
+        with concurrent.futures.ThreadPoolExecutor(len(providers), thread_name_prefix="airouter") as pool:
+            futures = {name: pool.submit(ask, name, provider) for name, provider in providers.items()}
+            return {name: future.result() for name, future in futures.items()}
+
+    def _key(self, name: str) -> str:
+        if name in self._providers:
+            return name
+        try:
+            canonical = (self._plugins or installed()).provider(name).name
+        except ConfigurationError:
+            canonical = name
+        if canonical in self._providers:
+            return canonical
+        known = ", ".join(self._providers) or "none"
+        raise UnknownProviderError(f"no provider {name!r} was added (added: {known}); add_provider({name!r}) adds it")
+
+
+def _models_or_none(provider: Provider[Any]) -> frozenset[str]:
+    try:
+        return frozenset(name for model in provider.list_models() for name in (model.id, model.name))
+    except AirouterError as error:
+        LOGGER.debug("%s cannot list its models: %s", provider.info.name, error)
+        return frozenset()
+
+
+def _read_tables(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file) if name.endswith(".toml") else json.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {name!r}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name!r} is not valid {'TOML' if name.endswith('.toml') else 'JSON'}: {error}"
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(table, dict) for table in content.values()):
+        raise ConfigurationError(f"{name!r} must hold a table of settings for each provider")
+    return {str(key): dict(table) for key, table in content.items()}

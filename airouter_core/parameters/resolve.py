@@ -1,0 +1,169 @@
+"""From the parameters of a call to those that are sent, with a receipt for each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from ..declarations import Parameter, ParameterSupport
+from ..errors import ParameterError, PluginConflictError
+from ..values.kinds import checked, within
+from ..values.response import ParameterReceipt
+from .canonical import CANONICAL, ELSEWHERE
+
+Policy = Literal["warn", "error"]
+
+
+class ParameterTable:
+    """Canonical parameters by every spelling.
+
+    Raises:
+        PluginConflictError: one spelling stands for two parameters.
+    """
+
+    def __init__(self, more: Iterable[Parameter] = ()) -> None:
+        self._rows: dict[str, Parameter] = {}
+        for row in (*CANONICAL, *more):
+            for spelling in (row.name, *row.aliases):
+                known = self._rows.setdefault(spelling, row)
+                if known != row:
+                    raise PluginConflictError(
+                        f"parameter spelling {spelling!r} of {row.name!r} already belongs to {known.name!r}; "
+                        "remove one of the two plugins, or ask its author to rename it"
+                    )
+
+    def find(self, spelling: str) -> Parameter:
+        """The parameter that a spelling stands for.
+
+        Raises:
+            ParameterError: there is none; the message says what may have been meant.
+        """
+        if row := self._rows.get(spelling):
+            return row
+        if place := ELSEWHERE.get(spelling):
+            raise ParameterError(f"{spelling!r} is no parameter; it belongs in {place}")
+        near = difflib.get_close_matches(spelling, self._rows, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ParameterError(
+            f"unknown parameter {spelling!r}{hint} (what only one provider understands goes in provider_options)"
+        )
+
+    def __iter__(self) -> Any:
+        return iter({row.name: row for row in self._rows.values()}.values())
+
+
+DEFAULT_TABLE = ParameterTable()
+
+
+@attrs.frozen
+class Resolved:
+    """Parameters ready to be sent.
+
+    Attributes:
+        values: by canonical name, only those that are sent.
+        receipts: one for each parameter given, in the order given.
+        omitted: canonical name and reason of each that was left out although it has a value.
+    """
+
+    values: Mapping[str, Any]
+    receipts: tuple[ParameterReceipt, ...]
+    omitted: Mapping[str, str]
+
+
+def resolve(
+    given: Mapping[str, Any] | None,
+    support: Iterable[ParameterSupport],
+    *,
+    provider: str,
+    table: ParameterTable = DEFAULT_TABLE,
+    unsupported: Policy = "warn",
+) -> Resolved:
+    """Check, name and sort the parameters of one call.
+
+    Args:
+        given: by any spelling. ``None`` as a value means "not given", and has a receipt all the same.
+        support: what the provider takes, for the model of this call.
+        unsupported: what to do with a known parameter that it does not take.
+
+    Raises:
+        ParameterError: unknown, contradictory, of the wrong type, out of range; or not taken, with ``"error"``.
+    """
+    rows = {row.name: row for row in support}
+    values: dict[str, Any] = {}
+    spellings: dict[str, str] = {}
+    receipts: list[ParameterReceipt] = []
+    omitted: dict[str, str] = {}
+    for spelling, value in (given or {}).items():
+        parameter = table.find(spelling)
+        if value is None:
+            receipts.append(ParameterReceipt(parameter.name, spelling, None, "omitted", reason="no value was given"))
+            continue
+        row = rows.get(parameter.name, ParameterSupport(parameter.name))
+        checked_value = _checked(parameter, row, spelling, value)
+        if parameter.name in spellings and checked_value != values[parameter.name]:
+            first = spellings[parameter.name]
+            raise ParameterError(
+                f"{spelling!r} and {first!r} are the same parameter and have different values "
+                f"({checked_value!r} and {values[parameter.name]!r}); give one of them"
+            )
+        spellings.setdefault(parameter.name, spelling)
+        values[parameter.name] = checked_value
+        receipt = _receipt(parameter.name, spelling, checked_value, row, provider)
+        receipts.append(receipt)
+        if receipt.outcome == "omitted":
+            omitted[parameter.name] = receipt.reason or ""
+    if omitted and unsupported == "error":
+        raise ParameterError("; ".join(f"parameter {name!r}: {reason}" for name, reason in omitted.items()))
+    sent = {name: value for name, value in values.items() if name not in omitted}
+    return Resolved(sent, tuple(receipts), omitted)
+
+
+def wire_value(row: ParameterSupport, value: Any) -> Any:
+    """What is sent for a value, which may be another word for it."""
+    if isinstance(value, str) and value in row.said_as:
+        return row.said_as[value]
+    return list(value) if isinstance(value, tuple) else value
+
+
+def place(body: dict[str, Any], parameters: Mapping[str, Any], support: Iterable[ParameterSupport]) -> None:
+    """Write parameters into a request body, each at the path its row names."""
+    rows = {row.name: row for row in support}
+    for name, value in parameters.items():
+        row = rows.get(name)
+        if row is None or row.field is None:
+            continue
+        *path, last = row.field.split(".")
+        target = body
+        for step in path:
+            target = target.setdefault(step, {})
+        target[last] = wire_value(row, value)
+
+
+def _checked(parameter: Parameter, row: ParameterSupport, spelling: str, value: Any) -> Any:
+    try:
+        value = checked(value, parameter.kind)
+        for limits in (parameter, row) if row.field else (parameter,):
+            within(value, minimum=limits.minimum, maximum=limits.maximum, above=limits.above, choices=limits.choices)
+    except ValueError as error:
+        named = spelling if spelling == parameter.name else f"{spelling} ({parameter.name})"
+        raise ParameterError(f"parameter {named} {error}") from error
+    return value
+
+
+def _receipt(name: str, spelling: str, value: Any, row: ParameterSupport, provider: str) -> ParameterReceipt:
+    if row.field is None:
+        return ParameterReceipt(name, spelling, value, "omitted", reason=row.reason or f"{provider} does not take it")
+    sent = wire_value(row, value)
+    said_otherwise = isinstance(value, str) and sent != value
+    return ParameterReceipt(
+        name,
+        spelling,
+        value,
+        "translated" if said_otherwise else "sent",
+        row.field,
+        sent,
+        f"{provider} says {sent!r} for {value!r}" if said_otherwise else None,
+    )

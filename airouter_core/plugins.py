@@ -1,0 +1,319 @@
+"""Plugins: found, loaded one by one, asked through one typed method per hook.
+
+Nobody else touches pluggy. A plugin that cannot be loaded, or that clashes with another, is kept as a
+:class:`PluginProblem`; everything else goes on without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pluggy
+
+from . import hookspecs
+from .declarations import INTERFACE_VERSION, Command, ProviderInfo
+from .errors import PluginConflictError, PluginLoadError, UnknownProviderError
+
+if TYPE_CHECKING:
+    from .calls import Call, Outcome
+    from .parameters.resolve import ParameterTable
+    from .values.response import Response
+
+GROUP = "airouter"
+DISABLED = "AIROUTER_DISABLED_PLUGINS"
+
+LOGGER = logging.getLogger("airouter.plugins")
+
+
+@attrs.frozen
+class PluginSource:
+    """Where a plugin comes from.
+
+    Attributes:
+        name: of the entry point.
+        distribution: what was installed, as ``pip`` names it.
+        target: the module (or object) that the entry point names.
+    """
+
+    name: str
+    distribution: str
+    version: str | None
+    target: str
+
+
+@attrs.frozen
+class PluginProblem:
+    """A plugin that does not work, or not wholly, and what to do about it."""
+
+    source: PluginSource
+    message: str
+    cure: str
+    names: tuple[str, ...] = ()
+    cause: Exception | None = attrs.field(default=None, repr=False, eq=False)
+
+    def __str__(self) -> str:
+        return f"{self.source.distribution}: {self.message}; {self.cure}"
+
+
+@attrs.define
+class _Registered:
+    source: PluginSource
+    providers: tuple[ProviderInfo, ...]
+
+
+class Plugins:
+    """The plugins of one process, or of one test.
+
+    Args:
+        plugins: for each its source, and what loads the object with its hook implementations.
+    """
+
+    def __init__(self, plugins: Iterable[tuple[PluginSource, Callable[[], Any]]] = ()) -> None:
+        self._manager = _new_manager()
+        self._registered: list[_Registered] = []
+        self._problems: list[PluginProblem] = []
+        for source, load in plugins:
+            self._register(source, load)
+        self._names, clashes = _assign_names(self._registered)
+        self._problems.extend(clashes)
+        self._tables: dict[str, ParameterTable] = {}
+
+    @classmethod
+    def of(cls, *plugins: Any) -> Plugins:
+        """Plugins given as objects, for tests and for programs that bring their own."""
+        return cls(
+            (PluginSource(type(item).__name__, type(item).__name__, None, "given"), functools.partial(_same, item))
+            for item in plugins
+        )
+
+    @classmethod
+    def discover(cls, environ: Mapping[str, str] | None = None) -> Plugins:
+        """Load what is installed, less the distributions that ``AIROUTER_DISABLED_PLUGINS`` names, with commas between."""
+        environ = os.environ if environ is None else environ
+        disabled = {_canonical(name) for name in environ.get(DISABLED, "").split(",") if name.strip()}
+        return cls(
+            (source, load)
+            for source, load in _entry_points()
+            if not {_canonical(source.distribution), _canonical(source.name)} & disabled
+        )
+
+    @property
+    def sources(self) -> tuple[PluginSource, ...]:
+        """The plugins in use."""
+        return tuple(item.source for item in self._registered)
+
+    @property
+    def problems(self) -> tuple[PluginProblem, ...]:
+        """Those that are not, or not wholly."""
+        return tuple(self._problems)
+
+    def providers(self) -> list[ProviderInfo]:
+        """All providers that can be asked for, by name."""
+        infos = {info.name: info for info in self._names.values() if isinstance(info, ProviderInfo)}
+        return [infos[name] for name in sorted(infos)]
+
+    def provider(self, name: str) -> ProviderInfo:
+        """The provider of this name or alias; ``distribution:name`` where two distributions claim one name.
+
+        Raises:
+            UnknownProviderError: there is none; the message says what there is, and what to install.
+            PluginConflictError: several distributions claim the name.
+            PluginLoadError: the plugin that would bring it is broken.
+        """
+        if not isinstance(name, str):
+            raise UnknownProviderError(f"a provider's name is a string, not {type(name).__name__}")
+        found = self._names.get(name.strip().lower())
+        if isinstance(found, ProviderInfo):
+            return found
+        if found is not None:
+            raise PluginConflictError(found)
+        for problem in self._problems:
+            if _canonical(name) in {_canonical(known) for known in (*problem.names, problem.source.name)}:
+                raise PluginLoadError(str(problem)) from problem.cause
+        raise UnknownProviderError(self._unknown(name))
+
+    def parameters(self, provider: str) -> ParameterTable:
+        """The parameters that a provider's users may name.
+
+        Raises:
+            PluginConflictError: two plugins claim one spelling.
+        """
+        from .parameters.resolve import ParameterTable
+
+        if provider not in self._tables:
+            more = [row for rows in self._manager.hook.airouter_parameters(provider=provider) for row in rows or ()]
+            self._tables[provider] = ParameterTable(more)
+        return self._tables[provider]
+
+    def commands(self) -> list[Command]:
+        """The commands that plugins add, in order of discovery."""
+        return [command for commands in self._manager.hook.airouter_commands() for command in commands or ()]
+
+    def admit(self, call: Call) -> None:
+        """Ask whether a call may be made."""
+        self._manager.hook.airouter_admit_call(call=call)
+
+    def answer(self, call: Call) -> Response | None:
+        """Ask whether anybody answers in the provider's place."""
+        answer: Response | None = self._manager.hook.airouter_answer_call(call=call)
+        return answer
+
+    def started(self, call: Call) -> None:
+        """Tell observers."""
+        self._observe("airouter_call_started", call=call)
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """Tell observers."""
+        self._observe("airouter_call_ended", call=call, outcome=outcome)
+
+    def _observe(self, hook: str, **details: Any) -> None:
+        # One by one, so that an observer that fails keeps no other from seeing.
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            try:
+                implementation.function(*(details[name] for name in implementation.argnames))
+            except Exception:  # an observer must not change what it observes
+                LOGGER.exception("plugin %r failed in %s", implementation.plugin_name, hook)
+
+    def _register(self, source: PluginSource, load: Callable[[], Any]) -> None:
+        trial = _new_manager()
+        name = f"{source.distribution}:{source.name}"
+        try:
+            with loading("cannot be loaded"):
+                plugin = load()
+                trial.register(plugin, name=name)
+                trial.check_pending()
+                infos = tuple(
+                    attrs.evolve(info, distribution=info.distribution or source.distribution)
+                    for infos in trial.hook.airouter_providers()
+                    for info in infos or ()
+                )
+                commands = [command for commands in trial.hook.airouter_commands() for command in commands or ()]
+        except PluginLoadError as error:
+            LOGGER.debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
+            self._problems.append(_unusable(source, str(error), error))
+            return
+        if problem := _declared_wrongly(source, infos, commands):
+            self._problems.append(problem)
+            return
+        self._manager.register(plugin, name=name)
+        self._registered.append(_Registered(source, infos))
+
+    def _unknown(self, name: str) -> str:
+        known = [info.name for info in self.providers()]
+        near = difflib.get_close_matches(name.lower(), [key for key in self._names if ":" not in key], n=1, cutoff=0.7)
+        if near:
+            return f"no provider is called {name!r}; did you mean {near[0]!r}?"
+        installed = f"installed are {', '.join(known)}" if known else "none is installed"
+        return (
+            f"no provider is called {name!r}; {installed}. A provider is a package of its own: "
+            f"pip install airouter-{_canonical(name)}"
+        )
+
+
+@contextlib.contextmanager
+def loading(failure: str) -> Iterator[None]:
+    """Run a stranger's code: whatever it raises is a ``PluginLoadError``, so that others go on."""
+    try:
+        yield
+    except Exception as error:  # a plugin may raise anything, and must take nothing down with it
+        kind = "" if isinstance(error, pluggy.PluginValidationError) else f"{type(error).__name__}: "
+        raise PluginLoadError(f"{failure}: {kind}{' '.join(str(error).split())}") from error
+
+
+@functools.cache
+def installed() -> Plugins:
+    """The plugins installed in this environment, discovered once."""
+    return Plugins.discover()
+
+
+def _new_manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _same(plugin: Any) -> Any:
+    return plugin
+
+
+def _entry_points() -> list[tuple[PluginSource, Callable[[], Any]]]:
+    import importlib_metadata
+
+    found: dict[tuple[str, str], tuple[PluginSource, Callable[[], Any]]] = {}
+    for entry_point in importlib_metadata.entry_points(group=GROUP):
+        distribution = entry_point.dist
+        name = distribution.name if distribution else "unknown"
+        source = PluginSource(entry_point.name, name, distribution.version if distribution else None, entry_point.value)
+        # A distribution may be on the path twice (a checkout beside its installed metadata): the first one counts.
+        found.setdefault((_canonical(name), entry_point.name), (source, entry_point.load))
+    return [found[key] for key in sorted(found)]
+
+
+def _assign_names(
+    registered: Iterable[_Registered],
+) -> tuple[dict[str, ProviderInfo | str], list[PluginProblem]]:
+    """Give each name to the one provider that claims it. A canonical name is stronger than an alias.
+
+    A name with two claims of the same strength goes to nobody: which of the two was meant cannot be told, and a guess
+    might send a prompt to the wrong place.
+    """
+    names: dict[str, ProviderInfo | str] = {}
+    problems: list[PluginProblem] = []
+    claims = [(item.source, info) for item in registered for info in item.providers]
+    for strength in ("name", "alias"):
+        taken = dict(names)
+        for source, info in claims:
+            for name in (info.name,) if strength == "name" else info.aliases:
+                rival = names.get(name)
+                if rival is None:
+                    names[name] = info
+                elif rival != info:
+                    other = rival.distribution if isinstance(rival, ProviderInfo) else "another plugin"
+                    problems.append(_clash(source, name, str(other), info))
+                    if name not in taken:
+                        names[name] = str(problems[-1])
+    for source, info in claims:
+        names.setdefault(f"{source.distribution}:{info.name}".lower(), info)
+    return names, problems
+
+
+def _clash(source: PluginSource, name: str, other: str, info: ProviderInfo) -> PluginProblem:
+    return PluginProblem(
+        source,
+        f"declares the provider name {name!r}, which {other} declares too",
+        f"uninstall one of them, name it in {DISABLED}, or ask for '{source.distribution}:{info.name}'",
+        (name,),
+    )
+
+
+def _declared_wrongly(
+    source: PluginSource, infos: tuple[ProviderInfo, ...], commands: Iterable[Any]
+) -> PluginProblem | None:
+    for value, expected in ((infos, ProviderInfo), (commands, Command)):
+        for item in value:
+            if not isinstance(item, expected):
+                return _unusable(source, f"declares {item!r}, which is no {expected.__name__}", None)
+    for info in infos:
+        major, ours = info.interface_version.partition(".")[0], INTERFACE_VERSION.partition(".")[0]
+        if major != ours:
+            older = major.isdigit() and int(major) < int(ours)
+            cure = f"upgrade {source.distribution}" if older else "upgrade airouter-core"
+            message = f"provider {info.name!r} was made for version {info.interface_version} of the interface, this is"
+            return PluginProblem(source, f"{message} {INTERFACE_VERSION}", cure, (info.name, *info.aliases))
+    return None
+
+
+def _unusable(source: PluginSource, message: str, cause: Exception | None) -> PluginProblem:
+    cure = f"upgrade it, uninstall it, or set {DISABLED}={source.distribution}"
+    return PluginProblem(source, message, cure, cause=cause)
+
+
+def _canonical(name: str) -> str:
+    return name.strip().lower().replace("_", "-").replace(".", "-").removeprefix("airouter-")

@@ -1,0 +1,1 @@
+"""All input and output: what a flow asks for, done with requests (and, awaited, with the ``[async]`` extra)."""

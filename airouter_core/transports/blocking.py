@@ -1,0 +1,228 @@
+"""The transport on requests.
+
+requests finds proxies, certificates and pools; a request then goes straight to its pooled connection, which costs
+about a third of ``Session.request`` (measured in ``benchmarks/``). Nothing is imported from requests until a provider
+is made.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.util import Timeout
+
+from ..config import HttpConfig
+from ..errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    InsecureConnectionWarning,
+    ProtocolError,
+    TransportError,
+    TransportTimeoutError,
+)
+from ..wire.http import HttpRequest
+
+POOL = 256
+"""Connections kept for one host; they are made when needed."""
+BLOCK = 65536
+"""Bytes asked for at a time."""
+
+
+@attrs.frozen
+class _Route:
+    """How one origin is reached: its pool of connections, and what a proxy on the way wants."""
+
+    pool: Any
+    absolute: bool
+    headers: Mapping[str, str]
+
+
+class RequestsTransport:
+    """Sends requests through pooled connections. For many threads; after a fork, the child makes its own."""
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._process = 0
+        if config.verify_ssl is False:
+            warnings.warn(
+                "verify_ssl=False: certificates are not checked, anybody on the way can read and change what is sent",
+                InsecureConnectionWarning,
+                stacklevel=2,
+            )
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._reset()
+
+    def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> RequestsResponse:
+        """Send, and wait for status and headers.
+
+        Raises:
+            TransportError: the network failed.
+        """
+        if self._process != os.getpid():
+            self._reset()
+        try:
+            scheme, _, rest = request.url.partition("://")
+            origin = f"{scheme}://{rest.partition('/')[0]}"
+            route = self._routes.get(origin) or self._find_route(origin)
+            raw = route.pool.urlopen(
+                request.method,
+                request.url if route.absolute else request.url[len(origin) :] or "/",
+                body=request.body,
+                headers={**route.headers, **request.headers},
+                redirect=False,
+                retries=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=Timeout(connect=connect_timeout, read=read_timeout),
+            )
+        except (HTTPError, requests.RequestException, OSError, UnicodeError) as error:
+            raise _translated(error, request.url, read_timeout) from error
+        return RequestsResponse(raw, request.url)
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self._session.close()
+        self._routes.clear()
+
+    def _reset(self) -> None:
+        with self._lock:
+            if self._process == os.getpid():
+                return
+            # Connections inherited through a fork are left alone: the parent still speaks on them.
+            session = requests.Session()
+            adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            self._session = session
+            self._adapter = adapter
+            self._routes: dict[str, _Route] = {}
+            self._process = os.getpid()
+
+    def _find_route(self, origin: str) -> _Route:
+        prepared = requests.Request("GET", origin).prepare()
+        settings = self._session.merge_environment_settings(
+            prepared.url, dict(self._config.proxies), True, self._verify(), None
+        )
+        proxies, verify, certificate = settings["proxies"], settings["verify"], settings["cert"]
+        pool = self._adapter.get_connection_with_tls_context(prepared, verify, proxies, certificate)
+        proxy = requests.utils.select_proxy(str(prepared.url), proxies) or ""
+        absolute = bool(proxy) and origin.startswith("http://") and not proxy.startswith("socks")
+        headers = self._adapter.proxy_headers(proxy) if absolute else {}
+        route = _Route(pool, absolute, headers)
+        with self._lock:
+            return self._routes.setdefault(origin, route)
+
+    def _verify(self) -> bool | str | None:
+        if self._config.verify_ssl is True:
+            return None  # lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE speak, as in requests
+        if isinstance(self._config.verify_ssl, str) and not os.path.exists(self._config.verify_ssl):
+            raise ConfigurationError(f"verify_ssl: there is no CA file {self._config.verify_ssl!r}")
+        return self._config.verify_ssl
+
+
+class RequestsResponse:
+    """An answer whose head has arrived."""
+
+    def __init__(self, raw: Any, url: str) -> None:
+        self._raw = raw
+        self._url = url
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.headers.items()}
+        self._chunks: Iterator[bytes] | None = None
+        self._ended = False
+
+    def read_some(self, timeout: float) -> bytes:
+        """What has arrived, at least one byte; empty at the end.
+
+        Raises:
+            TransportError: the network failed, or nothing came for ``timeout`` seconds.
+        """
+        if self._ended:
+            return b""
+        self._wait_at_most(timeout)
+        try:
+            data = self._next()
+        except (HTTPError, OSError, ValueError) as error:
+            raise _translated(error, self._url, timeout) from error
+        self._ended = not data
+        return data
+
+    def read_all(self, timeout: float, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            TransportError: the network failed, or nothing came for ``timeout`` seconds.
+            ProtocolError: it is longer than ``limit`` bytes.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while data := self.read_some(timeout):
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(f"{_place(self._url)} sent more than {limit} bytes")
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the connection, unless the answer was read to its end."""
+        if not self._ended:
+            self._raw.close()
+        self._raw.release_conn()
+
+    def _next(self) -> bytes:
+        # Chunks are cheapest as they come, and nothing is held back; without them only read1 gives what is there.
+        if self._raw.chunked:
+            if self._chunks is None:
+                self._chunks = self._raw.stream(BLOCK, decode_content=True)
+            return next((chunk for chunk in self._chunks if chunk), b"")
+        while True:
+            data: bytes = self._raw.read1(BLOCK, decode_content=True)
+            # Compressed bytes may have arrived that do not yet make one plain byte.
+            if data or self._raw.closed or not self._raw.headers.get("content-encoding") or self._at_end():
+                return data
+
+    def _at_end(self) -> bool:
+        fp = getattr(self._raw, "_fp", None)
+        return fp is None or fp.isclosed()
+
+    def _wait_at_most(self, seconds: float) -> None:
+        socket = getattr(self._raw.connection, "sock", None)
+        if socket is not None:
+            socket.settimeout(seconds)
+
+
+def _translated(error: Exception, url: str, timeout: float) -> TransportError:
+    place = _place(url)
+    reason = getattr(error, "reason", None) or error
+    if isinstance(error, ReadTimeoutError | TimeoutError) or isinstance(reason, ReadTimeoutError):
+        return TransportTimeoutError(
+            f"{place} sent nothing for {timeout:g} s; raise `timeout` if it may need longer to think"
+        )
+    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError) and not isinstance(
+        reason, urllib3.exceptions.NewConnectionError
+    ):
+        return TransportTimeoutError(f"no connection to {place} within the time allowed", while_connecting=True)
+    text = str(reason)
+    if isinstance(reason, urllib3.exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text:
+        advice = "check the address; for a private certificate set verify_ssl to its CA file"
+        return ConnectionFailedError(f"no secure connection to {place}: {text} ({advice})")
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return ConnectionFailedError(f"cannot connect to {place}: is the server running, and base_url right? ({text})")
+    return ConnectionFailedError(f"the connection to {place} broke: {text}")
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

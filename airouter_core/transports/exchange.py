@@ -1,0 +1,203 @@
+"""One request and its answer, with retries, redirects, one deadline, and secrets kept: the flow every call is made of.
+
+The one owner of retries. They happen only before anything of an answer has been handed on.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import attrs
+
+from ..config import HttpConfig
+from ..errors import ConnectionFailedError, ExecutionError, ProviderError, TransportError, TransportTimeoutError
+from ..values.events import StreamEvent, Warned
+from ..wire.failures import seconds_to_wait
+from ..wire.http import MEBIBYTE, HttpRequest
+from .flow import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep
+
+LOGGER = logging.getLogger("airouter.transport")
+
+FIRST_DELAY = 0.5
+"""Seconds before the first further attempt; doubled each time."""
+LONGEST_DELAY = 8.0
+LONGEST_RETRY_AFTER = 120.0
+"""Seconds; a provider that asks for more is not waited for, and the caller is told."""
+DRAIN = 0.25
+"""Seconds to wait for the end of an answer that has said it is complete, so that its connection can be used again."""
+ERROR_LIMIT = MEBIBYTE
+MAX_REDIRECTS = 5
+KEPT_METHOD = frozenset({307, 308})
+
+ParseError = Callable[[int, Mapping[str, str], bytes], ProviderError]
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """How one exchange is held to time, how often it is tried, and what must not be shown."""
+
+    timeout: float
+    connect_timeout: float
+    deadline: float | None
+    max_retries: int
+    secrets: tuple[str, ...] = attrs.field(repr=False)
+    log_content: bool
+    clock: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+
+    @classmethod
+    def of(cls, config: HttpConfig) -> Policy:
+        return cls(
+            timeout=config.timeout,
+            connect_timeout=config.connect_timeout,
+            deadline=config.deadline,
+            max_retries=config.max_retries,
+            secrets=config.secrets,
+            log_content=config.log_content,
+        )
+
+
+class Exchange:
+    """One request under one policy. The clock starts when it is made."""
+
+    def __init__(self, request: HttpRequest, parse_error: ParseError, policy: Policy) -> None:
+        self._request = request
+        self._parse_error = parse_error
+        self._policy = policy
+        self._end = None if policy.deadline is None else policy.clock() + policy.deadline
+
+    def fetch(self, limit: int) -> Flow[tuple[HttpResponse, bytes]]:
+        """The whole answer; broken off in the middle, it is asked for again, since nothing was handed on."""
+        for attempt in range(self._policy.max_retries + 1):
+            try:
+                response = yield from self._attempt()
+                body = yield ReadAll(response, self._patience(), limit)
+                self._log_body("answer", body)
+                return response, body
+            except ExecutionError as failure:
+                yield Sleep(self._delay(failure, attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def open(self) -> Flow[HttpResponse]:
+        """The answer's head; the body is then read by :meth:`read_some`."""
+        for attempt in range(self._policy.max_retries + 1):
+            try:
+                return (yield from self._attempt())
+            except ExecutionError as failure:
+                yield Sleep(self._delay(failure, attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def read_some(self, response: HttpResponse) -> Flow[bytes]:
+        """The next bytes; empty at the end."""
+        data: bytes = yield ReadSome(response, self._patience())
+        if self._policy.log_content:
+            self._log_body("received", data)
+        return data
+
+    def drain(self, response: HttpResponse) -> Flow[None]:
+        """Read what follows the end of a complete answer, if it comes at once."""
+        try:
+            while (yield ReadSome(response, DRAIN)):
+                pass
+        except TransportError:
+            LOGGER.debug("the connection stayed open after the end of the answer; it is closed")
+
+    def _attempt(self) -> Flow[HttpResponse]:
+        request = self._request
+        for _ in range(MAX_REDIRECTS + 1):
+            response = yield from self._send(request)
+            if response.status < 300:
+                return response
+            body = yield ReadAll(response, self._patience(), ERROR_LIMIT)
+            location = response.headers.get("location") if response.status < 400 else None
+            if location is None:
+                raise self._refused(response, body)
+            request = self._redirected(request, response, location)
+        raise ConnectionFailedError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times")
+
+    def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
+        LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(request.body or b""))
+        self._log_body("request", request.body or b"")
+        started = self._policy.clock()
+        patience = self._patience()
+        response: HttpResponse = yield Open(request, min(self._policy.connect_timeout, patience), patience)
+        LOGGER.debug("%s after %.3f s", response.status, self._policy.clock() - started)
+        return response
+
+    def _patience(self) -> float:
+        if self._end is None:
+            return self._policy.timeout
+        left = self._end - self._policy.clock()
+        if left <= 0:
+            raise TransportTimeoutError(
+                f"the call was not complete within its deadline of {self._policy.deadline:g} s; "
+                "raise `deadline`, or ask for less"
+            )
+        return min(self._policy.timeout, left)
+
+    def _delay(self, failure: ExecutionError, attempt: int) -> float:
+        """Seconds until the next attempt; raises the failure when there is to be none."""
+        if attempt >= self._policy.max_retries or not failure.retryable:
+            raise failure
+        delay: float = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * (0.5 + self._policy.chance() / 2)
+        asked = failure.retry_after if isinstance(failure, ProviderError) else None
+        if asked is not None:
+            if asked > LONGEST_RETRY_AFTER:
+                raise failure
+            delay = max(delay, asked)
+        if self._end is not None and self._policy.clock() + delay >= self._end:
+            raise failure
+        LOGGER.debug("attempt %d failed (%s); again in %.2f s", attempt + 1, type(failure).__name__, delay)
+        return delay
+
+    def _refused(self, response: HttpResponse, body: bytes) -> ProviderError:
+        error = self._parse_error(response.status, response.headers, self._hidden(body))
+        if error.retry_after is None:
+            error.retry_after = seconds_to_wait(response.headers, time.time())
+        verdict = response.headers.get("x-should-retry")
+        if verdict in ("true", "false"):
+            error.retryable = verdict == "true"
+        return error
+
+    def _redirected(self, request: HttpRequest, response: HttpResponse, location: str) -> HttpRequest:
+        target = urljoin(request.url, location)
+        old, new = urlsplit(request.url), urlsplit(target)
+        upgraded = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
+        if (old.scheme, old.netloc) != (new.scheme, new.netloc) and not upgraded:
+            raise ProviderError(
+                f"{_shown(request.url)} redirects to another address, {_shown(target)}; neither key nor prompt was "
+                "sent there. If it is right, make it the base_url",
+                status=response.status,
+                retryable=False,
+            )
+        if response.status in KEPT_METHOD or request.method in ("GET", "HEAD"):
+            return attrs.evolve(request, url=target)
+        raise ProviderError(
+            f"{_shown(request.url)} redirects to {_shown(target)} in a way that would lose the request; "
+            "set base_url to the final address",
+            status=response.status,
+            retryable=False,
+        )
+
+    def _hidden(self, body: bytes) -> bytes:
+        for secret in self._policy.secrets:
+            body = body.replace(secret.encode(), b"***")
+        return body
+
+    def _log_body(self, what: str, body: bytes) -> None:
+        if self._policy.log_content and LOGGER.isEnabledFor(logging.DEBUG):
+            LOGGER.debug("%s: %s", what, self._hidden(body).decode("utf-8", "replace"))
+
+
+def broke_after_the_end(error: TransportError) -> StreamEvent:
+    """What is said of a connection that broke when the answer was already complete."""
+    return Warned(f"the connection broke after the answer was complete ({error}); usage and cost may be missing")
+
+
+def _shown(url: str) -> Any:
+    return url.partition("?")[0]

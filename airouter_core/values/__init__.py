@@ -1,0 +1,1 @@
+"""What is said: messages, tools, requests, events, answers. Frozen values that know no provider and no wire."""

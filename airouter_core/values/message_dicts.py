@@ -1,0 +1,191 @@
+"""Messages and tools as plain dicts in the chat-completions shape, which most Python programs already hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import ParameterError
+from .messages import (
+    FilePart,
+    Message,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from .tools import Tool, ToolChoice
+
+MessageLike = Message | Mapping[str, Any]
+
+ROLE_NAMES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+
+
+def messages_from(values: str | MessageLike | Iterable[MessageLike]) -> tuple[Message, ...]:
+    """Take messages in any accepted form: values, dicts, or one string for one user message.
+
+    Raises:
+        ParameterError: there is none, or one cannot be understood; the message says which and why.
+    """
+    if isinstance(values, str):
+        return (Message.user(values),)
+    if isinstance(values, Message | Mapping):
+        values = (values,)
+    messages = tuple(_message(value, position) for position, value in enumerate(values))
+    if not messages:
+        raise ParameterError("messages is empty: give at least one")
+    return messages
+
+
+def tools_from(values: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ...]:
+    """Take tools as values or as dicts, nested (``{"type": "function", "function": {...}}``) or flat.
+
+    Raises:
+        ParameterError: one has no name, or two have the same.
+    """
+    tools = tuple(value if isinstance(value, Tool) else _tool(value) for value in values or ())
+    names = [tool.name for tool in tools]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ParameterError(f"two tools are called {', '.join(sorted(doubled))}")
+    return tools
+
+
+def tool_choice_from(value: str | Mapping[str, Any] | ToolChoice | None, tools: Sequence[Tool]) -> ToolChoice | None:
+    """Take a tool choice as a value, as ``"auto"``, ``"none"``, ``"required"``, as a tool's name, or as a dict.
+
+    Raises:
+        ParameterError: it is none of these, or names a tool that is not among ``tools``.
+    """
+    if value is None or isinstance(value, ToolChoice):
+        choice = value
+    elif isinstance(value, str):
+        choice = ToolChoice(value) if value in ("auto", "none", "required") else ToolChoice("tool", value)  # type: ignore[arg-type]  # checked by the condition
+    else:
+        function = value.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else value.get("name")
+        if not isinstance(name, str):
+            raise ParameterError(f"tool_choice {value!r} names no tool")
+        choice = ToolChoice("tool", name)
+    if choice is None:
+        return None
+    if choice.name is not None and choice.name not in {tool.name for tool in tools}:
+        known = ", ".join(tool.name for tool in tools) or "none"
+        raise ParameterError(f"tool_choice names {choice.name!r}, which is not among the tools given ({known})")
+    return choice
+
+
+def _message(value: MessageLike, position: int) -> Message:
+    if isinstance(value, Message):
+        return value
+    where = f"messages[{position}]"
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"{where} must be a Message or a dict, not {type(value).__name__}")
+    role = ROLE_NAMES.get(str(value.get("role")))
+    if role is None:
+        raise ParameterError(f"{where}: role must be one of {', '.join(ROLE_NAMES)}, not {value.get('role')!r}")
+    if role == "tool":
+        return _tool_message(value, where)
+    parts: list[Part] = []
+    if isinstance(reasoning := value.get("reasoning_content") or value.get("reasoning"), str):
+        parts.append(ReasoningPart(reasoning))
+    parts.extend(_content_parts(value.get("content"), where))
+    if isinstance(refusal := value.get("refusal"), str):
+        parts.append(RefusalPart(refusal))
+    parts.extend(_tool_call(call, where) for call in value.get("tool_calls") or ())
+    if not parts and role != "assistant" and value.get("content") is None:
+        raise ParameterError(f"{where}: a {role} message needs content")
+    return Message(role, tuple(parts), name=value.get("name"))
+
+
+def _tool_message(value: Mapping[str, Any], where: str) -> Message:
+    call_id = value.get("tool_call_id") or value.get("name")
+    if not isinstance(call_id, str):
+        raise ParameterError(f"{where}: a tool message needs the tool_call_id that it answers")
+    content = [part for part in _content_parts(value.get("content"), where) if isinstance(part, TextPart | FilePart)]
+    return Message("tool", (ToolResultPart(call_id, content, name=value.get("name")),))
+
+
+def _content_parts(content: Any, where: str) -> Iterable[Part]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (TextPart(content),)
+    if isinstance(content, Part):
+        return (content,)
+    if not isinstance(content, Sequence):
+        raise ParameterError(f"{where}: content must be a string or a list of parts, not {type(content).__name__}")
+    return [_part(item, f"{where}.content[{index}]") for index, item in enumerate(content)]
+
+
+def _part(item: Any, where: str) -> Part:
+    if isinstance(item, Part):
+        return item
+    if isinstance(item, str):
+        return TextPart(item)
+    if not isinstance(item, Mapping):
+        raise ParameterError(f"{where} must be a part or a dict, not {type(item).__name__}")
+    try:
+        match item.get("type"):
+            case "text" | "input_text" | "output_text":
+                return TextPart(item["text"])
+            case "refusal":
+                return RefusalPart(item["refusal"])
+            case "image_url" | "input_image":
+                image = item["image_url"]
+                address = image if isinstance(image, str) else image["url"]
+                detail = item.get("detail") if isinstance(image, str) else image.get("detail")
+                return FilePart.from_url(address, detail=detail)
+            case "input_audio":
+                audio = item["input_audio"]
+                return FilePart.from_data(audio["data"], media_type=f"audio/{audio['format']}")
+            case "file":
+                return _file(item["file"])
+    except (KeyError, TypeError) as error:
+        raise ParameterError(f"{where}: a part of type {item.get('type')!r} lacks {error}") from error
+    raise ParameterError(
+        f"{where}: unknown part type {item.get('type')!r}; known are text, image_url, input_audio, file and refusal"
+    )
+
+
+def _file(file: Mapping[str, Any]) -> FilePart:
+    data = file["file_data"]
+    name = file.get("filename")
+    if data.startswith(("data:", "http://", "https://")):
+        part = FilePart.from_url(data)
+        return FilePart(part.media_type, data=part.data, url=part.url, name=name)
+    return FilePart.from_data(data, name=name)
+
+
+def _tool_call(call: Any, where: str) -> ToolCallPart:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ParameterError(f"{where}: a tool call needs a function with a name")
+    arguments = function.get("arguments", "{}")
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return ToolCallPart(str(call.get("id") or function["name"]), function["name"], text)
+
+
+def _tool(value: Any) -> Tool:
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"a tool must be a Tool or a dict, not {type(value).__name__}")
+    function = value.get("function", value)
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ParameterError(f"tool {value!r} has no name")
+    schema = function.get("parameters", function.get("input_schema"))
+    return Tool(
+        function["name"],
+        function.get("description"),
+        {"type": "object", "properties": {}} if schema is None else schema,
+        strict=function.get("strict"),
+    )

@@ -1,0 +1,263 @@
+"""Messages and their parts: what was said, by whom.
+
+``provider_metadata`` and :class:`ProviderPart` carry what only one provider understands (a signature, an encrypted
+thought, a search result): keyed by that provider's name, kept unread, and sent back to it unchanged.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from ..errors import ParameterError, ProtocolError
+
+Role = Literal["system", "user", "assistant", "tool"]
+Metadata = Mapping[str, Any]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+
+NO_METADATA: Metadata = {}
+
+
+@attrs.frozen
+class TextPart:
+    """Words."""
+
+    text: str
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+
+
+@attrs.frozen
+class ReasoningPart:
+    """What the model thought on the way; ``text`` is empty where the provider shows no more than that it thought."""
+
+    text: str
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+
+
+@attrs.frozen
+class RefusalPart:
+    """The model's words for not answering, where the provider tells them apart from an answer."""
+
+    text: str
+
+
+@attrs.frozen
+class FilePart:
+    """An image, a PDF, a sound: its bytes, or where they are.
+
+    Attributes:
+        media_type: such as ``"image/png"``; ``"image/*"`` when a URL does not tell.
+        data: the bytes, or ``None`` when ``url`` is given.
+        url: where the provider can fetch it.
+        name: file name, for documents.
+        detail: how closely to look at an image: ``"low"``, ``"high"``, ``"auto"``.
+    """
+
+    media_type: str
+    data: bytes | None = attrs.field(default=None, repr=False)
+    url: str | None = None
+    name: str | None = None
+    detail: str | None = None
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+
+    @property
+    def is_image(self) -> bool:
+        return self.media_type.startswith("image/")
+
+    @property
+    def base64(self) -> str:
+        """The bytes in base64; empty when there is only a URL."""
+        return base64.b64encode(self.data or b"").decode("ascii")
+
+    @property
+    def data_url(self) -> str:
+        """The address if there is one, else the bytes as a ``data:`` URL."""
+        return self.url if self.url is not None else f"data:{self.media_type};base64,{self.base64}"
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str], *, detail: str | None = None) -> FilePart:
+        """Read a file now.
+
+        Raises:
+            ParameterError: it cannot be read.
+        """
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            raise ParameterError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
+        name = os.path.basename(path)
+        return cls(media_type_of(data, name), data=data, name=name, detail=detail)
+
+    @classmethod
+    def from_url(cls, url: str, *, media_type: str | None = None, detail: str | None = None) -> FilePart:
+        """Take an ``http(s):`` address as it is, and a ``data:`` URL apart.
+
+        Raises:
+            ParameterError: it is neither.
+        """
+        if url.startswith(("http://", "https://")):
+            guess = mimetypes.guess_type(url.partition("?")[0])[0]
+            return cls(media_type or guess or "image/*", url=url, detail=detail)
+        head, comma, payload = url.partition(",")
+        if not (head.startswith("data:") and head.endswith(";base64") and comma):
+            raise ParameterError(f"{url[:40]!r} is no http(s) address and no base64 data: URL")
+        data = decoded(payload)
+        return cls(media_type or head[5:-7].split(";")[0] or media_type_of(data), data=data, detail=detail)
+
+    @classmethod
+    def from_data(cls, data: bytes | str, *, media_type: str | None = None, name: str | None = None) -> FilePart:
+        """Take bytes, or a string of base64; the media type is read from the first bytes unless given.
+
+        Raises:
+            ParameterError: the string is no base64.
+        """
+        content = decoded(data) if isinstance(data, str) else data
+        return cls(media_type or media_type_of(content, name), data=content, name=name)
+
+
+@attrs.frozen
+class ToolCallPart:
+    """The model asks for a tool.
+
+    Attributes:
+        id: what the result refers to.
+        arguments_json: the arguments as the model wrote them; may be invalid JSON, above all when cut by a limit.
+    """
+
+    id: str
+    name: str
+    arguments_json: str = "{}"
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments, parsed.
+
+        Raises:
+            ProtocolError: the model wrote no JSON object.
+        """
+        try:
+            arguments = json.loads(self.arguments_json or "{}")
+        except ValueError as error:
+            raise ProtocolError(
+                f"the model's arguments for tool {self.name!r} are no valid JSON ({error}); "
+                "the text is in .arguments_json"
+            ) from error
+        if not isinstance(arguments, dict):
+            raise ProtocolError(f"the model's arguments for tool {self.name!r} are no JSON object")
+        return arguments
+
+
+def _content(value: str | TextPart | FilePart | Iterable[TextPart | FilePart]) -> tuple[TextPart | FilePart, ...]:
+    if isinstance(value, str):
+        return (TextPart(value),)
+    parts = (value,) if isinstance(value, TextPart | FilePart) else tuple(value)
+    if not all(isinstance(part, TextPart | FilePart) for part in parts):
+        raise ParameterError("a tool result holds text and files only")
+    return parts
+
+
+@attrs.frozen
+class ToolResultPart:
+    """What a tool gave back."""
+
+    tool_call_id: str
+    content: tuple[TextPart | FilePart, ...] = attrs.field(converter=_content)
+    name: str | None = None
+    is_error: bool = False
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+
+@attrs.frozen
+class ProviderPart:
+    """A part that only one provider understands; sent back to it unchanged, and to no other."""
+
+    provider: str
+    value: Mapping[str, Any]
+
+
+Part = TextPart | ReasoningPart | RefusalPart | FilePart | ToolCallPart | ToolResultPart | ProviderPart
+
+
+def _parts(value: str | Part | Iterable[Part]) -> tuple[Part, ...]:
+    if isinstance(value, str):
+        return (TextPart(value),)
+    return (value,) if isinstance(value, Part) else tuple(value)
+
+
+@attrs.frozen
+class Message:
+    """One turn of a conversation. A string for ``parts`` means one text."""
+
+    role: Role = attrs.field(validator=attrs.validators.in_(ROLES))
+    parts: tuple[Part, ...] = attrs.field(converter=_parts)
+    name: str | None = None
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
+
+    @classmethod
+    def system(cls, text: str) -> Message:
+        return cls("system", text)
+
+    @classmethod
+    def user(cls, *parts: Part | str) -> Message:
+        return cls("user", tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+
+    @classmethod
+    def assistant(cls, *parts: Part | str) -> Message:
+        return cls("assistant", tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+
+    @classmethod
+    def tool(cls, tool_call_id: str, content: str, *, name: str | None = None, is_error: bool = False) -> Message:
+        return cls("tool", (ToolResultPart(tool_call_id, content, name=name, is_error=is_error),))
+
+
+def decoded(text: str) -> bytes:
+    """Read base64.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        raise ParameterError(f"{text[:20]!r}… is no valid base64") from error
+
+
+SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+)
+
+
+def media_type_of(data: bytes, name: str | None = None) -> str:
+    """Tell the media type from the first bytes, else from the name, else ``application/octet-stream``."""
+    for signature, media_type in SIGNATURES:
+        if data.startswith(signature):
+            return media_type
+    if data[:4] == b"RIFF" and data[8:12] in (b"WEBP", b"WAVE"):
+        return "image/webp" if data[8:12] == b"WEBP" else "audio/wav"
+    return (mimetypes.guess_type(name)[0] if name else None) or "application/octet-stream"

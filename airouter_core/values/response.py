@@ -1,0 +1,310 @@
+"""One complete answer: the fold of its events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from ..errors import ExecutionError, ProtocolError, TruncatedStreamError
+from . import events as e
+from .messages import (
+    NO_METADATA,
+    Message,
+    Metadata,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+)
+from .usage import Cost, Usage
+
+
+@attrs.frozen
+class ParameterReceipt:
+    """What became of one parameter of the call.
+
+    Attributes:
+        name: the canonical name.
+        given_as: the spelling in the call.
+        outcome: ``"sent"`` as it was given, ``"translated"`` to what the provider takes, ``"emulated"``, ``"omitted"``.
+        sent_as: the provider's name for it, or ``None`` when it was left out.
+        sent_value: what was sent.
+        reason: why it was translated, emulated or left out.
+    """
+
+    name: str
+    given_as: str
+    value: Any
+    outcome: str
+    sent_as: str | None = None
+    sent_value: Any = None
+    reason: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """One complete answer, and what is known about how it came about.
+
+    Attributes:
+        finish_reason: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, ``"error"`` or ``"other"``.
+        raw_finish_reason: the provider's own word for it.
+        parameters: a receipt for each parameter given.
+        warnings: what the caller should know.
+        parsed: the answer as the object that ``response_format`` asked for, else ``None``.
+        alternatives: the further answers when ``n`` > 1 was asked for.
+    """
+
+    message: Message
+    finish_reason: e.FinishReason | None = None
+    raw_finish_reason: str | None = None
+    usage: Usage = attrs.field(factory=Usage)
+    cost: Cost | None = None
+    model: str | None = None
+    id: str | None = None
+    request_id: str | None = None
+    provider: str | None = None
+    parameters: tuple[ParameterReceipt, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    parsed: Any = None
+    alternatives: tuple[Response, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The answer's text; empty when the model only called tools or refused."""
+        return self.message.text
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        """The calls the model asks for, in its order."""
+        return self.message.tool_calls
+
+    @property
+    def reasoning(self) -> str | None:
+        """The reasoning, as far as the provider shows it; ``None`` when there was none."""
+        parts = [part.text for part in self.message.parts if isinstance(part, ReasoningPart)]
+        return "".join(parts) if parts else None
+
+    @property
+    def refusal(self) -> str | None:
+        """The model's words for not answering, where the provider tells them apart from text."""
+        parts = [part.text for part in self.message.parts if isinstance(part, RefusalPart)]
+        return "".join(parts) if parts else None
+
+    def json(self) -> Any:
+        """The text, parsed as JSON.
+
+        Raises:
+            ProtocolError: it is none.
+        """
+        try:
+            return json.loads(self.text)
+        except ValueError as error:
+            raise ProtocolError(f"the answer is no valid JSON ({error}): {self.text[:80]!r}") from error
+
+
+DELTA_PARTS: dict[type, type[TextPart] | type[ReasoningPart] | type[RefusalPart]] = {
+    e.TextDelta: TextPart,
+    e.ReasoningDelta: ReasoningPart,
+    e.RefusalDelta: RefusalPart,
+}
+
+
+class ResponseBuilder:
+    """Folds events into a :class:`Response`."""
+
+    def __init__(self, **known: Any) -> None:
+        self._known = known
+        self._parts: list[Part | _OpenCall] = []
+        self._open: type[TextPart] | type[ReasoningPart] | type[RefusalPart] | None = None
+        self._texts: list[str] = []
+        self._calls: dict[int, _OpenCall] = {}
+        self._finish: e.Finish | None = None
+        self._usage = Usage()
+        self._cost: Cost | None = None
+        self._start = e.StreamStart()
+        self._metadata: dict[str, Any] = {}
+        self._warnings: list[str] = []
+        self._alternatives: dict[int, ResponseBuilder] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the provider has said that the answer is complete."""
+        return self._finish is not None
+
+    def add(self, event: e.StreamEvent) -> None:
+        """Take the next event.
+
+        Raises:
+            ProtocolError: it does not fit those before it.
+        """
+        kind = DELTA_PARTS.get(type(event))
+        if kind is not None:
+            if kind is not self._open:
+                self._close_part(NO_METADATA)
+                self._open = kind
+            self._texts.append(event.text)  # type: ignore[union-attr]  # the three delta types have a text
+        else:
+            self._add_rare(event)
+
+    def complete(self) -> Response:
+        """The whole answer.
+
+        Raises:
+            TruncatedStreamError: the provider never said that it was complete; ``partial`` holds what came.
+        """
+        if self._finish is None:
+            error = TruncatedStreamError(
+                "the answer stopped before the provider said that it was complete; "
+                "what arrived is in .partial, and the call can be made again"
+            )
+            error.partial = self.partial()
+            raise error
+        return self.partial()
+
+    def partial(self) -> Response:
+        """What has arrived so far, as a response."""
+        self._close_part(NO_METADATA)
+        parts = tuple(part.part() if isinstance(part, _OpenCall) else part for part in self._parts)
+        known = dict(self._known)
+        warnings = (*known.pop("warnings", ()), *self._warnings)
+        metadata = {**known.pop("provider_metadata", {}), **self._metadata}
+        return Response(
+            message=Message("assistant", parts),
+            finish_reason=self._finish.finish_reason if self._finish else None,
+            raw_finish_reason=self._finish.raw_finish_reason if self._finish else None,
+            usage=self._usage,
+            cost=self._cost,
+            model=self._start.model,
+            id=self._start.id,
+            request_id=self._start.request_id,
+            warnings=warnings,
+            provider_metadata=metadata,
+            alternatives=tuple(builder.partial() for _, builder in sorted(self._alternatives.items())),
+            **known,
+        )
+
+    def _add_rare(self, event: e.StreamEvent) -> None:
+        match event:
+            case e.Finish():
+                self._finish = event
+            case e.PartEnd():
+                self._close_part(event.provider_metadata)
+            case e.PartAdded():
+                self._close_part(NO_METADATA)
+                self._parts.append(event.part)
+            case e.ToolCallStart():
+                self._close_part(NO_METADATA)
+                call = self._calls[event.index] = _OpenCall(event.id, event.name)
+                self._parts.append(call)
+            case e.ToolCallDelta():
+                self._call(event.index).fragments.append(event.arguments_json)
+            case e.ToolCallEnd():
+                self._call(event.index).provider_metadata = event.provider_metadata
+            case e.UsageReported():
+                self._usage = event.usage
+            case e.CostReported():
+                self._cost = event.cost
+            case e.StreamStart():
+                self._start = e.StreamStart(
+                    event.model or self._start.model,
+                    event.id or self._start.id,
+                    event.request_id or self._start.request_id,
+                )
+            case e.MetadataReported():
+                _merge(self._metadata, event.provider_metadata)
+            case e.Warned():
+                self._warnings.append(event.message)
+            case e.Alternative():
+                self._alternatives.setdefault(event.index, ResponseBuilder()).add(event.event)
+
+    def _call(self, index: int) -> _OpenCall:
+        try:
+            return self._calls[index]
+        except KeyError:
+            raise ProtocolError(f"arguments arrived for tool call {index}, which has not begun") from None
+
+    def _close_part(self, metadata: Metadata) -> None:
+        kind, text = self._open, "".join(self._texts)
+        if kind is RefusalPart:
+            self._parts.append(RefusalPart(text))
+        elif kind is not None and (text or metadata):
+            self._parts.append(kind(text, metadata))  # type: ignore[call-arg]  # refusals were handled above
+        elif kind is None and metadata:
+            self._parts.append(TextPart("", metadata))
+        self._open = None
+        self._texts = []
+
+
+@attrs.define
+class _OpenCall:
+    id: str
+    name: str
+    fragments: list[str] = attrs.field(factory=list)
+    provider_metadata: Metadata = NO_METADATA
+
+    def part(self) -> ToolCallPart:
+        return ToolCallPart(self.id, self.name, "".join(self.fragments), self.provider_metadata)
+
+
+def fold(events: Iterable[e.StreamEvent], **known: Any) -> Response:
+    """Make the response that these events add up to.
+
+    Raises:
+        TruncatedStreamError: they have no :class:`~airouter_core.values.events.Finish`.
+        ExecutionError: as raised by the events' source, with ``partial`` set to what came before.
+    """
+    builder = ResponseBuilder(**known)
+    try:
+        for event in events:
+            builder.add(event)
+    except ExecutionError as error:
+        if error.partial is None:
+            error.partial = builder.partial()
+        raise
+    return builder.complete()
+
+
+def events_of(response: Response) -> Iterator[e.StreamEvent]:
+    """The events that fold to this response: how an answer from a cache or a fake is replayed."""
+    yield e.StreamStart(response.model, response.id, response.request_id)
+    for index, part in enumerate(response.message.parts):
+        yield from _part_events(index, part)
+    yield e.UsageReported(response.usage)
+    if response.cost is not None:
+        yield e.CostReported(response.cost)
+    if response.provider_metadata:
+        yield e.MetadataReported(response.provider_metadata)
+    yield from (e.Warned(warning) for warning in response.warnings)
+    for index, alternative in enumerate(response.alternatives, start=1):
+        yield from (e.Alternative(index, event) for event in events_of(alternative))
+    if response.finish_reason is not None:
+        yield e.Finish(response.finish_reason, response.raw_finish_reason)
+
+
+def _part_events(index: int, part: Part) -> Iterator[e.StreamEvent]:
+    match part:
+        case TextPart():
+            yield e.TextDelta(part.text)
+            yield e.PartEnd(part.provider_metadata)
+        case ReasoningPart():
+            yield e.ReasoningDelta(part.text)
+            yield e.PartEnd(part.provider_metadata)
+        case RefusalPart():
+            yield e.RefusalDelta(part.text)
+            yield e.PartEnd()
+        case ToolCallPart():
+            yield e.ToolCallStart(index, part.id, part.name)
+            yield e.ToolCallDelta(index, part.arguments_json)
+            yield e.ToolCallEnd(index, part.provider_metadata)
+        case _:
+            yield e.PartAdded(part)
+
+
+def _merge(target: dict[str, Any], more: Metadata) -> None:
+    for provider, values in more.items():
+        target[provider] = {**target.get(provider, {}), **values}

@@ -1,0 +1,96 @@
+"""What the model may call, whether it must, and the form its answer must have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from ..errors import ParameterError
+
+NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+@attrs.frozen
+class Tool:
+    """A function the model may ask for.
+
+    Attributes:
+        input_schema: JSON Schema of the arguments, of type ``object``.
+        strict: whether the provider must hold the model to the schema; ``None`` leaves it to the provider.
+    """
+
+    name: str
+    description: str | None = None
+    input_schema: Mapping[str, Any] = NO_ARGUMENTS
+    strict: bool | None = None
+
+
+@attrs.frozen
+class ToolChoice:
+    """Whether the model may, must or must not call a tool; ``mode="tool"`` names the one it must call."""
+
+    mode: Literal["auto", "none", "required", "tool"] = "auto"
+    name: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.mode == "tool") != (self.name is not None):
+            raise ParameterError('ToolChoice(mode="tool") needs a name, and no other mode takes one')
+
+
+@attrs.frozen
+class ResponseFormat:
+    """The form of the answer: any JSON object, or JSON that a schema accepts.
+
+    Attributes:
+        strict: whether the provider must hold the model to the schema; ``None`` leaves it to the provider.
+    """
+
+    kind: Literal["json", "json_schema"] = "json"
+    schema: Mapping[str, Any] | None = None
+    name: str = "answer"
+    strict: bool | None = None
+    description: str | None = None
+
+
+def response_format_from(value: str | Mapping[str, Any] | ResponseFormat | None) -> ResponseFormat | None:
+    """Take a response format as a value, as ``"json"``, as a chat-completions dict, or as a JSON Schema.
+
+    Raises:
+        ParameterError: it is none of these.
+    """
+    if value is None or isinstance(value, ResponseFormat):
+        return value
+    if isinstance(value, str):
+        if value in ("json", "json_object"):
+            return ResponseFormat()
+        if value == "text":
+            return None
+        raise ParameterError(f'response_format must be "json", a JSON Schema or a ResponseFormat, not {value!r}')
+    match value.get("type"):
+        case "text":
+            return None
+        case "json_object" if "properties" not in value:
+            return ResponseFormat()
+        case "json_schema":
+            described = value.get("json_schema", value)
+            schema = described.get("schema")
+            if not isinstance(schema, Mapping):
+                raise ParameterError("response_format of type json_schema has no schema")
+            return ResponseFormat(
+                "json_schema",
+                schema,
+                name=described.get("name", "answer"),
+                strict=described.get("strict"),
+                description=described.get("description"),
+            )
+    if not {"type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"} & set(value):
+        raise ParameterError(f"response_format {dict(value)!r} is neither a known format nor a JSON Schema")
+    return ResponseFormat("json_schema", value, name=_schema_name(value))
+
+
+def _schema_name(schema: Mapping[str, Any]) -> str:
+    title = str(schema.get("title", ""))
+    name = "".join(character if character.isascii() and character.isalnum() else "_" for character in title)
+    return name.strip("_")[:64] or "answer"

@@ -1,0 +1,58 @@
+"""What a call used, as the provider counted it. What the provider did not report is ``None``, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from .record import Record
+
+
+@attrs.frozen
+class Usage(Record):
+    """Tokens.
+
+    Attributes:
+        input_tokens: everything sent, cache reads and writes included.
+        output_tokens: everything made, reasoning included.
+        cache_read_tokens: the part of ``input_tokens`` read from the provider's cache.
+        cache_write_tokens: the part of ``input_tokens`` written to it.
+        reasoning_tokens: the part of ``output_tokens`` that was reasoning.
+        raw: the provider's own object.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together; ``None`` unless both are known."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+
+@attrs.frozen
+class Cost(Record):
+    """Money.
+
+    Attributes:
+        amount: in ``currency``.
+        source: ``"provider"`` when the provider reported it, else the name and date of the price table.
+    """
+
+    amount: Decimal
+    source: str
+    currency: str = "USD"
+
+
+def count(value: Any) -> int | None:
+    """A count as a provider reports it: a whole number that is not negative, else ``None``."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,165 @@
+"""From what a provider says about a failure to the error that is raised.
+
+A provider names its codes; what they mean for the caller is decided here, in one order for all: its own codes first
+(money before speed, since both come as 429), then the status.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ..errors import (
+    AuthenticationError,
+    BadRequestError,
+    ContextLengthError,
+    ModelNotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    ProviderError,
+    QuotaExceededError,
+    RateLimitedError,
+    ServerError,
+)
+
+ErrorClass = type[ProviderError]
+
+BY_STATUS: Mapping[int, ErrorClass] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: QuotaExceededError,
+    403: PermissionDeniedError,
+    404: ModelNotFoundError,
+    408: ServerError,
+    409: ServerError,
+    413: BadRequestError,
+    422: BadRequestError,
+    429: RateLimitedError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+
+NEXT_STEPS: Mapping[ErrorClass, str] = {
+    AuthenticationError: "check the API key",
+    PermissionDeniedError: "check what the key may do",
+    ModelNotFoundError: "check the model's name against list_models()",
+    ContextLengthError: "shorten the prompt, ask for fewer max_tokens, or take a model with a longer context",
+    RateLimitedError: "wait, or send less at once",
+    QuotaExceededError: "add credit or raise the limit with the provider; trying again does not help",
+    OverloadedError: "try again in a while",
+    ServerError: "try again in a while",
+}
+
+BODY_KEPT = 4000
+"""Characters of an error's body that are kept."""
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """What a provider says about a failure, apart from any meaning.
+
+    Attributes:
+        codes: its codes and types, most telling first.
+        error_type: the one to show.
+        retryable: as the provider says, if it does.
+        retry_after: seconds, when the body says so; headers are read by the transport.
+    """
+
+    message: str
+    codes: tuple[str, ...] = ()
+    error_type: str | None = None
+    request_id: str | None = None
+    retryable: bool | None = None
+    retry_after: float | None = None
+
+
+@attrs.frozen
+class ErrorTable:
+    """A provider's codes, and the error class of each."""
+
+    provider: str
+    codes: Mapping[str, ErrorClass] = attrs.field(factory=dict)
+
+    def error(self, failure: Failure, *, status: int | None, body: bytes = b"", inside: bool = False) -> ProviderError:
+        """The error to raise.
+
+        Args:
+            status: HTTP status, or the status that an error inside an answer stands for.
+            inside: the error came inside an answer whose own status was 200.
+        """
+        error_class = self.class_of(failure.codes, status)
+        retryable = failure.retryable
+        if retryable is None and status is not None and status >= 400 and error_class in (ServerError, ProviderError):
+            retryable = status in RETRIED_STATUSES
+        return error_class(
+            _message(self.provider, failure, error_class, status),
+            provider=self.provider,
+            status=200 if inside else status,
+            error_type=failure.error_type or (failure.codes[0] if failure.codes else None),
+            request_id=failure.request_id,
+            retryable=retryable,
+            retry_after=failure.retry_after,
+            body=body[: BODY_KEPT * 4].decode("utf-8", "replace")[:BODY_KEPT] or None,
+        )
+
+    def class_of(self, codes: tuple[str, ...], status: int | None) -> ErrorClass:
+        """The error class for these codes, else for this status."""
+        known = [self.codes[code] for code in codes if code in self.codes]
+        for preferred in (QuotaExceededError, ContextLengthError):
+            if preferred in known:
+                return preferred
+        if known:
+            return known[0]
+        if status is None or status < 400:
+            return ProviderError
+        return BY_STATUS.get(status, ServerError if status >= 500 else BadRequestError)
+
+
+def text_failure(body: bytes, status: int | None) -> Failure:
+    """What can be said of a body that is not in the provider's format, such as a proxy's web page."""
+    from .json import is_html, shown
+
+    if not body.strip():
+        return Failure(message=f"HTTP {status} with an empty body")
+    what = "a web page" if is_html(body) else "no JSON"
+    return Failure(message=f"HTTP {status} with {what}: {shown(body)}")
+
+
+def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """The wait that ``Retry-After-Ms`` or ``Retry-After`` asks for (RFC 9110, section 10.2.3).
+
+    Args:
+        headers: names in lower case.
+        now: seconds since the epoch.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        seconds = _number(value)
+        if seconds is not None:
+            return max(seconds * unit, 0.0)
+        try:
+            return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+def _message(provider: str, failure: Failure, error_class: ErrorClass, status: int | None) -> str:
+    said = failure.message.strip() or (f"HTTP {status}" if status else "an error without a message")
+    step = NEXT_STEPS.get(error_class)
+    return f"{provider}: {said}" + (f" ({step})" if step else "")
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,0 +1,116 @@
+"""An HTTP request as a value, and the protocol that describes an API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import attrs
+
+from ..config import HttpConfig
+from ..declarations import ParameterSupport
+from ..errors import ProviderError
+from ..values.events import StreamEvent
+from ..values.request import Request
+from .json import encoded
+
+Result = TypeVar("Result")
+Headers = Mapping[str, str]
+
+EVENT_STREAM = "text/event-stream"
+NDJSON = "application/x-ndjson"
+
+MEBIBYTE = 1024 * 1024
+
+
+@attrs.frozen
+class HttpRequest:
+    """What is to be sent. Headers and body are kept out of ``repr``: they may hold keys and prompts."""
+
+    method: str
+    url: str
+    headers: Headers = attrs.field(factory=dict, repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
+
+
+class StreamParser(Protocol):
+    """Turns the bytes of one stream into events, however they are cut."""
+
+    def feed(self, data: bytes) -> Iterable[StreamEvent]:
+        """Take the next bytes; give the events that they complete.
+
+        Raises:
+            ProtocolError: they are not in the provider's format. Events before the fault are given first.
+            ProviderError: the provider reports an error inside the stream.
+        """
+        ...
+
+    def close(self) -> Iterable[StreamEvent]:
+        """Take the end of the stream; give what only now is complete."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream's end marker has come, so that nothing need be waited for."""
+        ...
+
+
+def _no_support(request: Request, config: Any) -> Iterable[ParameterSupport] | None:
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class Wire:
+    """What a provider's chat API looks like, as pure functions.
+
+    Attributes:
+        build_request: from a request and the configuration to what is sent; ``stream`` asks for a stream.
+        parse_body: from a whole answer to events; raises ``ProviderError`` for an error inside an answer.
+        open_stream: a fresh parser for one stream.
+        parse_error: from status, headers and body of a failure to the error to raise.
+        stream_type: content type of the provider's streams.
+        request_id_headers: headers that may hold the request id, most telling first; lower case.
+        support: which parameters are taken, where that depends on the model; ``None`` means as declared.
+    """
+
+    build_request: Callable[..., HttpRequest]
+    parse_body: Callable[[bytes], Iterable[StreamEvent]]
+    open_stream: Callable[[], StreamParser]
+    parse_error: Callable[[int, Headers, bytes], ProviderError]
+    stream_type: str = EVENT_STREAM
+    request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
+    support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = _no_support
+
+
+@attrs.frozen(kw_only=True)
+class Operation(Generic[Result]):
+    """One further endpoint: how to ask, and how to read the answer. Run by :class:`HttpProvider` like a call.
+
+    Attributes:
+        build: from the configuration and the operation's own arguments to what is sent.
+        parse: from the whole answer to the result.
+        max_bytes: the longest answer that is read.
+    """
+
+    build: Callable[..., HttpRequest]
+    parse: Callable[[bytes], Result]
+    max_bytes: int = 64 * MEBIBYTE
+
+
+def json_request(
+    config: HttpConfig, method: str, path: str, payload: Any = None, *, headers: Headers | None = None
+) -> HttpRequest:
+    """A request with a JSON body (or none) to ``path`` below the configured ``base_url``.
+
+    Raises:
+        ParameterError: the payload holds something JSON cannot say.
+    """
+    sent = {"Accept": "application/json", **(headers or {})}
+    if payload is None:
+        return HttpRequest(method, config.url(path), sent)
+    return HttpRequest(method, config.url(path), {"Content-Type": "application/json", **sent}, encoded(payload))
+
+
+def bearer(config: HttpConfig) -> dict[str, str]:
+    """The ``Authorization`` header for the configured key; empty without one."""
+    return {"Authorization": f"Bearer {config.api_key}"} if config.api_key else {}

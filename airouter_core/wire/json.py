@@ -1,0 +1,80 @@
+"""JSON on the wire: written strictly, read with errors that say what came instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ParameterError, ProtocolError
+
+SHOWN = 80
+
+
+def encoded(payload: Any) -> bytes:
+    """JSON in UTF-8.
+
+    Raises:
+        ParameterError: the payload holds something JSON cannot say, such as NaN or an object.
+    """
+    try:
+        return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"the request cannot be written as JSON: {error}") from error
+
+
+def decoded_object(data: bytes | str) -> dict[str, Any]:
+    """A JSON object, read.
+
+    Raises:
+        ProtocolError: it is no JSON, or no object; the message shows how it begins.
+    """
+    value = decoded_value(data)
+    if not isinstance(value, dict):
+        raise ProtocolError(f"the provider sent JSON that is no object: {shown(data)}")
+    return value
+
+
+def decoded_value(data: bytes | str) -> Any:
+    """Any JSON value, read.
+
+    Raises:
+        ProtocolError: it is no JSON; the message shows how it begins.
+    """
+    try:
+        return json.loads(data if isinstance(data, str) else data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        if is_html(data):
+            raise ProtocolError(
+                f"the provider sent a web page instead of JSON ({shown(data)}); check base_url and any proxy"
+            ) from error
+        what = "an empty answer" if not data.strip() else f"no valid JSON ({shown(data)})"
+        raise ProtocolError(f"the provider sent {what}") from error
+
+
+def is_html(data: bytes | str) -> bool:
+    """Whether this begins as a web page does."""
+    start = data[:200] if isinstance(data, str) else data[:200].decode("utf-8", "replace")
+    return start.lstrip("\ufeff \t\r\n").startswith("<")
+
+
+def shown(data: bytes | str) -> str:
+    """The beginning, fit for a message."""
+    text = data[: SHOWN * 4] if isinstance(data, str) else data[: SHOWN * 4].decode("utf-8", "replace")
+    text = " ".join(text.split())
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one: for optional parts of an answer."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one: for optional parts of an answer."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    """The value if it is a string, else an empty one: for optional parts of an answer."""
+    return value if isinstance(value, str) else ""

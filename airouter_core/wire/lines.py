@@ -1,0 +1,79 @@
+"""Bytes, cut anywhere, to whole lines.
+
+Lines are found in bytes and decoded one by one: U+2028 and U+0085, which ``str.splitlines`` takes for line ends, may
+stand inside JSON, and a character may be cut in two.
+"""
+
+from __future__ import annotations
+
+from ..errors import ProtocolError
+
+MAX_LINE = 64 * 1024 * 1024
+"""Bytes; a longer line is a fault of the sender. Pictures arrive as single lines of several mebibytes."""
+
+
+class LineDecoder:
+    r"""Splits at ``\n``, and at ``\r`` and ``\r\n`` too where ``carriage_returns`` is true."""
+
+    def __init__(self, *, carriage_returns: bool = False, limit: int = MAX_LINE) -> None:
+        self._carriage_returns = carriage_returns
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._after_return = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that ``data`` completes, without their ends.
+
+        Raises:
+            ProtocolError: a line is longer than the limit.
+        """
+        if self._carriage_returns:
+            data = self._normalised(data)
+        if b"\n" not in data:
+            if data:
+                self._keep(data)
+            return []
+        if self._pieces:
+            data = b"".join((*self._pieces, data))
+            self._pieces.clear()
+            self._size = 0
+        lines = data.split(b"\n")
+        if rest := lines.pop():
+            self._keep(rest)
+        return lines
+
+    def close(self) -> list[bytes]:
+        """The last line, if it has no end."""
+        rest = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size = 0
+        return [rest] if rest else []
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            raise ProtocolError(f"the provider sent a line of more than {self._limit} bytes")
+        self._pieces.append(data)
+
+    def _normalised(self, data: bytes) -> bytes:
+        if self._after_return and data:
+            # The line end was counted at "\r"; a "\n" that follows belongs to it.
+            self._after_return = False
+            data = data.removeprefix(b"\n")
+        if b"\r" in data:
+            self._after_return = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data
+
+
+def text_of(line: bytes) -> str:
+    """A line as text.
+
+    Raises:
+        ProtocolError: it is no UTF-8.
+    """
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"the provider sent bytes that are no UTF-8 ({line[:40]!r}…)") from error

@@ -1,0 +1,31 @@
+"""Newline-delimited JSON: one value a line (https://github.com/ndjson/ndjson-spec)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .lines import MAX_LINE, LineDecoder, text_of
+
+
+class NdjsonDecoder:
+    """Bytes, cut anywhere, to the text of each line; blank lines give nothing."""
+
+    def __init__(self, *, limit: int = MAX_LINE) -> None:
+        self._lines = LineDecoder(limit=limit)
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """The lines that ``data`` completes.
+
+        Raises:
+            ProtocolError: invalid UTF-8, or a line beyond the limit.
+        """
+        return self._texts(self._lines.feed(data))
+
+    def close(self) -> Iterator[str]:
+        """The last line, if it has no end."""
+        return self._texts(self._lines.close())
+
+    def _texts(self, lines: list[bytes]) -> Iterator[str]:
+        for line in lines:
+            if line and not line.isspace():
+                yield text_of(line)

@@ -1,0 +1,77 @@
+"""What this distribution brings: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airouter_core.declarations import Parameter, ParameterSupport, ProviderInfo
+from airouter_core.hookspecs import hookimpl
+
+ENGINE_CONTEXT = "n_ctx"
+"""Where the context travels in a request: not to the server, but to the start of the engine."""
+
+# Fields and limits: llama.cpp, tools/server/server-schema.cpp (0c1e57098). Out-of-range values of the sampling
+# fields are clamped there without a word, so the limits are kept here.
+PARAMETERS = (
+    ParameterSupport("temperature", "temperature", minimum=0),
+    ParameterSupport("top_p", "top_p", minimum=0, maximum=1),
+    ParameterSupport("top_k", "top_k", minimum=0),
+    ParameterSupport("min_p", "min_p", minimum=0, maximum=1),
+    ParameterSupport("typical_p", "typical_p", minimum=0, maximum=1),
+    ParameterSupport("max_tokens", "max_tokens", minimum=1),
+    ParameterSupport("context", ENGINE_CONTEXT, minimum=1),
+    ParameterSupport("stop", "stop"),
+    ParameterSupport("seed", "seed", minimum=0, maximum=2**32 - 2),
+    ParameterSupport("presence_penalty", "presence_penalty"),
+    ParameterSupport("frequency_penalty", "frequency_penalty"),
+    ParameterSupport("repeat_penalty", "repeat_penalty"),
+    ParameterSupport("repeat_last_n", "repeat_last_n", minimum=0),
+    ParameterSupport("logit_bias", "logit_bias"),
+    ParameterSupport("n", "n"),
+    ParameterSupport("logprobs", "logprobs"),
+    ParameterSupport("top_logprobs", "top_logprobs"),
+    ParameterSupport("grammar", "grammar"),
+    ParameterSupport("reasoning_effort", "reasoning_effort"),
+    ParameterSupport("reasoning_budget", "reasoning_budget_tokens"),
+    ParameterSupport("parallel_tool_calls", "parallel_tool_calls"),
+)
+
+LLAMACPP = ProviderInfo(
+    name="llama-cpp",
+    aliases=("llamacpp", "llama.cpp", "llama_cpp", "gguf"),
+    description="GGUF models on this machine, run by llama.cpp",
+    target="airouter_llamacpp.provider:LlamaCppProvider",
+    config_target="airouter_llamacpp.config:LlamaCppConfig",
+    kind="local",
+    capabilities=(
+        "chat",
+        "stream",
+        "system_prompt",
+        "tools",
+        "tool_choice",
+        "json",
+        "json_schema",
+        "vision",
+        "audio_input",
+        "reasoning",
+        "logprobs",
+        "embeddings",
+        "token_counting",
+    ),
+    parameters=PARAMETERS,
+    model_patterns=("*.gguf", "*.GGUF"),
+)
+
+
+@hookimpl
+def airouter_providers() -> Iterable[ProviderInfo]:
+    return (LLAMACPP,)
+
+
+@hookimpl
+def airouter_parameters(provider: str) -> Iterable[Parameter]:
+    if provider != LLAMACPP.name:
+        return ()
+    return (
+        Parameter("special_flags", "strings", description="Command-line flags for a llama.cpp program, as they are."),
+    )

@@ -1,0 +1,127 @@
+"""What is llama.cpp's own in the chat-completions format.
+
+Source: llama.cpp, tools/server (0c1e57098), and answers recorded from 0.5.0-dev and 0.7.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from airouter_core.declarations import ParameterSupport
+from airouter_core.dialects.chat_completions.dialect import ChatDialect
+from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
+from airouter_core.dialects.chat_completions.errors import COMMON_CODES
+from airouter_core.errors import (
+    BadRequestError,
+    ContextLengthError,
+    ModelNotFoundError,
+    OverloadedError,
+    UnsupportedFeatureError,
+)
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.messages import Message
+from airouter_core.values.request import Request
+from airouter_core.wire.failures import ErrorTable
+from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
+from airouter_core.wire.json import decoded_object, items, mapping
+
+from .config import LlamaCppConfig
+from .plugin import ENGINE_CONTEXT, LLAMACPP, PARAMETERS
+
+ERRORS = ErrorTable(
+    LLAMACPP.name,
+    {
+        **COMMON_CODES,
+        "exceed_context_size_error": ContextLengthError,
+        "invalid_request_error": BadRequestError,
+        "not_found_error": ModelNotFoundError,
+        "not_supported_error": BadRequestError,
+        "unavailable_error": OverloadedError,
+    },
+)
+
+NO_ENGINE = "a running server has its context from its own start (-c)"
+NO_FLAGS = "flags belong to the start of a program; this mode starts none"
+
+
+def support(request: Request, config: LlamaCppConfig) -> Iterable[ParameterSupport]:
+    """Which parameters are taken: a remote server's context is not ours to choose."""
+    rows = (*PARAMETERS, ParameterSupport("special_flags", reason=NO_FLAGS))
+    if config.effective_mode == "embedded":
+        return rows
+    return tuple(attrs.evolve(row, field=None, reason=NO_ENGINE) if row.name == "context" else row for row in rows)
+
+
+def adapt(body: dict[str, Any], request: Request, config: LlamaCppConfig) -> dict[str, Any]:
+    """Say what the server would otherwise misunderstand in silence."""
+    body.pop(ENGINE_CONTEXT, None)
+    choice = request.tool_choice
+    if choice is not None and choice.mode == "tool":
+        # A named tool is silently taken for "auto"; the one tool, required, means the same.
+        body["tools"] = [tool for tool in body["tools"] if tool["function"]["name"] == choice.name]
+        body["tool_choice"] = "required"
+    if body.get("top_logprobs") is not None and "logprobs" not in body:
+        body["logprobs"] = True
+    return body
+
+
+def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
+    """Send reasoning back where templates look for it."""
+    from airouter_core.values.messages import ReasoningPart
+
+    reasoning = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
+    return {**sent, "reasoning_content": reasoning} if reasoning else sent
+
+
+DIALECT = ChatDialect(
+    provider=LLAMACPP.name,
+    errors=ERRORS,
+    parameters=PARAMETERS,
+    path="v1/chat/completions",
+    adapt=adapt,
+    sent_message=sent_message,
+    support=support,
+)
+WIRE = DIALECT.wire()
+
+
+def _model(entry: Mapping[str, Any]) -> ModelInfo:
+    meta = mapping(entry.get("meta"))
+    modalities = mapping(entry.get("architecture"))
+    count = meta.get("n_params")
+    return base_model(
+        LLAMACPP.name,
+        entry,
+        context_length=meta.get("n_ctx") or meta.get("n_ctx_train"),
+        parameters=str(count) if count else None,
+        size=meta.get("size"),
+        input_modalities=tuple(items(modalities.get("input_modalities"))) or None,
+        output_modalities=tuple(items(modalities.get("output_modalities"))) or None,
+    )
+
+
+MODELS = models_operation(_model, path="v1/models")
+EMBEDDINGS = embeddings_operation(path="v1/embeddings")
+
+
+def _build_tokenize(config: LlamaCppConfig, text: str) -> HttpRequest:
+    return json_request(config, "POST", "tokenize", {"content": text, "add_special": False}, headers=bearer(config))
+
+
+def _parse_tokenize(body: bytes) -> int:
+    return len(items(decoded_object(body).get("tokens")))
+
+
+TOKENIZE = Operation(build=_build_tokenize, parse=_parse_tokenize)
+
+
+def _build_health(config: LlamaCppConfig) -> HttpRequest:
+    return json_request(config, "GET", "v1/models", headers=bearer(config))
+
+
+def lacks_model_name() -> UnsupportedFeatureError:
+    """What to say when a call needs a model and has none."""
+    return UnsupportedFeatureError("llama-cpp needs the name of a model here: pass model=")
