@@ -24,6 +24,10 @@ LARGEST_DEFAULT_CONTEXT = 8192
 """Tokens. Long contexts cost memory by the token, and models now are trained for a million."""
 
 
+SMALL = 64 * 1024 * 1024
+"""Bytes. A model this small is slower on many threads than on one, since they wait for each other at every layer."""
+
+
 class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
     """GGUF models, run inside this process or by a llama-server elsewhere."""
 
@@ -102,9 +106,9 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
             context = request.parameter("context", context)
         return EngineSettings(
             path=found.path,
-            projector=found.projector,
+            projector=found.mmproj,
             context=context * self.config.parallel,
-            threads=self.config.default_threads,
+            threads=self.config.default_threads or (1 if found.size < SMALL else None),
             gpu_layers=self.config.default_gpu_layers,
             parallel=self.config.parallel,
             port=self.config.port,

@@ -1,0 +1,67 @@
+# What a newcomer needs: `make demo`, `make test`. What a contributor needs: `make check`, `make coverage`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+QUESTION ?= What is airouter?
+MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) $(wildcard examples/*/pyproject.toml)
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+ENGINE := plugins/airouter-llamacpp
+EDITABLE := -e '.[cli,testing]' -e '$(ENGINE)[embedded]' $(foreach plugin,$(filter-out $(ENGINE),$(PLUGINS)),-e $(plugin)) \
+	$(foreach example,$(wildcard examples/*/pyproject.toml),-e $(dir $(example)))
+
+.PHONY: demo test check coverage format faults fuzz clean help
+
+help:
+	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
+	@echo "make test      set up, and run all tests"
+	@echo "make check     set up, and run ruff, mypy --strict and import-linter"
+	@echo "make coverage  run the tests of the core with branch coverage"
+	@echo "make faults    print what each provider makes of each network fault"
+	@echo "make fuzz      feed the parsers garbage for ten minutes"
+
+demo: $(VENV)/demo
+	@echo
+	@echo "> airouter run -p llama-cpp -m airouter-toy '$(QUESTION)'"
+	@AIROUTER_MODELS_DIR=models $(BIN)/airouter run -p llama-cpp -m airouter-toy -o temperature=0 -- '$(QUESTION)'
+
+test: $(VENV)/development
+	$(BIN)/python -m pytest
+
+check: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(VENV)/development
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q tests
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --fail-under=95
+
+format: $(VENV)/development
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+faults: $(VENV)/development
+	$(BIN)/python -m airouter_core.testing.fault_table
+
+fuzz: $(VENV)/development
+	$(BIN)/python -m pytest -q tests/fuzz --hypothesis-profile=fuzz
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "airouter needs Python 3.11 or later; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/demo: $(BIN)/python pyproject.toml $(ENGINE)/pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[cli]' -e '$(ENGINE)[embedded]'
+	@touch $@
+
+$(VENV)/development: $(BIN)/python $(MANIFESTS)
+	$(BIN)/python -m pip install --quiet $(EDITABLE) --group dev
+	@touch $@ $(VENV)/demo

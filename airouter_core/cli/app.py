@@ -1,0 +1,105 @@
+"""The group of commands: the core's own, and those that plugins add, each imported when it is run."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from ..declarations import Command
+from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
+from ..plugins import installed, loading
+from ..version import VERSION
+from .output import complain
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+OWN = (
+    Command(name="run", target="airouter_core.cli.run:run", help="Ask a model."),
+    Command(name="models", target="airouter_core.cli.lists:models", help="List models."),
+    Command(
+        name="providers", target="airouter_core.cli.lists:providers", help="List the providers that are installed."
+    ),
+    Command(
+        name="plugins", target="airouter_core.cli.lists:plugins", help="List plugins, and what is wrong with them."
+    ),
+)
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help; imports the one that is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_commands())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = _commands().get(cmd_name)
+        if command is None:
+            return None
+        module, _, attribute = command.target.partition(":")
+        with loading(f"command {cmd_name!r} of {command.distribution or 'airouter-core'} cannot be imported"):
+            found: click.Command = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The help is declared beside the name, so that asking for it imports no command.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in _commands().items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="airouter")
+@click.option("--debug", is_flag=True, help="Show what is sent (without keys and prompts), and tracebacks.")
+@click.pass_context
+def app(context: click.Context, debug: bool) -> None:
+    """One interface to any language model, local or cloud."""
+    context.obj = debug
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # What was left out is in the response's warnings, which the commands show.
+    warnings.simplefilter("ignore", UnsupportedParameterWarning)
+
+
+def run_app(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the result is the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    return _exit_code(lambda: app.main(list(arguments), prog_name="airouter", standalone_mode=False), debug=debug)
+
+
+def _exit_code(call: Callable[[], Any], *, debug: bool) -> int:
+    try:
+        result = call()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; what the interpreter flushes at its end must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except AirouterError as error:
+        if debug:
+            raise
+        complain(str(error))
+        return 2 if isinstance(error, ConfigurationError) else 1
+    return result if isinstance(result, int) else 0
+
+
+def _commands() -> dict[str, Command]:
+    commands = {command.name: command for command in OWN}
+    for command in installed().commands():
+        commands.setdefault(command.name, command)
+    return commands

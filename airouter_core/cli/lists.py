@@ -1,0 +1,115 @@
+"""``airouter models``, ``providers``, ``plugins``: what there is."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import AirouterError
+from ..factory import create_provider
+from ..plugins import installed
+from ..values.catalog import ModelInfo
+from .choices import chosen_provider
+from .output import note, waiting, warn, write_json, write_table
+
+UNKNOWN = "-"
+UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@as_json_option
+def providers(as_json: bool) -> None:
+    """List the providers that are installed."""
+    plugins = installed()
+    infos = plugins.providers()
+    if as_json:
+        write_json(infos)
+        return
+    rows = [
+        (info.name, ", ".join(info.aliases) or UNKNOWN, info.kind, info.distribution or UNKNOWN, info.description)
+        for info in infos
+    ]
+    write_table(("name", "also", "kind", "package", "what it is"), rows)
+    if not infos:
+        note("none is installed: pip install 'airouter-llamacpp[embedded]', for example")
+    if plugins.problems:
+        warn(f"{len(plugins.problems)} plugin(s) with problems: `airouter plugins` names them")
+
+
+@click.command()
+@as_json_option
+def plugins(as_json: bool) -> None:
+    """List plugins, and what is wrong with them."""
+    found = installed()
+    if as_json:
+        problems = [
+            {"distribution": problem.source.distribution, "message": problem.message, "cure": problem.cure}
+            for problem in found.problems
+        ]
+        write_json({"plugins": found.sources, "problems": problems})
+        return
+    rows = []
+    for source in found.sources:
+        names = [info.name for info in found.providers() if info.distribution == source.distribution]
+        rows.append((source.distribution, source.version or UNKNOWN, "ok", ", ".join(names) or UNKNOWN))
+    rows += [
+        (problem.source.distribution, problem.source.version or UNKNOWN, "problem", ", ".join(problem.names) or UNKNOWN)
+        for problem in found.problems
+    ]
+    write_table(("package", "version", "state", "providers"), rows)
+    for problem in found.problems:
+        warn(str(problem))
+
+
+@click.command()
+@click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as timeout=60.")
+@as_json_option
+@click.argument("provider_name", metavar="[PROVIDER]", required=False)
+def models(provider_name: str | None, settings: tuple[str, ...], as_json: bool) -> None:
+    """List the models of PROVIDER, or of all providers that can be asked."""
+    found: list[ModelInfo] = []
+    if provider_name:
+        with waiting(f"{provider_name} …"), chosen_provider(provider_name, None, settings) as provider:
+            found = provider.list_models()
+    else:
+        for info in installed().providers():
+            try:
+                with waiting(f"{info.name} …"), create_provider(info.name) as provider:
+                    found += provider.list_models()
+            except AirouterError as error:
+                note(f"{info.name}: {error}")
+    if as_json:
+        write_json(found)
+        return
+    write_table(
+        ("model", "provider", "context", "weights", "size", "$ per million in / out"),
+        [_row(model) for model in found],
+    )
+    for model in found:
+        if model.problem:
+            warn(f"{model.id}: {model.problem}")
+
+
+def _row(model: ModelInfo) -> tuple[str, ...]:
+    price = UNKNOWN
+    if model.pricing is not None and model.pricing.prompt is not None and model.pricing.completion is not None:
+        price = f"{model.pricing.prompt * 10**6:.2f} / {model.pricing.completion * 10**6:.2f}"
+    weights = " ".join(part for part in (model.parameters, model.quantization) if part)
+    return (
+        model.id,
+        model.provider,
+        str(model.context_length or UNKNOWN),
+        weights or UNKNOWN,
+        _bytes(model.size),
+        price,
+    )
+
+
+def _bytes(size: int | None) -> str:
+    if size is None:
+        return UNKNOWN
+    for unit, name in UNITS:
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} B"

@@ -1,0 +1,60 @@
+"""What people see, and what programs read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from ..values.record import plain
+
+
+def complain(message: str) -> None:
+    """One line on stderr about what went wrong."""
+    click.secho("airouter: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+
+
+def note(message: str) -> None:
+    """One line on stderr beside the answer."""
+    click.secho(message, dim=True, err=True)
+
+
+def warn(message: str) -> None:
+    """One line on stderr about something that should be known."""
+    click.secho("warning: ", fg="yellow", nl=False, err=True)
+    click.echo(message, err=True)
+
+
+def write_json(value: Any) -> None:
+    """A value on stdout, for programs."""
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout: as wide as the terminal, or unbounded and plain in a pipe."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=position == 0)
+    for row in rows:
+        table.add_row(*row)
+    Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+
+
+@contextlib.contextmanager
+def waiting(message: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield

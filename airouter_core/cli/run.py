@@ -1,0 +1,133 @@
+"""``airouter run``: ask once."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from ..calls import ResponseStream
+from ..errors import ExecutionError
+from ..plugins import installed
+from ..values.events import ReasoningDelta, RefusalDelta, TextDelta
+from ..values.messages import FilePart, Message
+from ..values.response import Response
+from .choices import chosen_model, chosen_provider, given_parameters
+from .output import note, waiting, warn, write_json
+
+
+@click.command()
+@click.option("-p", "--provider", "provider_name", metavar="NAME", help="Provider; `airouter providers` lists them.")
+@click.option("-m", "--model", metavar="MODEL", help="Model; `airouter models` lists them.")
+@click.option("-s", "--system", metavar="TEXT", help="System prompt.")
+@click.option(
+    "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="Parameter, such as temperature=0.2."
+)
+@click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as timeout=60.")
+@click.option(
+    "-a", "--attach", "attachments", multiple=True, metavar="PATH", help="File to send along: an image, a PDF."
+)
+@click.option("--stream/--no-stream", default=True, help="Show the answer as it is made, or whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known about the answer.")
+@click.argument("prompt", required=False)
+def run(
+    provider_name: str | None,
+    model: str | None,
+    system: str | None,
+    options: tuple[str, ...],
+    settings: tuple[str, ...],
+    attachments: tuple[str, ...],
+    stream: bool,
+    as_json: bool,
+    prompt: str | None,
+) -> None:
+    """Ask a model: PROMPT, or what comes through a pipe, or both (the pipe's text below the prompt)."""
+    question = _question(prompt)
+    with chosen_provider(provider_name, model, settings) as provider:
+        name = chosen_model(provider, model)
+        parameters = given_parameters(options, installed().parameters(provider.info.name))
+        messages = [Message.system(system)] if system else []
+        messages.append(Message.user(*map(FilePart.from_path, attachments), question))
+        started = time.monotonic()
+        if as_json or not stream:
+            with waiting(f"{name} …"):
+                response = provider.chat(name, messages, parameters=parameters)
+            if as_json:
+                write_json({**_known(response), "seconds": round(time.monotonic() - started, 3)})
+                return
+            click.echo(response.text or response.refusal or "")
+        else:
+            with provider.stream_chat(name, messages, parameters=parameters) as answer:
+                response = _shown(answer, name)
+    for call in response.tool_calls:
+        note(f"calls {call.name}({call.arguments_json})")
+    for warning in response.warnings:
+        warn(warning)
+    note(_summary(response, time.monotonic() - started))
+
+
+def _question(prompt: str | None) -> str:
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    parts = [part for part in (prompt, piped.rstrip("\n")) if part and part.strip()]
+    if not parts:
+        raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
+    return "\n\n".join(parts)
+
+
+def _shown(answer: ResponseStream, model: str) -> Response:
+    events = iter(answer)
+    anything = False
+    try:
+        with waiting(f"{model} …"):
+            event = next(events, None)
+            while event is not None and not isinstance(event, TextDelta | RefusalDelta | ReasoningDelta):
+                event = next(events, None)
+        while event is not None:
+            if isinstance(event, TextDelta | RefusalDelta):
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+                anything = True
+            event = next(events, None)
+    except (ExecutionError, KeyboardInterrupt):
+        if anything:
+            click.echo()
+        raise
+    click.echo()
+    return answer.response
+
+
+def _summary(response: Response, seconds: float) -> str:
+    usage = response.usage
+    parts = [f"{seconds:.1f} s"]
+    if usage.input_tokens is not None:
+        parts.append(f"{usage.input_tokens} tokens in")
+    if usage.output_tokens is not None:
+        parts.append(f"{usage.output_tokens} out")
+    if response.cost is not None:
+        parts.append(f"{response.cost.amount} {response.cost.currency}")
+    if response.finish_reason not in ("stop", "tool_calls"):
+        parts.append(f"ended by: {response.finish_reason}")
+    return f"[{response.provider} {response.model or ''}] " + ", ".join(parts)
+
+
+def _known(response: Response) -> dict[str, object]:
+    return {
+        "text": response.text,
+        "reasoning": response.reasoning,
+        "refusal": response.refusal,
+        "tool_calls": [
+            {"id": call.id, "name": call.name, "arguments_json": call.arguments_json} for call in response.tool_calls
+        ],
+        "finish_reason": response.finish_reason,
+        "raw_finish_reason": response.raw_finish_reason,
+        "usage": response.usage,
+        "cost": response.cost,
+        "model": response.model,
+        "provider": response.provider,
+        "id": response.id,
+        "request_id": response.request_id,
+        "parameters": response.parameters,
+        "warnings": response.warnings,
+        "provider_metadata": response.provider_metadata,
+    }
