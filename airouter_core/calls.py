@@ -1,19 +1,20 @@
 """The order of one call: admitted, started, answered, ended; written once for all ways of making it.
 
-:class:`CallRun` is the order; :func:`events_of_call` drives it blocking, and its awaited sister in
-:mod:`airouter_core.asynchronous` drives the same object.
+:class:`CallRun` is the order; :func:`events_of_call` drives it blocking,
+:func:`async_events_of_call` awaiting.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self
 
 import attrs
 
 from .errors import ExecutionError, ProviderError
-from .values.events import StreamEvent
+from .values.events import StreamEvent, TextDelta
 from .values.request import Request
 from .values.response import Response, ResponseBuilder, events_of
 
@@ -142,14 +143,60 @@ def events_of_call(run: CallRun, ask: Callable[[], Iterable[StreamEvent]]) -> Ge
     return response
 
 
-class ResponseStream:
+async def async_events_of_call(
+    run: CallRun, ask: Callable[[], AsyncIterator[StreamEvent]]
+) -> AsyncGenerator[StreamEvent, None]:
+    """As :func:`events_of_call`, awaited: the same :class:`CallRun` has the order."""
+    try:
+        replayed = run.begin()
+        add = run.builder.add
+        if replayed is not None:
+            for event in replayed:
+                add(event)
+                yield event
+        else:
+            async with contextlib.aclosing(ask()) as events:  # type: ignore[type-var]  # an async generator, in practice
+                async for event in events:
+                    add(event)
+                    yield event
+        run.complete()
+    except BaseException as error:
+        run.end(error)
+        raise
+    run.end()
+
+
+class _StreamState:
+    """What both kinds of stream know."""
+
+    def __init__(self, run: CallRun) -> None:
+        self._run = run
+
+    @property
+    def response(self) -> Response:
+        """The whole answer, once the last event was read.
+
+        Raises:
+            ExecutionError: it is not complete yet; ``read()`` goes to the end.
+        """
+        if self._run.response is None:
+            raise ExecutionError("the answer is not complete: read the stream to its end first, or call read()")
+        return self._run.response
+
+    @property
+    def partial(self) -> Response:
+        """What has arrived so far."""
+        return self._run.response or self._run.builder.partial()
+
+
+class ResponseStream(_StreamState):
     """A stream of events that adds up to a response. Leaving it early closes its connection at once.
 
     Iterate it, or use it as a context manager; for one reader.
     """
 
     def __init__(self, run: CallRun, ask: Callable[[], Iterable[StreamEvent]]) -> None:
-        self._run = run
+        super().__init__(run)
         self._events = events_of_call(run, ask)
 
     def __iter__(self) -> Iterator[StreamEvent]:
@@ -164,22 +211,6 @@ class ResponseStream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def response(self) -> Response:
-        """The whole answer, once the last event was read.
-
-        Raises:
-            ExecutionError: it is not complete yet; :meth:`read` goes to the end.
-        """
-        if self._run.response is None:
-            raise ExecutionError("the answer is not complete: read the stream to its end first, or call read()")
-        return self._run.response
-
-    @property
-    def partial(self) -> Response:
-        """What has arrived so far."""
-        return self._run.response or self._run.builder.partial()
-
     def read(self) -> Response:
         """Go to the end, and return the whole answer."""
         for _ in self._events:
@@ -188,8 +219,6 @@ class ResponseStream:
 
     def texts(self) -> Iterator[str]:
         """Only the pieces of the answer's text."""
-        from .values.events import TextDelta
-
         try:
             for event in self._events:
                 if type(event) is TextDelta and event.text:
@@ -200,3 +229,42 @@ class ResponseStream:
     def close(self) -> None:
         """Stop here."""
         self._events.close()
+
+
+class AsyncResponseStream(_StreamState):
+    """A :class:`ResponseStream` that is awaited: ``async for``, ``async with``."""
+
+    def __init__(self, run: CallRun, ask: Callable[[], AsyncIterator[StreamEvent]]) -> None:
+        super().__init__(run)
+        self._events = async_events_of_call(run, ask)
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self._events
+
+    async def __anext__(self) -> StreamEvent:
+        return await anext(self._events)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def read(self) -> Response:
+        """Go to the end, and return the whole answer."""
+        async for _ in self._events:
+            pass
+        return self.response
+
+    async def texts(self) -> AsyncIterator[str]:
+        """Only the pieces of the answer's text."""
+        try:
+            async for event in self._events:
+                if type(event) is TextDelta and event.text:
+                    yield event.text
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop here."""
+        await self._events.aclose()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
@@ -13,6 +14,7 @@ from .config import HttpConfig
 from .declarations import ParameterSupport, ProviderInfo
 from .errors import ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from .provider import Provider, Surroundings
+from .threads import awaited
 from .tokens import estimate_tokens
 from .transports import flow as flows
 from .transports.exchange import Exchange, Policy, broke_after_the_end
@@ -22,7 +24,10 @@ from .values.events import Finish, StreamEvent, StreamStart
 from .values.request import Request
 from .version import VERSION
 from .wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
-from .wire.json import is_html, shown
+from .wire.json import begins_as_json, is_html, shown
+
+if TYPE_CHECKING:
+    from .transports.asynchronous import AsyncTransport
 
 HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
@@ -44,6 +49,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def __init__(self, config: HttpConfigT, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
         super().__init__(config, info, plugins)
         self._transport: Transport | None = None
+        self._async_transport: AsyncTransport | None = None
         self._transport_lock = threading.Lock()
         self._closed = False
 
@@ -79,6 +85,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         """Count tokens; an estimate unless overridden."""
         return flows.given(estimate_tokens(text))
 
+    def check_flow(self) -> Flow[object]:
+        """Ask whether a call could succeed; overridden where listing models does not tell."""
+        return self.models_flow()
+
     # What Provider asks for.
 
     def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
@@ -107,6 +117,40 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         """
         return self.run(self.tokens_flow(text, model))
 
+    def check(self) -> None:
+        """Ask the backend whether a call could succeed now.
+
+        Raises:
+            AirouterError: it could not; the message says why, and what to do.
+        """
+        self.run(self.check_flow())
+
+    def aevents(self, request: Request, *, stream: bool) -> AsyncIterator[StreamEvent]:
+        return self._aguarded(self.answer_flow(request, stream=stream))
+
+    async def alist_models(self) -> list[ModelInfo]:
+        """:meth:`list_models`, awaited."""
+        return await self.arun(self.models_flow())
+
+    async def aembeddings(self, texts: Sequence[str], model: str | None) -> list[list[float]]:
+        """:meth:`embeddings`, awaited."""
+        return await self.arun(self.embeddings_flow(texts, model))
+
+    async def acount_tokens(self, text: str, model: str | None = None) -> int:
+        """:meth:`count_tokens`, awaited."""
+        return await self.arun(self.tokens_flow(text, model))
+
+    async def acheck(self) -> None:
+        """:meth:`check`, awaited."""
+        await self.arun(self.check_flow())
+
+    async def aclose(self) -> None:
+        """Close all connections, those of this event loop included."""
+        transport, self._async_transport = self._async_transport, None
+        if transport is not None:
+            await transport.close()
+        await awaited(self.close)
+
     def close(self) -> None:
         """Close all connections."""
         self._closed = True
@@ -129,6 +173,34 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         """Drive a flow that emits no events."""
         try:
             return flows.run(flow, self.transport)
+        except ExecutionError as error:
+            raise self._without_secrets(error) from error.__cause__
+
+    @property
+    def async_transport(self) -> AsyncTransport:
+        """The awaited transport, made by the first use.
+
+        Raises:
+            ConfigurationError: the extra is not installed.
+        """
+        transport = self._async_transport
+        if transport is None:
+            from .transports.asynchronous import AiohttpTransport
+
+            self._must_be_open()
+            with self._transport_lock:
+                if self._async_transport is None:
+                    self._async_transport = AiohttpTransport(self.config)
+                transport = self._async_transport
+        return transport
+
+    async def arun(self, flow: Flow[Result]) -> Result:
+        """:meth:`run`, awaited: how every operation written as a flow is awaited."""
+        transport = self.async_transport
+        from .transports import asynchronous
+
+        try:
+            return await asynchronous.run(flow, transport)
         except ExecutionError as error:
             raise self._without_secrets(error) from error.__cause__
 
@@ -163,23 +235,25 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def _streamed(self, wire: Wire, exchange: Exchange) -> Flow[None]:
         response = yield from exchange.open()
         yield Emit(_start(response, wire))
-        content_type = response.headers.get("content-type", "")
-        if content_type.startswith("application/json") and wire.stream_type == EVENT_STREAM:
-            # Some servers do not stream, and some report their errors so.
-            body = b"".join((yield from self._rest(exchange, response)))
+        data = yield from exchange.read_some(response)
+        while data.isspace():
+            data = yield from exchange.read_some(response)
+        if is_html(data):
+            raise ProtocolError(
+                f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"
+            )
+        if wire.stream_type == EVENT_STREAM and begins_as_json(data):
+            # Some servers do not stream, and some report their errors so. The content type tells less: streams have
+            # been recorded that call themselves application/json.
+            body = b"".join((data, *(yield from self._rest(exchange, response))))
             yield Emit(wire.parse_body(body))
             return
-        yield from self._parsed(wire, exchange, response)
+        yield from self._parsed(wire, exchange, response, data)
 
-    def _parsed(self, wire: Wire, exchange: Exchange, response: HttpResponse) -> Flow[None]:
+    def _parsed(self, wire: Wire, exchange: Exchange, response: HttpResponse, data: bytes) -> Flow[None]:
         parser = wire.open_stream()
         progress = _Progress()
         try:
-            data = yield from exchange.read_some(response)
-            if is_html(data):
-                raise ProtocolError(
-                    f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"
-                )
             while data:
                 yield Emit(progress.watched(parser.feed(data)))
                 if parser.done:
@@ -213,12 +287,26 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def _new_transport(self) -> Transport:
         from .transports.blocking import RequestsTransport
 
+        self._must_be_open()
         with self._transport_lock:
-            if self._closed:
-                raise ConfigurationError(f"this {self.info.name} provider was closed; create another one")
             if self._transport is None:
                 self._transport = RequestsTransport(self.config)
             return self._transport
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError(f"this {self.info.name} provider was closed; create another one")
+
+    async def _aguarded(self, flow: Flow[None]) -> AsyncIterator[StreamEvent]:
+        transport = self.async_transport
+        from .transports import asynchronous
+
+        try:
+            async with contextlib.aclosing(asynchronous.stream(flow, transport)) as events:
+                async for event in events:
+                    yield event
+        except ExecutionError as error:
+            raise self._without_secrets(error) from error.__cause__
 
     def _guarded(self, events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
         try:

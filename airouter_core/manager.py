@@ -16,7 +16,8 @@ from .calls import ResponseStream
 from .errors import AirouterError, ConfigurationError, UnknownProviderError
 from .factory import create_provider
 from .plugins import Plugins, installed
-from .provider import Messages, Parameters, Provider
+from .preparation import Messages, Parameters
+from .provider import Provider
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.response import Response
 

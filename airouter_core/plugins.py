@@ -95,7 +95,7 @@ class Plugins:
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] | None = None) -> Plugins:
-        """Load what is installed, less the distributions that ``AIROUTER_DISABLED_PLUGINS`` names, with commas between."""
+        """Load what is installed, less what ``AIROUTER_DISABLED_PLUGINS`` names, with commas between."""
         environ = os.environ if environ is None else environ
         disabled = {_canonical(name) for name in environ.get(DISABLED, "").split(",") if name.strip()}
         return cls(

@@ -1,4 +1,4 @@
-"""Provider: what users hold. One set of methods, whatever answers."""
+"""Provider: what users hold. One set of methods, whatever answers; each also awaited, under its name with an ``a``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,40 @@ import functools
 import json
 import logging
 import os
-import sys
-import threading
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, overload
 
 import attrs
 
-from .calls import Call, CallHooks, CallRun, ResponseStream
+from .calls import AsyncResponseStream, Call, CallHooks, CallRun, ResponseStream
 from .config import ProviderConfig
 from .declarations import ParameterSupport, ProviderInfo
-from .errors import AirouterError, ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
-from .parameters.resolve import DEFAULT_TABLE, ParameterTable, Resolved, resolve
+from .errors import AirouterError, ParameterError, UnsupportedFeatureError
+from .parameters.resolve import DEFAULT_TABLE, ParameterTable
+from .preparation import (
+    ChatArguments,
+    Messages,
+    Parameters,
+    Preparer,
+    ProviderOptions,
+    ResponseFormatLike,
+    ToolChoiceLike,
+    Tools,
+)
+from .threads import awaited, awaited_iterator
 from .tokens import estimate_tokens
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.events import StreamEvent
-from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
 from .values.messages import FilePart, Message
 from .values.request import Request
 from .values.response import Response
-from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
 
 ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
 
-Parameters = Mapping[str, Any]
-Messages = str | MessageLike | Iterable[MessageLike]
-Images = str | bytes | os.PathLike[str] | Sequence[Any]
+ImageUrls = str | Sequence[str]
+ImagePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+ImageData = bytes | str | Sequence[bytes | str]
 
 
 class Surroundings(CallHooks, Protocol):
@@ -62,8 +68,8 @@ class Provider(ABC, Generic[ConfigT]):
     """Something that answers questions with a model. Made by :func:`airouter_core.create_provider`.
 
     A plugin that speaks HTTP derives from :class:`~airouter_core.http_provider.HttpProvider` and gives it a wire; one
-    that does not implements :meth:`events` and :meth:`list_models` here. For many threads at once; a stream is for
-    one reader.
+    that does not implements :meth:`events` and :meth:`list_models` here. For many threads and event loops at once; a
+    stream is for one reader.
 
     Args:
         config: an instance of the class that ``info.config_target`` names.
@@ -75,10 +81,9 @@ class Provider(ABC, Generic[ConfigT]):
         self.info = info
         self._plugins: Surroundings = plugins or NoPlugins()
         self._logger = logging.getLogger(f"airouter.{info.name}")
-        self._warned: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()
+        self._preparer = Preparer(info, config, self._plugins.parameters, self.support)
 
-    # What a provider implements.
+    # What a provider implements. The blocking methods are enough: awaited, they run in threads.
 
     @abstractmethod
     def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
@@ -122,32 +127,34 @@ class Provider(ABC, Generic[ConfigT]):
         self.list_models()
 
     def details(self) -> Mapping[str, Any]:
-        """What only this provider has to say about its state, for :meth:`get_info`."""
+        """What only this provider has to say about its state, for :meth:`get_info`. Must not block."""
         return {}
 
+    def aevents(self, request: Request, *, stream: bool) -> AsyncIterator[StreamEvent]:
+        """:meth:`events`, awaited."""
+        return awaited_iterator(functools.partial(self.events, request, stream=stream))
+
+    async def alist_models(self) -> list[ModelInfo]:
+        """:meth:`list_models`, awaited."""
+        return await awaited(self.list_models)
+
+    async def aembeddings(self, texts: Sequence[str], model: str | None) -> list[list[float]]:
+        """:meth:`embeddings`, awaited."""
+        return await awaited(self.embeddings, texts, model)
+
+    async def acount_tokens(self, text: str, model: str | None = None) -> int:
+        """:meth:`count_tokens`, awaited."""
+        return await awaited(self.count_tokens, text, model)
+
+    async def acheck(self) -> None:
+        """:meth:`check`, awaited."""
+        await awaited(self.check)
+
+    async def aclose(self) -> None:
+        """:meth:`close`, awaited."""
+        await awaited(self.close)
+
     # What users call.
-
-    def execute(
-        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
-    ) -> str:
-        """Ask, and get the answer's text.
-
-        Raises:
-            ConfigurationError: the call is wrong; nothing was sent.
-            ExecutionError: the call failed.
-        """
-        return self.chat(model, _messages(prompt, system_prompt), parameters=parameters).text
-
-    def stream_execute(
-        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
-    ) -> Iterator[str]:
-        """Ask, and get the answer's text as it is made. Closing the iterator stops the answer.
-
-        Raises:
-            ConfigurationError: at once; the call is wrong.
-            ExecutionError: while reading; ``partial`` holds what had arrived.
-        """
-        return self.stream_chat(model, _messages(prompt, system_prompt), parameters=parameters).texts()
 
     def chat(
         self,
@@ -155,10 +162,10 @@ class Provider(ABC, Generic[ConfigT]):
         messages: Messages,
         *,
         parameters: Parameters | None = None,
-        tools: Iterable[Tool | Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | ToolChoice | None = None,
-        response_format: str | Mapping[str, Any] | ResponseFormat | None = None,
-        provider_options: Mapping[str, Mapping[str, Any]] | None = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoiceLike | None = None,
+        response_format: ResponseFormatLike | None = None,
+        provider_options: ProviderOptions | None = None,
     ) -> Response:
         """Ask with a conversation, and get the whole answer with all that is known about it.
 
@@ -172,9 +179,8 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: the call is wrong; nothing was sent.
             ExecutionError: the call failed.
         """
-        return self._stream(
-            False, model, messages, parameters, tools, tool_choice, response_format, provider_options
-        ).read()
+        given = _given(model, messages, parameters, tools, tool_choice, response_format, provider_options)
+        return self._stream(given, stream=False).read()
 
     def stream_chat(
         self,
@@ -182,10 +188,10 @@ class Provider(ABC, Generic[ConfigT]):
         messages: Messages,
         *,
         parameters: Parameters | None = None,
-        tools: Iterable[Tool | Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | ToolChoice | None = None,
-        response_format: str | Mapping[str, Any] | ResponseFormat | None = None,
-        provider_options: Mapping[str, Mapping[str, Any]] | None = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoiceLike | None = None,
+        response_format: ResponseFormatLike | None = None,
+        provider_options: ProviderOptions | None = None,
     ) -> ResponseStream:
         """As :meth:`chat`, event by event; the request is sent when the first one is asked for.
 
@@ -193,7 +199,72 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: at once; the call is wrong.
             ExecutionError: while reading; ``partial`` holds what had arrived.
         """
-        return self._stream(True, model, messages, parameters, tools, tool_choice, response_format, provider_options)
+        given = _given(model, messages, parameters, tools, tool_choice, response_format, provider_options)
+        return self._stream(given, stream=True)
+
+    async def achat(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        parameters: Parameters | None = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoiceLike | None = None,
+        response_format: ResponseFormatLike | None = None,
+        provider_options: ProviderOptions | None = None,
+    ) -> Response:
+        """:meth:`chat`, awaited."""
+        given = _given(model, messages, parameters, tools, tool_choice, response_format, provider_options)
+        return await self._astream(given, stream=False).read()
+
+    def astream_chat(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        parameters: Parameters | None = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoiceLike | None = None,
+        response_format: ResponseFormatLike | None = None,
+        provider_options: ProviderOptions | None = None,
+    ) -> AsyncResponseStream:
+        """:meth:`stream_chat`, awaited: ``async for event in provider.astream_chat(...)``."""
+        given = _given(model, messages, parameters, tools, tool_choice, response_format, provider_options)
+        return self._astream(given, stream=True)
+
+    def execute(
+        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+    ) -> str:
+        """Ask, and get the answer's text.
+
+        Raises:
+            ConfigurationError: the call is wrong; nothing was sent.
+            ExecutionError: the call failed.
+        """
+        return self.chat(model, _messages(prompt, system_prompt), parameters=parameters).text
+
+    async def aexecute(
+        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+    ) -> str:
+        """:meth:`execute`, awaited."""
+        return (await self.achat(model, _messages(prompt, system_prompt), parameters=parameters)).text
+
+    def stream_execute(
+        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+    ) -> Iterator[str]:
+        """Ask, and get the answer's text as it is made. Closing the iterator stops the answer.
+
+        Raises:
+            ConfigurationError: at once; the call is wrong.
+            ExecutionError: while reading; ``partial`` holds what had arrived.
+        """
+        return self.stream_chat(model, _messages(prompt, system_prompt), parameters=parameters).texts()
+
+    def astream_execute(
+        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+    ) -> AsyncIterator[str]:
+        """:meth:`stream_execute`, awaited: ``async for text in provider.astream_execute(...)``."""
+        return self.astream_chat(model, _messages(prompt, system_prompt), parameters=parameters).texts()
 
     @overload
     def chat_execute(
@@ -222,9 +293,9 @@ class Provider(ABC, Generic[ConfigT]):
         self,
         model: str,
         prompt: str,
-        image_url: str | Sequence[str] | None = None,
-        image_path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-        image_data: bytes | str | Sequence[bytes | str] | None = None,
+        image_url: ImageUrls | None = None,
+        image_path: ImagePaths | None = None,
+        image_data: ImageData | None = None,
         system_prompt: str | None = None,
         parameters: Parameters | None = None,
     ) -> str:
@@ -234,16 +305,22 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: the call is wrong (no image, a file that cannot be read); nothing was sent.
             ExecutionError: the call failed.
         """
-        images = [FilePart.from_url(url) for url in _each(image_url)]
-        images += [FilePart.from_path(path) for path in _each(image_path)]
-        images += [FilePart.from_data(data) for data in _each(image_data)]
-        if not images:
-            raise ParameterError("give an image: image_url, image_path or image_data")
-        for image in images:
-            if not image.is_image:
-                raise ParameterError(f"{image.name or 'image_data'} is no image that is known ({image.media_type})")
-        messages = (*_system(system_prompt), Message.user(*images, prompt))
+        messages = _with_images(prompt, image_url, image_path, image_data, system_prompt)
         return self.chat(model, messages, parameters=parameters).text
+
+    async def aexecute_with_vision(
+        self,
+        model: str,
+        prompt: str,
+        image_url: ImageUrls | None = None,
+        image_path: ImagePaths | None = None,
+        image_data: ImageData | None = None,
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> str:
+        """:meth:`execute_with_vision`, awaited."""
+        messages = _with_images(prompt, image_url, image_path, image_data, system_prompt)
+        return (await self.achat(model, messages, parameters=parameters)).text
 
     @overload
     def create_embedding(self, text_or_list: str, model: str | None = None) -> list[float]: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
@@ -260,11 +337,14 @@ class Provider(ABC, Generic[ConfigT]):
             UnsupportedFeatureError: this provider makes none.
             ExecutionError: the call failed.
         """
-        self._require("embeddings")
-        texts = [text_or_list] if isinstance(text_or_list, str) else list(text_or_list)
-        if not texts or not all(isinstance(text, str) and text for text in texts):
-            raise ParameterError("create_embedding takes a text or a list of texts, none of them empty")
-        vectors = self.embeddings(texts, model)
+        vectors = self.embeddings(self._texts(text_or_list), model)
+        return vectors[0] if isinstance(text_or_list, str) else vectors
+
+    async def acreate_embedding(
+        self, text_or_list: str | Sequence[str], model: str | None = None
+    ) -> list[float] | list[list[float]]:
+        """:meth:`create_embedding`, awaited."""
+        vectors = await self.aembeddings(self._texts(text_or_list), model)
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
     def validate_config(self) -> bool:
@@ -276,24 +356,28 @@ class Provider(ABC, Generic[ConfigT]):
             return False
         return True
 
+    async def avalidate_config(self) -> bool:
+        """:meth:`validate_config`, awaited."""
+        try:
+            await self.acheck()
+        except AirouterError as error:
+            self._logger.warning("%s cannot be used: %s", self.info.name, error)
+            return False
+        return True
+
     def get_info(self) -> ProviderStatus:
         """How the provider is doing; a provider that is down is reported, not raised."""
-        models: tuple[str, ...] = ()
-        problem = None
         try:
-            models = tuple(model.id for model in self.list_models())
+            return self._status(self.list_models())
         except AirouterError as error:
-            problem = str(error)
-        return ProviderStatus(
-            name=self.info.name,
-            status="available" if problem is None else "unavailable",
-            kind=self.info.kind,
-            description=self.info.description,
-            capabilities=self.info.capabilities,
-            available_models=models,
-            problem=problem,
-            details=self.details(),
-        )
+            return self._status((), str(error))
+
+    async def aget_info(self) -> ProviderStatus:
+        """:meth:`get_info`, awaited."""
+        try:
+            return self._status(await self.alist_models())
+        except AirouterError as error:
+            return self._status((), str(error))
 
     def __enter__(self) -> Self:
         return self
@@ -301,120 +385,71 @@ class Provider(ABC, Generic[ConfigT]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.info.name!r}>"
 
-    # How a call is made ready.
+    # What the methods above share.
 
-    def _stream(
-        self,
-        stream: bool,
-        model: str,
-        messages: Messages,
-        parameters: Parameters | None,
-        tools: Iterable[Tool | Mapping[str, Any]] | None,
-        tool_choice: str | Mapping[str, Any] | ToolChoice | None,
-        response_format: str | Mapping[str, Any] | ResponseFormat | None,
-        provider_options: Mapping[str, Mapping[str, Any]] | None,
-    ) -> ResponseStream:
-        request, known = self._prepared(
-            model, messages, parameters, tools, tool_choice, response_format, provider_options
-        )
-        run = CallRun(
-            Call(self.info.name, request, stream),
-            self._plugins,
-            known,
-            _parse_json if request.response_format is not None else None,
-        )
+    def _run(self, given: ChatArguments, *, stream: bool) -> tuple[Request, CallRun]:
+        request, known = self._preparer.prepare(given)
+        finish = _parse_json if request.response_format is not None else None
+        return request, CallRun(Call(self.info.name, request, stream), self._plugins, known, finish)
+
+    def _stream(self, given: ChatArguments, *, stream: bool) -> ResponseStream:
+        request, run = self._run(given, stream=stream)
         return ResponseStream(run, functools.partial(self.events, request, stream=stream))
 
-    def _prepared(
-        self,
-        model: str,
-        messages: Messages,
-        parameters: Parameters | None,
-        tools: Iterable[Tool | Mapping[str, Any]] | None,
-        tool_choice: str | Mapping[str, Any] | ToolChoice | None,
-        response_format: str | Mapping[str, Any] | ResponseFormat | None,
-        provider_options: Mapping[str, Mapping[str, Any]] | None,
-    ) -> tuple[Request, dict[str, Any]]:
-        if not isinstance(model, str) or not model.strip():
-            raise ParameterError(f"model must be the name of a model, not {model!r}")
-        options, notes = self._own_options(provider_options)
-        offered = tools_from(tools)
-        draft = Request(
-            model=model,
-            messages=messages_from(messages),
-            tools=offered,
-            tool_choice=tool_choice_from(tool_choice, offered),
-            response_format=response_format_from(response_format),
-            provider_options=options,
+    def _astream(self, given: ChatArguments, *, stream: bool) -> AsyncResponseStream:
+        request, run = self._run(given, stream=stream)
+        return AsyncResponseStream(run, functools.partial(self.aevents, request, stream=stream))
+
+    def _texts(self, text_or_list: str | Sequence[str]) -> list[str]:
+        self._preparer.require("embeddings")
+        texts = [text_or_list] if isinstance(text_or_list, str) else list(text_or_list)
+        if not texts or not all(isinstance(text, str) and text for text in texts):
+            raise ParameterError("create_embedding takes a text or a list of texts, none of them empty")
+        return texts
+
+    def _status(self, models: Iterable[ModelInfo], problem: str | None = None) -> ProviderStatus:
+        return ProviderStatus(
+            name=self.info.name,
+            status="available" if problem is None else "unavailable",
+            kind=self.info.kind,
+            description=self.info.description,
+            capabilities=self.info.capabilities,
+            available_models=tuple(model.id for model in models),
+            problem=problem,
+            details=self.details(),
         )
-        self._require_features(draft)
-        resolved = self._resolved(draft, parameters)
-        request = attrs.evolve(draft, parameters=resolved.values)
-        self._logger.debug(
-            "%s: %d messages, %d tools, parameters %s", model, len(draft.messages), len(offered), dict(resolved.values)
-        )
-        notes += [f"parameter {name!r} was left out: {reason}" for name, reason in resolved.omitted.items()]
-        return request, {"provider": self.info.name, "parameters": resolved.receipts, "warnings": tuple(notes)}
-
-    def _resolved(self, draft: Request, parameters: Parameters | None) -> Resolved:
-        if not isinstance(parameters, Mapping | None):
-            raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
-        table = self._plugins.parameters(self.info.name)
-        known = {table.find(name).name: value for name, value in (parameters or {}).items() if value is not None}
-        # What is taken may depend on other parameters: a model that thinks takes no temperature.
-        support = tuple(self.support(attrs.evolve(draft, parameters=known)))
-        resolved = resolve(
-            parameters, support, provider=self.info.name, table=table, unsupported=self.config.unsupported_parameters
-        )
-        for name, reason in resolved.omitted.items():
-            self._warn_once(name, draft.model, f"{self.info.name}: parameter {name!r} was left out: {reason}")
-        return resolved
-
-    def _own_options(
-        self, provider_options: Mapping[str, Mapping[str, Any]] | None
-    ) -> tuple[Mapping[str, Any], list[str]]:
-        own: dict[str, Any] = {}
-        notes = []
-        for name, options in (provider_options or {}).items():
-            if not hasattr(options, "keys"):
-                raise ParameterError(
-                    f"provider_options is keyed by provider: {{{self.info.name!r}: {{{name!r}: {options!r}}}}}"
-                )
-            if name == self.info.name or name in self.info.aliases:
-                own.update(options)
-            else:
-                notes.append(f"provider_options for {name!r} were not sent: this is {self.info.name!r}")
-        return own, notes
-
-    def _require_features(self, request: Request) -> None:
-        if request.tools:
-            self._require("tools")
-        if request.response_format is not None:
-            self._require(request.response_format.kind)
-        for message in request.messages:
-            for part in message.parts:
-                if isinstance(part, FilePart):
-                    kind = part.media_type.partition("/")[0]
-                    self._require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
-
-    def _require(self, capability: str) -> None:
-        if capability not in self.info.capabilities:
-            raise self._lacks(capability)
 
     def _lacks(self, capability: str) -> UnsupportedFeatureError:
-        return UnsupportedFeatureError(
-            f"{self.info.name} cannot do {capability!r}; it can do {', '.join(self.info.capabilities)}"
-        )
+        return self._preparer.lacks(capability)
 
-    def _warn_once(self, name: str, model: str, message: str) -> None:
-        with self._lock:
-            if (name, model) in self._warned:
-                return
-            self._warned.add((name, model))
-        warnings.warn(message, UnsupportedParameterWarning, stacklevel=_callers_level())
+
+def _given(
+    model: str,
+    messages: Messages,
+    parameters: Parameters | None,
+    tools: Tools | None,
+    tool_choice: ToolChoiceLike | None,
+    response_format: ResponseFormatLike | None,
+    provider_options: ProviderOptions | None,
+) -> ChatArguments:
+    return ChatArguments(
+        model=model,
+        messages=messages,
+        parameters=parameters,
+        tools=tools,
+        tool_choice=tool_choice,
+        response_format=response_format,
+        provider_options=provider_options,
+    )
 
 
 def _messages(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
@@ -425,6 +460,24 @@ def _messages(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
 
 def _system(system_prompt: str | None) -> tuple[Message, ...]:
     return (Message.system(system_prompt),) if system_prompt else ()
+
+
+def _with_images(
+    prompt: str,
+    image_url: ImageUrls | None,
+    image_path: ImagePaths | None,
+    image_data: ImageData | None,
+    system_prompt: str | None,
+) -> tuple[Message, ...]:
+    images = [FilePart.from_url(url) for url in _each(image_url)]
+    images += [FilePart.from_path(path) for path in _each(image_path)]
+    images += [FilePart.from_data(data) for data in _each(image_data)]
+    if not images:
+        raise ParameterError("give an image: image_url, image_path or image_data")
+    for image in images:
+        if not image.is_image:
+            raise ParameterError(f"{image.name or 'image_data'} is no image that is known ({image.media_type})")
+    return (*_system(system_prompt), Message.user(*images, prompt))
 
 
 def _each(value: Any) -> Sequence[Any]:
@@ -441,12 +494,3 @@ def _parse_json(response: Response) -> Response:
     except ValueError as error:
         note = f"the answer is no valid JSON, although it was asked for ({error})"
         return attrs.evolve(response, warnings=(*response.warnings, note))
-
-
-def _callers_level() -> int:
-    """The stack level of the first frame outside this package, so that a warning points at the user's line."""
-    package = os.path.dirname(__file__)
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        level, frame = level + 1, frame.f_back
-    return level

@@ -1,1 +1,1 @@
-"""The kit for whoever writes a provider: conformance checks, recordings, faults. Shipped; needs the extra ``[testing]``."""
+"""The kit for whoever writes a provider: conformance checks, recordings, faults. Needs the extra ``[testing]``."""

@@ -84,16 +84,17 @@ def _differences(recording: Recording, expected: Mapping[str, Any], response: Re
         yield from _unequal("usage.output_tokens", usage.get("output_tokens"), response.usage.output_tokens)
     if "reasoning" in expected:
         yield from _unequal("reasoning", expected["reasoning"] or None, response.reasoning or None)
-    for name in ("refusal", "model"):
+    amount = None if response.cost is None else float(response.cost.amount)
+    said = {"refusal": response.refusal, "model": response.model, "response_id": response.id, "cost": amount}
+    for name, got in said.items():
         if expected.get(name) is not None:
-            yield from _unequal(name, expected[name], getattr(response, name))
-    if expected.get("response_id") is not None:
-        yield from _unequal("id", expected["response_id"], response.id)
-    if expected.get("cost") is not None:
-        amount = None if response.cost is None else float(response.cost.amount)
-        yield from _unequal("cost", float(expected["cost"]), amount)
-    for position, choice in enumerate(expected.get("choices") or []):
-        answers = (response, *response.alternatives)
+            yield from _unequal(name, expected[name], got)
+    yield from _choice_differences(expected.get("choices") or [], response)
+
+
+def _choice_differences(choices: list[Any], response: Response) -> Iterator[str]:
+    answers = (response, *response.alternatives)
+    for position, choice in enumerate(choices):
         said = choice.get("text") if isinstance(choice, Mapping) else None
         if isinstance(said, str):
             got = answers[position].text if position < len(answers) else None

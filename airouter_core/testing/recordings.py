@@ -24,6 +24,7 @@ import attrs
 from ..values.events import StreamEvent
 from ..values.response import Response
 from ..wire.http import EVENT_STREAM, Wire
+from ..wire.json import begins_as_json
 from .server import Answer, Connection, Framing, LoopbackServer, ReceivedRequest
 
 Cut = Callable[[bytes], Iterable[bytes]]
@@ -95,10 +96,8 @@ def load_recordings(folder: str | os.PathLike[str], *kinds: str) -> list[Recordi
 def recording_of(content: Mapping[str, Any], kind: str = "") -> Recording:
     """A recording from its JSON."""
     response = content["response"]
-    if "body_text" in response:
-        body = response["body_text"].encode()
-    else:
-        body = base64.b64decode(response.get("body_b64", ""))
+    text = response.get("body_text")
+    body = base64.b64decode(response.get("body_b64", "")) if text is None else text.encode()
     return Recording(
         id=content["id"],
         kind=kind or content.get("provider", ""),
@@ -147,8 +146,7 @@ def wire_events(wire: Wire, recording: Recording, cut: Cut | None = None) -> Ite
     """
     if recording.status >= 400:
         raise wire.parse_error(recording.status, recording.headers, recording.body)
-    is_json = recording.headers.get("content-type", "").startswith("application/json")
-    if not recording.stream or (is_json and wire.stream_type == EVENT_STREAM):
+    if not recording.stream or (wire.stream_type == EVENT_STREAM and begins_as_json(recording.body)):
         yield from wire.parse_body(recording.body)
         return
     parser = wire.open_stream()

@@ -93,15 +93,16 @@ class Connection:
     def __init__(self, sock: socket.socket, closing: threading.Event) -> None:
         self.socket = sock
         self._closing = closing
-        self.open = True
+        self.ended = False
+        self.abandoned = False
 
     def send(self, data: bytes) -> bool:
         """Send; false when the client has gone."""
         try:
             self.socket.sendall(data)
         except OSError:
-            self.open = False
-        return self.open
+            self._gone()
+        return not self.ended
 
     def answer(self, answer: Answer) -> None:
         """Send a whole answer."""
@@ -125,13 +126,11 @@ class Connection:
             while time.monotonic() < end and not self._closing.is_set():
                 try:
                     if not self.socket.recv(1, socket.MSG_PEEK):
-                        self.open = False
-                        return True
+                        return self._gone()
                 except TimeoutError:
                     continue
                 except OSError:
-                    self.open = False
-                    return True
+                    return self._gone()
         finally:
             with contextlib.suppress(OSError):
                 self.socket.settimeout(None)
@@ -139,16 +138,20 @@ class Connection:
 
     def reset(self) -> None:
         """End the connection with RST, as a crashed peer does."""
-        self.open = False
+        self.ended = True
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.socket.close()
 
     def close(self) -> None:
         """End the connection in good order."""
-        self.open = False
+        self.ended = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
+
+    def _gone(self) -> bool:
+        self.ended = self.abandoned = True
+        return True
 
 
 Behaviour = Callable[[ReceivedRequest, Connection], None]
@@ -216,12 +219,12 @@ class LoopbackServer:
         try:
             connection = Connection(sock, self._closing)
             with sock.makefile("rb") as reader:
-                while connection.open and (request := _received(reader)) is not None:
+                while not connection.ended and (request := _received(reader)) is not None:
                     with self._lock:
                         self.requests.append(request)
                     self.behaviour(request, connection)
-                    if not connection.open:
-                        self.left.set()
+            if connection.abandoned:
+                self.left.set()
         except (OSError, ValueError):
             self.left.set()
         finally:

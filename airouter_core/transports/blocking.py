@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 import requests
@@ -22,15 +20,9 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from ..config import HttpConfig
-from ..errors import (
-    ConfigurationError,
-    ConnectionFailedError,
-    InsecureConnectionWarning,
-    ProtocolError,
-    TransportError,
-    TransportTimeoutError,
-)
+from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..wire.http import HttpRequest
+from .troubles import broken, insecure, not_connected_in_time, refused, silent, too_long, warn_insecure
 
 POOL = 256
 """Connections kept for one host; they are made when needed."""
@@ -55,11 +47,7 @@ class RequestsTransport:
         self._lock = threading.Lock()
         self._process = 0
         if config.verify_ssl is False:
-            warnings.warn(
-                "verify_ssl=False: certificates are not checked, anybody on the way can read and change what is sent",
-                InsecureConnectionWarning,
-                stacklevel=2,
-            )
+            warn_insecure()
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._reset()
 
@@ -171,7 +159,7 @@ class RequestsResponse:
         while data := self.read_some(timeout):
             size += len(data)
             if size > limit:
-                raise ProtocolError(f"{_place(self._url)} sent more than {limit} bytes")
+                raise ProtocolError(too_long(self._url, limit))
             pieces.append(data)
         return b"".join(pieces)
 
@@ -204,25 +192,13 @@ class RequestsResponse:
 
 
 def _translated(error: Exception, url: str, timeout: float) -> TransportError:
-    place = _place(url)
     reason = getattr(error, "reason", None) or error
     if isinstance(error, ReadTimeoutError | TimeoutError) or isinstance(reason, ReadTimeoutError):
-        return TransportTimeoutError(
-            f"{place} sent nothing for {timeout:g} s; raise `timeout` if it may need longer to think"
-        )
-    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError) and not isinstance(
-        reason, urllib3.exceptions.NewConnectionError
-    ):
-        return TransportTimeoutError(f"no connection to {place} within the time allowed", while_connecting=True)
-    text = str(reason)
-    if isinstance(reason, urllib3.exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text:
-        advice = "check the address; for a private certificate set verify_ssl to its CA file"
-        return ConnectionFailedError(f"no secure connection to {place}: {text} ({advice})")
+        return silent(url, timeout)
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return ConnectionFailedError(f"cannot connect to {place}: is the server running, and base_url right? ({text})")
-    return ConnectionFailedError(f"the connection to {place} broke: {text}")
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+        return refused(url, reason)
+    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
+        return not_connected_in_time(url)
+    if isinstance(reason, urllib3.exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(reason):
+        return insecure(url, reason)
+    return broken(url, reason)

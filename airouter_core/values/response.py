@@ -107,7 +107,7 @@ class Response:
             raise ProtocolError(f"the answer is no valid JSON ({error}): {self.text[:80]!r}") from error
 
 
-DELTA_PARTS: dict[type, type[TextPart] | type[ReasoningPart] | type[RefusalPart]] = {
+DELTA_PARTS: dict[type, type[TextPart | ReasoningPart | RefusalPart]] = {
     e.TextDelta: TextPart,
     e.ReasoningDelta: ReasoningPart,
     e.RefusalDelta: RefusalPart,
@@ -120,7 +120,7 @@ class ResponseBuilder:
     def __init__(self, **known: Any) -> None:
         self._known = known
         self._parts: list[Part | _OpenCall] = []
-        self._open: type[TextPart] | type[ReasoningPart] | type[RefusalPart] | None = None
+        self._open: type[TextPart | ReasoningPart | RefusalPart] | None = None
         self._texts: list[str] = []
         self._calls: dict[int, _OpenCall] = {}
         self._finish: e.Finish | None = None
@@ -188,7 +188,7 @@ class ResponseBuilder:
             **known,
         )
 
-    def _add_rare(self, event: e.StreamEvent) -> None:
+    def _add_rare(self, event: e.StreamEvent) -> None:  # noqa: C901  # one case for each event
         match event:
             case e.Finish():
                 self._finish = event

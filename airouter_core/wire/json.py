@@ -58,6 +58,11 @@ def is_html(data: bytes | str) -> bool:
     return start.lstrip("\ufeff \t\r\n").startswith("<")
 
 
+def begins_as_json(data: bytes) -> bool:
+    """Whether this begins as a JSON object or list does, which no line of an event stream may."""
+    return data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+
+
 def shown(data: bytes | str) -> str:
     """The beginning, fit for a message."""
     text = data[: SHOWN * 4] if isinstance(data, str) else data[: SHOWN * 4].decode("utf-8", "replace")

@@ -1,0 +1,169 @@
+"""How a call is made ready: everything that can be wrong with it is found here, before anything is sent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from .config import ProviderConfig
+from .declarations import ParameterSupport, ProviderInfo
+from .errors import ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
+from .parameters.resolve import ParameterTable, Resolved, resolve
+from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
+from .values.messages import FilePart
+from .values.request import Request
+from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
+
+Parameters = Mapping[str, Any]
+Messages = str | MessageLike | Iterable[MessageLike]
+Tools = Iterable[Tool | Mapping[str, Any]]
+ToolChoiceLike = str | Mapping[str, Any] | ToolChoice
+ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat
+ProviderOptions = Mapping[str, Mapping[str, Any]]
+
+
+@attrs.frozen(kw_only=True)
+class ChatArguments:
+    """The arguments of one chat, as they were given."""
+
+    model: str
+    messages: Messages
+    parameters: Parameters | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoiceLike | None = None
+    response_format: ResponseFormatLike | None = None
+    provider_options: ProviderOptions | None = None
+
+
+class Preparer:
+    """Makes the calls of one provider ready.
+
+    Args:
+        table: gives the parameters that may be named; asked at each call, since plugins may add some.
+        support: which of them are taken, for the model of a request.
+    """
+
+    def __init__(
+        self,
+        info: ProviderInfo,
+        config: ProviderConfig,
+        table: Callable[[str], ParameterTable],
+        support: Callable[[Request], Iterable[ParameterSupport]],
+    ) -> None:
+        self._info = info
+        self._config = config
+        self._table = table
+        self._support = support
+        self._logger = logging.getLogger(f"airouter.{info.name}")
+        self._warned: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def prepare(self, given: ChatArguments) -> tuple[Request, dict[str, Any]]:
+        """The request, and what the response is to hold beside the provider's answer.
+
+        Raises:
+            ConfigurationError: something about the call is wrong.
+        """
+        if not isinstance(given.model, str) or not given.model.strip():
+            raise ParameterError(f"model must be the name of a model, not {given.model!r}")
+        options, notes = self._own_options(given.provider_options)
+        offered = tools_from(given.tools)
+        draft = Request(
+            model=given.model,
+            messages=messages_from(given.messages),
+            tools=offered,
+            tool_choice=tool_choice_from(given.tool_choice, offered),
+            response_format=response_format_from(given.response_format),
+            provider_options=options,
+        )
+        self._require_features(draft)
+        resolved = self._resolved(draft, given.parameters)
+        request = attrs.evolve(draft, parameters=resolved.values)
+        self._logger.debug(
+            "%s: %d messages, %d tools, parameters %s",
+            given.model,
+            len(draft.messages),
+            len(offered),
+            sorted(resolved.values),
+        )
+        notes += [f"parameter {name!r} was left out: {reason}" for name, reason in resolved.omitted.items()]
+        return request, {"provider": self._info.name, "parameters": resolved.receipts, "warnings": tuple(notes)}
+
+    def require(self, capability: str) -> None:
+        """Refuse what the provider does not declare.
+
+        Raises:
+            UnsupportedFeatureError: it lacks the capability.
+        """
+        if capability not in self._info.capabilities:
+            raise self.lacks(capability)
+
+    def lacks(self, capability: str) -> UnsupportedFeatureError:
+        """What to say of a capability that is not there."""
+        return UnsupportedFeatureError(
+            f"{self._info.name} cannot do {capability!r}; it can do {', '.join(self._info.capabilities)}"
+        )
+
+    def _resolved(self, draft: Request, parameters: Parameters | None) -> Resolved:
+        if not isinstance(parameters, Mapping | None):
+            raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
+        table = self._table(self._info.name)
+        known = {table.find(name).name: value for name, value in (parameters or {}).items() if value is not None}
+        # What is taken may depend on other parameters: a model that thinks takes no temperature.
+        support = tuple(self._support(attrs.evolve(draft, parameters=known)))
+        resolved = resolve(
+            parameters, support, provider=self._info.name, table=table, unsupported=self._config.unsupported_parameters
+        )
+        for name, reason in resolved.omitted.items():
+            self._warn_once(name, draft.model, f"{self._info.name}: parameter {name!r} was left out: {reason}")
+        return resolved
+
+    def _own_options(
+        self, provider_options: Mapping[str, Mapping[str, Any]] | None
+    ) -> tuple[Mapping[str, Any], list[str]]:
+        own: dict[str, Any] = {}
+        notes = []
+        for name, options in (provider_options or {}).items():
+            if not hasattr(options, "keys"):
+                raise ParameterError(
+                    f"provider_options is keyed by provider: {{{self._info.name!r}: {{{name!r}: {options!r}}}}}"
+                )
+            if name == self._info.name or name in self._info.aliases:
+                own.update(options)
+            else:
+                notes.append(f"provider_options for {name!r} were not sent: this is {self._info.name!r}")
+        return own, notes
+
+    def _require_features(self, request: Request) -> None:
+        if request.tools:
+            self.require("tools")
+        if request.response_format is not None:
+            self.require(request.response_format.kind)
+        for message in request.messages:
+            for part in message.parts:
+                if isinstance(part, FilePart):
+                    kind = part.media_type.partition("/")[0]
+                    self.require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
+
+    def _warn_once(self, name: str, model: str, message: str) -> None:
+        with self._lock:
+            if (name, model) in self._warned:
+                return
+            self._warned.add((name, model))
+        warnings.warn(message, UnsupportedParameterWarning, stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The stack level of the first frame outside this package, so that a warning points at the user's line."""
+    package = os.path.dirname(__file__)
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -1,0 +1,46 @@
+"""Blocking work, awaited: in threads, so that the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+async def awaited(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call in a thread."""
+    return await asyncio.to_thread(function, *arguments)
+
+
+async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterator[Result]:
+    """Iterate in threads, one item at a time. Cancelled in mid-item, the iterator is closed when that item is there."""
+    items = await asyncio.to_thread(start)
+    close: Callable[[], None] = getattr(items, "close", lambda: None)
+    end: Any = object()
+    try:
+        while True:
+            step = asyncio.ensure_future(asyncio.to_thread(functools.partial(next, items, end)))
+            try:
+                item = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                step.add_done_callback(functools.partial(_close_after, close))
+                close = _nothing
+                raise
+            if item is end:
+                return
+            yield item
+    finally:
+        close()
+
+
+def _close_after(close: Callable[[], None], step: asyncio.Future[Any]) -> None:
+    if not step.cancelled():
+        step.exception()  # read, so that asyncio does not report it as lost
+    close()
+
+
+def _nothing() -> None:
+    """Nothing is left to close."""

@@ -1,0 +1,266 @@
+"""The awaited driver of flows, and its transport on aiohttp (extra ``[async]``).
+
+A flow does not know who drives it: retries, redirects, deadlines and parsing are the ones of the blocking half.
+Cancelling a task closes its connection at once, since the driver's clean-up awaits nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Protocol, TypeVar
+from urllib.request import getproxies, proxy_bypass
+
+from ..config import HttpConfig
+from ..errors import AirouterError, ConfigurationError, ProtocolError, TransportError
+from ..values.events import StreamEvent
+from ..wire.http import HttpRequest
+from .flow import Do, Emit, Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, Step
+from .troubles import broken, insecure, not_connected_in_time, refused, silent, too_long, warn_insecure
+
+try:
+    import aiohttp
+except ModuleNotFoundError as error:
+    raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
+
+Result = TypeVar("Result")
+
+READ_LIMIT = 1 << 20
+"""Bytes that may wait unread before the sender is slowed down."""
+
+
+class AsyncOpenResponse(HttpResponse, Protocol):
+    """An answer as the awaited driver sees it."""
+
+    async def read_some(self, timeout: float) -> bytes: ...
+
+    async def read_all(self, timeout: float, limit: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncTransport(Protocol):
+    """Sends requests, awaited; for many event loops."""
+
+    async def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> AsyncOpenResponse: ...
+
+    async def close(self) -> None: ...
+
+
+class _Steps:
+    """Performs the steps of one flow."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self._open: AsyncOpenResponse | None = None
+
+    async def perform(self, step: Step) -> Any:
+        match step:
+            case ReadSome():
+                return await self._current(step.response).read_some(step.timeout)
+            case Open():
+                self.close()
+                self._open = await self._transport.open(
+                    step.request, connect_timeout=step.connect_timeout, read_timeout=step.read_timeout
+                )
+                return self._open
+            case ReadAll():
+                return await self._current(step.response).read_all(step.timeout, step.limit)
+            case Sleep():
+                return await asyncio.sleep(step.seconds)
+            case Do():
+                return await asyncio.to_thread(step.function)
+            case Emit():
+                raise TypeError("events were emitted by a flow that has no reader")
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _current(self, response: HttpResponse) -> AsyncOpenResponse:
+        if self._open is None or response is not self._open:
+            raise TypeError("a flow reads only the response that it opened last")
+        return self._open
+
+
+async def stream(flow: Flow[Any], transport: AsyncTransport) -> AsyncGenerator[StreamEvent, None]:
+    """Drive a flow, handing its events on as they come."""
+    steps = _Steps(transport)
+    outcome: Any = None
+    failure: AirouterError | None = None
+    try:
+        while True:
+            try:
+                step = flow.send(outcome) if failure is None else flow.throw(failure)
+            except StopIteration:
+                return
+            outcome = failure = None
+            if type(step) is Emit:
+                for event in step.events:
+                    yield event
+                continue
+            try:
+                outcome = await steps.perform(step)
+            except AirouterError as error:
+                failure = error
+    finally:
+        flow.close()
+        steps.close()
+
+
+async def run(flow: Flow[Result], transport: AsyncTransport) -> Result:
+    """Drive a flow that emits no events, to its result."""
+    found: list[Result] = []
+
+    def kept() -> Flow[None]:
+        found.append((yield from flow))
+
+    async for _ in stream(kept(), transport):
+        raise TypeError("events were emitted by a flow that has no reader")
+    return found[0]
+
+
+class AiohttpTransport:
+    """Sends requests through pooled connections: one session for each event loop that uses it."""
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._ssl = _ssl_context(config.verify_ssl)
+
+    async def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> AiohttpResponse:
+        """Send, and wait for status and headers.
+
+        Raises:
+            TransportError: the network failed.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        try:
+            response = await self._session().request(
+                request.method,
+                request.url,
+                data=request.body,
+                headers={"Accept-Encoding": "identity", **request.headers},
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=self._proxy(request.url),
+                ssl=self._ssl,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, request.url, read_timeout) from error
+        return AiohttpResponse(response, request.url, read_timeout)
+
+    async def close(self) -> None:
+        """Close the connections of this event loop, and forget those of loops that have ended."""
+        here = asyncio.get_running_loop()
+        with self._lock:
+            ended = [loop for loop in self._sessions if loop.is_closed()]
+            sessions = [self._sessions.pop(loop) for loop in (here, *ended) if loop in self._sessions]
+        for session in sessions:
+            await session.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=READ_LIMIT,
+            )
+            with self._lock:
+                self._sessions[loop] = session
+        return session
+
+    def _proxy(self, url: str) -> str | None:
+        scheme, _, rest = url.partition("://")
+        configured = self._config.proxies
+        if configured:
+            return configured.get(scheme) or configured.get("all")
+        proxies = getproxies()
+        if not proxies or proxy_bypass(rest.partition("/")[0].partition(":")[0]):
+            return None
+        return proxies.get(scheme) or proxies.get("all")
+
+
+class AiohttpResponse:
+    """An answer whose head has arrived."""
+
+    def __init__(self, response: aiohttp.ClientResponse, url: str, patience: float) -> None:
+        self._response = response
+        self._url = url
+        self._patience = patience
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    async def read_some(self, timeout: float) -> bytes:
+        """What has arrived, at least one byte; empty at the end.
+
+        Raises:
+            TransportError: the network failed, or nothing came for ``timeout`` seconds.
+        """
+        try:
+            if timeout >= self._patience:
+                return await self._response.content.readany()
+            async with asyncio.timeout(timeout):
+                return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, self._url, timeout) from error
+
+    async def read_all(self, timeout: float, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            TransportError: the network failed, or nothing came for ``timeout`` seconds.
+            ProtocolError: it is longer than ``limit`` bytes.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while data := await self.read_some(timeout):
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(too_long(self._url, limit))
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the connection, unless the answer was read to its end."""
+        self._response.close()
+
+
+def _ssl_context(verify: bool | str) -> ssl.SSLContext | bool:
+    if verify is False:
+        warn_insecure()
+        return False
+    if isinstance(verify, str):
+        bundle = verify
+    else:
+        # The authorities that the blocking half trusts: those of requests.
+        import certifi
+
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    try:
+        folder = os.path.isdir(bundle)
+        return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+    except OSError as error:
+        raise ConfigurationError(f"verify_ssl: cannot read the CA file {bundle!r}: {error}") from error
+
+
+def _translated(error: Exception, url: str, timeout: float) -> TransportError:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return not_connected_in_time(url)
+    if isinstance(error, TimeoutError):
+        return silent(url, timeout)
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return insecure(url, error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return refused(url, error)
+    return broken(url, str(error) or type(error).__name__)

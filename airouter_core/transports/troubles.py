@@ -1,0 +1,58 @@
+"""What is said of a network failure: once, for every transport."""
+
+from __future__ import annotations
+
+import warnings
+from urllib.parse import urlsplit
+
+from ..errors import ConnectionFailedError, InsecureConnectionWarning, TransportTimeoutError
+
+
+def warn_insecure() -> None:
+    """Say, once for each provider, that certificates are not checked."""
+    warnings.warn(
+        "verify_ssl=False: certificates are not checked, anybody on the way can read and change what is sent",
+        InsecureConnectionWarning,
+        stacklevel=2,
+    )
+
+
+def place_of(url: str) -> str:
+    """Scheme, host and port: all of an address that may be shown."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def silent(url: str, timeout: float) -> TransportTimeoutError:
+    """Nothing came for ``timeout`` seconds."""
+    return TransportTimeoutError(
+        f"{place_of(url)} sent nothing for {timeout:g} s; raise `timeout` if it may need longer to think"
+    )
+
+
+def not_connected_in_time(url: str) -> TransportTimeoutError:
+    """No connection came up."""
+    return TransportTimeoutError(f"no connection to {place_of(url)} within the time allowed", while_connecting=True)
+
+
+def insecure(url: str, reason: object) -> ConnectionFailedError:
+    """TLS failed."""
+    advice = "check the address; for a private certificate set verify_ssl to its CA file"
+    return ConnectionFailedError(f"no secure connection to {place_of(url)}: {reason} ({advice})")
+
+
+def refused(url: str, reason: object) -> ConnectionFailedError:
+    """Nobody answered there."""
+    return ConnectionFailedError(
+        f"cannot connect to {place_of(url)}: is the server running, and base_url right? ({reason})"
+    )
+
+
+def broken(url: str, reason: object) -> ConnectionFailedError:
+    """The connection was lost."""
+    return ConnectionFailedError(f"the connection to {place_of(url)} broke: {reason}")
+
+
+def too_long(url: str, limit: int) -> str:
+    """What is said of an answer beyond its limit."""
+    return f"{place_of(url)} sent more than {limit} bytes"
