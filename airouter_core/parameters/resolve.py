@@ -143,6 +143,8 @@ def place(body: dict[str, Any], parameters: Mapping[str, Any], support: Iterable
 
 
 def _checked(parameter: Parameter, row: ParameterSupport, spelling: str, value: Any) -> Any:
+    if isinstance(value, str) and value in row.words:
+        return value
     try:
         value = checked(value, parameter.kind)
         for limits in (parameter, row) if row.field else (parameter,):
@@ -156,6 +158,8 @@ def _checked(parameter: Parameter, row: ParameterSupport, spelling: str, value: 
 def _receipt(name: str, spelling: str, value: Any, row: ParameterSupport, provider: str) -> ParameterReceipt:
     if row.field is None:
         return ParameterReceipt(name, spelling, value, "omitted", reason=row.reason or f"{provider} does not take it")
+    if isinstance(value, str) and value in row.words:
+        return ParameterReceipt(name, spelling, value, "emulated", row.field, reason=row.words[value])
     sent = wire_value(row, value)
     said_otherwise = isinstance(value, str) and sent != value
     return ParameterReceipt(

@@ -262,5 +262,5 @@ def _translated(error: Exception, url: str, timeout: float) -> TransportError:
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return insecure(url, error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return refused(url, error)
+        return refused(url, error.os_error)
     return broken(url, str(error) or type(error).__name__)

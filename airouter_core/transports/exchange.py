@@ -121,8 +121,9 @@ class Exchange:
         raise ConnectionFailedError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times")
 
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
-        LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(request.body or b""))
-        self._log_body("request", request.body or b"")
+        body = request.body if isinstance(request.body, bytes) else b""  # a file is sent, not shown
+        LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(body))
+        self._log_body("request", body)
         started = self._policy.clock()
         patience = self._patience()
         response: HttpResponse = yield Open(request, min(self._policy.connect_timeout, patience), patience)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -25,12 +25,17 @@ MEBIBYTE = 1024 * 1024
 
 @attrs.frozen
 class HttpRequest:
-    """What is to be sent. Headers and body are kept out of ``repr``: they may hold keys and prompts."""
+    """What is to be sent. Headers and body are kept out of ``repr``: they may hold keys and prompts.
+
+    Attributes:
+        body: bytes, or an open file that is sent as it is read; give such a request its ``Content-Length``, and send
+            it once.
+    """
 
     method: str
     url: str
     headers: Headers = attrs.field(factory=dict, repr=False)
-    body: bytes | None = attrs.field(default=None, repr=False)
+    body: bytes | BinaryIO | None = attrs.field(default=None, repr=False)
 
 
 class StreamParser(Protocol):

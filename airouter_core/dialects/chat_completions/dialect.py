@@ -20,7 +20,7 @@ from ...wire.http import Headers, HttpRequest, Wire, bearer, json_request
 from ...wire.json import decoded_object
 from ...wire.sse import ServerSentEvent, SseDecoder
 from ...wire.streams import FramedParser
-from .errors import failure_of
+from .errors import ReadFailure, failure_in, failure_of
 from .reader import ChatReader
 from .request import chat_body
 
@@ -52,6 +52,7 @@ class ChatDialect:
         metadata_fields: fields of an answer that are kept as metadata.
         part_fields: lists in an answer whose items are collected and kept with the message, to be sent back.
         cost: what an answer cost, from its usage.
+        read_failure: what an error object says, where it says more than the format.
     """
 
     provider: str
@@ -66,6 +67,7 @@ class ChatDialect:
     metadata_fields: tuple[str, ...] = ("system_fingerprint", "service_tier", "timings")
     part_fields: tuple[str, ...] = ()
     cost: Callable[[Mapping[str, Any]], Cost | None] = _no_cost
+    read_failure: ReadFailure = failure_in
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
 
@@ -75,15 +77,17 @@ class ChatDialect:
             build_request=functools.partial(_build_request, self),
             parse_body=functools.partial(_parse_body, self),
             open_stream=functools.partial(_open_stream, self),
-            parse_error=functools.partial(parse_error, self.errors),
+            parse_error=functools.partial(parse_error, self.errors, read=self.read_failure),
             support=self.support,
             request_id_headers=self.request_id_headers,
         )
 
 
-def parse_error(table: ErrorTable, status: int, headers: Headers, body: bytes) -> ProviderError:
+def parse_error(
+    table: ErrorTable, status: int, headers: Headers, body: bytes, *, read: ReadFailure = failure_in
+) -> ProviderError:
     """The error of an answer whose status is one."""
-    return table.error(failure_of(body, status), status=status, body=body)
+    return table.error(failure_of(body, status, read), status=status, body=body)
 
 
 def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
@@ -117,4 +121,5 @@ def _reader(dialect: ChatDialect) -> ChatReader:
         metadata_fields=dialect.metadata_fields,
         part_fields=dialect.part_fields,
         cost=dialect.cost,
+        read_failure=dialect.read_failure,
     )

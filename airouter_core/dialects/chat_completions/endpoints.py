@@ -56,7 +56,16 @@ def vectors_of(body: bytes) -> list[list[float]]:
     Raises:
         ProtocolError: it holds none.
     """
-    entries = [entry for entry in items(decoded_object(body).get("data")) if isinstance(entry, Mapping)]
+    return vectors_in(decoded_object(body))
+
+
+def vectors_in(answer: Mapping[str, Any]) -> list[list[float]]:
+    """As :func:`vectors_of`, from an answer that has been decoded.
+
+    Raises:
+        ProtocolError: it holds none.
+    """
+    entries = [entry for entry in items(answer.get("data")) if isinstance(entry, Mapping)]
     if not entries:
         raise ProtocolError("the provider sent no embeddings")
     entries.sort(key=lambda entry: entry.get("index") or 0)

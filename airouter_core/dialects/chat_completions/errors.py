@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import (
@@ -38,9 +38,16 @@ COMMON_CODES: Mapping[str, ErrorClass] = {
 }
 """Codes that mean the same wherever they were seen."""
 
+ReadFailure = Callable[[Any, Mapping[str, Any] | None], Failure]
+"""From an error object, and the object around it, to what the provider says."""
 
-def failure_of(body: bytes, status: int | None) -> Failure:
-    """Read the body of a failure: an error object, an error text, ``{"detail": ...}``, or something else."""
+
+def failure_of(body: bytes, status: int | None, read: ReadFailure | None = None) -> Failure:
+    """Read the body of a failure: an error object, an error text, ``{"detail": ...}``, or something else.
+
+    Args:
+        read: what reads the error object; :func:`failure_in` unless given.
+    """
     try:
         content = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -49,7 +56,7 @@ def failure_of(body: bytes, status: int | None) -> Failure:
         content = content[0]
     if not isinstance(content, Mapping):
         return text_failure(body, status)
-    return failure_in(content.get("error", content), content)
+    return (read or failure_in)(content.get("error", content), content)
 
 
 def failure_in(error: Any, around: Mapping[str, Any] | None = None) -> Failure:

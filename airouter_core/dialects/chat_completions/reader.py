@@ -35,7 +35,7 @@ from ...values.usage import Cost, Usage, count
 from ...wire.failures import ErrorTable
 from ...wire.json import decoded_object, items, mapping, text
 from ...wire.sse import ServerSentEvent
-from .errors import failure_in, status_in
+from .errors import ReadFailure, failure_in, status_in
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -61,6 +61,7 @@ class ChatReader:
         metadata_fields: tuple[str, ...],
         part_fields: tuple[str, ...],
         cost: Callable[[Mapping[str, Any]], Cost | None],
+        read_failure: ReadFailure = failure_in,
     ) -> None:
         self._provider = provider
         self._errors = errors
@@ -68,6 +69,7 @@ class ChatReader:
         self._metadata_fields = metadata_fields
         self._part_fields = part_fields
         self._cost = cost
+        self._read_failure = read_failure
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._metadata: dict[str, Any] = {}
@@ -122,7 +124,7 @@ class ChatReader:
             yield from self._usage(chunk["usage"])
         if chunk.get("error"):
             error = chunk["error"]
-            raise self._errors.error(failure_in(error, chunk), status=status_in(error), inside=True)
+            raise self._errors.error(self._read_failure(error, chunk), status=status_in(error), inside=True)
         if len(chunk) > 5:
             self._keep(chunk)
 
@@ -130,7 +132,7 @@ class ChatReader:
         state = self._choice(index)
         if choice.get("error"):
             error = choice["error"]
-            raise self._errors.error(failure_in(error), status=status_in(error), inside=True)
+            raise self._errors.error(self._read_failure(error, None), status=status_in(error), inside=True)
         if logprobs := mapping(choice.get("logprobs")):
             state.logprobs.extend(items(logprobs.get("content")))
         if native := choice.get("native_finish_reason"):
