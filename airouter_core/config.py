@@ -28,6 +28,7 @@ def setting(
     above: float | None = None,
     choices: tuple[Any, ...] = (),
     also: tuple[Kind, ...] = (),
+    unless: tuple[str, ...] = (),
     description: str = "",
 ) -> Any:
     """A field of a configuration class.
@@ -35,6 +36,7 @@ def setting(
     Args:
         kind: what its values are; ``also`` names further kinds that it takes.
         env: environment variables that give the value when the mapping does not, in order.
+        unless: other settings in whose presence the environment is not asked.
         secret: keep it out of ``repr``, logs and errors.
         minimum, maximum, above, choices: as in :class:`~airouter_core.declarations.Parameter`.
     """
@@ -46,7 +48,14 @@ def setting(
         if value is not None:
             within(value, minimum=minimum, maximum=maximum, above=above, choices=choices)
 
-    metadata = {"kind": kind, "env": env, "secret": secret, "description": description, "choices": choices}
+    metadata = {
+        "kind": kind,
+        "env": env,
+        "secret": secret,
+        "description": description,
+        "choices": choices,
+        "unless": unless,
+    }
     if factory is not None:
         return attrs.field(
             factory=factory, converter=convert, validator=validate, repr=not secret, metadata=metadata, kw_only=True
@@ -101,6 +110,11 @@ class HttpConfig(ProviderConfig):
                 raise ValueError(f"custom_headers: {key!r} holds a line break")
 
     @property
+    def needs_api_key(self) -> bool:
+        """Whether a call must fail without a key; :func:`~airouter_core.factory.validate_provider_config` asks this."""
+        return False
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must appear in no output."""
         hidden = [self.api_key, *self.custom_headers.values()]
@@ -141,7 +155,7 @@ def load_config(
         if name not in fields:
             raise ConfigurationError(f"{provider}: {_unknown(name, fields)}")
     for name, field in fields.items():
-        if name in given:
+        if name in given or any(other in given for other in field.metadata.get("unless", ())):
             continue
         names = (*field.metadata.get("env", ()), *((api_key_env,) if name == "api_key" and api_key_env else ()))
         if variable := next((variable for variable in names if environ.get(variable)), None):

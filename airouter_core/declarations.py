@@ -85,7 +85,7 @@ class ParameterSupport(Record):
         name: the canonical name.
         field: where it goes in the body, as a path with dots; ``None`` when the provider does not take it.
         minimum, maximum, above, choices: the provider's own limits, where narrower than the parameter's.
-        said_as: words that the provider says otherwise, such as ``{"minimal": "low"}``.
+        said_as: words (and ``True``, ``False``) that the provider says otherwise, such as ``{"minimal": "low"}``.
         words: words that are taken beside values of the parameter's kind, such as ``"auto"``, and what the plugin does
             for each; it replaces the word before anything is sent.
         reason: for ``field=None``: why not, and what to do instead.
@@ -97,7 +97,7 @@ class ParameterSupport(Record):
     maximum: float | None = None
     above: float | None = None
     choices: tuple[str, ...] = ()
-    said_as: Mapping[str, Any] = attrs.field(factory=dict)
+    said_as: Mapping[str | bool, Any] = attrs.field(factory=dict)
     reason: str | None = None
     words: Mapping[str, str] = attrs.field(factory=dict)
 

@@ -6,12 +6,12 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .config import HttpConfig, ProviderConfig, load_config
-from .declarations import ProviderInfo
 from .errors import AirouterError
 from .plugins import Plugins, installed, loading
 
 if TYPE_CHECKING:
+    from .config import ProviderConfig
+    from .declarations import ProviderInfo
     from .provider import Provider
 
 
@@ -45,10 +45,14 @@ def list_providers(*, plugins: Plugins | None = None) -> list[ProviderInfo]:
 def validate_provider_config(
     name: str, config: Mapping[str, Any] | None = None, *, plugins: Plugins | None = None
 ) -> tuple[bool, str | None]:
-    """Whether a provider could be made from this configuration, and why not. Asks no network, and never raises."""
+    """Whether calls could be made with this configuration, and why not. Asks no network, and never raises."""
     try:
         info = (plugins or installed()).provider(name)
-        _load_config(info, config)
+        loaded = _load_config(info, config)
+        from .config import HttpConfig, require_api_key
+
+        if isinstance(loaded, HttpConfig) and loaded.needs_api_key:
+            require_api_key(loaded.api_key, provider=info.name, variable=info.api_key_env)
     except AirouterError as error:
         return False, str(error)
     return True, None
@@ -61,12 +65,16 @@ def config_class(info: ProviderInfo) -> type[ProviderConfig]:
         PluginLoadError: it cannot be imported.
     """
     if info.config_target is None:
+        from .config import HttpConfig
+
         return HttpConfig
     found: type[ProviderConfig] = _imported(info, info.config_target)
     return found
 
 
 def _load_config(info: ProviderInfo, config: Mapping[str, Any] | None) -> ProviderConfig:
+    from .config import load_config
+
     return load_config(config_class(info), config, provider=info.name, api_key_env=info.api_key_env)
 
 

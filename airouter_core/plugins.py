@@ -7,9 +7,7 @@ Nobody else touches pluggy. A plugin that cannot be loaded, or that clashes with
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,14 +20,14 @@ from .declarations import INTERFACE_VERSION, Command, ProviderInfo
 from .errors import PluginConflictError, PluginLoadError, UnknownProviderError
 
 if TYPE_CHECKING:
+    import logging
+
     from .calls import Call, Outcome
     from .parameters.resolve import ParameterTable
     from .values.response import Response
 
 GROUP = "airouter"
 DISABLED = "AIROUTER_DISABLED_PLUGINS"
-
-LOGGER = logging.getLogger("airouter.plugins")
 
 
 @attrs.frozen
@@ -179,7 +177,7 @@ class Plugins:
             try:
                 implementation.function(*(details[name] for name in implementation.argnames))
             except Exception:  # an observer must not change what it observes
-                LOGGER.exception("plugin %r failed in %s", implementation.plugin_name, hook)
+                _logger().exception("plugin %r failed in %s", implementation.plugin_name, hook)
 
     def _register(self, source: PluginSource, load: Callable[[], Any]) -> None:
         trial = _new_manager()
@@ -196,7 +194,7 @@ class Plugins:
                 )
                 commands = [command for commands in trial.hook.airouter_commands() for command in commands or ()]
         except PluginLoadError as error:
-            LOGGER.debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
+            _logger().debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
             self._problems.append(_unusable(source, str(error), error))
             return
         if problem := _declared_wrongly(source, infos, commands):
@@ -206,6 +204,8 @@ class Plugins:
         self._registered.append(_Registered(source, infos))
 
     def _unknown(self, name: str) -> str:
+        import difflib
+
         known = [info.name for info in self.providers()]
         near = difflib.get_close_matches(name.lower(), [key for key in self._names if ":" not in key], n=1, cutoff=0.7)
         if near:
@@ -233,6 +233,12 @@ def installed() -> Plugins:
     return Plugins.discover()
 
 
+def _logger() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("airouter.plugins")
+
+
 def _new_manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -248,12 +254,23 @@ def _entry_points() -> list[tuple[PluginSource, Callable[[], Any]]]:
 
     found: dict[tuple[str, str], tuple[PluginSource, Callable[[], Any]]] = {}
     for entry_point in importlib_metadata.entry_points(group=GROUP):
-        distribution = entry_point.dist
-        name = distribution.name if distribution else "unknown"
-        source = PluginSource(entry_point.name, name, distribution.version if distribution else None, entry_point.value)
+        name, version = _name_and_version(entry_point.dist)
+        source = PluginSource(entry_point.name, name, version, entry_point.value)
         # A distribution may be on the path twice (a checkout beside its installed metadata): the first one counts.
         found.setdefault((_canonical(name), entry_point.name), (source, entry_point.load))
     return [found[key] for key in sorted(found)]
+
+
+def _name_and_version(distribution: Any) -> tuple[str, str | None]:
+    """What was installed. Read from the head of its metadata: parsing all of it imports an e-mail parser."""
+    text = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
+    found: dict[str, str] = {}
+    for line in (text or "").splitlines():
+        if not line:
+            break
+        field, _, value = line.partition(": ")
+        found.setdefault(field, value)
+    return found.get("Name", "unknown"), found.get("Version")
 
 
 def _assign_names(

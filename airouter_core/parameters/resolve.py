@@ -123,7 +123,7 @@ def resolve(
 
 def wire_value(row: ParameterSupport, value: Any) -> Any:
     """What is sent for a value, which may be another word for it."""
-    if isinstance(value, str) and value in row.said_as:
+    if isinstance(value, str | bool) and value in row.said_as:
         return row.said_as[value]
     return list(value) if isinstance(value, tuple) else value
 
@@ -161,7 +161,7 @@ def _receipt(name: str, spelling: str, value: Any, row: ParameterSupport, provid
     if isinstance(value, str) and value in row.words:
         return ParameterReceipt(name, spelling, value, "emulated", row.field, reason=row.words[value])
     sent = wire_value(row, value)
-    said_otherwise = isinstance(value, str) and sent != value
+    said_otherwise = isinstance(value, str | bool) and sent != value
     return ParameterReceipt(
         name,
         spelling,

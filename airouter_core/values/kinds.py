@@ -51,11 +51,11 @@ def within(
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if minimum is not None and value < minimum:
-        raise ValueError(f"must be at least {minimum:g}, not {value:g}")
+        raise ValueError(f"must be at least {_digits(minimum)}, not {_digits(value)}")
     if above is not None and value <= above:
-        raise ValueError(f"must be greater than {above:g}, not {value:g}")
+        raise ValueError(f"must be greater than {_digits(above)}, not {_digits(value)}")
     if maximum is not None and value > maximum:
-        raise ValueError(f"must be at most {maximum:g}, not {value:g}")
+        raise ValueError(f"must be at most {_digits(maximum)}, not {_digits(value)}")
 
 
 def parsed(text: str, kind: Kind) -> Any:
@@ -102,7 +102,7 @@ def _parsed_json(text: str, kind: Kind) -> Any:
 def _accept(value: Any, kind: Kind) -> Any:
     match kind:
         case "number":
-            usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            usable = isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
             return value if usable else None
         case "integer":
             if isinstance(value, float) and value.is_integer():
@@ -124,6 +124,20 @@ def _accept(value: Any, kind: Kind) -> Any:
             return value
 
 
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+    return f"{type(value).__name__} {_short(repr(value))}"
+
+
+def _digits(number: float) -> str:
+    return _short(repr(int(number) if isinstance(number, float) and number.is_integer() else number))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -22,6 +22,11 @@ from .tools import Tool, ToolChoice
 
 MessageLike = Message | Mapping[str, Any]
 
+KNOWN_FIELDS = frozenset({"role", "content", "name", "refusal", "tool_calls", "reasoning", "reasoning_content"})
+"""What is read of a message; the rest is kept for the provider that understands it."""
+ANY_PROVIDER = "*"
+"""Key in ``Message.provider_metadata`` of the fields that this format does not know and some provider may."""
+
 ROLE_NAMES: Mapping[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -105,7 +110,8 @@ def _message(value: MessageLike, position: int) -> Message:
     parts.extend(_tool_call(call, where) for call in value.get("tool_calls") or ())
     if not parts and role != "assistant" and value.get("content") is None:
         raise ParameterError(f"{where}: a {role} message needs content")
-    return Message(role, tuple(parts), name=value.get("name"))
+    rest = {str(field): kept for field, kept in value.items() if field not in KNOWN_FIELDS and kept is not None}
+    return Message(role, tuple(parts), name=value.get("name"), provider_metadata={ANY_PROVIDER: rest} if rest else {})
 
 
 def _tool_message(value: Mapping[str, Any], where: str) -> Message:

@@ -6,6 +6,8 @@ stand inside JSON, and a character may be cut in two.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from ..errors import ProtocolError
 
 MAX_LINE = 64 * 1024 * 1024
@@ -22,11 +24,11 @@ class LineDecoder:
         self._size = 0
         self._after_return = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterable[bytes]:
         """The lines that ``data`` completes, without their ends.
 
         Raises:
-            ProtocolError: a line is longer than the limit.
+            ProtocolError: a line is longer than the limit; those before it are given first.
         """
         if self._carriage_returns:
             data = self._normalised(data)
@@ -39,6 +41,8 @@ class LineDecoder:
             self._pieces.clear()
             self._size = 0
         lines = data.split(b"\n")
+        if len(data) > self._limit:
+            return self._measured(lines)
         if rest := lines.pop():
             self._keep(rest)
         return lines
@@ -50,11 +54,23 @@ class LineDecoder:
         self._size = 0
         return [rest] if rest else []
 
+    def _measured(self, lines: list[bytes]) -> Iterator[bytes]:
+        # A line too long is noticed here as it is in pieces, so that the outcome does not depend on the cuts.
+        rest = lines.pop()
+        for line in lines:
+            self._measure(len(line))
+            yield line
+        if rest:
+            self._keep(rest)
+
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
-        if self._size > self._limit:
-            raise ProtocolError(f"the provider sent a line of more than {self._limit} bytes")
+        self._measure(self._size)
         self._pieces.append(data)
+
+    def _measure(self, size: int) -> None:
+        if size > self._limit:
+            raise ProtocolError(f"the provider sent a line of more than {self._limit} bytes")
 
     def _normalised(self, data: bytes) -> bytes:
         if self._after_return and data:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .lines import MAX_LINE, LineDecoder, text_of
 
@@ -25,7 +25,7 @@ class NdjsonDecoder:
         """The last line, if it has no end."""
         return self._texts(self._lines.close())
 
-    def _texts(self, lines: list[bytes]) -> Iterator[str]:
+    def _texts(self, lines: Iterable[bytes]) -> Iterator[str]:
         for line in lines:
             if line and not line.isspace():
                 yield text_of(line)

@@ -1,0 +1,149 @@
+"""Capabilities: what is declared works, what is not declared is refused before anything is sent."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from ...errors import AirouterError, ProviderError, UnsupportedFeatureError
+from ...provider import Provider
+from ...tokens import estimate_tokens
+from ...values.messages import FilePart, Message, TextPart
+from ..server import LoopbackServer
+from ..subject import Subject, hold, none_of
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+WAV = b"RIFF\x26\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80>\x00\x00\x02\x00\x10\x00data\x02\x00\x00\x00\x01\x00"
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
+TOOL = {
+    "name": "kit_weather",
+    "description": "Tell the weather.",
+    "parameters": {
+        "type": "object",
+        "properties": {"kit_city": {"type": "string"}},
+        "required": ["kit_city"],
+        "additionalProperties": False,
+    },
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"kit_answer": {"type": "string"}},
+    "required": ["kit_answer"],
+    "additionalProperties": False,
+}
+
+Ask = Callable[[Provider[Any], str], Any]
+
+
+
+def _with_file(media_type: str, data: bytes, name: str) -> Ask:
+    message = Message.user(FilePart(media_type, data=data, name=name), TextPart("What is this?"))
+    return lambda provider, model: provider.chat(model, [message])
+
+
+FEATURES: Mapping[str, tuple[Ask, bytes]] = {
+    "system_prompt": (lambda provider, model: provider.execute(model, "Hello", "KIT-SYSTEM"), b"KIT-SYSTEM"),
+    "tools": (lambda provider, model: provider.chat(model, "Hello", tools=[TOOL]), b"kit_city"),
+    "tool_choice": (
+        lambda provider, model: provider.chat(model, "Hello", tools=[TOOL], tool_choice="required"),
+        b"kit_weather",
+    ),
+    "json": (lambda provider, model: provider.chat(model, "Hello, in JSON", response_format="json"), b"json"),
+    "json_schema": (lambda provider, model: provider.chat(model, "Hello", response_format=SCHEMA), b"kit_answer"),
+    "vision": (_with_file("image/png", PNG, "kit.png"), base64.b64encode(PNG)),
+    "documents": (_with_file("application/pdf", PDF, "kit.pdf"), base64.b64encode(PDF)),
+    "audio_input": (_with_file("audio/wav", WAV, "kit.wav"), base64.b64encode(WAV)),
+}
+"""How to ask for each capability, and what must then stand in the request."""
+
+
+class FeatureChecks(Subject):
+    """Capabilities."""
+
+    def test_what_is_declared_is_sent(self) -> None:
+        """Each capability that is declared gets into the request."""
+        none_of(self._not_sent())
+
+    def _not_sent(self) -> Iterator[str]:
+        with self.serving() as server, self.provider(server) as provider:
+            for capability, (ask, sign) in FEATURES.items():
+                if capability in self.info.capabilities:
+                    ask(provider, self.model)
+                    if sign not in server.requests[-1].body:
+                        yield f"{capability!r} is declared, and the request does not hold {sign[:40]!r}"
+
+    def test_what_is_not_declared_is_refused(self) -> None:
+        """Each capability that is not declared is refused before anything is sent."""
+        none_of(self._not_refused())
+
+    def _not_refused(self) -> Iterator[str]:
+        lacking: dict[str, Ask] = {
+            name: ask for name, (ask, _) in FEATURES.items() if name not in self.info.capabilities
+        }
+        if "stream" not in self.info.capabilities:
+            lacking["stream"] = lambda provider, model: provider.stream_chat(model, "Hello").read()
+        if "embeddings" not in self.info.capabilities:
+            lacking["embeddings"] = lambda provider, model: provider.create_embedding("Hello", model)
+        if "tools" not in self.info.capabilities:
+            lacking.pop("tool_choice", None)
+        with LoopbackServer(_unexpected) as server, self.provider(server) as provider:
+            for capability, ask in lacking.items():
+                try:
+                    ask(provider, self.model)
+                except UnsupportedFeatureError as error:
+                    if self.info.name not in str(error):
+                        yield f"the error for {capability!r} does not name the provider: {error}"
+                except AirouterError as error:
+                    yield f"{capability!r} is not declared; expected UnsupportedFeatureError, got {error!r}"
+                else:
+                    yield f"{capability!r} is not declared, and was accepted"
+            if server.requests:
+                yield f"{len(server.requests)} requests were sent for what is not declared"
+
+    def test_declared_embeddings_are_asked_for(self) -> None:
+        """A provider that declares embeddings asks its server for them."""
+        self.http_class()
+        if "embeddings" not in self.info.capabilities:
+            pytest.skip("declares no embeddings")
+        with LoopbackServer(_unexpected) as server, self.provider(server) as provider:
+            with pytest.raises(ProviderError):
+                provider.create_embedding("kit-text", self.model)
+            hold(b"kit-text" in server.requests[-1].body, "the text to embed is not in the request")
+
+    def test_tokens_are_counted(self) -> None:
+        """Counting tokens gives a number; without the capability it is the estimate, and nothing is sent."""
+        if "token_counting" in self.info.capabilities:
+            pytest.skip("counts by asking: that is the vendor's own test")
+        with LoopbackServer(_unexpected) as server, self.provider(server) as provider:
+            hold(provider.count_tokens("kit text") == estimate_tokens("kit text"), "the count is not the estimate")
+            hold(not server.requests, "a request was sent, although token_counting is not declared")
+
+    def test_a_provider_that_is_down_is_reported(self) -> None:
+        """validate_config() and get_info() tell of a failure; they do not raise."""
+        self.http_class()
+        with LoopbackServer(_unexpected) as server, self.provider(server) as provider:
+            hold(provider.validate_config() is False, "validate_config() is true although the server refuses")
+            status = provider.get_info()
+            hold(status["status"] == "unavailable" and status.problem, f"get_info() says {status['status']!r}")
+            hold(status.name == self.info.name, f"get_info() calls it {status.name!r}")
+
+    def test_provider_options_are_sent(self) -> None:
+        """What is in provider_options for this provider is sent; what is for another is not, and is reported."""
+        self.http_class()
+        options = {self.info.name: {"kit_option": "kit-own"}, "somebody-else": {"kit_other": "kit-foreign"}}
+        with self.serving() as server, self.provider(server) as provider:
+            response = self.ask(provider, provider_options=options)
+            hold(b"kit-own" in server.requests[-1].body, "its own provider_options are not in the request")
+            hold(b"kit-foreign" not in server.requests[-1].body, "another provider's options were sent")
+            hold(any("somebody-else" in text for text in response.warnings), "options left out are not reported")
+
+
+def _unexpected(request: Any, connection: Any) -> None:
+    from ..server import Answer
+
+    connection.answer(Answer.of_json({"error": {"message": "kit: not now", "type": "server_error"}}, status=500))

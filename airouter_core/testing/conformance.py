@@ -1,0 +1,83 @@
+"""ProviderConformance: the checks every provider must pass, as a class of tests.
+
+A plugin's whole test of the interface::
+
+    from airouter_core.testing.conformance import ProviderConformance
+    from airouter_acme.plugin import ACME
+
+    class TestAcme(ProviderConformance):
+        info = ACME
+        recordings = "tests/recordings"
+
+What is declared in ``info`` must work; what is not declared must be refused before anything is sent. A check that does
+not hold yet stays, marked::
+
+        @pytest.mark.xfail(reason="acme's servers lack …", strict=True)
+        def test_a_cut_stream_is_an_error(self):
+            super().test_a_cut_stream_is_an_error()
+
+Overriding one in any other way is a ``TypeError`` when the class is made: a suite that can be weakened in silence
+proves nothing. See :class:`~airouter_core.testing.subject.Subject` for all that may be set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .checks.declaration import DeclarationChecks
+from .checks.features import FeatureChecks
+from .checks.lifetime import LifetimeChecks
+from .checks.mutation import MutationChecks
+from .checks.parameters import ParameterChecks
+from .checks.reading import ReadingChecks
+from .checks.secrets import SecretChecks
+from .faults import FAULTS, Fault, outcome_of
+from .subject import hold
+
+__all__ = ["ProviderConformance"]
+
+
+class ProviderConformance(
+    DeclarationChecks,
+    ParameterChecks,
+    FeatureChecks,
+    ReadingChecks,
+    MutationChecks,
+    SecretChecks,
+    LifetimeChecks,
+):
+    """All checks. Set at least ``info``, and ``recordings`` or ``samples`` if the provider has a wire."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _refuse_weakened(cls)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run the fault check once for each fault of the table."""
+        if "fault" in metafunc.fixturenames:
+            metafunc.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
+
+    def test_a_fault_gives_its_error(self, fault: Fault) -> None:
+        """Whatever goes wrong on the way gives the error that the table of faults says, and no other."""
+        self.http_class()
+        outcome = outcome_of(fault, self)
+        hold(outcome.right, f"{fault.id}: expected {fault.expected}, got {outcome.said}; {'; '.join(outcome.problems)}")
+
+
+def _refuse_weakened(cls: type) -> None:
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base) if name.startswith("test_")}
+    for name, value in vars(cls).items():
+        if name not in inherited:
+            continue
+        marks = [mark for mark in getattr(value, "pytestmark", ()) if mark.name == "xfail"]
+        if not any(mark.kwargs.get("reason") and mark.kwargs.get("strict") is True for mark in marks):
+            raise TypeError(
+                f"{cls.__name__}.{name} replaces a check of the kit: mark it "
+                "@pytest.mark.xfail(reason=..., strict=True) and call super(), or remove it"
+            )
+    marks = vars(cls).get("pytestmark", ())
+    for mark in marks if isinstance(marks, list | tuple) else (marks,):
+        if mark.name in ("skip", "skipif", "xfail"):
+            raise TypeError(f"{cls.__name__} is marked {mark.name} as a whole: mark single checks, each with its reason")

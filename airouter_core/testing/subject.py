@@ -1,0 +1,220 @@
+"""What the kit checks, and how a check gets at it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+
+from ..config import HttpConfig, load_config
+from ..declarations import ProviderInfo
+from ..errors import UnsupportedParameterWarning
+from ..factory import config_class
+from ..http_provider import HttpProvider
+from ..parameters.resolve import ParameterTable
+from ..plugins import Plugins
+from ..provider import Provider
+from ..values.messages import Message
+from ..values.request import Request
+from ..values.response import Response
+from ..wire.http import Wire
+from .recordings import Recording, load_recordings
+from .server import Connection, LoopbackServer, ReceivedRequest
+
+CANARY = "canary-key-0123456789-never-shown"
+"""The key that every provider under test is given. It must reach the server, and nothing else."""
+TIMEOUT = 5.0
+
+
+class NotConforming(AssertionError):
+    """A provider breaks what the interface promises."""
+
+
+def hold(condition: object, message: str) -> None:
+    """Fail unless ``condition``; asserts in a shipped module are not explained by pytest."""
+    if not condition:
+        raise NotConforming(message)
+
+
+def none_of(problems: Iterable[str]) -> None:
+    """Fail if there is a problem; name up to ten."""
+    found = list(problems)
+    hold(not found, f"{len(found)} found:\n  " + "\n  ".join(found[:10]))
+
+
+class Subject:
+    """The provider under test. A subclass of :class:`~airouter_core.testing.conformance.ProviderConformance` sets:
+
+    Attributes:
+        info: the provider's declaration; capabilities and parameters are read from it.
+        config: settings it needs beside ``base_url`` and ``api_key``, which the kit gives.
+        recordings: a folder of recordings, and ``kinds``, the subfolders of it that are meant.
+        samples: recordings given as values, for a provider that has no folder, or beside it.
+        model: the name of a model to ask for.
+        plugin: the module of the entry point (its name, or any object with hooks); ``<package>.plugin`` unless set.
+        provider_class: the implementation; what ``info.target`` names unless set.
+        parameter_values: a value to try for a parameter, where the kit's own guess would not do.
+        parameter_company: for a parameter, others that it needs beside it.
+        excused: recordings that are known to be read otherwise than expected, by id, with the reason of each. One
+            that is read as expected must not be here.
+    """
+
+    info: ClassVar[ProviderInfo]
+    config: ClassVar[Mapping[str, Any]] = {}
+    recordings: ClassVar[str | os.PathLike[str] | None] = None
+    kinds: ClassVar[tuple[str, ...]] = ()
+    samples: ClassVar[tuple[Recording, ...]] = ()
+    model: ClassVar[str] = "kit-model"
+    plugin: ClassVar[Any] = None
+    provider_class: ClassVar[type[Provider[Any]] | None] = None
+    parameter_values: ClassVar[Mapping[str, Any]] = {}
+    parameter_company: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    excused: ClassVar[Mapping[str, str]] = {}
+
+    # What a subclass may say otherwise.
+
+    def wire(self) -> Wire:
+        """The wire that reads the recordings."""
+        return self.http_class().wire
+
+    def body_of(self, recording: Recording) -> bytes | None:
+        """The body in which the provider would give, whole, what this stream gives in pieces; ``None`` if unknown."""
+        return None
+
+    # What checks use.
+
+    def implementation(self) -> type[Provider[Any]]:
+        """The provider's class."""
+        if self.provider_class is not None:
+            return self.provider_class
+        module, _, name = self.info.target.partition(":")
+        found: type[Provider[Any]] = getattr(importlib.import_module(module), name)
+        return found
+
+    def http_class(self) -> type[HttpProvider[Any]]:
+        """The provider's class, where it has a wire; otherwise the check does not apply."""
+        found = self.implementation()
+        if not issubclass(found, HttpProvider):
+            pytest.skip(f"{self.info.name} has no wire: it is no HttpProvider")
+        return found
+
+    @property
+    def has_wire(self) -> bool:
+        return issubclass(self.implementation(), HttpProvider)
+
+    def plugin_object(self) -> Any:
+        """What the entry point names, imported."""
+        named = self.plugin if self.plugin is not None else f"{self.info.target.partition('.')[0]}.plugin"
+        return importlib.import_module(named) if isinstance(named, str) else named
+
+    def plugins(self) -> Plugins:
+        """This plugin alone."""
+        return Plugins.of(self.plugin_object())
+
+    def table(self) -> ParameterTable:
+        """All parameters that its users may name."""
+        return self.plugins().parameters(self.info.name)
+
+    def settings(self, address: str | None = None, **more: Any) -> dict[str, Any]:
+        """A configuration for a test: short waits, no retries, the canary as key; only what this provider knows."""
+        usual = {"base_url": address, "api_key": CANARY, "timeout": TIMEOUT, "connect_timeout": TIMEOUT}
+        known = {field.name for field in attrs.fields(config_class(self.info))}
+        given = {**usual, "max_retries": 0, **self.config, **more}
+        return {name: value for name, value in given.items() if name in known or name in more}
+
+    def provider(self, server: LoopbackServer | str | None = None, **more: Any) -> Provider[Any]:
+        """A provider that asks ``server``; the environment is not looked at."""
+        address = server.url if isinstance(server, LoopbackServer) else server
+        config = load_config(
+            config_class(self.info), self.settings(address, **more), provider=self.info.name, environ={}
+        )
+        return self.implementation()(config, self.info, self.plugins())
+
+    def http_config(self, address: str = "http://127.0.0.1:9") -> HttpConfig:
+        """The same configuration, as the wire gets it."""
+        with self.provider(address) as provider:
+            self.http_class()
+            config: HttpConfig = provider.config
+            return config
+
+    def known_recordings(self) -> list[Recording]:
+        """Samples and recordings of the chat endpoint."""
+        found = [*self.samples, *_loaded(self.recordings, self.kinds)]
+        chat = {recording.path for recording in found if "text" in (recording.expected or {})}
+        return [recording for recording in found if recording.path in chat]
+
+    def answers(self, *, stream: bool | None = None, minimum: int = 1) -> list[Recording]:
+        """Complete answers among them; with fewer than ``minimum`` the check is skipped."""
+        found = [
+            recording
+            for recording in self.known_recordings()
+            if recording.is_answer and stream in (None, recording.stream) and recording.id not in self.excused
+        ]
+        if len(found) < minimum:
+            kind = {None: "", True: "streamed ", False: "whole "}[stream]
+            pytest.skip(f"needs {minimum} recorded {kind}answers: set `recordings` or `samples`")
+        return found
+
+    def good(self, *, stream: bool) -> Recording:
+        """A short complete answer with text and no tool call."""
+        found = [
+            recording
+            for recording in self.answers(stream=stream)
+            if (recording.expected or {}).get("text") and not (recording.expected or {}).get("tool_calls")
+        ]
+        if not found:
+            pytest.skip("needs a recorded answer with text: set `recordings` or `samples`")
+        return next((item for item in found if len(item.body) < 20_000), found[0])
+
+    def request(self, **more: Any) -> Request:
+        """A small request, as a wire gets it."""
+        return Request(model=self.model, messages=(Message.system("Be brief."), Message.user("Say hello.")), **more)
+
+    def serving(self) -> LoopbackServer:
+        """A server that gives a good answer to whatever is asked: a stream to whoever asks for one."""
+        whole, streamed = self.good(stream=False), self._streamed_or_none()
+
+        def behave(request: ReceivedRequest, connection: Connection) -> None:
+            wants_stream = streamed is not None and self.asks_for_stream(request)
+            connection.answer((streamed if wants_stream and streamed else whole).answer())
+
+        return LoopbackServer(behave)
+
+    def asks_for_stream(self, request: ReceivedRequest) -> bool:
+        """Whether a request asks for a stream: ``stream`` in its body, unless a subclass knows better."""
+        body = request.json if request.body else None
+        return isinstance(body, dict) and bool(body.get("stream", False))
+
+    def ask(self, provider: Provider[Any], *, stream: bool = False, **more: Any) -> Response:
+        """One small question."""
+        messages = more.pop("messages", "Say hello.")
+        if stream:
+            return provider.stream_chat(self.model, messages, **more).read()
+        return provider.chat(self.model, messages, **more)
+
+    def _streamed_or_none(self) -> Recording | None:
+        if "stream" not in self.info.capabilities:
+            return None
+        return self.good(stream=True)
+
+
+@contextmanager
+def quietly() -> Iterator[list[str]]:
+    """Collect warnings about parameters instead of showing them."""
+    texts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnsupportedParameterWarning)
+        yield texts
+        texts.extend(str(item.message) for item in caught if issubclass(item.category, UnsupportedParameterWarning))
+
+
+@functools.cache
+def _loaded(folder: str | os.PathLike[str] | None, kinds: tuple[str, ...]) -> tuple[Recording, ...]:
+    return () if folder is None else tuple(load_recordings(folder, *kinds))
