@@ -40,12 +40,17 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            # The command line ends quietly when its reader has gone; rich would end the process itself, as a failure.
+            raise BrokenPipeError
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=position == 0)
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+    Output(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200, markup=False).print(table)
 
 
 @contextlib.contextmanager
