@@ -6,7 +6,7 @@ QUESTION ?= What is airouter?
 MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) $(wildcard examples/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 ENGINE := plugins/airouter-llamacpp
-EDITABLE := -e '.[async,cli,testing]' -e '$(ENGINE)[embedded]' $(foreach plugin,$(filter-out $(ENGINE),$(PLUGINS)),-e $(plugin)) \
+EDITABLE := -e '.[async,cli,structured,testing]' -e '$(ENGINE)[embedded]' $(foreach plugin,$(filter-out $(ENGINE),$(PLUGINS)),-e $(plugin)) \
 	$(foreach example,$(wildcard examples/*/pyproject.toml),-e $(dir $(example)))
 
 .PHONY: demo test check coverage format faults fuzz clean help

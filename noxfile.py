@@ -37,7 +37,7 @@ def _requirement(plugin: Path) -> str:
 @nox.session
 def core_alone(session: nox.Session) -> None:
     """The core without any plugin: what it needs, and its own tests."""
-    session.install(".[async,cli,testing]", "--group", "test")
+    session.install(".[async,cli,structured,testing]", "--group", "test")
     session.run("python", "-c", "import airouter_core; assert airouter_core.list_providers() == []")
     session.run("pytest", "tests", "--ignore=tests/e2e", *session.posargs)
 
@@ -46,7 +46,7 @@ def core_alone(session: nox.Session) -> None:
 @nox.parametrize("plugin", [nox.param(plugin, id=plugin.name) for plugin in PLUGINS])
 def plugin_alone(session: nox.Session, plugin: Path) -> None:
     """One plugin beside the core: it needs no other."""
-    session.install(".[async,cli,testing]", _requirement(plugin), "--group", "test")
+    session.install(".[async,cli,structured,testing]", _requirement(plugin), "--group", "test")
     session.run("python", "-c", "import airouter_core; assert len(airouter_core.list_providers()) == 1")
     session.run("pytest", str(plugin / "tests"), *session.posargs)
 
@@ -54,7 +54,7 @@ def plugin_alone(session: nox.Session, plugin: Path) -> None:
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def tests(session: nox.Session) -> None:
     """Everything together."""
-    session.install(".[async,cli,testing]", *map(_requirement, PLUGINS), "--group", "test")
+    session.install(".[async,cli,structured,testing]", *map(_requirement, PLUGINS), "--group", "test")
     session.run("pytest", *session.posargs)
 
 

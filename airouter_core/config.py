@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -108,6 +109,12 @@ class HttpConfig(ProviderConfig):
         for key, value in self.custom_headers.items():
             if any(character in "\r\n\0" for character in key + value):
                 raise ValueError(f"custom_headers: {key!r} holds a line break")
+            if not HEADER_NAME.fullmatch(key):
+                raise ValueError(f"custom_headers: {key!r} is no name of a header")
+            if not _fits_a_header(value):
+                raise ValueError(f"custom_headers: {key!r} holds a character that no header can")
+        if self.api_key is not None and not _fits_a_header(self.api_key):
+            raise ValueError("api_key holds a line break, or a character that no header can: was it copied whole?")
 
     @property
     def needs_api_key(self) -> bool:
@@ -117,13 +124,16 @@ class HttpConfig(ProviderConfig):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must appear in no output."""
-        hidden = [self.api_key, *self.custom_headers.values()]
+        hidden = [self.api_key, *self.custom_headers.values(), *map(_password, self.proxies.values())]
         return tuple(value for value in hidden if value and len(value) >= MINIMUM_SECRET)
 
     def url(self, path: str) -> str:
         """The address of ``path`` below ``base_url``."""
         return self.base_url.rstrip("/") + "/" + path.lstrip("/")
 
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token of RFC 9110, section 5.6.2."""
 
 MINIMUM_SECRET = 6
 """Shorter values are no secrets, and replacing them would garble messages."""
@@ -217,9 +227,19 @@ def _unknown(name: str, fields: Mapping[str, Any]) -> str:
     return f"unknown setting {name!r}; {hint}"
 
 
+def _fits_a_header(text: str) -> bool:
+    return all(character.isprintable() and ord(character) < 256 for character in text.replace("\t", " "))
+
+
+def _password(address: str) -> str:
+    return address.rpartition("@")[0].rpartition(":")[2].lstrip("/")
+
+
 def _check_address(address: str) -> None:
     if not address:
         return
+    if any(character.isspace() or not character.isprintable() for character in address):
+        raise ValueError("base_url must hold no space and no line break")
     from urllib.parse import urlsplit
 
     try:

@@ -24,7 +24,7 @@ from .values.events import Finish, StreamEvent, StreamStart
 from .values.request import Request
 from .version import VERSION
 from .wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
-from .wire.json import begins_as_json, is_html, shown
+from .wire.json import begins_as_json, is_html, is_prelude, shown
 
 if TYPE_CHECKING:
     from .transports.asynchronous import AsyncTransport
@@ -236,8 +236,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         response = yield from exchange.open()
         yield Emit(_start(response, wire))
         data = yield from exchange.read_some(response)
-        while data.isspace():
-            data = yield from exchange.read_some(response)
+        while is_prelude(data) and (more := (yield from exchange.read_some(response))):
+            data += more
         if is_html(data):
             raise ProtocolError(
                 f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"

@@ -15,7 +15,7 @@ import attrs
 from .config import ProviderConfig
 from .declarations import ParameterSupport, ProviderInfo
 from .errors import ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
-from .parameters.resolve import ParameterTable, Resolved, resolve
+from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
 from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
 from .values.messages import FilePart
 from .values.request import Request
@@ -23,9 +23,9 @@ from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
 
 Parameters = Mapping[str, Any]
 Messages = str | MessageLike | Iterable[MessageLike]
-Tools = Iterable[Tool | Mapping[str, Any]]
+Tools = Iterable[Tool | Mapping[str, Any] | Callable[..., Any]]
 ToolChoiceLike = str | Mapping[str, Any] | ToolChoice
-ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat
+ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat | type
 ProviderOptions = Mapping[str, Mapping[str, Any]]
 
 
@@ -74,13 +74,13 @@ class Preparer:
         if not isinstance(given.model, str) or not given.model.strip():
             raise ParameterError(f"model must be the name of a model, not {given.model!r}")
         options, notes = self._own_options(given.provider_options)
-        offered = tools_from(given.tools)
+        offered = tools_from(_described(tool) for tool in given.tools or ())
         draft = Request(
             model=given.model,
             messages=messages_from(given.messages),
             tools=offered,
             tool_choice=tool_choice_from(given.tool_choice, offered),
-            response_format=response_format_from(given.response_format),
+            response_format=_format(given.response_format),
             provider_options=options,
         )
         self._require_features(draft)
@@ -115,7 +115,7 @@ class Preparer:
         if not isinstance(parameters, Mapping | None):
             raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
         table = self._table(self._info.name)
-        known = {table.find(name).name: value for name, value in (parameters or {}).items() if value is not None}
+        known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
         support = tuple(self._support(attrs.evolve(draft, parameters=known)))
         resolved = resolve(
@@ -130,6 +130,8 @@ class Preparer:
     ) -> tuple[Mapping[str, Any], list[str]]:
         own: dict[str, Any] = {}
         notes = []
+        if not isinstance(provider_options, Mapping | None):
+            raise ParameterError(f"provider_options must be a mapping, not {type(provider_options).__name__}")
         for name, options in (provider_options or {}).items():
             if not hasattr(options, "keys"):
                 raise ParameterError(
@@ -167,3 +169,19 @@ def _callers_level() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Mapping[str, Any]:
+    if isinstance(tool, Tool | Mapping) or not callable(tool):
+        return tool
+    from .structured import tool_of
+
+    return tool_of(tool)
+
+
+def _format(value: ResponseFormatLike | None) -> ResponseFormat | None:
+    if value is None or isinstance(value, str | Mapping | ResponseFormat):
+        return response_format_from(value)
+    from .structured import format_of
+
+    return format_of(value)

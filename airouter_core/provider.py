@@ -15,7 +15,7 @@ import attrs
 from .calls import AsyncResponseStream, Call, CallHooks, CallRun, ResponseStream
 from .config import ProviderConfig
 from .declarations import ParameterSupport, ProviderInfo
-from .errors import AirouterError, ParameterError, UnsupportedFeatureError
+from .errors import AirouterError, ParameterError, ProtocolError, UnsupportedFeatureError
 from .parameters.resolve import DEFAULT_TABLE, ParameterTable
 from .preparation import (
     ChatArguments,
@@ -27,13 +27,16 @@ from .preparation import (
     ToolChoiceLike,
     Tools,
 )
-from .threads import awaited, awaited_iterator
+from .threads import all_awaited, at_once, awaited, awaited_iterator
 from .tokens import estimate_tokens
+from .tool_loop import Ask, Toolbox, ToolLike, ToolRun, loop, run_awaited, run_blocking
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.events import StreamEvent
+from .values.message_dicts import messages_from
 from .values.messages import FilePart, Message
 from .values.request import Request
 from .values.response import Response
+from .values.tools import ResponseFormat
 
 ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
 
@@ -172,7 +175,9 @@ class Provider(ABC, Generic[ConfigT]):
         Args:
             messages: values, dicts in the chat-completions shape, or one string.
             parameters: by canonical name or alias; see ``airouter params``.
-            response_format: ``"json"``, a JSON Schema, or a :class:`~airouter_core.values.tools.ResponseFormat`.
+            tools: values, dicts, or plain typed functions.
+            response_format: ``"json"``, a JSON Schema, a class whose instance ``response.parsed`` is to be, or a
+                :class:`~airouter_core.values.tools.ResponseFormat`.
             provider_options: what only one provider understands, keyed by its name; others' are not sent.
 
         Raises:
@@ -347,6 +352,75 @@ class Provider(ABC, Generic[ConfigT]):
         vectors = await self.aembeddings(self._texts(text_or_list), model)
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
+    def run_tools(
+        self,
+        model: str,
+        messages: Messages,
+        tools: Iterable[ToolLike],
+        *,
+        max_rounds: int = 10,
+        parameters: Parameters | None = None,
+        provider_options: ProviderOptions | None = None,
+    ) -> ToolRun:
+        """Ask, run the functions that the model calls, give it what they returned, until it has an answer.
+
+        The calls of one turn run at the same time, in threads. A function's exception goes back to the model.
+
+        Raises:
+            ConfigurationError: the call is wrong; nothing was sent.
+            ExecutionError: a call failed, or the model still calls tools after ``max_rounds``.
+        """
+        toolbox = Toolbox(tools)
+        steps = loop(messages_from(messages), max_rounds)
+        outcome: Any = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                run: ToolRun = end.value
+                return run
+            if isinstance(step, Ask):
+                outcome = self.chat(
+                    model,
+                    step.messages,
+                    parameters=parameters,
+                    tools=toolbox.tools,
+                    provider_options=provider_options,
+                )
+            else:
+                outcome = at_once(functools.partial(run_blocking, toolbox), step.calls)
+
+    async def arun_tools(
+        self,
+        model: str,
+        messages: Messages,
+        tools: Iterable[ToolLike],
+        *,
+        max_rounds: int = 10,
+        parameters: Parameters | None = None,
+        provider_options: ProviderOptions | None = None,
+    ) -> ToolRun:
+        """:meth:`run_tools`, awaited; functions may be coroutines."""
+        toolbox = Toolbox(tools)
+        steps = loop(messages_from(messages), max_rounds)
+        outcome: Any = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                run: ToolRun = end.value
+                return run
+            if isinstance(step, Ask):
+                outcome = await self.achat(
+                    model,
+                    step.messages,
+                    parameters=parameters,
+                    tools=toolbox.tools,
+                    provider_options=provider_options,
+                )
+            else:
+                outcome = await all_awaited(run_awaited(toolbox, call, awaited) for call in step.calls)
+
     def validate_config(self) -> bool:
         """Whether a call could succeed now: the key is good, the server is up. The log says why not."""
         try:
@@ -398,7 +472,11 @@ class Provider(ABC, Generic[ConfigT]):
 
     def _run(self, given: ChatArguments, *, stream: bool) -> tuple[Request, CallRun]:
         request, known = self._preparer.prepare(given)
-        finish = _parse_json if request.response_format is not None else None
+        finish = None
+        if request.response_format is not None:
+            given_as = given.response_format
+            described = given_as is None or isinstance(given_as, str | Mapping | ResponseFormat)
+            finish = _parse_json if described else functools.partial(_parse_as, given_as)
         return request, CallRun(Call(self.info.name, request, stream), self._plugins, known, finish)
 
     def _stream(self, given: ChatArguments, *, stream: bool) -> ResponseStream:
@@ -484,6 +562,26 @@ def _each(value: Any) -> Sequence[Any]:
     if value is None:
         return ()
     return (value,) if isinstance(value, str | bytes | os.PathLike) else tuple(value)
+
+
+def _parse_as(kind: Any, response: Response) -> Response:
+    from .structured import instance_of
+
+    if response.refusal is not None or (response.tool_calls and not response.text):
+        return response
+    try:
+        return attrs.evolve(response, parsed=instance_of(kind, response.text))
+    except ProtocolError as error:
+        error.partial = response
+        if response.finish_reason == "length":
+            raise _because_of_the_limit(error) from error
+        raise
+
+
+def _because_of_the_limit(error: ProtocolError) -> ProtocolError:
+    cut = ProtocolError(f"the answer was cut by its limit; raise max_tokens. {error}")
+    cut.partial = error.partial
+    return cut
 
 
 def _parse_json(response: Response) -> Response:

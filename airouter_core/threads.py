@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 async def awaited(function: Callable[..., Result], *arguments: Any) -> Result:
     """Call in a thread."""
     return await asyncio.to_thread(function, *arguments)
+
+
+def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Call for each item, all in threads at the same time; the results in order."""
+    waiting = list(items)
+    if len(waiting) <= 1:
+        return [function(item) for item in waiting]
+    with concurrent.futures.ThreadPoolExecutor(len(waiting), thread_name_prefix="airouter") as pool:
+        return list(pool.map(function, waiting))
+
+
+async def all_awaited(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Await all at the same time; the results in order."""
+    return list(await asyncio.gather(*coroutines))
 
 
 async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterator[Result]:

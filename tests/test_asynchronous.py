@@ -7,6 +7,7 @@ import gc
 import json
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -135,6 +136,21 @@ def test_one_provider_serves_loops_one_after_another(run: Run, serve: Any, make_
         return text
 
     assert [run(ask(close)) for close in (False, False, True)] == ["One two three"] * 3
+
+
+def test_forgetting_to_close_says_nothing(
+    serve: Any, make_provider: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that ends its loop without aclose() gets its answer, and no complaint about sessions."""
+    server = serve(answer)
+    provider = make_provider(server.url)
+    # The sockets of an ended loop are the loop's own; that they warn when they are collected is asyncio's choice.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        assert asyncio.run(provider.aexecute("example-1", "hi")) == "One two three"
+        provider._async_transport = None
+        gc.collect()
+    assert "Unclosed" not in capsys.readouterr().err + caplog.text
 
 
 def test_many_streams_on_one_loop_all_come_whole(run: Run, serve: Any, make_provider: Any) -> None:

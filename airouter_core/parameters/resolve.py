@@ -27,13 +27,21 @@ class ParameterTable:
     def __init__(self, more: Iterable[Parameter] = ()) -> None:
         self._rows: dict[str, Parameter] = {}
         for row in (*CANONICAL, *more):
+            meant = self._meant_by(row)
             for spelling in (row.name, *row.aliases):
-                known = self._rows.setdefault(spelling, row)
-                if known != row:
+                known = self._rows.setdefault(spelling, meant)
+                if known != meant:
                     raise PluginConflictError(
                         f"parameter spelling {spelling!r} of {row.name!r} already belongs to {known.name!r}; "
                         "remove one of the two plugins, or ask its author to rename it"
                     )
+
+    def _meant_by(self, row: Parameter) -> Parameter:
+        # A plugin adds spellings to a known parameter with a row of its name and kind, and no limits of its own.
+        known = self._rows.get(row.name)
+        if known is not None and row == Parameter(known.name, known.kind, row.aliases, description=row.description):
+            return known
+        return row
 
     def find(self, spelling: str) -> Parameter:
         """The parameter that a spelling stands for.
@@ -45,7 +53,7 @@ class ParameterTable:
             return row
         if place := ELSEWHERE.get(spelling):
             raise ParameterError(f"{spelling!r} is no parameter; it belongs in {place}")
-        near = difflib.get_close_matches(spelling, self._rows, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(str(spelling), self._rows, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ParameterError(
             f"unknown parameter {spelling!r}{hint} (what only one provider understands goes in provider_options)"
@@ -121,10 +129,34 @@ def resolve(
     return Resolved(sent, tuple(receipts), omitted)
 
 
+def known_values(
+    given: Mapping[str, Any] | None, table: ParameterTable, declared: Iterable[ParameterSupport] = ()
+) -> dict[str, Any]:
+    """The values given, by canonical name, checked against what any provider could take.
+
+    Args:
+        declared: rows whose words are taken too.
+
+    Raises:
+        ParameterError: one is unknown, of the wrong type, or out of range.
+    """
+    words = {row.name: row.words for row in declared}
+    parameters = ((table.find(spelling), spelling, value) for spelling, value in (given or {}).items())
+    return {
+        parameter.name: _checked(
+            parameter, ParameterSupport(parameter.name, words=words.get(parameter.name, {})), spelling, value
+        )
+        for parameter, spelling, value in parameters
+        if value is not None
+    }
+
+
 def wire_value(row: ParameterSupport, value: Any) -> Any:
     """What is sent for a value, which may be another word for it."""
     if isinstance(value, str | bool) and value in row.said_as:
         return row.said_as[value]
+    if isinstance(value, Mapping):
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value
 
 

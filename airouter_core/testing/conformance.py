@@ -80,4 +80,6 @@ def _refuse_weakened(cls: type) -> None:
     marks = vars(cls).get("pytestmark", ())
     for mark in marks if isinstance(marks, list | tuple) else (marks,):
         if mark.name in ("skip", "skipif", "xfail"):
-            raise TypeError(f"{cls.__name__} is marked {mark.name} as a whole: mark single checks, each with its reason")
+            raise TypeError(
+                f"{cls.__name__} is marked {mark.name} as a whole: mark single checks, each with its reason"
+            )

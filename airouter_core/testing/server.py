@@ -127,6 +127,7 @@ class Connection:
                 try:
                     if not self.socket.recv(1, socket.MSG_PEEK):
                         return self._gone()
+                    time.sleep(0.01)
                 except TimeoutError:
                     continue
                 except OSError:
@@ -155,10 +156,14 @@ class Connection:
 
 
 Behaviour = Callable[[ReceivedRequest, Connection], None]
+Greeting = Callable[[Connection], None]
 
 
 class LoopbackServer:
     """Answers every request on a free port of 127.0.0.1 as ``behaviour`` says; a thread for each connection.
+
+    Args:
+        greeting: what is done with a connection before anything is read from it.
 
     Attributes:
         requests: what was received, in order.
@@ -166,8 +171,9 @@ class LoopbackServer:
         left: set when a client went away while it was being answered.
     """
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, *, greeting: Greeting | None = None) -> None:
         self.behaviour = behaviour
+        self._greeting = greeting
         self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.left = threading.Event()
@@ -218,6 +224,8 @@ class LoopbackServer:
             self.connections += 1
         try:
             connection = Connection(sock, self._closing)
+            if self._greeting is not None:
+                self._greeting(connection)
             with sock.makefile("rb") as reader:
                 while not connection.ended and (request := _received(reader)) is not None:
                     with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,13 +25,14 @@ from ..provider import Provider
 from ..values.messages import Message
 from ..values.request import Request
 from ..values.response import Response
-from ..wire.http import Wire
+from ..wire.http import EVENT_STREAM, Wire
 from .recordings import Recording, load_recordings
-from .server import Connection, LoopbackServer, ReceivedRequest
+from .server import Answer, Connection, LoopbackServer, ReceivedRequest
 
 CANARY = "canary-key-0123456789-never-shown"
 """The key that every provider under test is given. It must reach the server, and nothing else."""
 TIMEOUT = 5.0
+SERVER_ERROR = {"type": "server_error", "code": "server_error", "message": "kit: it broke"}
 
 
 class NotConforming(AssertionError):
@@ -62,6 +64,7 @@ class Subject:
         provider_class: the implementation; what ``info.target`` names unless set.
         parameter_values: a value to try for a parameter, where the kit's own guess would not do.
         parameter_company: for a parameter, others that it needs beside it.
+        lacking: capabilities that are declared and that this configuration lacks, with the reason; they must be refused.
         excused: recordings that are known to be read otherwise than expected, by id, with the reason of each. One
             that is read as expected must not be here.
     """
@@ -76,17 +79,38 @@ class Subject:
     provider_class: ClassVar[type[Provider[Any]] | None] = None
     parameter_values: ClassVar[Mapping[str, Any]] = {}
     parameter_company: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    lacking: ClassVar[Mapping[str, str]] = {}
     excused: ClassVar[Mapping[str, str]] = {}
 
     # What a subclass may say otherwise.
 
     def wire(self) -> Wire:
-        """The wire that reads the recordings."""
-        return self.http_class().wire
+        """The wire that reads the recordings: the provider's own for a request like those of the checks."""
+        self.http_class()
+        with self.provider("http://127.0.0.1:9") as provider:
+            assert isinstance(provider, HttpProvider)
+            return provider.wire_for(self.request())
 
     def body_of(self, recording: Recording) -> bytes | None:
         """The body in which the provider would give, whole, what this stream gives in pieces; ``None`` if unknown."""
         return None
+
+    def quota_answer(self) -> Answer:
+        """How the provider says that the money is used up: as recorded, else with status 402."""
+        for recording in self.known_recordings():
+            error = recording.expected_error or {}
+            if recording.status >= 400 and "insufficient_quota" in (error.get("code"), error.get("type")):
+                return recording.answer()
+        return Answer.of_json({"error": {"message": "kit: the credit is used up"}}, status=402)
+
+    def error_body(self) -> Any:
+        """An error of the provider's server inside an answer whose status is 200."""
+        return {"type": "error", "error": SERVER_ERROR}
+
+    def error_event(self) -> bytes:
+        """The same, in the middle of a stream."""
+        text = json.dumps(self.error_body()).encode()
+        return b"event: error\ndata: %s\n\n" % text if self.wire().stream_type == EVENT_STREAM else text + b"\n"
 
     # What checks use.
 
@@ -146,7 +170,7 @@ class Subject:
 
     def known_recordings(self) -> list[Recording]:
         """Samples and recordings of the chat endpoint."""
-        found = [*self.samples, *_loaded(self.recordings, self.kinds)]
+        found = [*self.samples, *_loaded(None if self.recordings is None else os.fspath(self.recordings), self.kinds)]
         chat = {recording.path for recording in found if "text" in (recording.expected or {})}
         return [recording for recording in found if recording.path in chat]
 
@@ -172,6 +196,10 @@ class Subject:
         if not found:
             pytest.skip("needs a recorded answer with text: set `recordings` or `samples`")
         return next((item for item in found if len(item.body) < 20_000), found[0])
+
+    def can(self, capability: str) -> bool:
+        """Whether a capability is declared, and not lacking in this configuration."""
+        return capability in self.info.capabilities and capability not in self.lacking
 
     def request(self, **more: Any) -> Request:
         """A small request, as a wire gets it."""
@@ -216,5 +244,5 @@ def quietly() -> Iterator[list[str]]:
 
 
 @functools.cache
-def _loaded(folder: str | os.PathLike[str] | None, kinds: tuple[str, ...]) -> tuple[Recording, ...]:
+def _loaded(folder: str | None, kinds: tuple[str, ...]) -> tuple[Recording, ...]:
     return () if folder is None else tuple(load_recordings(folder, *kinds))

@@ -135,6 +135,8 @@ class AiohttpTransport:
             weakref.WeakKeyDictionary()
         )
         self._ssl = _ssl_context(config.verify_ssl)
+        # Whoever forgets aclose() loses nothing, and should not read of it on stderr.
+        weakref.finalize(self, _abandon, self._sessions)
 
     async def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> AiohttpResponse:
         """Send, and wait for status and headers.
@@ -234,6 +236,17 @@ class AiohttpResponse:
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""
         self._response.close()
+
+
+def _abandon(sessions: Mapping[Any, aiohttp.ClientSession]) -> None:
+    for session in list(sessions.values()):
+        connector = session.connector
+        session.detach()
+        if connector is not None:
+            # Its loop may have ended: what can be closed without waiting is closed, and nobody is left to wait.
+            closing = connector.close().__await__()
+            next(closing, None)
+            closing.close()
 
 
 def _ssl_context(verify: bool | str) -> ssl.SSLContext | bool:

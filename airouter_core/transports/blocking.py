@@ -77,7 +77,7 @@ class RequestsTransport:
             )
         except (HTTPError, requests.RequestException, OSError, UnicodeError) as error:
             raise _translated(error, request.url, read_timeout) from error
-        return RequestsResponse(raw, request.url)
+        return RequestsResponse(raw, request.url, read_timeout)
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -123,9 +123,10 @@ class RequestsTransport:
 class RequestsResponse:
     """An answer whose head has arrived."""
 
-    def __init__(self, raw: Any, url: str) -> None:
+    def __init__(self, raw: Any, url: str, patience: float) -> None:
         self._raw = raw
         self._url = url
+        self._patience = patience
         self.status: int = raw.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.headers.items()}
         self._chunks: Iterator[bytes] | None = None
@@ -186,6 +187,9 @@ class RequestsResponse:
         return fp is None or fp.isclosed()
 
     def _wait_at_most(self, seconds: float) -> None:
+        if seconds == self._patience:
+            return
+        self._patience = seconds
         socket = getattr(self._raw.connection, "sock", None)
         if socket is not None:
             socket.settimeout(seconds)

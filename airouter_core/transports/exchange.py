@@ -15,7 +15,14 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 
 from ..config import HttpConfig
-from ..errors import ConnectionFailedError, ExecutionError, ProviderError, TransportError, TransportTimeoutError
+from ..errors import (
+    ConnectionFailedError,
+    ExecutionError,
+    ProtocolError,
+    ProviderError,
+    TransportError,
+    TransportTimeoutError,
+)
 from ..values.events import StreamEvent, Warned
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
@@ -76,7 +83,7 @@ class Exchange:
         for attempt in range(self._policy.max_retries + 1):
             try:
                 response = yield from self._attempt()
-                body = yield ReadAll(response, self._patience(), limit)
+                body = yield from self._read_all(response, limit)
                 self._log_body("answer", body)
                 return response, body
             except ExecutionError as failure:
@@ -113,7 +120,7 @@ class Exchange:
             response = yield from self._send(request)
             if response.status < 300:
                 return response
-            body = yield ReadAll(response, self._patience(), ERROR_LIMIT)
+            body = yield from self._read_all(response, ERROR_LIMIT)
             location = response.headers.get("location") if response.status < 400 else None
             if location is None:
                 raise self._refused(response, body)
@@ -129,6 +136,20 @@ class Exchange:
         response: HttpResponse = yield Open(request, min(self._policy.connect_timeout, patience), patience)
         LOGGER.debug("%s after %.3f s", response.status, self._policy.clock() - started)
         return response
+
+    def _read_all(self, response: HttpResponse, limit: int) -> Flow[bytes]:
+        if self._end is None:
+            body: bytes = yield ReadAll(response, self._patience(), limit)
+            return body
+        # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
+        pieces: list[bytes] = []
+        size = 0
+        while data := (yield ReadSome(response, self._patience())):
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(f"{_shown(self._request.url)} sent more than {limit} bytes")
+            pieces.append(data)
+        return b"".join(pieces)
 
     def _patience(self) -> float:
         if self._end is None:

@@ -18,7 +18,7 @@ from .messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from .tools import Tool, ToolChoice
+from .tools import NO_ARGUMENTS, Tool, ToolChoice
 
 MessageLike = Message | Mapping[str, Any]
 
@@ -47,6 +47,8 @@ def messages_from(values: str | MessageLike | Iterable[MessageLike]) -> tuple[Me
         return (Message.user(values),)
     if isinstance(values, Message | Mapping):
         values = (values,)
+    if not isinstance(values, Iterable):
+        raise ParameterError(f"messages must be a string or a list of messages, not {type(values).__name__}")
     messages = tuple(_message(value, position) for position, value in enumerate(values))
     if not messages:
         raise ParameterError("messages is empty: give at least one")
@@ -59,6 +61,8 @@ def tools_from(values: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool,
     Raises:
         ParameterError: one has no name, or two have the same.
     """
+    if not isinstance(values, Iterable | None):
+        raise ParameterError(f"tools must be a list of tools, not {type(values).__name__}")
     tools = tuple(value if isinstance(value, Tool) else _tool(value) for value in values or ())
     names = [tool.name for tool in tools]
     if doubled := {name for name in names if names.count(name) > 1}:
@@ -70,12 +74,14 @@ def tool_choice_from(value: str | Mapping[str, Any] | ToolChoice | None, tools: 
     """Take a tool choice as a value, as ``"auto"``, ``"none"``, ``"required"``, as a tool's name, or as a dict.
 
     Raises:
-        ParameterError: it is none of these, or names a tool that is not among ``tools``.
+        ParameterError: it is none of these, names a tool that is not among ``tools``, or requires one of none.
     """
     if value is None or isinstance(value, ToolChoice):
         choice = value
     elif isinstance(value, str):
         choice = ToolChoice(value) if value in ("auto", "none", "required") else ToolChoice("tool", value)  # type: ignore[arg-type]  # checked by the condition
+    elif not isinstance(value, Mapping):
+        raise ParameterError(f"tool_choice must be a word, a tool's name or a dict, not {type(value).__name__}")
     else:
         function = value.get("function")
         name = function.get("name") if isinstance(function, Mapping) else value.get("name")
@@ -87,13 +93,25 @@ def tool_choice_from(value: str | Mapping[str, Any] | ToolChoice | None, tools: 
     if choice.name is not None and choice.name not in {tool.name for tool in tools}:
         known = ", ".join(tool.name for tool in tools) or "none"
         raise ParameterError(f"tool_choice names {choice.name!r}, which is not among the tools given ({known})")
+    if choice.mode == "required" and not tools:
+        raise ParameterError('tool_choice is "required", and there is no tool to call: give tools too')
     return choice
 
 
 def _message(value: MessageLike, position: int) -> Message:
-    if isinstance(value, Message):
-        return value
     where = f"messages[{position}]"
+    message = value if isinstance(value, Message) else _from_dict(value, where)
+    # Providers send what stands in its place, and nothing else; so what does not is refused here, not lost there.
+    for part in message.parts:
+        is_result = isinstance(part, ToolResultPart)
+        if is_result and message.role != "tool":
+            raise ParameterError(f"{where}: a tool result belongs in a message of role tool, not {message.role}")
+        if message.role == "tool" and not is_result:
+            raise ParameterError(f"{where}: a message of role tool holds tool results only; see Message.tool()")
+    return message
+
+
+def _from_dict(value: Mapping[str, Any], where: str) -> Message:
     if not isinstance(value, Mapping):
         raise ParameterError(f"{where} must be a Message or a dict, not {type(value).__name__}")
     role = ROLE_NAMES.get(str(value.get("role")))
@@ -107,7 +125,7 @@ def _message(value: MessageLike, position: int) -> Message:
     parts.extend(_content_parts(value.get("content"), where))
     if isinstance(refusal := value.get("refusal"), str):
         parts.append(RefusalPart(refusal))
-    parts.extend(_tool_call(call, where) for call in value.get("tool_calls") or ())
+    parts.extend(_tool_call(call, where) for call in _calls(value.get("tool_calls"), where))
     if not parts and role != "assistant" and value.get("content") is None:
         raise ParameterError(f"{where}: a {role} message needs content")
     rest = {str(field): kept for field, kept in value.items() if field not in KNOWN_FIELDS and kept is not None}
@@ -129,7 +147,7 @@ def _content_parts(content: Any, where: str) -> Iterable[Part]:
         return (TextPart(content),)
     if isinstance(content, Part):
         return (content,)
-    if not isinstance(content, Sequence):
+    if not isinstance(content, Sequence) or isinstance(content, bytes | bytearray):
         raise ParameterError(f"{where}: content must be a string or a list of parts, not {type(content).__name__}")
     return [_part(item, f"{where}.content[{index}]") for index, item in enumerate(content)]
 
@@ -142,30 +160,38 @@ def _part(item: Any, where: str) -> Part:
     if not isinstance(item, Mapping):
         raise ParameterError(f"{where} must be a part or a dict, not {type(item).__name__}")
     try:
-        match item.get("type"):
-            case "text" | "input_text" | "output_text":
-                return TextPart(item["text"])
-            case "refusal":
-                return RefusalPart(item["refusal"])
-            case "image_url" | "input_image":
-                image = item["image_url"]
-                address = image if isinstance(image, str) else image["url"]
-                detail = item.get("detail") if isinstance(image, str) else image.get("detail")
-                return FilePart.from_url(address, detail=detail)
-            case "input_audio":
-                audio = item["input_audio"]
-                return FilePart.from_data(audio["data"], media_type=f"audio/{audio['format']}")
-            case "file":
-                return _file(item["file"])
-    except (KeyError, TypeError) as error:
+        if (part := _known_part(item)) is not None:
+            return part
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error}") from error
+    except KeyError as error:
         raise ParameterError(f"{where}: a part of type {item.get('type')!r} lacks {error}") from error
     raise ParameterError(
         f"{where}: unknown part type {item.get('type')!r}; known are text, image_url, input_audio, file and refusal"
     )
 
 
+def _known_part(item: Mapping[str, Any]) -> Part | None:
+    match item.get("type"):
+        case "text" | "input_text" | "output_text":
+            return TextPart(_text(item, "text"))
+        case "refusal":
+            return RefusalPart(_text(item, "refusal"))
+        case "image_url" | "input_image":
+            if isinstance(item["image_url"], str):
+                return FilePart.from_url(item["image_url"], detail=item.get("detail"))
+            image = _mapping(item, "image_url")
+            return FilePart.from_url(_text(image, "url"), detail=image.get("detail"))
+        case "input_audio":
+            audio = _mapping(item, "input_audio")
+            return FilePart.from_data(_text(audio, "data"), media_type=f"audio/{_text(audio, 'format')}")
+        case "file":
+            return _file(_mapping(item, "file"))
+    return None
+
+
 def _file(file: Mapping[str, Any]) -> FilePart:
-    data = file["file_data"]
+    data = _text(file, "file_data")
     name = file.get("filename")
     if data.startswith(("data:", "http://", "https://")):
         part = FilePart.from_url(data)
@@ -173,13 +199,38 @@ def _file(file: Mapping[str, Any]) -> FilePart:
     return FilePart.from_data(data, name=name)
 
 
+def _text(item: Mapping[str, Any], field: str) -> str:
+    if not isinstance(value := item[field], str):
+        raise ParameterError(f"{field} must be a string, not {type(value).__name__}")
+    return value
+
+
+def _mapping(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    if not isinstance(value := item[field], Mapping):
+        raise ParameterError(f"{field} must be a dict, not {type(value).__name__}")
+    return value
+
+
+def _calls(value: Any, where: str) -> Iterable[Any]:
+    if not isinstance(value, list | tuple | None):
+        raise ParameterError(f"{where}: tool_calls must be a list, not {type(value).__name__}")
+    return value or ()
+
+
 def _tool_call(call: Any, where: str) -> ToolCallPart:
+    if isinstance(call, ToolCallPart):
+        return call
     function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+    if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str):
         raise ParameterError(f"{where}: a tool call needs a function with a name")
-    arguments = function.get("arguments", "{}")
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return ToolCallPart(str(call.get("id") or function["name"]), function["name"], text)
+    arguments = function.get("arguments")
+    try:
+        text = arguments if isinstance(arguments, str) else json.dumps({} if arguments is None else arguments)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{where}: the arguments of tool call {name!r} cannot be written as JSON: {error}"
+        ) from error
+    return ToolCallPart(str(call.get("id") or name), name, text)
 
 
 def _tool(value: Any) -> Tool:
@@ -189,9 +240,13 @@ def _tool(value: Any) -> Tool:
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise ParameterError(f"tool {value!r} has no name")
     schema = function.get("parameters", function.get("input_schema"))
+    if not isinstance(schema, Mapping | None):
+        raise ParameterError(
+            f"tool {function['name']!r}: the schema of the arguments must be a mapping, not {type(schema).__name__}"
+        )
     return Tool(
         function["name"],
         function.get("description"),
-        {"type": "object", "properties": {}} if schema is None else schema,
+        NO_ARGUMENTS if schema is None else schema,
         strict=function.get("strict"),
     )

@@ -145,7 +145,7 @@ class ToolCallPart:
         """
         try:
             arguments = json.loads(self.arguments_json or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProtocolError(
                 f"the model's arguments for tool {self.name!r} are no valid JSON ({error}); "
                 "the text is in .arguments_json"

@@ -103,7 +103,7 @@ class Response:
         """
         try:
             return json.loads(self.text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProtocolError(f"the answer is no valid JSON ({error}): {self.text[:80]!r}") from error
 
 
@@ -133,8 +133,8 @@ class ResponseBuilder:
 
     @property
     def finished(self) -> bool:
-        """Whether the provider has said that the answer is complete."""
-        return self._finish is not None
+        """Whether the provider has said that the answer, and each further one, is complete."""
+        return self._finish is not None and all(builder.finished for builder in self._alternatives.values())
 
     def add(self, event: e.StreamEvent) -> None:
         """Take the next event.
@@ -157,7 +157,7 @@ class ResponseBuilder:
         Raises:
             TruncatedStreamError: the provider never said that it was complete; ``partial`` holds what came.
         """
-        if self._finish is None:
+        if not self.finished:
             error = TruncatedStreamError(
                 "the answer stopped before the provider said that it was complete; "
                 "what arrived is in .partial, and the call can be made again"
@@ -168,10 +168,15 @@ class ResponseBuilder:
 
     def partial(self) -> Response:
         """What has arrived so far, as a response."""
-        self._close_part(NO_METADATA)
-        parts = tuple(part.part() if isinstance(part, _OpenCall) else part for part in self._parts)
+        # The open part stays open: whoever looks in the middle changes nothing.
+        parts = tuple(
+            part.part() if isinstance(part, _OpenCall) else part
+            for part in (*self._parts, *self._open_part(NO_METADATA))
+        )
         known = dict(self._known)
-        warnings = (*known.pop("warnings", ()), *self._warnings)
+        warned = known.pop("warnings", ())
+        # A cached answer brings the warnings of its own call, which may be those of this one.
+        warnings = (*warned, *(warning for warning in self._warnings if warning not in warned))
         metadata = {**known.pop("provider_metadata", {}), **self._metadata}
         return Response(
             message=Message("assistant", parts),
@@ -229,15 +234,18 @@ class ResponseBuilder:
             raise ProtocolError(f"arguments arrived for tool call {index}, which has not begun") from None
 
     def _close_part(self, metadata: Metadata) -> None:
-        kind, text = self._open, "".join(self._texts)
-        if kind is RefusalPart:
-            self._parts.append(RefusalPart(text))
-        elif kind is not None and (text or metadata):
-            self._parts.append(kind(text, metadata))  # type: ignore[call-arg]  # refusals were handled above
-        elif kind is None and metadata:
-            self._parts.append(TextPart("", metadata))
+        self._parts.extend(self._open_part(metadata))
         self._open = None
         self._texts = []
+
+    def _open_part(self, metadata: Metadata) -> Iterator[Part]:
+        kind, text = self._open, "".join(self._texts)
+        if kind is RefusalPart:
+            yield RefusalPart(text)
+        elif kind is not None and (text or metadata):
+            yield kind(text, metadata)  # type: ignore[call-arg]  # refusals were handled above
+        elif kind is None and metadata:
+            yield TextPart("", metadata)
 
 
 @attrs.define
@@ -288,10 +296,10 @@ def events_of(response: Response) -> Iterator[e.StreamEvent]:
 
 def _part_events(index: int, part: Part) -> Iterator[e.StreamEvent]:
     match part:
-        case TextPart():
+        case TextPart() if part.text or part.provider_metadata:
             yield e.TextDelta(part.text)
             yield e.PartEnd(part.provider_metadata)
-        case ReasoningPart():
+        case ReasoningPart() if part.text or part.provider_metadata:
             yield e.ReasoningDelta(part.text)
             yield e.PartEnd(part.provider_metadata)
         case RefusalPart():

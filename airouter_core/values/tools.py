@@ -53,6 +53,10 @@ class ResponseFormat:
     strict: bool | None = None
     description: str | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if (self.kind == "json_schema") != (self.schema is not None):
+            raise ParameterError('ResponseFormat("json_schema", schema) needs a schema, and kind "json" takes none')
+
 
 def response_format_from(value: str | Mapping[str, Any] | ResponseFormat | None) -> ResponseFormat | None:
     """Take a response format as a value, as ``"json"``, as a chat-completions dict, or as a JSON Schema.
@@ -68,6 +72,12 @@ def response_format_from(value: str | Mapping[str, Any] | ResponseFormat | None)
         if value == "text":
             return None
         raise ParameterError(f'response_format must be "json", a JSON Schema or a ResponseFormat, not {value!r}')
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"response_format must be a word or a mapping, not {type(value).__name__}")
+    return _format_from_mapping(value)
+
+
+def _format_from_mapping(value: Mapping[str, Any]) -> ResponseFormat | None:
     match value.get("type"):
         case "text":
             return None
@@ -75,7 +85,7 @@ def response_format_from(value: str | Mapping[str, Any] | ResponseFormat | None)
             return ResponseFormat()
         case "json_schema":
             described = value.get("json_schema", value)
-            schema = described.get("schema")
+            schema = described.get("schema") if isinstance(described, Mapping) else None
             if not isinstance(schema, Mapping):
                 raise ParameterError("response_format of type json_schema has no schema")
             return ResponseFormat(

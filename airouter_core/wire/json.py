@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ParameterError, ProtocolError
 
 SHOWN = 80
+
+COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s+|:[^\r\n]*[\r\n])+")
+"""What keeps an event stream alive; it has been seen before plain JSON too."""
 
 
 def encoded(payload: Any) -> bytes:
@@ -41,6 +45,8 @@ def decoded_value(data: bytes | str) -> Any:
     Raises:
         ProtocolError: it is no JSON; the message shows how it begins.
     """
+    if isinstance(data, bytes):
+        data = without_comments(data)
     try:
         return json.loads(data if isinstance(data, str) else data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -60,7 +66,18 @@ def is_html(data: bytes | str) -> bool:
 
 def begins_as_json(data: bytes) -> bool:
     """Whether this begins as a JSON object or list does, which no line of an event stream may."""
-    return data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+    return without_comments(data)[:4].lstrip(b"\xef\xbb\xbf")[:1] in (b"{", b"[")
+
+
+def without_comments(data: bytes) -> bytes:
+    """The bytes from the first that is neither blank nor in a comment of an event stream."""
+    match = COMMENTS.match(data)
+    return data[match.end() :] if match else data
+
+
+def is_prelude(data: bytes) -> bool:
+    """Whether all there is so far is blank or comments, complete or not, so that what follows may be anything."""
+    return without_comments(data)[:1] in (b"", b":")
 
 
 def shown(data: bytes | str) -> str:

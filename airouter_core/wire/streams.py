@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
+from ..errors import ProtocolError, TruncatedStreamError
 from ..values.events import StreamEvent
 
 Frame = TypeVar("Frame")
@@ -54,6 +55,10 @@ class FramedParser(Generic[Frame]):
             yield from read(frame)
 
     def close(self) -> Iterator[StreamEvent]:
-        for frame in self._decoder.close():
-            yield from self._reader.read(frame)
+        try:
+            for frame in self._decoder.close():
+                yield from self._reader.read(frame)
+        except ProtocolError as error:
+            # A frame without its end was cut off; what there is of it need not make sense.
+            raise TruncatedStreamError(f"the answer stopped in the middle of an event: {error}") from error
         yield from self._reader.end()

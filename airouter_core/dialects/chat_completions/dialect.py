@@ -51,6 +51,7 @@ class ChatDialect:
         adapt: a last change to the body.
         metadata_fields: fields of an answer that are kept as metadata.
         part_fields: lists in an answer whose items are collected and kept with the message, to be sent back.
+        growing_fields: fields of these items that a stream brings in pieces; pieces of one type and index are joined.
         cost: what an answer cost, from its usage.
         read_failure: what an error object says, where it says more than the format.
     """
@@ -66,6 +67,7 @@ class ChatDialect:
     adapt: Callable[[Body, Request, Any], Body] = _as_is
     metadata_fields: tuple[str, ...] = ("system_fingerprint", "service_tier", "timings")
     part_fields: tuple[str, ...] = ()
+    growing_fields: tuple[str, ...] = ()
     cost: Callable[[Mapping[str, Any]], Cost | None] = _no_cost
     read_failure: ReadFailure = failure_in
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
@@ -77,17 +79,27 @@ class ChatDialect:
             build_request=functools.partial(_build_request, self),
             parse_body=functools.partial(_parse_body, self),
             open_stream=functools.partial(_open_stream, self),
-            parse_error=functools.partial(parse_error, self.errors, read=self.read_failure),
+            parse_error=functools.partial(
+                parse_error, self.errors, read=self.read_failure, request_id_headers=self.request_id_headers
+            ),
             support=self.support,
             request_id_headers=self.request_id_headers,
         )
 
 
 def parse_error(
-    table: ErrorTable, status: int, headers: Headers, body: bytes, *, read: ReadFailure = failure_in
+    table: ErrorTable,
+    status: int,
+    headers: Headers,
+    body: bytes,
+    *,
+    read: ReadFailure = failure_in,
+    request_id_headers: tuple[str, ...] = (),
 ) -> ProviderError:
-    """The error of an answer whose status is one."""
-    return table.error(failure_of(body, status, read), status=status, body=body)
+    """The error of an answer whose status is one. Header names are in lower case."""
+    error = table.error(failure_of(body, status, read), status=status, body=body)
+    error.request_id = error.request_id or next(filter(None, map(headers.get, request_id_headers)), None)
+    return error
 
 
 def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
@@ -120,6 +132,7 @@ def _reader(dialect: ChatDialect) -> ChatReader:
         reasoning_fields=dialect.reasoning_fields,
         metadata_fields=dialect.metadata_fields,
         part_fields=dialect.part_fields,
+        growing_fields=dialect.growing_fields,
         cost=dialect.cost,
         read_failure=dialect.read_failure,
     )

@@ -18,7 +18,7 @@ from ...errors import (
     ServerError,
 )
 from ...wire.failures import ErrorClass, Failure, text_failure
-from ...wire.json import mapping
+from ...wire.json import mapping, without_comments
 
 COMMON_CODES: Mapping[str, ErrorClass] = {
     "authentication_error": AuthenticationError,
@@ -48,6 +48,7 @@ def failure_of(body: bytes, status: int | None, read: ReadFailure | None = None)
     Args:
         read: what reads the error object; :func:`failure_in` unless given.
     """
+    body = without_comments(body)
     try:
         content = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):

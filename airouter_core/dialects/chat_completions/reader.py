@@ -61,6 +61,7 @@ class ChatReader:
         metadata_fields: tuple[str, ...],
         part_fields: tuple[str, ...],
         cost: Callable[[Mapping[str, Any]], Cost | None],
+        growing_fields: tuple[str, ...] = (),
         read_failure: ReadFailure = failure_in,
     ) -> None:
         self._provider = provider
@@ -68,6 +69,7 @@ class ChatReader:
         self._reasoning_fields = reasoning_fields
         self._metadata_fields = metadata_fields
         self._part_fields = part_fields
+        self._growing_fields = growing_fields
         self._cost = cost
         self._read_failure = read_failure
         self._choices: dict[int, _Choice] = {}
@@ -118,7 +120,7 @@ class ChatReader:
                     yield TextDelta(content)
                 else:
                     yield from self._delta(0, delta)
-            if len(choice) > 2:
+            if choice.get("finish_reason") or choice.get("logprobs") or len(choice) > 4:
                 yield from self._rest_of(index, choice)
         if chunk.get("usage"):
             yield from self._usage(chunk["usage"])
@@ -163,7 +165,8 @@ class ChatReader:
 
     def _collect(self, state: _Choice, delta: Mapping[str, Any]) -> None:
         for field in self._part_fields:
-            state.kept.setdefault(field, []).extend(items(delta.get(field)))
+            for item in items(delta.get(field)):
+                _join(state.kept.setdefault(field, []), item, self._growing_fields)
         state.annotations.extend(items(delta.get("annotations")))
         if function_call := delta.get("function_call"):
             self._metadata["function_call"] = function_call
@@ -293,6 +296,19 @@ def _content(content: Any) -> Iterator[StreamEvent]:
     for part in items(content):
         if said := text(mapping(part).get("text")):
             yield TextDelta(said)
+
+
+def _join(known: list[Any], item: Any, growing: tuple[str, ...]) -> None:
+    """Add an item; one that carries on another of its type and index is joined to it, as fragments of a stream are."""
+    fields = [field for field in growing if field in mapping(item)]
+    key = (item.get("type"), item.get("index")) if isinstance(item, Mapping) else None
+    start = next((old for old in reversed(known) if key == (mapping(old).get("type"), mapping(old).get("index"))), None)
+    if key is None or start is None or not (fields or any(field in start for field in growing)):
+        known.append(dict(item) if isinstance(item, Mapping) else item)
+        return
+    grown = {field: text(start.get(field)) + text(item.get(field)) for field in fields}
+    start.update({name: value for name, value in item.items() if value is not None or name not in start})
+    start.update(grown)
 
 
 def _for_choice(index: int, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:

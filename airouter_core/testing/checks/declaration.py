@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -17,7 +18,7 @@ from ...errors import ConfigurationError, MissingApiKeyError
 from ...factory import config_class
 from ...plugins import Plugins
 from ...provider import Provider
-from ..subject import Subject, hold, none_of
+from ..subject import NotConforming, Subject, hold, none_of
 
 HEAVY = ("requests", "urllib3", "http.client", "httpx", "aiohttp", "asyncio", "socket", "ssl", "click", "pydantic")
 """What a listing must not import."""
@@ -134,13 +135,19 @@ class DeclarationChecks(Subject):
                 self.ask(provider)
         except MissingApiKeyError as error:
             hold(variable in str(error), f"the error does not name {variable}: {error}")
-        except Exception as error:  # noqa: BLE001  # whatever comes instead is what is reported
-            hold(False, f"without a key: expected MissingApiKeyError, got {type(error).__name__}: {error}")
+        except Exception as error:  # whatever comes instead is what is reported
+            problem = f"without a key: expected MissingApiKeyError, got {type(error).__name__}: {error}"
+            raise NotConforming(problem) from None
 
 
 def _probed(module: str) -> dict[str, Any]:
     done = subprocess.run(  # noqa: S603  # this interpreter, a fixed program
-        [sys.executable, "-c", PROBE, module], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", PROBE, module],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     hold(done.returncode == 0, f"{module} cannot be imported: {done.stderr.strip().splitlines()[-1:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

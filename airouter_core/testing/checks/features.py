@@ -40,7 +40,6 @@ SCHEMA = {
 Ask = Callable[[Provider[Any], str], Any]
 
 
-
 def _with_file(media_type: str, data: bytes, name: str) -> Ask:
     message = Message.user(FilePart(media_type, data=data, name=name), TextPart("What is this?"))
     return lambda provider, model: provider.chat(model, [message])
@@ -72,7 +71,7 @@ class FeatureChecks(Subject):
     def _not_sent(self) -> Iterator[str]:
         with self.serving() as server, self.provider(server) as provider:
             for capability, (ask, sign) in FEATURES.items():
-                if capability in self.info.capabilities:
+                if self.can(capability):
                     ask(provider, self.model)
                     if sign not in server.requests[-1].body:
                         yield f"{capability!r} is declared, and the request does not hold {sign[:40]!r}"
@@ -82,9 +81,7 @@ class FeatureChecks(Subject):
         none_of(self._not_refused())
 
     def _not_refused(self) -> Iterator[str]:
-        lacking: dict[str, Ask] = {
-            name: ask for name, (ask, _) in FEATURES.items() if name not in self.info.capabilities
-        }
+        lacking: dict[str, Ask] = {name: ask for name, (ask, _) in FEATURES.items() if not self.can(name)}
         if "stream" not in self.info.capabilities:
             lacking["stream"] = lambda provider, model: provider.stream_chat(model, "Hello").read()
         if "embeddings" not in self.info.capabilities:

@@ -1,0 +1,157 @@
+"""Types of the user's as schemas, answers as their instances, functions as tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated, Any, Literal, TypedDict
+
+import attrs
+import pytest
+
+from airouter_core import structured
+from airouter_core.errors import ParameterError, ProtocolError
+
+msgspec = pytest.importorskip(
+    "msgspec", reason="types as schemas are an extra: pip install 'airouter-core[structured]'"
+)
+
+
+@attrs.frozen
+class AttrsCity:
+    name: str
+    people: int
+
+
+@dataclasses.dataclass
+class DataCity:
+    name: str
+    people: int
+
+
+class DictCity(TypedDict):
+    name: str
+    people: int
+
+
+@dataclasses.dataclass
+class Country:
+    capital: DataCity
+    cities: list[DataCity]
+    size: Literal["small", "large"] = "small"
+
+
+@dataclasses.dataclass
+class Node:
+    value: int
+    next: Node | None = None
+
+
+@pytest.mark.parametrize("kind", [AttrsCity, DataCity, DictCity])
+def test_a_class_is_asked_for_strictly_and_comes_back_as_its_instance(kind: Any) -> None:
+    """The schema is the object itself, closed, all required; the text becomes an instance."""
+    response_format = structured.format_of(kind)
+    assert response_format.schema is not None
+    assert response_format.strict is True
+    assert response_format.schema["type"] == "object"
+    assert response_format.schema["additionalProperties"] is False
+    assert set(response_format.schema["required"]) == {"name", "people"}
+    parsed = structured.instance_of(kind, '{"name": "Rome", "people": 3}')
+    assert parsed == (kind(name="Rome", people=3))
+
+
+def test_pydantic_models_bring_their_own_means() -> None:
+    """Their schema and their validation are used, and their errors are ours."""
+    pydantic = pytest.importorskip("pydantic", reason="is about pydantic models")
+    model = pydantic.create_model("City", name=(str, ...), people=(int, ...))
+    response_format = structured.format_of(model)
+    assert response_format.name == "City"
+    assert response_format.strict is True
+    assert structured.instance_of(model, '{"name": "Rome", "people": 3}').people == 3
+    with pytest.raises(ProtocolError, match="does not fit City"):
+        structured.instance_of(model, '{"name": "Rome"}')
+
+
+def test_nested_classes_are_definitions_below_the_object() -> None:
+    """References are resolved by the schema itself; defaults make it lenient."""
+    schema = structured.format_of(Country).schema
+    assert schema is not None
+    assert schema["properties"]["capital"] == {"$ref": "#/$defs/DataCity"}
+    assert schema["$defs"]["DataCity"]["additionalProperties"] is False
+    assert structured.format_of(Country).strict is None
+    country = structured.instance_of(Country, '{"capital": {"name": "Rome", "people": 3}, "cities": []}')
+    assert country == Country(DataCity("Rome", 3), [])
+
+
+def test_a_class_may_refer_to_itself() -> None:
+    """The definition stays where the reference finds it."""
+    schema = structured.format_of(Node).schema
+    assert schema is not None
+    assert "Node" in schema["$defs"]
+    assert structured.instance_of(Node, '{"value": 1, "next": {"value": 2}}') == Node(1, Node(2))
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", '{"name": 3, "people": 1}', '{"name": "Rome"}', "[]"])
+def test_what_does_not_fit_is_told_with_the_text(text: str) -> None:
+    """The error names the class, the reason and the text."""
+    with pytest.raises(ProtocolError, match="does not fit DataCity") as caught:
+        structured.instance_of(DataCity, text)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [int, list[int], complex])
+def test_only_types_of_objects_are_taken(kind: Any) -> None:
+    """Providers want an object at the top."""
+    with pytest.raises(ParameterError):
+        structured.format_of(kind)
+
+
+def weather(city: str, unit: Literal["C", "F"] = "C", days: Annotated[int, msgspec.Meta(ge=1, le=7)] = 1) -> str:
+    """The weather of a city.
+
+    For up to a week.
+    """
+    return f"{city} {unit} {days}"
+
+
+def test_a_function_is_described_by_its_signature_and_docstring() -> None:
+    """Name, text, types, choices, ranges, and what is required."""
+    tool = structured.tool_of(weather)
+    assert tool.name == "weather"
+    assert tool.description is not None
+    assert tool.description.startswith("The weather of a city.")
+    assert tool.input_schema["required"] == ["city"]
+    assert tool.input_schema["properties"]["unit"]["enum"] == ["C", "F"]
+    assert tool.input_schema["properties"]["days"]["maximum"] == 7
+    json.dumps(tool.input_schema)
+
+
+def test_a_function_is_called_with_checked_arguments() -> None:
+    """Defaults hold; what does not fit is said for the model to read, and the function is not called."""
+    assert structured.call(weather, {"city": "Rome"}) == "Rome C 1"
+    for wrong in ({}, {"city": 3}, {"city": "Rome", "unit": "K"}, {"city": "Rome", "days": 9}, {"town": "Rome"}):
+        with pytest.raises(ParameterError, match="do not fit"):
+            structured.call(weather, wrong)
+
+
+def test_arguments_become_instances() -> None:
+    """A parameter may be a class."""
+
+    def people(city: DataCity) -> int:
+        return city.people
+
+    assert structured.call(people, {"city": {"name": "Rome", "people": 3}}) == 3
+
+
+def test_functions_that_cannot_be_described_are_refused() -> None:
+    """No annotation, or parameters without names."""
+
+    def bare(city):  # type: ignore[no-untyped-def]  # it is about this
+        return city
+
+    def many(*cities: str) -> str:
+        return ""
+
+    for function in (bare, many):
+        with pytest.raises(ParameterError):
+            structured.tool_of(function)
