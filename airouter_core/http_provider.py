@@ -12,7 +12,7 @@ import attrs
 
 from .config import HttpConfig
 from .declarations import ParameterSupport, ProviderInfo
-from .errors import ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
+from .errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from .provider import Provider, Surroundings
 from .threads import awaited
 from .tokens import estimate_tokens
@@ -319,6 +319,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             error.args = tuple(_hide(argument, secret) for argument in error.args)
             if isinstance(error, ProviderError):
                 error.body = _hide(error.body, secret)
+            cause = error.__cause__
+            while isinstance(cause, AirouterError):
+                cause.args = tuple(_hide(argument, secret) for argument in cause.args)
+                cause = cause.__cause__
         if isinstance(error, ProviderError) and error.provider is None:
             error.provider = self.info.name
         return error

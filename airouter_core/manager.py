@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import functools
 import json
 import logging
 import os
 import threading
+import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from .calls import ResponseStream
+import attrs
+
+from .calls import AsyncResponseStream, ResponseStream
 from .errors import AirouterError, ConfigurationError, UnknownProviderError
 from .factory import create_provider
 from .plugins import Plugins, installed
-from .preparation import Messages, Parameters
+from .preparation import Messages, Parameters, conversation
 from .provider import Provider
+from .threads import all_awaited, at_once, awaited, awaited_in_order_of_arrival, in_order_of_arrival
 from .values.catalog import ModelInfo, ProviderStatus
+from .values.record import Record
 from .values.response import Response
 
-Result = TypeVar("Result")
-
 LOGGER = logging.getLogger("airouter.manager")
+
+
+@attrs.frozen
+class Comparison(Record):
+    """What one of several models made of a prompt: a response, or an error; and how long it took."""
+
+    provider: str
+    model: str
+    response: Response | None
+    error: AirouterError | None
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """The answer's text; empty when there is none."""
+        return self.response.text if self.response is not None else ""
 
 
 class ProviderManager:
@@ -134,6 +153,73 @@ class ProviderManager:
         """Ask the provider that :meth:`select` picks for the model."""
         return self.provider(self.select(model)).execute(model, prompt, system_prompt, parameters)
 
+    async def aexecute(
+        self,
+        name: str,
+        model: str,
+        prompt: str,
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> str:
+        """:meth:`execute`, awaited."""
+        return await self.provider(name).aexecute(model, prompt, system_prompt, parameters)
+
+    def astream_execute(
+        self,
+        name: str,
+        model: str,
+        prompt: str,
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> AsyncIterator[str]:
+        """:meth:`stream_execute`, awaited."""
+        return self.provider(name).astream_execute(model, prompt, system_prompt, parameters)
+
+    async def achat(self, name: str, model: str, messages: Messages, **options: Any) -> Response:
+        """:meth:`chat`, awaited."""
+        return await self.provider(name).achat(model, messages, **options)
+
+    def astream_chat(self, name: str, model: str, messages: Messages, **options: Any) -> AsyncResponseStream:
+        """:meth:`stream_chat`, awaited."""
+        return self.provider(name).astream_chat(model, messages, **options)
+
+    async def aauto_execute(
+        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+    ) -> str:
+        """:meth:`auto_execute`, awaited."""
+        name = await awaited(self.select, model)
+        return await self.provider(name).aexecute(model, prompt, system_prompt, parameters)
+
+    def compare(
+        self,
+        prompt: str,
+        candidates: Iterable[tuple[str, str]],
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> Iterator[Comparison]:
+        """Ask several ``(provider, model)`` the same, all at once; each answer or error is given as it comes.
+
+        Raises:
+            UnknownProviderError: at once; a provider was not added.
+        """
+        pairs = self._pairs(candidates)
+        messages = conversation(prompt, system_prompt)
+        return in_order_of_arrival(
+            functools.partial(self._compared, name, model, messages, parameters) for name, model in pairs
+        )
+
+    def acompare(
+        self,
+        prompt: str,
+        candidates: Iterable[tuple[str, str]],
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+    ) -> AsyncIterator[Comparison]:
+        """:meth:`compare`, awaited: ``async for comparison in manager.acompare(...)``."""
+        pairs = self._pairs(candidates)
+        messages = conversation(prompt, system_prompt)
+        return awaited_in_order_of_arrival(self._acompared(name, model, messages, parameters) for name, model in pairs)
+
     def select(self, model: str) -> str:
         """The name of the provider to ask for a model.
 
@@ -156,26 +242,33 @@ class ProviderManager:
 
     def list_all_models(self) -> dict[str, list[ModelInfo]]:
         """The models of all providers, asked at the same time. One that fails has an empty list, and a log entry."""
+        names, providers = self._each()
+        return dict(zip(names, at_once(_listed, zip(names, providers, strict=True)), strict=True))
 
-        def listed(name: str, provider: Provider[Any]) -> list[ModelInfo]:
-            try:
-                return provider.list_models()
-            except AirouterError as error:
-                LOGGER.warning("%s: models cannot be listed: %s", name, error)
-                return []
-
-        return self._each(listed)
+    async def alist_all_models(self) -> dict[str, list[ModelInfo]]:
+        """:meth:`list_all_models`, awaited."""
+        names, providers = self._each()
+        found = await all_awaited(_alisted(name, provider) for name, provider in zip(names, providers, strict=True))
+        return dict(zip(names, found, strict=True))
 
     def get_all_info(self) -> dict[str, ProviderStatus]:
         """The state of all providers, asked at the same time."""
-        return self._each(lambda _, provider: provider.get_info())
+        names, providers = self._each()
+        return dict(zip(names, at_once(lambda provider: provider.get_info(), providers), strict=True))
+
+    async def aget_all_info(self) -> dict[str, ProviderStatus]:
+        """:meth:`get_all_info`, awaited."""
+        names, providers = self._each()
+        return dict(zip(names, await all_awaited(provider.aget_info() for provider in providers), strict=True))
 
     def close(self) -> None:
         """Close all providers."""
-        with self._lock:
-            providers, self._providers = self._providers, {}
-        for provider in providers.values():
+        for provider in self._emptied():
             provider.close()
+
+    async def aclose(self) -> None:
+        """:meth:`close`, awaited."""
+        await all_awaited(provider.aclose() for provider in self._emptied())
 
     def __enter__(self) -> Self:
         return self
@@ -183,13 +276,39 @@ class ProviderManager:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _each(self, ask: Callable[[str, Provider[Any]], Result]) -> dict[str, Result]:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _each(self) -> tuple[list[str], list[Provider[Any]]]:
         providers = dict(self._providers)
-        if not providers:
-            return {}
-        with concurrent.futures.ThreadPoolExecutor(len(providers), thread_name_prefix="airouter") as pool:
-            futures = {name: pool.submit(ask, name, provider) for name, provider in providers.items()}
-            return {name: future.result() for name, future in futures.items()}
+        return list(providers), list(providers.values())
+
+    def _emptied(self) -> list[Provider[Any]]:
+        with self._lock:
+            providers, self._providers = self._providers, {}
+        return list(providers.values())
+
+    def _pairs(self, candidates: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [(self._key(name), model) for name, model in candidates]
+
+    def _compared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
+        began = time.monotonic()
+        try:
+            response = self.provider(name).chat(model, messages, parameters=parameters)
+        except AirouterError as error:
+            return Comparison(name, model, None, error, time.monotonic() - began)
+        return Comparison(name, model, response, None, time.monotonic() - began)
+
+    async def _acompared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
+        began = time.monotonic()
+        try:
+            response = await self.provider(name).achat(model, messages, parameters=parameters)
+        except AirouterError as error:
+            return Comparison(name, model, None, error, time.monotonic() - began)
+        return Comparison(name, model, response, None, time.monotonic() - began)
 
     def _key(self, name: str) -> str:
         if name in self._providers:
@@ -202,6 +321,26 @@ class ProviderManager:
             return canonical
         known = ", ".join(self._providers) or "none"
         raise UnknownProviderError(f"no provider {name!r} was added (added: {known}); add_provider({name!r}) adds it")
+
+
+def _listed(named: tuple[str, Provider[Any]]) -> list[ModelInfo]:
+    name, provider = named
+    try:
+        return provider.list_models()
+    except AirouterError as error:
+        return _none_listed(name, error)
+
+
+async def _alisted(name: str, provider: Provider[Any]) -> list[ModelInfo]:
+    try:
+        return await provider.alist_models()
+    except AirouterError as error:
+        return _none_listed(name, error)
+
+
+def _none_listed(name: str, error: AirouterError) -> list[ModelInfo]:
+    LOGGER.warning("%s: models cannot be listed: %s", name, error)
+    return []
 
 
 def _models_or_none(provider: Provider[Any]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from .declarations import ParameterSupport, ProviderInfo
 from .errors import ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
 from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
 from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
-from .values.messages import FilePart
+from .values.messages import FilePart, Message
 from .values.request import Request
 from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
 
@@ -169,6 +169,22 @@ def _callers_level() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
+    """The messages of a prompt with its system prompt.
+
+    Raises:
+        ParameterError: the prompt is no string.
+    """
+    if not isinstance(prompt, str):
+        raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
+    return (*system_messages(system_prompt), Message.user(prompt))
+
+
+def system_messages(system_prompt: str | None) -> tuple[Message, ...]:
+    """The system message, if there is one."""
+    return (Message.system(system_prompt),) if system_prompt else ()
 
 
 def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Mapping[str, Any]:

@@ -26,6 +26,8 @@ from .preparation import (
     ResponseFormatLike,
     ToolChoiceLike,
     Tools,
+    conversation,
+    system_messages,
 )
 from .threads import all_awaited, at_once, awaited, awaited_iterator
 from .tokens import estimate_tokens
@@ -246,13 +248,13 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: the call is wrong; nothing was sent.
             ExecutionError: the call failed.
         """
-        return self.chat(model, _messages(prompt, system_prompt), parameters=parameters).text
+        return self.chat(model, conversation(prompt, system_prompt), parameters=parameters).text
 
     async def aexecute(
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
     ) -> str:
         """:meth:`execute`, awaited."""
-        return (await self.achat(model, _messages(prompt, system_prompt), parameters=parameters)).text
+        return (await self.achat(model, conversation(prompt, system_prompt), parameters=parameters)).text
 
     def stream_execute(
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
@@ -263,13 +265,13 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: at once; the call is wrong.
             ExecutionError: while reading; ``partial`` holds what had arrived.
         """
-        return self.stream_chat(model, _messages(prompt, system_prompt), parameters=parameters).texts()
+        return self.stream_chat(model, conversation(prompt, system_prompt), parameters=parameters).texts()
 
     def astream_execute(
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
     ) -> AsyncIterator[str]:
         """:meth:`stream_execute`, awaited: ``async for text in provider.astream_execute(...)``."""
-        return self.astream_chat(model, _messages(prompt, system_prompt), parameters=parameters).texts()
+        return self.astream_chat(model, conversation(prompt, system_prompt), parameters=parameters).texts()
 
     @overload
     def chat_execute(
@@ -530,16 +532,6 @@ def _given(
     )
 
 
-def _messages(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
-    if not isinstance(prompt, str):
-        raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
-    return (*_system(system_prompt), Message.user(prompt))
-
-
-def _system(system_prompt: str | None) -> tuple[Message, ...]:
-    return (Message.system(system_prompt),) if system_prompt else ()
-
-
 def _with_images(
     prompt: str,
     image_url: ImageUrls | None,
@@ -555,7 +547,7 @@ def _with_images(
     for image in images:
         if not image.is_image:
             raise ParameterError(f"{image.name or 'image_data'} is no image that is known ({image.media_type})")
-    return (*_system(system_prompt), Message.user(*images, prompt))
+    return (*system_messages(system_prompt), Message.user(*images, prompt))
 
 
 def _each(value: Any) -> Sequence[Any]:

@@ -31,6 +31,29 @@ async def all_awaited(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list
     return list(await asyncio.gather(*coroutines))
 
 
+def in_order_of_arrival(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+    """Call all in threads at the same time; each result as it comes. Closed early, what has not begun is not begun."""
+    waiting = list(calls)
+    pool = concurrent.futures.ThreadPoolExecutor(len(waiting) or 1, thread_name_prefix="airouter")
+    try:
+        for future in concurrent.futures.as_completed([pool.submit(call) for call in waiting]):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def awaited_in_order_of_arrival(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> AsyncIterator[Result]:
+    """Await all at the same time; each result as it comes. Closed early, the others are cancelled."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            yield await next_done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterator[Result]:
     """Iterate in threads, one item at a time. Cancelled in mid-item, the iterator is closed when that item is there."""
     items = await asyncio.to_thread(start)
