@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .calls import Call, Outcome, ResponseStream
+    from .calls import AsyncResponseStream, Call, Outcome, ResponseStream
     from .config import HttpConfig, ProviderConfig
     from .declarations import Command, Parameter, ParameterSupport, ProviderInfo
     from .errors import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ContentFilteredError,
         ContextLengthError,
         ExecutionError,
+        ExposedSecretWarning,
         InsecureConnectionWarning,
         MissingApiKeyError,
         ModelNotFoundError,
@@ -45,9 +46,10 @@ if TYPE_CHECKING:
     from .factory import create_provider, list_providers, validate_provider_config
     from .hookspecs import hookimpl
     from .http_provider import HttpProvider
-    from .manager import ProviderManager
+    from .manager import Comparison, ProviderManager
     from .plugins import Plugins
     from .provider import Provider
+    from .tool_loop import ToolRun
     from .values.catalog import ModelInfo, Pricing, ProviderStatus
     from .values.events import (
         Finish,
@@ -77,7 +79,7 @@ if TYPE_CHECKING:
     from .version import VERSION as __version__
 
 _HOMES = {
-    "calls": ("Call", "Outcome", "ResponseStream"),
+    "calls": ("AsyncResponseStream", "Call", "Outcome", "ResponseStream"),
     "config": ("HttpConfig", "ProviderConfig"),
     "declarations": ("Command", "Parameter", "ParameterSupport", "ProviderInfo"),
     "errors": (
@@ -90,6 +92,7 @@ _HOMES = {
         "ContentFilteredError",
         "ContextLengthError",
         "ExecutionError",
+        "ExposedSecretWarning",
         "InsecureConnectionWarning",
         "MissingApiKeyError",
         "ModelNotFoundError",
@@ -113,9 +116,10 @@ _HOMES = {
     "factory": ("create_provider", "list_providers", "validate_provider_config"),
     "hookspecs": ("hookimpl",),
     "http_provider": ("HttpProvider",),
-    "manager": ("ProviderManager",),
+    "manager": ("Comparison", "ProviderManager"),
     "plugins": ("Plugins",),
     "provider": ("Provider",),
+    "tool_loop": ("ToolRun",),
     "values.catalog": ("ModelInfo", "Pricing", "ProviderStatus"),
     "values.events": (
         "Finish",

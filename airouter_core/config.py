@@ -146,12 +146,14 @@ def load_config(
     provider: str,
     environ: Mapping[str, str] | None = None,
     api_key_env: str | None = None,
+    fallback: Mapping[str, Any] | None = None,
 ) -> ConfigType:
     """Make a configuration from a mapping, and from the environment for what the mapping leaves out.
 
     Args:
         environ: ``os.environ`` unless given.
         api_key_env: the variable that holds the key by custom.
+        fallback: settings that count where neither the mapping nor the environment gives one, such as a file's.
 
     Raises:
         ConfigurationError: a key is unknown (the message suggests one), or a value is wrong.
@@ -161,7 +163,8 @@ def load_config(
     environ = os.environ if environ is None else environ
     fields = {field.name: field for field in attrs.fields(config_class)}
     given = {name: value for name, value in (values or {}).items() if value is not None}
-    for name in given:
+    later = {name: value for name, value in (fallback or {}).items() if value is not None}
+    for name in (*given, *later):
         if name not in fields:
             raise ConfigurationError(f"{provider}: {_unknown(name, fields)}")
     for name, field in fields.items():
@@ -170,6 +173,7 @@ def load_config(
         names = (*field.metadata.get("env", ()), *((api_key_env,) if name == "api_key" and api_key_env else ()))
         if variable := next((variable for variable in names if environ.get(variable)), None):
             given[name] = _from_environment(environ[variable], variable, field, provider)
+    given = {**later, **given}
     return _built(config_class, given, provider)
 
 

@@ -244,5 +244,9 @@ class UnsupportedParameterWarning(UserWarning):
     """A known parameter was left out because this provider or model does not take it."""
 
 
+class ExposedSecretWarning(UserWarning):
+    """A file that holds keys may be read by others on this machine."""
+
+
 class InsecureConnectionWarning(UserWarning):
     """Certificates are not verified (``verify_ssl=False``)."""

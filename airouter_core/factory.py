@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def create_provider(
-    name: str, config: Mapping[str, Any] | None = None, *, plugins: Plugins | None = None
+    name: str,
+    config: Mapping[str, Any] | None = None,
+    *,
+    plugins: Plugins | None = None,
+    fallback: Mapping[str, Any] | None = None,
 ) -> Provider[Any]:
     """Make a provider. Nothing is sent, and no connection is opened.
 
@@ -24,6 +28,7 @@ def create_provider(
         name: canonical name or alias.
         config: its settings; what is left out comes from the environment, then from the defaults.
         plugins: those installed, unless given.
+        fallback: settings that count where neither ``config`` nor the environment gives one, such as a file's.
 
     Raises:
         UnknownProviderError: no plugin declares this provider; the message says what to install.
@@ -31,7 +36,7 @@ def create_provider(
     """
     plugins = plugins or installed()
     info = plugins.provider(name)
-    loaded = _load_config(info, config)
+    loaded = _load_config(info, config, fallback)
     provider_class = _imported(info, info.target)
     provider: Provider[Any] = provider_class(loaded, info, plugins)
     return provider
@@ -72,10 +77,12 @@ def config_class(info: ProviderInfo) -> type[ProviderConfig]:
     return found
 
 
-def _load_config(info: ProviderInfo, config: Mapping[str, Any] | None) -> ProviderConfig:
+def _load_config(
+    info: ProviderInfo, config: Mapping[str, Any] | None, fallback: Mapping[str, Any] | None = None
+) -> ProviderConfig:
     from .config import load_config
 
-    return load_config(config_class(info), config, provider=info.name, api_key_env=info.api_key_env)
+    return load_config(config_class(info), config, provider=info.name, api_key_env=info.api_key_env, fallback=fallback)
 
 
 def _imported(info: ProviderInfo, target: str) -> Any:

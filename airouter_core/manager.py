@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import threading
 import time
-import tomllib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Self
@@ -21,6 +19,7 @@ from .factory import create_provider
 from .plugins import Plugins, installed
 from .preparation import Messages, Parameters, conversation
 from .provider import Provider
+from .settings import read_settings
 from .threads import all_awaited, at_once, awaited, awaited_in_order_of_arrival, in_order_of_arrival
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.record import Record
@@ -57,16 +56,18 @@ class ProviderManager:
     def from_config(cls, path: str | os.PathLike[str], *, plugins: Plugins | None = None) -> ProviderManager:
         """Add the providers of a ``.json`` or ``.toml`` file: a table for each, keyed by name.
 
-        A table may hold ``provider`` when its key is a name of your own: ``[fast]`` with ``provider = "ollama"``.
+        A table may hold ``provider`` when its key is a name of your own: ``[fast]`` with ``provider = "ollama"``. The
+        file counts before the environment; :mod:`airouter_core.settings` says how it refers to secrets.
 
         Raises:
             ConfigurationError: the file cannot be read, or a provider in it cannot be made.
         """
+        settings = read_settings(path)
         manager = cls(plugins=plugins)
         try:
-            for name, settings in _read_tables(path).items():
-                kind = settings.pop("provider", name)
-                manager.add_provider(kind, settings, as_name=name)
+            for name in settings.tables:
+                table = settings.table(name)
+                manager.add_provider(table.pop("provider", name), table, as_name=name)
         except BaseException:
             manager.close()
             raise
@@ -349,19 +350,3 @@ def _models_or_none(provider: Provider[Any]) -> frozenset[str]:
     except AirouterError as error:
         LOGGER.debug("%s cannot list its models: %s", provider.info.name, error)
         return frozenset()
-
-
-def _read_tables(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            content = tomllib.load(file) if name.endswith(".toml") else json.load(file)
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {name!r}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{name!r} is not valid {'TOML' if name.endswith('.toml') else 'JSON'}: {error}"
-        ) from error
-    if not isinstance(content, dict) or not all(isinstance(table, dict) for table in content.values()):
-        raise ConfigurationError(f"{name!r} must hold a table of settings for each provider")
-    return {str(key): dict(table) for key, table in content.items()}

@@ -144,8 +144,13 @@ class Preparer:
         return own, notes
 
     def _require_features(self, request: Request) -> None:
+        self.require("chat")
         if request.tools:
             self.require("tools")
+        if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
+            self.require("tool_choice")
+        if request.system_text:
+            self.require("system_prompt")
         if request.response_format is not None:
             self.require(request.response_format.kind)
         for message in request.messages:

@@ -344,14 +344,16 @@ class Provider(ABC, Generic[ConfigT]):
             UnsupportedFeatureError: this provider makes none.
             ExecutionError: the call failed.
         """
-        vectors = self.embeddings(self._texts(text_or_list), model)
+        texts = self._texts(text_or_list)
+        vectors = _one_for_each(texts, self.embeddings(texts, model))
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
     async def acreate_embedding(
         self, text_or_list: str | Sequence[str], model: str | None = None
     ) -> list[float] | list[list[float]]:
         """:meth:`create_embedding`, awaited."""
-        vectors = await self.aembeddings(self._texts(text_or_list), model)
+        texts = self._texts(text_or_list)
+        vectors = _one_for_each(texts, await self.aembeddings(texts, model))
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
     def run_tools(
@@ -473,6 +475,8 @@ class Provider(ABC, Generic[ConfigT]):
     # What the methods above share.
 
     def _run(self, given: ChatArguments, *, stream: bool) -> tuple[Request, CallRun]:
+        if stream:
+            self._preparer.require("stream")
         request, known = self._preparer.prepare(given)
         finish = None
         if request.response_format is not None:
@@ -576,11 +580,17 @@ def _because_of_the_limit(error: ProtocolError) -> ProtocolError:
     return cut
 
 
+def _one_for_each(texts: Sequence[str], vectors: list[list[float]]) -> list[list[float]]:
+    if len(vectors) != len(texts):
+        raise ProtocolError(f"the provider sent {len(vectors)} embeddings for {len(texts)} texts")
+    return vectors
+
+
 def _parse_json(response: Response) -> Response:
     if not response.text:
         return response
     try:
         return attrs.evolve(response, parsed=json.loads(response.text))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         note = f"the answer is no valid JSON, although it was asked for ({error})"
         return attrs.evolve(response, warnings=(*response.warnings, note))

@@ -21,15 +21,24 @@ from .output import complain
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
+CLI = "airouter_core.cli"
+
 OWN = (
-    Command(name="run", target="airouter_core.cli.run:run", help="Ask a model."),
-    Command(name="models", target="airouter_core.cli.lists:models", help="List models."),
-    Command(
-        name="providers", target="airouter_core.cli.lists:providers", help="List the providers that are installed."
-    ),
-    Command(
-        name="plugins", target="airouter_core.cli.lists:plugins", help="List plugins, and what is wrong with them."
-    ),
+    Command(name="run", target=f"{CLI}.run:run", help="Ask a model."),
+    Command(name="chat", target=f"{CLI}.chat:chat", help="Talk with a model."),
+    Command(name="compare", target=f"{CLI}.compare:compare", help="Ask several models the same."),
+    Command(name="models", target=f"{CLI}.lists:models", help="List models: search, prices, context."),
+    Command(name="embed", target=f"{CLI}.ask:embed", help="Make vectors of text."),
+    Command(name="image", target=f"{CLI}.ask:image", help="Make an image."),
+    Command(name="moderate", target=f"{CLI}.ask:moderate", help="Ask whether a text breaks a provider's rules."),
+    Command(name="tokens", target=f"{CLI}.ask:tokens", help="Count tokens."),
+    Command(name="providers", target=f"{CLI}.lists:providers", help="List the providers that are installed."),
+    Command(name="plugins", target=f"{CLI}.lists:plugins", help="List plugins, and what is wrong with them."),
+    Command(name="params", target=f"{CLI}.doctor:params", help="List parameters, and who takes them."),
+    Command(name="doctor", target=f"{CLI}.doctor:doctor", help="Check everything, and say what to do next."),
+    Command(name="config", target=f"{CLI}.config:config", help="Write, show and check the settings file."),
+    Command(name="keys", target=f"{CLI}.keys:keys", help="Store, list and forget API keys."),
+    Command(name="completion", target=f"{CLI}.completion:completion", help="Complete commands in your shell."),
 )
 
 

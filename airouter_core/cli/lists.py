@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
 import click
 
 from ..errors import AirouterError
-from ..factory import create_provider
 from ..plugins import installed
 from ..values.catalog import ModelInfo
-from .choices import chosen_provider
+from .choices import chosen_provider, json_option, settings_option
 from .output import note, waiting, warn, write_json, write_table
 
 UNKNOWN = "-"
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+INFINITE = Decimal("Infinity")
+
+ORDERS: Mapping[str, Callable[[ModelInfo], Any]] = {
+    "name": lambda model: (model.provider, model.id),
+    "price": lambda model: (_price(model), model.id),
+    "context": lambda model: (-(model.context_length or 0), model.id),
+}
 
 
 @click.command()
-@as_json_option
+@json_option
 def providers(as_json: bool) -> None:
     """List the providers that are installed."""
     plugins = installed()
@@ -38,7 +47,7 @@ def providers(as_json: bool) -> None:
 
 
 @click.command()
-@as_json_option
+@json_option
 def plugins(as_json: bool) -> None:
     """List plugins, and what is wrong with them."""
     found = installed()
@@ -63,10 +72,22 @@ def plugins(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as timeout=60.")
-@as_json_option
+@settings_option
+@click.option("-q", "--query", metavar="WORDS", help="Only models whose name or description holds all these words.")
+@click.option("--min-context", type=int, metavar="TOKENS", help="Only models that take at least so much.")
+@click.option("--free", is_flag=True, help="Only models that cost nothing.")
+@click.option("--sort", type=click.Choice(("name", "price", "context")), default="name", help="Order of the list.")
+@json_option
 @click.argument("provider_name", metavar="[PROVIDER]", required=False)
-def models(provider_name: str | None, settings: tuple[str, ...], as_json: bool) -> None:
+def models(
+    provider_name: str | None,
+    settings: tuple[str, ...],
+    query: str | None,
+    min_context: int | None,
+    free: bool,
+    sort: str,
+    as_json: bool,
+) -> None:
     """List the models of PROVIDER, or of all providers that can be asked."""
     found: list[ModelInfo] = []
     if provider_name:
@@ -75,10 +96,11 @@ def models(provider_name: str | None, settings: tuple[str, ...], as_json: bool) 
     else:
         for info in installed().providers():
             try:
-                with waiting(f"{info.name} …"), create_provider(info.name) as provider:
+                with waiting(f"{info.name} …"), chosen_provider(info.name, None) as provider:
                     found += provider.list_models()
             except AirouterError as error:
                 note(f"{info.name}: {error}")
+    found = sorted((model for model in found if _wanted(model, query, min_context, free)), key=ORDERS[sort])
     if as_json:
         write_json(found)
         return
@@ -89,6 +111,22 @@ def models(provider_name: str | None, settings: tuple[str, ...], as_json: bool) 
     for model in found:
         if model.problem:
             warn(f"{model.id}: {model.problem}")
+
+
+def _wanted(model: ModelInfo, query: str | None, min_context: int | None, free: bool) -> bool:
+    said = f"{model.id} {model.name} {model.description or ''}".lower()
+    return (
+        all(word in said for word in (query or "").lower().split())
+        and (min_context is None or (model.context_length or 0) >= min_context)
+        and (not free or _price(model) == 0)
+    )
+
+
+def _price(model: ModelInfo) -> Decimal:
+    pricing = model.pricing
+    if pricing is None or pricing.prompt is None or pricing.completion is None:
+        return INFINITE
+    return pricing.prompt + pricing.completion
 
 
 def _row(model: ModelInfo) -> tuple[str, ...]:

@@ -13,23 +13,27 @@ from ..plugins import installed
 from ..values.events import ReasoningDelta, RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response
-from .choices import chosen_model, chosen_provider, given_parameters
+from .choices import (
+    chosen_model,
+    chosen_provider,
+    given_parameters,
+    json_option,
+    parameters_option,
+    system_option,
+    target_options,
+)
 from .output import note, waiting, warn, write_json
 
 
 @click.command()
-@click.option("-p", "--provider", "provider_name", metavar="NAME", help="Provider; `airouter providers` lists them.")
-@click.option("-m", "--model", metavar="MODEL", help="Model; `airouter models` lists them.")
-@click.option("-s", "--system", metavar="TEXT", help="System prompt.")
-@click.option(
-    "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="Parameter, such as temperature=0.2."
-)
-@click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as timeout=60.")
+@target_options
+@system_option
+@parameters_option
 @click.option(
     "-a", "--attach", "attachments", multiple=True, metavar="PATH", help="File to send along: an image, a PDF."
 )
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is made, or whole.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that is known about the answer.")
+@json_option
 @click.argument("prompt", required=False)
 def run(
     provider_name: str | None,
@@ -43,7 +47,10 @@ def run(
     prompt: str | None,
 ) -> None:
     """Ask a model: PROMPT, or what comes through a pipe, or both (the pipe's text below the prompt)."""
-    question = _question(prompt)
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().rstrip("\n")
+    question = "\n\n".join(part for part in (prompt, piped) if part and part.strip())
+    if not question:
+        raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
     with chosen_provider(provider_name, model, settings) as provider:
         name = chosen_model(provider, model)
         parameters = given_parameters(options, installed().parameters(provider.info.name))
@@ -59,7 +66,7 @@ def run(
             click.echo(response.text or response.refusal or "")
         else:
             with provider.stream_chat(name, messages, parameters=parameters) as answer:
-                response = _shown(answer, name)
+                response = show_stream(answer, name)
     for call in response.tool_calls:
         note(f"calls {call.name}({call.arguments_json})")
     for warning in response.warnings:
@@ -67,15 +74,8 @@ def run(
     note(_summary(response, time.monotonic() - started))
 
 
-def _question(prompt: str | None) -> str:
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
-    parts = [part for part in (prompt, piped.rstrip("\n")) if part and part.strip()]
-    if not parts:
-        raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
-    return "\n\n".join(parts)
-
-
-def _shown(answer: ResponseStream, model: str) -> Response:
+def show_stream(answer: ResponseStream, model: str) -> Response:
+    """Write an answer to stdout as it is made."""
     events = iter(answer)
     anything = False
     try:

@@ -1,0 +1,233 @@
+"""``airouter chat``: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import click
+
+from ..errors import AirouterError, ExecutionError
+from ..places import config_folder
+from ..plugins import installed
+from ..provider import Provider
+from ..values.messages import FilePart, Message
+from ..values.response import Response
+from .choices import (
+    chosen_model,
+    chosen_provider,
+    given_parameters,
+    parameters_option,
+    system_option,
+    target_options,
+)
+from .output import complain, note, warn
+from .run import show_stream
+
+HELP = """/model NAME     ask another model of this provider
+/system TEXT    set the system prompt; without TEXT, take it away
+/attach PATH    send a file with the next message
+/save PATH      write the conversation: .json for programs, anything else for people
+/clear          begin again
+/usage          what this conversation has used
+/help           this
+/exit           end; so does Ctrl-D
+A message of several lines begins and ends with a line of three quotation marks.
+Ctrl-C stops an answer and keeps what there is of it."""
+
+QUOTES = '"""'
+
+
+@attrs.define(eq=False)
+class Conversation:
+    """What has been said, and what it has used."""
+
+    provider: Provider[Any]
+    model: str
+    parameters: dict[str, Any]
+    system: str | None = None
+    messages: list[Message] = attrs.field(factory=list)
+    attachments: list[FilePart] = attrs.field(factory=list)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Decimal | None = None
+
+    def ask(self, text: str) -> None:
+        """Send a message and show the answer. What fails, and what was stopped before it began, is not kept."""
+        question = Message.user(*self.attachments, text)
+        system = [Message.system(self.system)] if self.system else []
+        began = time.monotonic()
+        with self.provider.stream_chat(
+            self.model, [*system, *self.messages, question], parameters=self.parameters
+        ) as stream:
+            try:
+                response = show_stream(stream, self.model)
+            except KeyboardInterrupt:
+                response = stream.partial
+                note("stopped")
+                if not response.message.parts:
+                    return
+        self.messages += [question, response.message]
+        self.attachments.clear()
+        self._count(response)
+        for warning in response.warnings:
+            warn(warning)
+        note(self._figures(response, time.monotonic() - began))
+
+    def usage(self) -> str:
+        """What the conversation has used."""
+        cost = f", {self.cost} USD" if self.cost is not None else ""
+        return f"{self.input_tokens} tokens in, {self.output_tokens} out{cost}, {len(self.messages)} messages"
+
+    def _count(self, response: Response) -> None:
+        self.input_tokens += response.usage.input_tokens or 0
+        self.output_tokens += response.usage.output_tokens or 0
+        if response.cost is not None:
+            self.cost = (self.cost or Decimal(0)) + response.cost.amount
+
+    def _figures(self, response: Response, seconds: float) -> str:
+        parts = [f"{seconds:.1f} s"]
+        if response.usage.output_tokens is not None:
+            parts.append(f"{response.usage.input_tokens} in, {response.usage.output_tokens} out")
+        if response.cost is not None:
+            parts.append(f"{response.cost.amount} {response.cost.currency}, {self.cost} in all")
+        return f"[{self.model}] " + ", ".join(parts)
+
+
+@click.command()
+@target_options
+@system_option
+@parameters_option
+def chat(
+    provider_name: str | None,
+    model: str | None,
+    settings: tuple[str, ...],
+    system: str | None,
+    options: tuple[str, ...],
+) -> None:
+    """Talk with a model. /help lists what else there is."""
+    with chosen_provider(provider_name, model, settings) as provider:
+        parameters = given_parameters(options, installed().parameters(provider.info.name))
+        conversation = Conversation(provider, chosen_model(provider, model), parameters, system)
+        note(f"{provider.info.name}, {conversation.model}. /help lists commands, Ctrl-D ends.")
+        for text in _messages(_reader()):
+            if text.startswith("/"):
+                if not _command(conversation, text):
+                    break
+                continue
+            try:
+                conversation.ask(text)
+            except ExecutionError as error:
+                complain(str(error))
+        note(conversation.usage())
+
+
+def _command(conversation: Conversation, text: str) -> bool:
+    """Do what a line beginning with a slash says; whether to go on."""
+    name, _, argument = text.partition(" ")
+    argument = argument.strip()
+    commands: dict[str, Callable[[Conversation, str], None]] = {
+        "/model": _set_model,
+        "/system": _set_system,
+        "/attach": _attach,
+        "/save": _save,
+        "/clear": _clear,
+        "/usage": lambda conversation, _: note(conversation.usage()),
+        "/help": lambda *_: note(HELP),
+    }
+    if name in ("/exit", "/quit"):
+        return False
+    try:
+        if name not in commands:
+            complain(f"there is no command {name}; /help lists them")
+        else:
+            commands[name](conversation, argument)
+    except (AirouterError, OSError) as error:
+        complain(str(error))
+    return True
+
+
+def _set_model(conversation: Conversation, argument: str) -> None:
+    if argument:
+        conversation.model = argument
+    note(f"model: {conversation.model}")
+
+
+def _set_system(conversation: Conversation, argument: str) -> None:
+    conversation.system = argument or None
+    note(f"system prompt: {conversation.system or 'none'}")
+
+
+def _attach(conversation: Conversation, argument: str) -> None:
+    part = FilePart.from_path(os.path.expanduser(argument))
+    conversation.attachments.append(part)
+    note(f"with the next message: {part.name} ({part.media_type})")
+
+
+def _save(conversation: Conversation, argument: str) -> None:
+    if not argument:
+        complain("/save needs a path")
+        return
+    path = os.path.expanduser(argument)
+    turns = [("system", conversation.system)] if conversation.system else []
+    turns += [(message.role, message.text) for message in conversation.messages]
+    with open(path, "x", encoding="utf-8") as file:
+        if path.endswith(".json"):
+            json.dump([{"role": role, "content": text} for role, text in turns], file, indent=1, ensure_ascii=False)
+        else:
+            file.writelines(f"## {role}\n\n{text}\n\n" for role, text in turns)
+    note(f"saved: {path}")
+
+
+def _clear(conversation: Conversation, argument: str) -> None:
+    conversation.messages.clear()
+    conversation.attachments.clear()
+    note("begun again")
+
+
+def _messages(read: Callable[[str], str]) -> Iterator[str]:
+    """The user's messages, until the end of input."""
+    while True:
+        try:
+            text = read("> ")
+            if text.strip() == QUOTES:
+                lines = []
+                while (line := read(". ")).strip() != QUOTES:
+                    lines.append(line)
+                text = "\n".join(lines)
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            continue
+        if text.strip():
+            yield text.strip()
+
+
+def _reader() -> Callable[[str], str]:
+    """Reads a line: with history and editing at a terminal, plainly from a pipe."""
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        return _read_plainly
+    try:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.history import FileHistory
+    except ImportError:
+        return input
+    folder = config_folder()
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = os.path.join(folder, "history")
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    session: PromptSession[str] = PromptSession(history=FileHistory(path))
+    return lambda prompt: session.prompt(prompt)
+
+
+def _read_plainly(prompt: str) -> str:
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")

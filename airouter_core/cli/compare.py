@@ -1,0 +1,183 @@
+"""``airouter compare``: several models side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+import click
+
+from ..errors import AirouterError, ConfigurationError, ExecutionError
+from ..plugins import installed
+from ..provider import Provider
+from ..values.events import TextDelta
+from ..values.messages import Message
+from ..values.response import Response
+from .ask import text_or_pipe
+from .choices import chosen_model, chosen_provider, given_parameters, json_option, parameters_option, system_option
+from .output import write_json
+
+REFRESH = 0.1
+"""Seconds between two pictures of the answers."""
+
+
+@attrs.define(eq=False)
+class Candidate:
+    """One of the models asked, and how far it is."""
+
+    name: str
+    provider: Provider[Any]
+    model: str
+    parameters: dict[str, Any]
+    text: str = ""
+    response: Response | None = None
+    error: AirouterError | None = None
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        return self.response is not None or self.error is not None
+
+    @property
+    def summary(self) -> str:
+        if self.error is not None:
+            return f"failed after {self.seconds:.1f} s"
+        tokens = self.response.usage.output_tokens if self.response is not None else None
+        cost = self.response.cost if self.response is not None else None
+        parts = [
+            f"{self.seconds:.1f} s",
+            f"{tokens} tokens" if tokens is not None else "",
+            f"{cost.amount} {cost.currency}" if cost else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+@click.command()
+@click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="PROVIDER[:MODEL]",
+    required=True,
+    help="Whom to ask; give several.",
+)
+@system_option
+@parameters_option
+@json_option
+@click.argument("prompt", required=False)
+def compare(
+    targets: tuple[str, ...], system: str | None, options: tuple[str, ...], as_json: bool, prompt: str | None
+) -> None:
+    """Ask several models the same PROMPT at the same time; exit code 1 if any of them fails."""
+    question = text_or_pipe(prompt)
+    messages = [*([Message.system(system)] if system else []), Message.user(question)]
+    with contextlib.ExitStack() as stack:
+        candidates = [_candidate(target, options, stack) for target in targets]
+        finished = _asked(candidates, messages)
+        if as_json:
+            for _ in finished:
+                pass
+            write_json([_known(candidate) for candidate in candidates])
+        elif sys.stdout.isatty():
+            _show_live(candidates, finished)
+        else:
+            for candidate in finished:
+                _print(candidate)
+    click.get_current_context().exit(1 if any(candidate.error for candidate in candidates) else 0)
+
+
+def _candidate(target: str, options: Sequence[str], stack: contextlib.ExitStack) -> Candidate:
+    name, _, model = target.partition(":")
+    if not name:
+        raise ConfigurationError(f"-t takes PROVIDER:MODEL, not {target!r}")
+    provider = stack.enter_context(chosen_provider(name, model or None))
+    parameters = given_parameters(options, installed().parameters(provider.info.name))
+    return Candidate(target, provider, chosen_model(provider, model or None), parameters)
+
+
+def _asked(candidates: Sequence[Candidate], messages: Sequence[Message]) -> Iterator[Candidate]:
+    """Each candidate when it has finished."""
+    finished: queue.Queue[Candidate] = queue.Queue()
+    for candidate in candidates:
+        threading.Thread(target=_ask, args=(candidate, messages, finished), daemon=True).start()
+    for _ in candidates:
+        yield finished.get()
+
+
+def _ask(candidate: Candidate, messages: Sequence[Message], finished: queue.Queue[Candidate]) -> None:
+    began = time.monotonic()
+    try:
+        with candidate.provider.stream_chat(candidate.model, messages, parameters=candidate.parameters) as stream:
+            for event in stream:
+                if isinstance(event, TextDelta):
+                    candidate.text += event.text
+            response = stream.response
+        candidate.seconds = time.monotonic() - began
+        candidate.response = response
+    except AirouterError as error:
+        candidate.seconds = time.monotonic() - began
+        candidate.error = error
+    finished.put(candidate)
+
+
+def _show_live(candidates: Sequence[Candidate], finished: Iterator[Candidate]) -> None:
+    from rich.live import Live
+
+    waiter = threading.Thread(target=lambda: [None for _ in finished], daemon=True)
+    waiter.start()
+    with Live(_picture(candidates), refresh_per_second=1 / REFRESH) as live:
+        while waiter.is_alive():
+            waiter.join(REFRESH)
+            live.update(_picture(candidates))
+
+
+def _picture(candidates: Sequence[Candidate]) -> Any:
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(expand=True)
+    for _ in candidates:
+        table.add_column(ratio=1)
+    table.add_row(
+        *(
+            Panel(
+                Text(str(candidate.error) if candidate.error else candidate.text),
+                title=candidate.name,
+                subtitle=candidate.summary if candidate.done else "…",
+                border_style="red" if candidate.error else "green" if candidate.done else "dim",
+            )
+            for candidate in candidates
+        )
+    )
+    return table
+
+
+def _print(candidate: Candidate) -> None:
+    click.secho(f"── {candidate.name} ({candidate.summary})", bold=True)
+    click.echo(str(candidate.error) if candidate.error else candidate.text)
+    click.echo()
+
+
+def _known(candidate: Candidate) -> dict[str, object]:
+    response = candidate.response
+    if response is None and isinstance(candidate.error, ExecutionError):
+        response = candidate.error.partial
+    return {
+        "target": candidate.name,
+        "model": candidate.model,
+        "text": response.text if response else "",
+        "finish_reason": response.finish_reason if response else None,
+        "usage": response.usage if response else None,
+        "cost": response.cost if response else None,
+        "warnings": response.warnings if response else (),
+        "error": str(candidate.error) if candidate.error else None,
+        "seconds": round(candidate.seconds, 3),
+    }

@@ -1,0 +1,161 @@
+"""``airouter doctor`` and ``params``: is everything right, and who takes what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import click
+
+from ..declarations import Parameter, ParameterSupport, ProviderInfo
+from ..errors import AirouterError, AuthenticationError, ConfigurationError, MissingApiKeyError, TransportError
+from ..factory import config_class
+from ..plugins import installed
+from ..settings import find_settings, read_settings
+from .choices import chosen_provider, json_option
+from .output import note, waiting, warn, write_json, write_table
+
+
+@attrs.frozen
+class Diagnosis:
+    """How one provider is doing.
+
+    Attributes:
+        state: ``"ready"``, ``"no key"``, ``"wrong key"``, ``"not set up"``, ``"unreachable"`` or ``"failing"``.
+        seconds: that its backend took to answer.
+        models: how many it lists.
+        advice: what is wrong, and what to do.
+    """
+
+    provider: str
+    distribution: str | None
+    state: str
+    seconds: float | None = None
+    models: int | None = None
+    advice: str | None = None
+
+
+@click.command()
+@json_option
+@click.argument("names", nargs=-1, metavar="[PROVIDER]...")
+def doctor(as_json: bool, names: tuple[str, ...]) -> None:
+    """Check plugins, settings and providers, and say what to do next.
+
+    Exit code 1 when a plugin is broken, the settings file is wrong, or a PROVIDER that was named is not ready.
+    """
+    plugins = installed()
+    infos = [plugins.provider(name) for name in names] if names else plugins.providers()
+    general = [str(problem) for problem in plugins.problems] + list(_settings_problems())
+    found = []
+    for info in infos:
+        with waiting(f"{info.name} …"):
+            found.append(_diagnosed(info))
+    if as_json:
+        write_json({"problems": general, "providers": found})
+    else:
+        for problem in general:
+            warn(problem)
+        write_table(("provider", "state", "answers in", "models", "what to do"), map(_row, found))
+        if not infos:
+            note("no provider is installed: pip install 'airouter-llamacpp[embedded]', for example")
+    failed = bool(general) or (bool(names) and any(item.state != "ready" for item in found))
+    click.get_current_context().exit(1 if failed else 0)
+
+
+@click.command()
+@json_option
+@click.argument("names", nargs=-1, metavar="[PROVIDER]...")
+def params(as_json: bool, names: tuple[str, ...]) -> None:
+    """List parameters: their spellings, and which provider takes them under which name and range."""
+    plugins = installed()
+    infos = [plugins.provider(name) for name in names] if names else plugins.providers()
+    rows: dict[str, Parameter] = {}
+    for info in infos:
+        rows.update({row.name: row for row in plugins.parameters(info.name)})
+    support = {info.name: {row.name: row for row in info.parameters} for info in infos}
+    if as_json:
+        write_json(
+            [
+                {**row, "providers": {name: table.get(row.name) for name, table in support.items()}}
+                for row in rows.values()
+            ]
+        )
+        return
+    write_table(
+        ("parameter", "also", *support),
+        [
+            (row.name, ", ".join(row.aliases), *(_taken(table.get(row.name)) for table in support.values()))
+            for row in rows.values()
+        ],
+    )
+
+
+def _diagnosed(info: ProviderInfo) -> Diagnosis:
+    began = time.monotonic()
+    try:
+        with chosen_provider(info.name, None) as provider:
+            provider.check()
+            models = len(provider.list_models())
+    except AirouterError as error:
+        return Diagnosis(info.name, info.distribution, _state(error), advice=_advice(info, error))
+    return Diagnosis(info.name, info.distribution, "ready", round(time.monotonic() - began, 3), models)
+
+
+def _state(error: AirouterError) -> str:
+    match error:
+        case MissingApiKeyError():
+            return "no key"
+        case AuthenticationError():
+            return "wrong key"
+        case ConfigurationError():
+            return "not set up"
+        case TransportError():
+            return "unreachable"
+    return "failing"
+
+
+def _advice(info: ProviderInfo, error: AirouterError) -> str:
+    if isinstance(error, MissingApiKeyError):
+        return f"airouter keys set {info.name}" + (f", or set {info.api_key_env}" if info.api_key_env else "")
+    return str(error)
+
+
+def _settings_problems() -> Iterable[str]:
+    try:
+        path = find_settings()
+        if path is None:
+            return
+        settings = read_settings(path)
+    except ConfigurationError as error:
+        yield str(error)
+        return
+    for name, table in settings.tables.items():
+        try:
+            info = installed().provider(str(table.get("provider", name)))
+            fields = {field.name for field in attrs.fields(config_class(info))}
+            settings.table(name)
+        except ConfigurationError as error:
+            yield f"{path}: [{name}] {error}"
+            continue
+        unknown = sorted(set(table) - fields - {"provider"})
+        if unknown:
+            yield f"{path}: [{name}] has unknown settings: {', '.join(unknown)}"
+
+
+def _row(item: Diagnosis) -> tuple[str, ...]:
+    seconds = "-" if item.seconds is None else f"{item.seconds:.2f} s"
+    return item.provider, item.state, seconds, "-" if item.models is None else str(item.models), item.advice or "-"
+
+
+def _taken(row: ParameterSupport | None) -> str:
+    if row is None or row.field is None:
+        return "-"
+    low = row.minimum if row.minimum is not None else row.above
+    limits: list[Any] = [] if low is None and row.maximum is None else [f"{_number(low)}..{_number(row.maximum)}"]
+    return " ".join([row.field, *limits])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

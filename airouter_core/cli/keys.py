@@ -1,0 +1,56 @@
+"""``airouter keys``: store, list and forget keys."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..errors import ConfigurationError
+from ..keys import KeyStore
+from .choices import json_option
+from .output import note, write_json
+
+
+@click.group()
+def keys() -> None:
+    """Store, list and forget API keys."""
+
+
+@keys.command(name="set")
+@click.argument("name")
+def set_key(name: str) -> None:
+    """Store the key of the provider NAME. It is asked for without being shown, or read from a pipe."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        key = click.prompt(f"Key for {name}", hide_input=True, err=True)
+    else:
+        key = sys.stdin.readline() if sys.stdin is not None else ""
+    key = key.strip()
+    if not key:
+        raise ConfigurationError("no key was given; nothing was stored")
+    store = KeyStore.default()
+    store.set(name, key)
+    note(f"stored in {store.place}")
+
+
+@keys.command(name="list")
+@json_option
+def list_keys(as_json: bool) -> None:
+    """List the names of stored keys, never the keys."""
+    store = KeyStore.default()
+    names = store.names()
+    if as_json:
+        write_json({"place": store.place, "names": names})
+        return
+    for name in names:
+        click.echo(name)
+    note(f"{len(names)} in {store.place}")
+
+
+@keys.command(name="remove")
+@click.argument("name")
+def remove_key(name: str) -> None:
+    """Forget the key of NAME."""
+    if not KeyStore.default().remove(name):
+        raise ConfigurationError(f"there is no stored key {name!r}; `airouter keys list` shows which there are")
+    note(f"forgotten: {name}")
