@@ -52,6 +52,17 @@ def _pattern(
     return validate
 
 
+def _strings(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    # A string where a tuple is meant would declare each of its letters.
+    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{attribute.name} must be a tuple of strings, not {value!r}")
+
+
+def _string(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a string, not {value!r}")
+
+
 @attrs.frozen
 class Parameter(Record):
     """A canonical parameter: one meaning, one name, and the spellings people use for it.
@@ -68,7 +79,7 @@ class Parameter(Record):
 
     name: str
     kind: Kind
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = attrs.field(default=(), validator=_strings)
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None
@@ -121,16 +132,16 @@ class ProviderInfo(Record):
     """
 
     name: str = attrs.field(validator=_pattern(NAME, "my-provider"))
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = attrs.field(default=(), validator=_strings)
     description: str = ""
     target: str = attrs.field(validator=_pattern(TARGET, "package.module:Class"))
     kind: Literal["local", "cloud"] = "cloud"
-    capabilities: tuple[Capability, ...] = ("chat", "stream", "system_prompt")
+    capabilities: tuple[Capability, ...] = attrs.field(default=("chat", "stream", "system_prompt"), validator=_strings)
     parameters: tuple[ParameterSupport, ...] = ()
-    model_patterns: tuple[str, ...] = ()
+    model_patterns: tuple[str, ...] = attrs.field(default=(), validator=_strings)
     config_target: str | None = attrs.field(default=None, validator=_pattern(TARGET, "package.config:Config"))
     api_key_env: str | None = None
-    interface_version: str = INTERFACE_VERSION
+    interface_version: str = attrs.field(default=INTERFACE_VERSION, validator=_string)
     distribution: str | None = None
 
 

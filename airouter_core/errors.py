@@ -244,6 +244,10 @@ class UnsupportedParameterWarning(UserWarning):
     """A known parameter was left out because this provider or model does not take it."""
 
 
+class RetiredModelWarning(UserWarning):
+    """The provider has retired a model; its successor was asked in its place."""
+
+
 class ExposedSecretWarning(UserWarning):
     """A file that holds keys may be read by others on this machine."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import pluggy
 
 from . import hookspecs
-from .declarations import INTERFACE_VERSION, Command, ProviderInfo
+from .declarations import INTERFACE_VERSION, Command, Parameter, ProviderInfo
 from .errors import PluginConflictError, PluginLoadError, UnknownProviderError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .calls import Call, Outcome
     from .parameters.resolve import ParameterTable
     from .values.response import Response
+
+Declared = TypeVar("Declared", ProviderInfo, Command)
 
 GROUP = "airouter"
 DISABLED = "AIROUTER_DISABLED_PLUGINS"
@@ -64,6 +66,7 @@ class PluginProblem:
 class _Registered:
     source: PluginSource
     providers: tuple[ProviderInfo, ...]
+    commands: tuple[Command, ...]
 
 
 class Plugins:
@@ -86,9 +89,14 @@ class Plugins:
     @classmethod
     def of(cls, *plugins: Any) -> Plugins:
         """Plugins given as objects, for tests and for programs that bring their own."""
+        names = [getattr(item, "__name__", type(item).__name__) for item in plugins]
+        numbered = [
+            name if names.count(name) == 1 else f"{name}-{names[:position].count(name) + 1}"
+            for position, name in enumerate(names)
+        ]
         return cls(
-            (PluginSource(type(item).__name__, type(item).__name__, None, "given"), functools.partial(_same, item))
-            for item in plugins
+            (PluginSource(name, name, None, "given"), functools.partial(_same, item))
+            for name, item in zip(numbered, plugins, strict=True)
         )
 
     @classmethod
@@ -133,7 +141,9 @@ class Plugins:
         if found is not None:
             raise PluginConflictError(found)
         for problem in self._problems:
-            if _canonical(name) in {_canonical(known) for known in (*problem.names, problem.source.name)}:
+            # The name of a provider that did not load is not known; those of its entry point and package often are it.
+            known = (*problem.names, problem.source.name, problem.source.distribution)
+            if _squeezed(name) in map(_squeezed, known):
                 raise PluginLoadError(str(problem)) from problem.cause
         raise UnknownProviderError(self._unknown(name))
 
@@ -146,13 +156,33 @@ class Plugins:
         from .parameters.resolve import ParameterTable
 
         if provider not in self._tables:
-            more = [row for rows in self._manager.hook.airouter_parameters(provider=provider) for row in rows or ()]
+            more = [row for item in self._registered for row in self._parameters_of(item.source, provider)]
             self._tables[provider] = ParameterTable(more)
         return self._tables[provider]
 
+    def _parameters_of(self, source: PluginSource, provider: str) -> list[Parameter]:
+        rows: list[Parameter] = []
+        try:
+            with loading("its parameters cannot be had"):
+                for implementation in self._manager.hook.airouter_parameters.get_hookimpls():
+                    if implementation.plugin_name == _plugin_name(source):
+                        found: Any = implementation.function(*(provider for _ in implementation.argnames))
+                        rows = list(found or ())
+        except PluginLoadError as error:
+            return self._without(_unusable(source, str(error), error))
+        if wrong := next((row for row in rows if not isinstance(row, Parameter)), None):
+            return self._without(_unusable(source, f"declares {wrong!r}, which is no Parameter", None))
+        return rows
+
+    def _without(self, problem: PluginProblem) -> list[Parameter]:
+        if problem not in self._problems:
+            _logger().warning("%s", problem)
+            self._problems.append(problem)
+        return []
+
     def commands(self) -> list[Command]:
         """The commands that plugins add, in order of discovery."""
-        return [command for commands in self._manager.hook.airouter_commands() for command in commands or ()]
+        return [command for item in self._registered for command in item.commands]
 
     def admit(self, call: Call) -> None:
         """Ask whether a call may be made."""
@@ -172,8 +202,8 @@ class Plugins:
         self._observe("airouter_call_ended", call=call, outcome=outcome)
 
     def _observe(self, hook: str, **details: Any) -> None:
-        # One by one, so that an observer that fails keeps no other from seeing.
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+        # One by one, so that an observer that fails keeps no other from seeing; in pluggy's order, the last one first.
+        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             try:
                 implementation.function(*(details[name] for name in implementation.argnames))
             except Exception:  # an observer must not change what it observes
@@ -181,27 +211,24 @@ class Plugins:
 
     def _register(self, source: PluginSource, load: Callable[[], Any]) -> None:
         trial = _new_manager()
-        name = f"{source.distribution}:{source.name}"
+        name = _plugin_name(source)
         try:
             with loading("cannot be loaded"):
                 plugin = load()
                 trial.register(plugin, name=name)
                 trial.check_pending()
-                infos = tuple(
-                    attrs.evolve(info, distribution=info.distribution or source.distribution)
-                    for infos in trial.hook.airouter_providers()
-                    for info in infos or ()
-                )
+                infos = [info for infos in trial.hook.airouter_providers() for info in infos or ()]
                 commands = [command for commands in trial.hook.airouter_commands() for command in commands or ()]
+                if problem := _declared_wrongly(source, infos, commands):
+                    self._problems.append(problem)
+                    return
+                self._manager.register(plugin, name=name)
         except PluginLoadError as error:
             _logger().debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
             self._problems.append(_unusable(source, str(error), error))
             return
-        if problem := _declared_wrongly(source, infos, commands):
-            self._problems.append(problem)
-            return
-        self._manager.register(plugin, name=name)
-        self._registered.append(_Registered(source, infos))
+        known = tuple(_of(source, info) for info in infos), tuple(_of(source, item) for item in commands)
+        self._registered.append(_Registered(source, *known))
 
     def _unknown(self, name: str) -> str:
         import difflib
@@ -213,7 +240,7 @@ class Plugins:
         installed = f"installed are {', '.join(known)}" if known else "none is installed"
         return (
             f"no provider is called {name!r}; {installed}. A provider is a package of its own: "
-            f"pip install airouter-{_canonical(name)}"
+            f"pip install airouter-{_squeezed(name) or 'NAME'}"
         )
 
 
@@ -222,7 +249,7 @@ def loading(failure: str) -> Iterator[None]:
     """Run a stranger's code: whatever it raises is a ``PluginLoadError``, so that others go on."""
     try:
         yield
-    except Exception as error:  # a plugin may raise anything, and must take nothing down with it
+    except (Exception, SystemExit) as error:  # a plugin may raise anything, and must take nothing down with it
         kind = "" if isinstance(error, pluggy.PluginValidationError) else f"{type(error).__name__}: "
         raise PluginLoadError(f"{failure}: {kind}{' '.join(str(error).split())}") from error
 
@@ -247,6 +274,14 @@ def _new_manager() -> pluggy.PluginManager:
 
 def _same(plugin: Any) -> Any:
     return plugin
+
+
+def _plugin_name(source: PluginSource) -> str:
+    return f"{source.distribution}:{source.name}"
+
+
+def _of(source: PluginSource, declared: Declared) -> Declared:
+    return attrs.evolve(declared, distribution=declared.distribution or source.distribution)
 
 
 def _entry_points() -> list[tuple[PluginSource, Callable[[], Any]]]:
@@ -287,7 +322,7 @@ def _assign_names(
     for strength in ("name", "alias"):
         taken = dict(names)
         for source, info in claims:
-            for name in (info.name,) if strength == "name" else info.aliases:
+            for name in (info.name,) if strength == "name" else {alias.lower(): None for alias in info.aliases}:
                 rival = names.get(name)
                 if rival is None:
                     names[name] = info
@@ -311,7 +346,7 @@ def _clash(source: PluginSource, name: str, other: str, info: ProviderInfo) -> P
 
 
 def _declared_wrongly(
-    source: PluginSource, infos: tuple[ProviderInfo, ...], commands: Iterable[Any]
+    source: PluginSource, infos: Sequence[ProviderInfo], commands: Sequence[Command]
 ) -> PluginProblem | None:
     for value, expected in ((infos, ProviderInfo), (commands, Command)):
         for item in value:
@@ -334,3 +369,8 @@ def _unusable(source: PluginSource, message: str, cause: Exception | None) -> Pl
 
 def _canonical(name: str) -> str:
     return name.strip().lower().replace("_", "-").replace(".", "-").removeprefix("airouter-")
+
+
+def _squeezed(name: str) -> str:
+    """A name as packages are called by custom: ``airouter-examplename`` brings the provider ``example-name``."""
+    return _canonical(name).replace("-", "")

@@ -14,7 +14,7 @@ import attrs
 
 from .config import ProviderConfig
 from .declarations import ParameterSupport, ProviderInfo
-from .errors import ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
+from .errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
 from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
 from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
 from .values.messages import FilePart, Message
@@ -48,6 +48,7 @@ class Preparer:
     Args:
         table: gives the parameters that may be named; asked at each call, since plugins may add some.
         support: which of them are taken, for the model of a request.
+        successor_of: the model to ask in place of a retired one.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Preparer:
         config: ProviderConfig,
         table: Callable[[str], ParameterTable],
         support: Callable[[Request], Iterable[ParameterSupport]],
+        successor_of: Callable[[str], str | None],
     ) -> None:
         self._info = info
         self._config = config
         self._table = table
         self._support = support
+        self._successor_of = successor_of
         self._logger = logging.getLogger(f"airouter.{info.name}")
         self._warned: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -74,9 +77,15 @@ class Preparer:
         if not isinstance(given.model, str) or not given.model.strip():
             raise ParameterError(f"model must be the name of a model, not {given.model!r}")
         options, notes = self._own_options(given.provider_options)
+        model = given.model
+        successor = self._successor_of(model)
+        if successor is not None:
+            notes.append(f"model {model!r} is retired; {successor!r} was asked in its place")
+            self._warn_once(RetiredModelWarning, "model", model, f"{self._info.name}: {notes[-1]}")
+            model = successor
         offered = tools_from(_described(tool) for tool in given.tools or ())
         draft = Request(
-            model=given.model,
+            model=model,
             messages=messages_from(given.messages),
             tools=offered,
             tool_choice=tool_choice_from(given.tool_choice, offered),
@@ -88,7 +97,7 @@ class Preparer:
         request = attrs.evolve(draft, parameters=resolved.values)
         self._logger.debug(
             "%s: %d messages, %d tools, parameters %s",
-            given.model,
+            model,
             len(draft.messages),
             len(offered),
             sorted(resolved.values),
@@ -122,7 +131,12 @@ class Preparer:
             parameters, support, provider=self._info.name, table=table, unsupported=self._config.unsupported_parameters
         )
         for name, reason in resolved.omitted.items():
-            self._warn_once(name, draft.model, f"{self._info.name}: parameter {name!r} was left out: {reason}")
+            self._warn_once(
+                UnsupportedParameterWarning,
+                name,
+                draft.model,
+                f"{self._info.name}: parameter {name!r} was left out: {reason}",
+            )
         return resolved
 
     def _own_options(
@@ -159,12 +173,12 @@ class Preparer:
                     kind = part.media_type.partition("/")[0]
                     self.require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
 
-    def _warn_once(self, name: str, model: str, message: str) -> None:
+    def _warn_once(self, category: type[Warning], name: str, model: str, message: str) -> None:
         with self._lock:
             if (name, model) in self._warned:
                 return
             self._warned.add((name, model))
-        warnings.warn(message, UnsupportedParameterWarning, stacklevel=_callers_level())
+        warnings.warn(message, category, stacklevel=_callers_level())
 
 
 def _callers_level() -> int:

@@ -86,7 +86,7 @@ class Provider(ABC, Generic[ConfigT]):
         self.info = info
         self._plugins: Surroundings = plugins or NoPlugins()
         self._logger = logging.getLogger(f"airouter.{info.name}")
-        self._preparer = Preparer(info, config, self._plugins.parameters, self.support)
+        self._preparer = Preparer(info, config, self._plugins.parameters, self.support, self.successor_of)
 
     # What a provider implements. The blocking methods are enough: awaited, they run in threads.
 
@@ -108,6 +108,13 @@ class Provider(ABC, Generic[ConfigT]):
     def support(self, request: Request) -> Iterable[ParameterSupport]:
         """Which parameters are taken, and as what, for the model of this request. As declared, unless overridden."""
         return self.info.parameters
+
+    def successor_of(self, model: str) -> str | None:
+        """The model to ask in place of one that the provider has retired; ``None`` for all others.
+
+        The caller is warned, in the response and by a ``RetiredModelWarning``.
+        """
+        return None
 
     def close(self) -> None:
         """Free connections, processes and memory. The provider cannot be used afterwards."""

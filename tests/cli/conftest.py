@@ -1,0 +1,98 @@
+"""A command line of its own for each test: no settings, no keys, no environment of the machine's."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+MODELS = Path(__file__).parents[2] / "models"
+
+Answer = Callable[[str, dict[str, object]], tuple[int, str, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty home, and nothing piped in."""
+    pytest.importorskip("click", reason="the command line is an extra: pip install 'airouter-core[cli]'")
+    pytest.importorskip("rich", reason="the command line is an extra: pip install 'airouter-core[cli]'")
+    from airouter_core.cli.choices import current_settings
+
+    for name in list(os.environ):
+        if name.startswith(("AIROUTER_", "LLAMA_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.setenv("AIROUTER_KEYS_FILE", str(tmp_path / "keys.json"))
+    monkeypatch.setenv("AIROUTER_MODELS_DIR", str(MODELS))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", None)
+    current_settings.cache_clear()
+    return tmp_path
+
+
+@pytest.fixture
+def chat_answer() -> Callable[[str], bytes]:
+    """Make a whole answer, streamed in words."""
+    return _chat_answer
+
+
+def _chat_answer(text: str) -> bytes:
+    events = [
+        {"choices": [{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]} for word in text.split()
+    ]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    events.append({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": len(events) - 1}})
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+
+
+@pytest.fixture
+def serve_answers() -> Iterator[Callable[[Answer], str]]:
+    """Start a server on the loopback that answers each request as a function says: status, content type, body."""
+    servers = []
+
+    def start(answer: Answer) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                status, kind, body = answer(self.path, json.loads(self.rfile.read(length) or b"{}"))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST  # noqa: N815  # as above
+
+            def log_message(self, format: str, *arguments: object) -> None: ...
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def program() -> Callable[..., list[str]]:
+    """The command line as a program of its own."""
+
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-c", "from airouter_core.cli import main; main()", *arguments]
+
+    return command

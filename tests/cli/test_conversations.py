@@ -1,0 +1,186 @@
+"""`airouter chat` and `compare`: through pipes, and in a real terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airouter_core.cli.app import run_app
+from airouter_core.plugins import installed
+
+pytestmark = pytest.mark.skipif(
+    not any(info.name == "llama-cpp" for info in installed().providers()),
+    reason="asks through the llama-cpp provider: pip install airouter-llamacpp",
+)
+
+PATIENCE = 60
+"""Seconds until a terminal that shows nothing is given up; nothing is measured with it."""
+
+
+@pytest.fixture
+def asked(serve_answers: Any, chat_answer: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A server that says how many messages it got, and which model it is; gives the requests."""
+    requests: list[dict[str, Any]] = []
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        if not path.endswith("/chat/completions"):
+            return 200, "application/json", b'{"data": [{"id": "only"}]}'
+        requests.append(body)
+        if body["model"] == "broken":
+            return 400, "application/json", b'{"error": {"message": "no such luck"}}'
+        text = f"{body['model']} got {len(body['messages'])} messages"
+        return 200, "text/event-stream", chat_answer(text)
+
+    monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(answer))
+    return requests
+
+
+def converse(lines: str, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    return run_app(["chat", "-p", "llama-cpp", *arguments])
+
+
+def test_a_conversation_goes_on(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question is sent with what was said before; figures are on stderr."""
+    assert converse("hello\nand again\n", monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr()
+    assert "only got 1 messages" in printed.out
+    assert "only got 3 messages" in printed.out
+    assert [message["role"] for message in asked[1]["messages"]] == ["user", "assistant", "user"]
+    assert "6 tokens in" in printed.err
+
+
+def test_commands_change_what_is_sent(
+    asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/system, /model, /attach, /clear, and a message of several lines."""
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    lines = f'/system Be brief.\n/model other\n/attach {picture}\n"""\none\ntwo\n"""\n/clear\n/system\nagain\n'
+    assert converse(lines, "-o", "temperature=0", monkeypatch=monkeypatch) == 0
+    first, second = asked
+    assert first["model"] == "other"
+    assert first["temperature"] == 0
+    assert first["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert first["messages"][1]["content"][0]["type"] == "image_url"
+    assert first["messages"][1]["content"][1]["text"] == "one\ntwo"
+    assert second["messages"] == [{"role": "user", "content": "again"}]
+
+
+def test_a_conversation_is_saved(asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JSON for programs and as text for people; nothing is overwritten."""
+    data, text = tmp_path / "talk.json", tmp_path / "talk.md"
+    text.write_text("mine")
+    assert converse(f"hi\n/save {data}\n/save {text}\n", "-s", "Be brief.", monkeypatch=monkeypatch) == 0
+    assert [turn["role"] for turn in json.loads(data.read_text())] == ["system", "user", "assistant"]
+    assert text.read_text() == "mine"
+
+
+def test_what_fails_does_not_end_the_conversation(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is one line, the question is not kept, and the next one is answered."""
+    lines = (
+        "/model broken\nhello\n/nonsense\n/attach nothing-there\n/help\n/model fine\nhello\n/usage\n/exit\nnever sent\n"
+    )
+    assert converse(lines, monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr()
+    assert "no such luck" in printed.err
+    assert "there is no command /nonsense" in printed.err
+    assert "cannot read" in printed.err
+    assert "fine got 1 messages" in printed.out
+    assert len(asked) == 2
+
+
+def test_models_are_compared(asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    """All answer the same question; one that fails is told, and is the exit code."""
+    assert run_app(["compare", "-t", "llama-cpp:one", "-t", "gguf:two", "hi"]) == 0
+    printed = capsys.readouterr().out
+    assert "one got 1 messages" in printed
+    assert "two got 1 messages" in printed
+    assert run_app(["compare", "-t", "llama-cpp:one", "-t", "llama-cpp:broken", "--json", "hi"]) == 1
+    found = {item["model"]: item for item in json.loads(capsys.readouterr().out)}
+    assert found["one"]["error"] is None
+    assert "no such luck" in found["broken"]["error"]
+
+
+class Terminal:
+    """A terminal of tmux that runs one program."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._socket = f"airouter-{uuid.uuid4().hex[:8]}"
+        self._tmux("new-session", "-d", "-x", "100", "-y", "40", shlex.join(command) + "; printf 'ended %s' $?; cat")
+
+    def keys(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def wait_for(self, text: str) -> str:
+        """What is on the screen, once it shows this."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            screen = self._tmux("capture-pane", "-p")
+            if text in screen:
+                return screen
+            time.sleep(0.05)
+        raise AssertionError(f"{text!r} was never shown; the screen is:\n{screen}")
+
+    def close(self) -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._tmux("kill-server")
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], Terminal]]:
+    """Start programs in terminals, which end with the test."""
+    if shutil.which("tmux") is None:
+        pytest.skip("drives a real terminal: install tmux")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with contextlib.ExitStack() as stack:
+
+        def start(command: list[str]) -> Terminal:
+            made = Terminal(command)
+            stack.callback(made.close)
+            return made
+
+        yield start
+
+
+def test_chat_in_a_terminal(asked: list[dict[str, Any]], terminal: Any, program: Any) -> None:
+    """Typed, answered, recalled from the history, ended with Ctrl-D."""
+    pytest.importorskip("prompt_toolkit", reason="editing is part of the extra: pip install 'airouter-core[cli]'")
+    screen = terminal(program("chat", "-p", "llama-cpp", "-m", "only"))
+    screen.wait_for("/help lists commands")
+    screen.keys("hello", "Enter")
+    screen.wait_for("only got 1 messages")
+    screen.keys("Up", "Enter")
+    screen.wait_for("only got 3 messages")
+    screen.keys("C-d")
+    screen.wait_for("ended 0")
+    assert [body["messages"][-1]["content"] for body in asked] == ["hello", "hello"]
+
+
+def test_compare_in_a_terminal(asked: list[dict[str, Any]], terminal: Any, program: Any) -> None:
+    """Side by side, each in its own box."""
+    screen = terminal(program("compare", "-t", "llama-cpp:left", "-t", "llama-cpp:right", "hi"))
+    shown = screen.wait_for("ended 0")
+    line = next(line for line in shown.splitlines() if "left got" in line)
+    assert "right got" in line
