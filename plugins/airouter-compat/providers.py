@@ -1,6 +1,6 @@
 """The names that the original provider system promised, served by airouter.
 
-``from providers import create_provider, list_providers, ProviderManager, validate_provider_config`` works as it did, and
+``from providers import create_provider, list_providers, ProviderManager`` and the rest work as they did, and
 so do its loggers: ``logging.getLogger("providers.openai_provider")`` sets the level of airouter's and sees its records.
 """
 
