@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# A real Ollama server in one folder: the Go program built from its module, with Debian's llama.cpp as its runner.
+#
+#   ollama.sh DEST [LLAMACPP]      makes DEST/bin/ollama; does nothing when that runs and has its runner
+#
+# LLAMACPP is a folder made by llamacpp.sh (made if need be; default DEST/llamacpp). `go install` builds Ollama without its
+# runner: Ollama starts llama.cpp's own llama-server as a child and looks for it in ../lib/ollama beside its program, so a
+# link there is all that is missing. Go's caches go to DEST/build and are deleted after success; set GOMODCACHE or GOCACHE
+# to keep them elsewhere.
+set -euo pipefail
+
+VERSION=0.33.0 # the newest version tried with Debian sid's llama.cpp 0.7.0
+GO_MINOR=26    # what that version's go.mod asks for: 1.26
+
+note() { printf 'ollama: %s\n' "$*" >&2; }
+fail() { note "cannot: $*"; exit 1; }
+
+[ $# = 1 ] || [ $# = 2 ] || { echo "usage: ollama.sh DEST [LLAMACPP]" >&2; exit 2; }
+HERE=$(dirname "$(realpath "$0")")
+DEST=$(realpath -m "$1")
+LLAMACPP=$(realpath -m "${2:-$DEST/llamacpp}")
+
+# Ollama panics without HOME; port 9 answers nobody, so that it does not ask a server for its version.
+version() { HOME=$DEST OLLAMA_HOST=127.0.0.1:9 timeout 20 "$DEST/bin/ollama" --version 2>&1 | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1; }
+works() { [ "$(version)" = "$VERSION" ] && timeout 20 "$DEST/lib/ollama/llama-server" --version >/dev/null 2>&1; }
+
+# One line for every hundred packages: a silent CI step looks like a hung one.
+progress() { awk -v all=500 '/^[a-z0-9.]+(\/[^ ]*)?$/ && ++n % 100 == 0 { print "ollama: " n " of about " all " packages compiled"; fflush() }' >&2; }
+
+build() {
+  export GOMODCACHE=${GOMODCACHE:-$DEST/build/mod} GOCACHE=${GOCACHE:-$DEST/build/cache} GOBIN=$DEST/build/bin
+  export GOFLAGS="${GOFLAGS:-} -modcacherw" GOTOOLCHAIN=local CGO_ENABLED=1
+  export CGO_CFLAGS=-O0 # the one large C file is SQLite, for the desktop app: optimising it would add a quarter to the build
+  mkdir -p "$DEST/bin" "$DEST/build"
+  note "building $VERSION (two to three minutes on two cores)"
+  timeout -k 10 900 nice -n 5 go install -v -trimpath -ldflags "-s -w -X github.com/ollama/ollama/version.Version=$VERSION" \
+    "github.com/ollama/ollama@v$VERSION" 2>&1 | tee "$DEST/build.log" | progress ||
+    fail "go install failed: $(grep -vE '^(go: downloading|[a-z0-9./_-]+$)' "$DEST/build.log" | tail -n 1) (see $DEST/build.log)"
+  mv "$DEST/build/bin/ollama" "$DEST/bin/ollama"
+  rm -rf "$DEST/build"
+}
+
+mkdir -p "$DEST" || fail "$DEST cannot be made"
+command -v flock >/dev/null || fail "there is no flock (package util-linux)"
+exec 8>"$DEST/.lock"
+flock -w 1200 8 || fail "another run has held $DEST/.lock for twenty minutes"
+if works && [ "$(realpath "$DEST/lib/ollama")" = "$LLAMACPP/bin" ]; then
+  note "already there: $DEST/bin/ollama"
+  exit 0
+fi
+
+for tool in go gcc timeout; do command -v "$tool" >/dev/null || fail "there is no $tool"; done
+minor=$(go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+[ "${minor:-0}" -ge "$GO_MINOR" ] || fail "Go 1.$GO_MINOR or newer is needed, this is $(go env GOVERSION)"
+
+"$HERE/llamacpp.sh" "$LLAMACPP" || fail "its runner, llama.cpp, could not be had"
+[ "$(version)" = "$VERSION" ] || build
+mkdir -p "$DEST/lib"
+ln -sfn "$LLAMACPP/bin" "$DEST/lib/ollama"
+works || fail "the built server does not run: $(HOME=$DEST "$DEST/bin/ollama" --version 2>&1 | tail -n 1)"
+note "ready: ollama $VERSION with $("$DEST/lib/ollama/llama-server" --version 2>&1 | head -n 1), in $DEST/bin ($(du -sh "$DEST" | cut -f 1))"
