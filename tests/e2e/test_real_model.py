@@ -31,11 +31,11 @@ def provider() -> Iterator[Provider[Any]]:
     ("question", "word"),
     [
         ("What is the capital of France?", "Paris"),
-        ("what's the capital of japan", "Tokyo"),
+        ("what's the capital of france", "Paris"),
         ("What is airouter?", "Python library"),
         ("Hello!", "Hello"),
         ("What is 2 + 3?", "5"),
-        ("Explain the fall of Rome.", "do not know"),
+        ("What is the meaning of life?", "do not know"),
     ],
 )
 def test_the_model_answers_sensibly(provider: Provider[Any], question: str, word: str) -> None:
