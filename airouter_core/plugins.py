@@ -77,10 +77,11 @@ class Plugins:
     """
 
     def __init__(self, plugins: Iterable[tuple[PluginSource, Callable[[], Any]]] = ()) -> None:
+        self._found = tuple(plugins)
         self._manager = _new_manager()
         self._registered: list[_Registered] = []
         self._problems: list[PluginProblem] = []
-        for source, load in plugins:
+        for source, load in self._found:
             self._register(source, load)
         self._names, clashes = _assign_names(self._registered)
         self._problems.extend(clashes)
@@ -89,15 +90,11 @@ class Plugins:
     @classmethod
     def of(cls, *plugins: Any) -> Plugins:
         """Plugins given as objects, for tests and for programs that bring their own."""
-        names = [getattr(item, "__name__", type(item).__name__) for item in plugins]
-        numbered = [
-            name if names.count(name) == 1 else f"{name}-{names[:position].count(name) + 1}"
-            for position, name in enumerate(names)
-        ]
-        return cls(
-            (PluginSource(name, name, None, "given"), functools.partial(_same, item))
-            for name, item in zip(numbered, plugins, strict=True)
-        )
+        return cls(_given(plugins))
+
+    def plus(self, *plugins: Any) -> Plugins:
+        """These plugins and further ones, given as objects: how a program adds hooks of its own."""
+        return Plugins((*self._found, *_given(plugins)))
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] | None = None) -> Plugins:
@@ -274,6 +271,13 @@ def _new_manager() -> pluggy.PluginManager:
 
 def _same(plugin: Any) -> Any:
     return plugin
+
+
+def _given(plugins: Sequence[Any]) -> Iterator[tuple[PluginSource, Callable[[], Any]]]:
+    names = [getattr(item, "__name__", type(item).__name__) for item in plugins]
+    for position, (name, item) in enumerate(zip(names, plugins, strict=True)):
+        number = "" if names.count(name) == 1 else f"-{names[:position].count(name) + 1}"
+        yield PluginSource(name + number, name + number, None, "given"), functools.partial(_same, item)
 
 
 def _plugin_name(source: PluginSource) -> str:

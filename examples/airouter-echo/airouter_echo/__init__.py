@@ -1,0 +1,1 @@
+"""airouter provider that repeats what it is told."""
