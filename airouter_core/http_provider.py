@@ -73,6 +73,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def disconnect(self, config: HttpConfigT) -> None:
         """Give back what :meth:`connect` took. Runs once for each, however the call ends; must not block."""
 
+    def explained(self, error: ExecutionError, config: HttpConfigT) -> Flow[ExecutionError]:
+        """The error to raise when the network failed a call made with ``config``: the same, unless more is known."""
+        return flows.given(error)
+
     def models_flow(self) -> Flow[list[ModelInfo]]:
         """List the models; overridden where that takes more than one request."""
         return (yield from self.operate(self.models))
@@ -213,6 +217,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             request = self._complete(operation.build(config, *arguments), config)
             exchange = Exchange(request, self.wire.parse_error, Policy.of(config))
             _, body = yield from exchange.fetch(operation.max_bytes)
+        except TransportError as error:
+            yield from self._explain(error, config)
+            raise
         finally:
             self.disconnect(config)
         return operation.parse(body)
@@ -225,8 +232,16 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             http_request = self._complete(wire.build_request(request, config, stream=stream), config)
             exchange = Exchange(http_request, wire.parse_error, Policy.of(config))
             yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
+        except TransportError as error:
+            yield from self._explain(error, config)
+            raise
         finally:
             self.disconnect(config)
+
+    def _explain(self, error: TransportError, config: HttpConfigT) -> Flow[None]:
+        explained = yield from self.explained(error, config)
+        if explained is not error:
+            raise explained from error
 
     def _fetched(self, wire: Wire, exchange: Exchange) -> Flow[None]:
         response, body = yield from exchange.fetch(BODY_LIMIT)

@@ -13,7 +13,7 @@ from .recordings import Recording
 
 MODEL = "sample-model"
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-TEXT = "Grüße – hello from a sample. 👋"
+TEXT = "Grüße: hello from a sample. 👋"
 ARGUMENTS = '{"city": "Zürich"}'
 
 

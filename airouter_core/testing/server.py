@@ -177,6 +177,7 @@ class LoopbackServer:
         self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.left = threading.Event()
+        self._failures: list[Exception] = []
         self._closing = threading.Event()
         self._live: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -188,8 +189,10 @@ class LoopbackServer:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.close()
+        if self._failures and kind is None:
+            raise self._failures[0]
 
     @property
     def port(self) -> int:
@@ -233,8 +236,10 @@ class LoopbackServer:
                     self.behaviour(request, connection)
             if connection.abandoned:
                 self.left.set()
-        except (OSError, ValueError):
+        except OSError:
             self.left.set()
+        except Exception as error:  # a behaviour that fails is told to whoever leaves the server
+            self._failures.append(error)
         finally:
             with self._lock:
                 self._live.discard(sock)

@@ -35,14 +35,14 @@ TIMEOUT = 5.0
 SERVER_ERROR = {"type": "server_error", "code": "server_error", "message": "kit: it broke"}
 
 
-class NotConforming(AssertionError):
+class NotConformingError(AssertionError):
     """A provider breaks what the interface promises."""
 
 
 def hold(condition: object, message: str) -> None:
     """Fail unless ``condition``; asserts in a shipped module are not explained by pytest."""
     if not condition:
-        raise NotConforming(message)
+        raise NotConformingError(message)
 
 
 def none_of(problems: Iterable[str]) -> None:
@@ -52,7 +52,7 @@ def none_of(problems: Iterable[str]) -> None:
 
 
 class Subject:
-    """The provider under test. A subclass of :class:`~airouter_core.testing.conformance.ProviderConformance` sets:
+    """The provider under test, as a subclass of the conformance class describes it.
 
     Attributes:
         info: the provider's declaration; capabilities and parameters are read from it.
@@ -64,7 +64,8 @@ class Subject:
         provider_class: the implementation; what ``info.target`` names unless set.
         parameter_values: a value to try for a parameter, where the kit's own guess would not do.
         parameter_company: for a parameter, others that it needs beside it.
-        lacking: capabilities that are declared and that this configuration lacks, with the reason; they must be refused.
+        lacking: capabilities that are declared and that this configuration lacks, by name, with the reason of each;
+            they must be refused.
         excused: recordings that are known to be read otherwise than expected, by id, with the reason of each. One
             that is read as expected must not be here.
     """

@@ -109,8 +109,10 @@ async def stream(flow: Flow[Any], transport: AsyncTransport) -> AsyncGenerator[S
             except AirouterError as error:
                 failure = error
     finally:
-        flow.close()
-        steps.close()
+        try:
+            flow.close()
+        finally:
+            steps.close()
 
 
 async def run(flow: Flow[Result], transport: AsyncTransport) -> Result:

@@ -75,8 +75,15 @@ class RequestsTransport:
                 decode_content=False,
                 timeout=Timeout(connect=connect_timeout, read=read_timeout),
             )
-        except (HTTPError, requests.RequestException, OSError, UnicodeError) as error:
+        except (HTTPError, requests.RequestException, OSError) as error:
             raise _translated(error, request.url, read_timeout) from error
+        except ConfigurationError:
+            raise
+        except ValueError:
+            # The error is not kept: it may show the value, which may be a key.
+            raise ConfigurationError(
+                "the request cannot be sent: its address or a header holds a character that cannot stand there"
+            ) from None
         return RequestsResponse(raw, request.url, read_timeout)
 
     def close(self) -> None:
@@ -172,7 +179,8 @@ class RequestsResponse:
 
     def _next(self) -> bytes:
         # Chunks are cheapest as they come, and nothing is held back; without them only read1 gives what is there.
-        if self._raw.chunked:
+        # What vcrpy plays back has stream() alone.
+        if getattr(self._raw, "chunked", True):
             if self._chunks is None:
                 self._chunks = self._raw.stream(BLOCK, decode_content=True)
             return next((chunk for chunk in self._chunks if chunk), b"")
@@ -190,9 +198,16 @@ class RequestsResponse:
         if seconds == self._patience:
             return
         self._patience = seconds
-        socket = getattr(self._raw.connection, "sock", None)
+        socket = getattr(getattr(self._raw, "connection", None), "sock", None) or self._socket_of_its_own()
         if socket is not None:
             socket.settimeout(seconds)
+
+    def _socket_of_its_own(self) -> Any:
+        # After "Connection: close" the connection has let go of its socket, and the answer alone reads from it.
+        found = self._raw
+        for name in ("_fp", "fp", "raw", "_sock"):
+            found = getattr(found, name, None)
+        return found
 
 
 def _translated(error: Exception, url: str, timeout: float) -> TransportError:

@@ -16,8 +16,8 @@ import attrs
 
 from ..config import HttpConfig
 from ..errors import (
-    ConnectionFailedError,
     ExecutionError,
+    FailureClass,
     ProtocolError,
     ProviderError,
     TransportError,
@@ -37,6 +37,8 @@ LONGEST_RETRY_AFTER = 120.0
 """Seconds; a provider that asks for more is not waited for, and the caller is told."""
 DRAIN = 0.25
 """Seconds to wait for the end of an answer that has said it is complete, so that its connection can be used again."""
+CLOCKS_DIFFER = 0.02
+"""Seconds by which a wait may end before the deadline that it was cut to."""
 ERROR_LIMIT = MEBIBYTE
 MAX_REDIRECTS = 5
 KEPT_METHOD = frozenset({307, 308})
@@ -101,7 +103,12 @@ class Exchange:
 
     def read_some(self, response: HttpResponse) -> Flow[bytes]:
         """The next bytes; empty at the end."""
-        data: bytes = yield ReadSome(response, self._patience())
+        try:
+            data: bytes = yield ReadSome(response, self._patience())
+        except TransportTimeoutError as failure:
+            if self._is_late():
+                raise self._too_late() from failure
+            raise
         if self._policy.log_content:
             self._log_body("received", data)
         return data
@@ -120,12 +127,12 @@ class Exchange:
             response = yield from self._send(request)
             if response.status < 300:
                 return response
-            body = yield from self._read_all(response, ERROR_LIMIT)
+            body = yield from self._read_failure(response)
             location = response.headers.get("location") if response.status < 400 else None
             if location is None:
                 raise self._refused(response, body)
             request = self._redirected(request, response, location)
-        raise ConnectionFailedError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times")
+        raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
         body = request.body if isinstance(request.body, bytes) else b""  # a file is sent, not shown
@@ -151,19 +158,34 @@ class Exchange:
             pieces.append(data)
         return b"".join(pieces)
 
+    def _read_failure(self, response: HttpResponse) -> Flow[bytes]:
+        try:
+            return (yield from self._read_all(response, ERROR_LIMIT))
+        except ExecutionError as error:
+            LOGGER.debug("the body of the failure cannot be read: %s", error)
+            return b""  # the status says enough
+
     def _patience(self) -> float:
         if self._end is None:
             return self._policy.timeout
         left = self._end - self._policy.clock()
         if left <= 0:
-            raise TransportTimeoutError(
-                f"the call was not complete within its deadline of {self._policy.deadline:g} s; "
-                "raise `deadline`, or ask for less"
-            )
+            raise self._too_late()
         return min(self._policy.timeout, left)
+
+    def _is_late(self) -> bool:
+        return self._end is not None and self._policy.clock() >= self._end - CLOCKS_DIFFER
+
+    def _too_late(self) -> TransportTimeoutError:
+        return TransportTimeoutError(
+            f"the call was not complete within its deadline of {self._policy.deadline:g} s; "
+            "raise `deadline`, or ask for less"
+        )
 
     def _delay(self, failure: ExecutionError, attempt: int) -> float:
         """Seconds until the next attempt; raises the failure when there is to be none."""
+        if isinstance(failure, TransportTimeoutError) and self._is_late():
+            raise self._too_late() from failure
         if attempt >= self._policy.max_retries or not failure.retryable:
             raise failure
         delay: float = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * (0.5 + self._policy.chance() / 2)
@@ -182,13 +204,22 @@ class Exchange:
         if error.retry_after is None:
             error.retry_after = seconds_to_wait(response.headers, time.time())
         verdict = response.headers.get("x-should-retry")
-        if verdict in ("true", "false"):
+        if error.failure_class is FailureClass.QUOTA:
+            error.retryable = False
+        elif verdict in ("true", "false"):
             error.retryable = verdict == "true"
         return error
 
     def _redirected(self, request: HttpRequest, response: HttpResponse, location: str) -> HttpRequest:
-        target = urljoin(request.url, location)
-        old, new = urlsplit(request.url), urlsplit(target)
+        try:
+            target = urljoin(request.url, location)
+            old, new = urlsplit(request.url), urlsplit(target)
+        except ValueError as error:
+            raise ProviderError(
+                f"{_shown(request.url)} redirects to what is no address: {location[:80]!r}",
+                status=response.status,
+                retryable=False,
+            ) from error
         upgraded = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
         if (old.scheme, old.netloc) != (new.scheme, new.netloc) and not upgraded:
             raise ProviderError(

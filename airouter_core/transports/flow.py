@@ -174,8 +174,10 @@ def stream(flow: Flow[Result], transport: Transport) -> Generator[StreamEvent, N
             except AirouterError as failure:
                 error = failure
     finally:
-        flow.close()
-        steps.close()
+        try:
+            flow.close()
+        finally:
+            steps.close()
 
 
 def run(flow: Flow[Result], transport: Transport) -> Result:

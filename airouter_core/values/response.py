@@ -85,9 +85,8 @@ class Response:
 
     @property
     def reasoning(self) -> str | None:
-        """The reasoning, as far as the provider shows it; ``None`` when there was none."""
-        parts = [part.text for part in self.message.parts if isinstance(part, ReasoningPart)]
-        return "".join(parts) if parts else None
+        """The reasoning, as far as the provider shows it; ``None`` when it shows none."""
+        return "".join(part.text for part in self.message.parts if isinstance(part, ReasoningPart)) or None
 
     @property
     def refusal(self) -> str | None:

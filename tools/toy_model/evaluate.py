@@ -47,6 +47,8 @@ class Engine:
         parameters.model.path = str(model)
         parameters.n_ctx, parameters.n_parallel, parameters.port = 2048, 1, 0
         parameters.cpuparams.n_threads, parameters.verbosity, parameters.embedding = 1, 1, embedding
+        if embedding:
+            parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         self._server = xllamacpp.Server(parameters)
         self._session = requests.Session()
 

@@ -60,8 +60,6 @@ def export(path: Path, weights: Mapping[str, np.ndarray], shape: Shape, tokenize
     writer.add_rope_dimension_count(shape.head_width)
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_layer_norm_rms_eps(shape.epsilon)
-    # Without it, an embedding server needs to be told how to make one vector of many.
-    writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_vocab_size(shape.vocabulary)
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")

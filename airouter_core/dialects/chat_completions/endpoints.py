@@ -68,7 +68,8 @@ def vectors_in(answer: Mapping[str, Any]) -> list[list[float]]:
     entries = [entry for entry in items(answer.get("data")) if isinstance(entry, Mapping)]
     if not entries:
         raise ProtocolError("the provider sent no embeddings")
-    entries.sort(key=lambda entry: entry.get("index") or 0)
+    if all(isinstance(entry.get("index"), int) for entry in entries):
+        entries.sort(key=lambda entry: entry["index"])
     return [_vector(entry.get("embedding")) for entry in entries]
 
 
@@ -103,6 +104,6 @@ def _vector(value: Any) -> list[float]:
             return list(struct.unpack(f"<{len(data) // 4}f", data))
         except (ValueError, struct.error) as error:
             raise ProtocolError("the provider sent an embedding that is no base64 of floats") from error
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
         raise ProtocolError("the provider sent an embedding that is no list of numbers")
     return [float(number) for number in value]

@@ -87,6 +87,6 @@ def status_in(error: Any) -> int | None:
     for value in (error.get("code"), error.get("http_status"), error.get("status")):
         if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
             return value
-        if isinstance(value, str) and value.isdigit() and 400 <= int(value) < 600:
+        if isinstance(value, str) and len(value) == 3 and value.isdecimal() and 400 <= int(value) < 600:
             return int(value)
     return None

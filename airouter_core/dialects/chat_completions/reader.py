@@ -6,12 +6,13 @@ chunk with one piece of text, comes first and does little.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from ...errors import ProtocolError
+from ...errors import ParameterError, ProtocolError
 from ...values.events import (
     Alternative,
     CostReported,
@@ -68,6 +69,7 @@ class ChatReader:
         self._errors = errors
         self._reasoning_fields = reasoning_fields
         self._metadata_fields = metadata_fields
+        self._metadata_names = frozenset(metadata_fields)
         self._part_fields = part_fields
         self._growing_fields = growing_fields
         self._cost = cost
@@ -79,7 +81,7 @@ class ChatReader:
 
     def read(self, frame: ServerSentEvent) -> Iterable[StreamEvent]:
         """The events of one server-sent event."""
-        if frame.data == "[DONE]":
+        if frame.data.startswith("[DONE]"):
             self.done = True
             return ()
         if self.done:
@@ -104,30 +106,34 @@ class ChatReader:
         if self._metadata:
             yield MetadataReported({self._provider: self._metadata})
 
-    def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        if not self._started and "error" not in chunk:
+    def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:  # noqa: C901  # the common case stays inline
+        if not self._started and (chunk.get("model") or chunk.get("choices")) and not chunk.get("error"):
             self._started = True
-            yield StreamStart(chunk.get("model"), chunk.get("id"))
+            yield StreamStart(text(chunk.get("model")) or None, text(chunk.get("id")) or None)
         for choice in items(chunk.get("choices")):
+            if type(choice) is not dict:
+                raise ProtocolError("the provider sent a choice that is no object")
             index = choice.get("index") or 0
+            if type(index) is not int:
+                index = 0
             delta = choice.get("delta") or choice.get("message")
-            if delta:
+            if delta and type(delta) is dict:
                 if index:
                     yield from _for_choice(index, self._delta(index, delta))
-                elif (content := delta.get("content")) and type(content) is str and len(delta) <= 2:
+                elif (content := delta.get("content")) and type(content) is str and len(delta) - ("role" in delta) == 1:
                     # "role" beside the text, at most: nothing else to look for.
                     self._choice(0)
                     yield TextDelta(content)
                 else:
                     yield from self._delta(0, delta)
-            if choice.get("finish_reason") or choice.get("logprobs") or len(choice) > 4:
+            if choice.get("finish_reason") or choice.get("logprobs") or len(choice) > 4 or choice.get("error"):
                 yield from self._rest_of(index, choice)
         if chunk.get("usage"):
             yield from self._usage(chunk["usage"])
         if chunk.get("error"):
             error = chunk["error"]
             raise self._errors.error(self._read_failure(error, chunk), status=status_in(error), inside=True)
-        if len(chunk) > 5:
+        if not self._metadata_names.isdisjoint(chunk):
             self._keep(chunk)
 
     def _rest_of(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
@@ -153,7 +159,7 @@ class ChatReader:
             yield from state.tool_call(call, position)
         for image in items(delta.get("images")):
             if address := text(mapping(mapping(image).get("image_url")).get("url")):
-                yield PartAdded(FilePart.from_url(address))
+                yield PartAdded(_file(FilePart.from_url, address))
         self._collect(state, delta)
 
     def _reasoning(self, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
@@ -220,7 +226,7 @@ class _Choice:
         fragment = mapping(fragment)
         function = mapping(fragment.get("function") or fragment.get("custom"))
         index = fragment.get("index")
-        index = position if index is None else index
+        index = index if type(index) is int else position
         name, identity = text(function.get("name")), text(fragment.get("id"))
         call = self.by_index.get(index)
         if call is None or (identity and name and call.id and identity != call.id):
@@ -249,11 +255,16 @@ class _Choice:
 
     def finish(self, reason: Any) -> Iterator[StreamEvent]:
         """Take the finish reason."""
+        yield from self._end_calls()
+        known = FINISH_REASONS.get(str(reason), "other")
+        yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
+
+    def _end_calls(self) -> Iterator[StreamEvent]:
         for call in self.calls:
             if call.begun:
                 yield ToolCallEnd(call.ordinal)
-        known = FINISH_REASONS.get(str(reason), "other")
-        yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
+            elif call.id or call.held_back:
+                raise ProtocolError(f"the provider sent tool call {call.id!r} without a name")
 
     def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:
         """Give what was collected; an answer that ended in good order without a reason has ended."""
@@ -263,7 +274,7 @@ class _Choice:
         if self.annotations:
             kept["annotations"] = self.annotations
         if data := self.audio.pop("data", ""):
-            yield PartAdded(FilePart.from_data(data, media_type="audio/*"))
+            yield PartAdded(_file(functools.partial(FilePart.from_data, media_type="audio/*"), data))
         if self.audio:
             kept["audio"] = self.audio
         if kept:
@@ -271,6 +282,7 @@ class _Choice:
             yield MetadataReported({provider: kept})
         if finished and not self.finished:
             self.finished = True
+            yield from self._end_calls()
             yield Finish("tool_calls" if self.calls else "other")
 
 
@@ -309,6 +321,13 @@ def _join(known: list[Any], item: Any, growing: tuple[str, ...]) -> None:
     grown = {field: text(start.get(field)) + text(item.get(field)) for field in fields}
     start.update({name: value for name, value in item.items() if value is not None or name not in start})
     start.update(grown)
+
+
+def _file(read: Callable[[str], FilePart], said: str) -> FilePart:
+    try:
+        return read(said)
+    except ParameterError as error:
+        raise ProtocolError(f"the provider sent a file that cannot be read: {error}") from error
 
 
 def _for_choice(index: int, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:

@@ -18,7 +18,7 @@ from ...errors import ConfigurationError, MissingApiKeyError
 from ...factory import config_class
 from ...plugins import Plugins
 from ...provider import Provider
-from ..subject import NotConforming, Subject, hold, none_of
+from ..subject import NotConformingError, Subject, hold, none_of
 
 HEAVY = ("requests", "urllib3", "http.client", "httpx", "aiohttp", "asyncio", "socket", "ssl", "click", "pydantic")
 """What a listing must not import."""
@@ -61,7 +61,7 @@ class DeclarationChecks(Subject):
 
     def test_importing_the_implementation_starts_nothing(self) -> None:
         """No socket, process or thread comes of importing the implementation."""
-        found = _probed(self.implementation().__module__ if self.provider_class is None else "json")
+        found = _probed(self.info.target.partition(":")[0])
         hold(not found["events"], f"importing the implementation does {', '.join(found['events'])}")
         hold(found["threads"] == 1, f"importing the implementation starts {found['threads'] - 1} threads")
 
@@ -137,7 +137,7 @@ class DeclarationChecks(Subject):
             hold(variable in str(error), f"the error does not name {variable}: {error}")
         except Exception as error:  # whatever comes instead is what is reported
             problem = f"without a key: expected MissingApiKeyError, got {type(error).__name__}: {error}"
-            raise NotConforming(problem) from None
+            raise NotConformingError(problem) from None
 
 
 def _probed(module: str) -> dict[str, Any]:

@@ -156,7 +156,7 @@ class _Asked:
 
     def __exit__(self, *_: object) -> None:
         self._provider.close()
-        self._server.__exit__()
+        self._server.__exit__(None, None, None)
 
 
 def _soon(condition: Callable[[], bool]) -> bool:

@@ -6,7 +6,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -143,7 +143,7 @@ class ReadingChecks(Subject):
             found = difference(recording, outcome)
             if recording.id in self.excused:
                 if not found:
-                    yield f"{recording.id} is excused ({self.excused[recording.id]}), and is read as expected: remove it"
+                    yield f"{recording.id} is excused and is read as expected: remove it from `excused`"
             elif found:
                 yield f"{recording.id}: {'; '.join(found)}"
 
@@ -192,10 +192,17 @@ def _usage_problems(response: Response) -> Iterator[str]:
     for whole, names in parts:
         counts = [getattr(usage, name) or 0 for name in names]
         total = getattr(usage, whole)
-        if total is not None and sum(counts) > total:
+        # One provider has been recorded whose reasoning is longer than its whole output, in its own words.
+        own_words = whole == "output_tokens" and {total, *counts} <= set(_numbers(usage.raw))
+        if total is not None and sum(counts) > total and not own_words:
             yield f"{' + '.join(names)} = {sum(counts)} is more than {whole} = {total}"
         if any(count < 0 for count in (*counts, total or 0)):
             yield f"{whole} or a part of it is negative"
+
+
+def _numbers(value: Any) -> Iterator[Any]:
+    for item in value.values() if isinstance(value, Mapping) else ():
+        yield from _numbers(item) if isinstance(item, Mapping) else (item,) if isinstance(item, int) else ()
 
 
 def _forbidden(what: str) -> Any:

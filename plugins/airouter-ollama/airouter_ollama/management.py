@@ -1,0 +1,216 @@
+"""The models of a server: listing, showing, pulling, making, removing, unloading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from airouter_core.errors import (
+    BadRequestError,
+    ExecutionError,
+    ParameterError,
+    ProviderError,
+)
+from airouter_core.http_provider import HttpProvider
+from airouter_core.transports.exchange import Exchange, Policy
+from airouter_core.transports.flow import Do, Flow
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.wire.http import MEBIBYTE
+
+from .config import OllamaConfig
+from .create import LocalFile, Paths, create_body, local_files, model_options, opened, upload
+from .endpoints import BLOB, COPY, DELETE, RUNNING, SHOW, TAGS, UNLOAD, ask
+from .errors import parse_error
+from .models import ModelDetails, RunningModel, shown_model
+from .progress import OnProgress, Progress, work_flow
+from .wire import WIRE
+
+
+class ModelManagement(HttpProvider[OllamaConfig]):
+    """What Ollama does with models besides running them."""
+
+    wire = WIRE
+    models = TAGS
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._shown: dict[str, ModelDetails | None] = {}
+
+    def show_model(self, name: str) -> ModelDetails:
+        """All that is known about one model.
+
+        Raises:
+            ModelNotFoundError: it is not there; the message says how to pull it.
+        """
+        return self.run(self.show_flow(name))
+
+    def list_running_models(self) -> list[RunningModel]:
+        """The models that are loaded now, with their memory and context."""
+        return self.run(self.operate(RUNNING))
+
+    def pull_model(self, name: str, on_progress: OnProgress | None = None, *, insecure: bool = False) -> Progress:
+        """Download a model, or what is missing of it. Returns when it is complete.
+
+        Args:
+            on_progress: called with each report, many times a second while a layer is downloaded.
+            insecure: let the server take a registry without TLS, or with a certificate nobody vouches for.
+
+        Raises:
+            ModelNotFoundError: the registry has no such model.
+            ExecutionError: it failed or was interrupted; pulling again goes on where it stopped.
+        """
+        return self.run(self.pull_flow(name, on_progress, insecure=insecure))
+
+    def create_model(
+        self,
+        name: str,
+        gguf_path: Paths | None = None,
+        *,
+        from_model: str | None = None,
+        system: str | None = None,
+        template: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        license: str | None = None,  # noqa: A002  # the server's word for it
+        quantize: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Progress:
+        """Make a model from a GGUF file on this machine, which is sent to the server, or from another model.
+
+        Args:
+            gguf_path: the file; several where a model has a projector of its own.
+            system: system prompt for conversations that bring none.
+            parameters: what to run it with unless a call says otherwise: canonical names, or Ollama's options.
+            quantize: such as ``"q4_K_M"``.
+
+        Raises:
+            ParameterError: a file cannot be read, or a parameter is wrong.
+            ExecutionError: the server could not make it.
+        """
+        given = {
+            "from": from_model,
+            "system": system,
+            "template": template,
+            "license": license,
+            "quantize": quantize,
+            "parameters": model_options(parameters, self._plugins.parameters(self.info.name)),
+        }
+        return self.run(self.create_flow(name, gguf_path, given, on_progress))
+
+    def copy_model(self, source: str, target: str) -> None:
+        """Give a model a second name; its files are shared.
+
+        Raises:
+            ModelNotFoundError: there is no ``source``.
+        """
+        self.run(self.operate(COPY, source, target))
+
+    def delete_model(self, name: str) -> None:
+        """Remove a model from the server's disk.
+
+        Raises:
+            ModelNotFoundError: it is not there.
+        """
+        self.run(self.operate(DELETE, name))
+
+    def unload_model(self, name: str) -> None:
+        """Free the memory of a model now, instead of when its ``keep_alive`` is over. One that is not loaded stays so.
+
+        Raises:
+            ModelNotFoundError: it is not there.
+        """
+        self.run(self.unload_flow(name))
+
+    # The same as flows.
+
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        """The list, with the context length of each model, which older servers tell only one by one."""
+        listed = yield from self.operate(self.models)
+        models = []
+        for model in listed:
+            if model.context_length is not None:
+                models.append(model)
+                continue
+            details = yield from self._details_of(model)
+            models.append(_completed(model, details))
+        return models
+
+    def show_flow(self, name: str) -> Flow[ModelDetails]:
+        answer = yield from self.operate(SHOW, _named(name))
+        return shown_model(name, answer)
+
+    def pull_flow(self, name: str, on_progress: OnProgress | None = None, *, insecure: bool = False) -> Flow[Progress]:
+        body = {"model": _named(name), "stream": True, **({"insecure": True} if insecure else {})}
+        request = self._complete(ask(self.config, "POST", "api/pull", body), self.config)
+        again = f"pull it again (`airouter ollama pull {name}`): it goes on where it stopped"
+        return (yield from work_flow(request, self.config, on_progress, what=f"the pull of {name}", again=again))
+
+    def create_flow(
+        self, name: str, gguf_path: Paths | None, given: Mapping[str, Any], on_progress: OnProgress | None
+    ) -> Flow[Progress]:
+        files: list[LocalFile] = [] if gguf_path is None else (yield Do(lambda: local_files(gguf_path)))
+        body = create_body(_named(name), files, **given)
+        for file in files:
+            if on_progress is not None:
+                on_progress(Progress(f"sending {file.name}", file.digest, file.size, 0))
+            yield from self._upload_flow(file)
+            if on_progress is not None:
+                on_progress(Progress(f"sending {file.name}", file.digest, file.size, file.size))
+        request = self._complete(ask(self.config, "POST", "api/create", body), self.config)
+        return (
+            yield from work_flow(request, self.config, on_progress, what=f"the making of {name}", again="make it again")
+        )
+
+    def unload_flow(self, name: str) -> Flow[None]:
+        try:
+            yield from self.operate(UNLOAD, _named(name), "api/chat", "messages")
+        except BadRequestError as error:
+            # A model for embeddings cannot chat, and is unloaded where it can be loaded.
+            if "does not support" not in str(error):
+                raise
+            yield from self.operate(UNLOAD, _named(name), "api/embed", "input")
+
+    def _upload_flow(self, file: LocalFile) -> Flow[None]:
+        # A blob that is there already is not sent: the server would answer at once and break the connection.
+        try:
+            yield from self.operate(BLOB, file.digest)
+            return
+        except ProviderError as error:
+            if error.status != 404:
+                raise
+        content = yield Do(lambda: opened(file))
+        try:
+            request = self._complete(upload(self.config, file, content), self.config)
+            once = attrs.evolve(Policy.of(self.config), max_retries=0)  # the file has been read by then
+            yield from Exchange(request, parse_error, once).fetch(MEBIBYTE)
+        finally:
+            content.close()
+
+    def _details_of(self, model: ModelInfo) -> Flow[ModelDetails | None]:
+        """What a model says when asked alone; asked once for each version of it, and no reason to fail."""
+        key = str(model.raw.get("digest") or model.id)
+        if key not in self._shown:
+            try:
+                self._shown[key] = yield from self.show_flow(model.id)
+            except ExecutionError:
+                self._logger.debug("%s: nothing more is told about it", model.id)
+                self._shown[key] = None
+        return self._shown[key]
+
+
+def _completed(model: ModelInfo, details: ModelDetails | None) -> ModelInfo:
+    if details is None:
+        return model
+    return attrs.evolve(
+        model,
+        context_length=details.context_length,
+        capabilities=details.capabilities or model.capabilities,
+        input_modalities=details.input_modalities or model.input_modalities,
+    )
+
+
+def _named(name: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ParameterError(f"the name of a model must be a string such as 'mistral:7b', not {name!r}")
+    return name.strip()

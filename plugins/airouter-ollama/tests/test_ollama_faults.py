@@ -1,0 +1,374 @@
+"""What a server may say or do that a real one cannot be made to, and what the caller is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airouter_core.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ContextLengthError,
+    ModelNotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProviderError,
+    RateLimitedError,
+    ServerError,
+    TruncatedStreamError,
+    UnsupportedFeatureError,
+)
+from airouter_core.testing.server import Answer, ReceivedRequest
+from airouter_core.values.messages import FilePart, Message, TextPart, ToolResultPart
+from airouter_ollama import provider as provider_module
+from airouter_ollama.context import cache_bytes, fitting_context, refuses_to_truncate
+from airouter_ollama.errors import RefusedError, parse_error, prompt_and_context
+from airouter_ollama.memory import available_memory
+from airouter_ollama.progress import Progress
+from airouter_ollama.provider import OllamaProvider
+
+Stub = Callable[..., Any]
+Providers = Callable[..., OllamaProvider]
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
+TOO_LONG = json.dumps(
+    {
+        "error": {
+            "code": 400,
+            "message": "request (2421 tokens) exceeds the available context size (512 tokens), try increasing it",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 2421,
+            "n_ctx": 512,
+        }
+    }
+)
+
+
+def said(text: str, status: int = 200) -> Answer:
+    """An error as Ollama says it."""
+    return Answer.of_json({"error": text}, status=status)
+
+
+def answered(prompt_tokens: int | None = 10, answer_tokens: int = 2) -> Answer:
+    """A whole answer."""
+    body: dict[str, Any] = {
+        "model": "m",
+        "message": {"role": "assistant", "content": "Hi."},
+        "done": True,
+        "done_reason": "stop",
+        "eval_count": answer_tokens,
+    }
+    return Answer.of_json(body if prompt_tokens is None else {**body, "prompt_eval_count": prompt_tokens})
+
+
+def lines(*values: Any) -> Answer:
+    """A stream of lines."""
+    pieces = tuple(json.dumps(value).encode() + b"\n" for value in values)
+    return Answer(200, {"content-type": "application/x-ndjson"}, pieces)
+
+
+def loaded(context: int, name: str = "m:latest") -> Answer:
+    """What ``/api/ps`` says when one model is loaded."""
+    return Answer.of_json({"models": [{"name": name, "model": name, "context_length": context}]})
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error", "says"),
+    [
+        (404, "model 'x' not found", ModelNotFoundError, "airouter ollama pull x"),
+        (404, 'model "x:7b" not found, try pulling it first', ModelNotFoundError, "airouter ollama pull x:7b"),
+        (400, '"m" does not support thinking', BadRequestError, "capabilities"),
+        (400, TOO_LONG, ContextLengthError, "larger context"),
+        (400, "the input length exceeds the context length", ContextLengthError, "larger context"),
+        (500, 'option "stop" must be of type array', RefusedError, "stop"),
+        (500, "model requires more system memory (9 GiB) than is available (4 GiB)", RefusedError, "smaller model"),
+        (500, "something", ServerError, "try again"),
+        (429, "too many", RateLimitedError, "wait"),
+        (503, "server busy, please try again.  maximum pending requests exceeded", OverloadedError, "try again"),
+        (403, "ollama cloud is disabled: remote model is unavailable", PermissionDeniedError, "OLLAMA_NO_CLOUD"),
+    ],
+)  # fmt: skip
+def test_what_the_server_says(status: int, text: str, error: type[ProviderError], says: str) -> None:
+    """Ollama has no codes: its sentences give the class of the error and the next step."""
+    found = parse_error(status, {"content-type": "application/json"}, json.dumps({"error": text}).encode())
+    assert type(found) is error
+    assert says in str(found)
+    assert found.status == status
+    assert found.retryable == (status in (429, 503) or text == "something")
+
+
+def test_what_other_servers_say() -> None:
+    """No Ollama at the address, a refused host, and a server that is not signed in, each with its cure."""
+    plain = {"content-type": "text/plain; charset=utf-8"}
+    assert "check that base_url" in str(parse_error(404, plain, b"404 page not found"))
+    assert not isinstance(parse_error(404, plain, b"404 page not found"), ModelNotFoundError)
+    assert "OLLAMA_ORIGINS" in str(parse_error(403, {}, b""))
+    unsigned = parse_error(401, {}, b'{"error":"unauthorized","signin_url":"https://ollama.com/connect?key=abc"}')
+    assert isinstance(unsigned, AuthenticationError)
+    assert "ollama signin" in str(unsigned)
+    assert "key=abc" not in str(unsigned)
+    assert isinstance(parse_error(502, {}, b"<html>bad gateway"), ServerError)
+
+
+def test_the_numbers_of_an_overflow() -> None:
+    """A context error tells how long the prompt is and what fits."""
+    error = parse_error(400, {}, json.dumps({"error": TOO_LONG}).encode())
+    assert prompt_and_context(error) == (2421, 512)
+    assert prompt_and_context(parse_error(400, {}, b'{"error":"context"}')) == (None, None)
+
+
+def test_an_error_in_the_middle_of_a_stream(stub: Stub, provider_at: Providers) -> None:
+    """The error of a runner that died comes with what had arrived; status 200 does not hide it."""
+    half = {"model": "m", "message": {"role": "assistant", "content": "Half"}, "done": False}
+    died = {"error": "an error was encountered while running the model: unexpected EOF"}
+    with stub(chat=lines(half, died)) as server:
+        stream = provider_at(server.url).stream_chat("m", "Hello")
+        with pytest.raises(ServerError) as caught:
+            stream.read()
+    assert caught.value.status == 200
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Half"
+
+
+def test_calls_that_share_an_index_are_two(stub: Stub, provider_at: Providers) -> None:
+    """Each line counts its calls from 0, and some give no id: they are told apart all the same."""
+    call = {"function": {"index": 0, "name": "now", "arguments": {}}}
+    part = {"model": "m", "message": {"role": "assistant", "content": "", "tool_calls": [call]}, "done": False}
+    last = {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    with stub(chat=lines(part, part, last)) as server:
+        answer = provider_at(server.url).stream_chat("m", "Hello", tools=[{"name": "now"}]).read()
+    assert [call.id for call in answer.tool_calls] == ["call_0", "call_1"]
+    assert answer.finish_reason == "tool_calls"
+
+
+def test_another_program_at_the_address(stub: Stub, provider_at: Providers) -> None:
+    """JSON that is no answer, and a list that is none, are the server's fault and say where to look."""
+    strange = Answer.of_json({"choices": []})
+    with stub(chat=strange, tags=strange, embed=strange) as server:
+        provider = provider_at(server.url)
+        for attempt in (
+            lambda: provider.chat("m", "Hello"),
+            lambda: provider.stream_chat("m", "Hello").read(),
+            provider.list_models,
+            lambda: provider.create_embedding("Hello", "m"),
+        ):
+            with pytest.raises(ProtocolError):
+                attempt()
+
+
+def test_embeddings_that_are_too_few(stub: Stub, provider_at: Providers) -> None:
+    """One vector for two texts is no answer."""
+    with stub(embed=Answer.of_json({"embeddings": [[0.5]]})) as server:
+        with pytest.raises(ProviderError, match="2 texts were sent and 1"):
+            provider_at(server.url).create_embedding(["a", "b"], "m")
+        assert provider_at(server.url, embedding_model="m").create_embedding("a") == [0.5]
+
+
+# Pulling.
+
+
+def test_a_pull_that_fails_halfway(stub: Stub, provider_at: Providers) -> None:
+    """An error line under status 200 is an error, and so is an end without success."""
+    began = {"status": "pulling abc", "digest": "sha256:abc", "total": 100, "completed": 40}
+    seen: list[Progress] = []
+    failing = lines({"status": "pulling manifest"}, began, {"error": "max retries exceeded: EOF"})
+    with stub(pull=failing) as server, pytest.raises(ProviderError, match="max retries exceeded"):
+        provider_at(server.url).pull_model("m", seen.append)
+    assert [progress.share for progress in seen] == [None, 0.4]
+    with stub(pull=lines(began)) as server, pytest.raises(TruncatedStreamError, match=r"40%.*ollama pull m"):
+        provider_at(server.url).pull_model("m")
+    with stub(pull=lines()) as server, pytest.raises(TruncatedStreamError, match="its beginning"):
+        provider_at(server.url).pull_model("m")
+
+
+def test_a_missing_model_is_pulled_and_called(stub: Stub, provider_at: Providers) -> None:
+    """With auto_pull: the call, the pull, the call again; without it the error alone."""
+    there: list[bool] = []
+
+    def chat(request: ReceivedRequest) -> Answer:
+        return answered() if there else said("model 'm' not found", 404)
+
+    def pull(request: ReceivedRequest) -> Answer:
+        there.append(True)
+        return lines({"status": "pulling manifest"}, {"status": "success"})
+
+    with stub(chat=chat, pull=pull) as server:
+        with pytest.raises(ModelNotFoundError):
+            provider_at(server.url).chat("m", "Hello")
+        assert provider_at(server.url, auto_pull=True).chat("m", "Hello").text == "Hi."
+        assert [request.path for request in server.requests] == ["/api/chat", "/api/chat", "/api/pull", "/api/chat"]
+
+
+# Images by address.
+
+
+def test_an_image_is_fetched_without_the_key(stub: Stub, provider_at: Providers) -> None:
+    """The bytes of an image are fetched and sent; whoever has the image sees neither key nor headers."""
+
+    def picture(request: ReceivedRequest) -> Answer:
+        if request.path.endswith("/moved"):
+            return Answer(302, {"location": "/api/picture/here"}, (), "length")
+        return Answer(200, {"content-type": "image/png"}, (PICTURE,), "length")
+
+    with stub(picture=picture) as elsewhere, stub(chat=answered()) as server:
+        provider = provider_at(server.url, api_key="secret-key", custom_headers={"X-Own": "secret-header"})
+        address = f"{elsewhere.url}/api/picture/moved"
+        image = FilePart.from_url(address)
+        messages = [
+            Message.user("Look.", image),
+            Message("tool", (ToolResultPart("c", (TextPart("seen"), image)),)),
+        ]
+        provider.chat("m", messages)
+        sent = server.requests[0]
+        assert sent.headers["authorization"] == "Bearer secret-key"
+        expected = FilePart("image/png", data=PICTURE).base64
+        assert [message["images"] for message in sent.json["messages"]] == [[expected], [expected]]
+        assert provider.execute_with_vision("m", "What is it?", image_url=address) == "Hi."
+        for request in elsewhere.requests:
+            assert "secret" not in json.dumps(dict(request.headers))
+        with pytest.raises(UnsupportedFeatureError, match="fetch_images is off"):
+            provider_at(server.url, fetch_images=False).execute_with_vision("m", "What?", image_url=address)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Answer(404, {}, (b"no",), "length"), "HTTP 404"),
+        (Answer(200, {"content-type": "text/html"}, (b"<html>log in",), "length"), "what is there is"),
+        (Answer(302, {"location": "file:///etc/passwd"}, (), "length"), "no web address"),
+        (Answer(302, {"location": "/api/picture/x"}, (), "length"), "redirects more than"),
+    ],
+)
+def test_an_address_without_an_image(answer: Answer, says: str, stub: Stub, provider_at: Providers) -> None:
+    """What is no image is not sent; the error names the address and another way."""
+    with stub(picture=answer) as elsewhere, stub(chat=answered()) as server:
+        with pytest.raises(BadRequestError, match=says) as caught:
+            provider_at(server.url).execute_with_vision("m", "What?", image_url=f"{elsewhere.url}/api/picture/x?k=1")
+        assert "image_path" in str(caught.value)
+        assert "k=1" not in str(caught.value)
+        assert server.requests == []
+
+
+# Truncation, with servers that cannot be had any more.
+
+
+def version(number: str) -> Answer:
+    """What ``/api/version`` says."""
+    return Answer.of_json({"version": number})
+
+
+def test_a_cut_prompt_is_logged_too(stub: Stub, provider_at: Providers, caplog: pytest.LogCaptureFixture) -> None:
+    """Who asks for a text alone sees no response; the log tells of the loss, without a word of the prompt."""
+    with stub(chat=answered(4000), ps=loaded(4096), version=version("0.12.5")) as server:
+        provider_at(server.url).execute("m", "word and sentence " * 4000)
+    assert "probably cut" in caplog.text
+    assert "sentence" not in caplog.text
+
+
+def test_an_old_server_that_cuts_is_found_out(stub: Stub, provider_at: Providers) -> None:
+    """Before 0.12.6 truncate=false is not known: far fewer tokens read than sent, and no more would fit."""
+    old = {"chat": answered(4000), "ps": loaded(4096), "version": version("0.12.5")}
+    text = "word and sentence " * 4000
+    with stub(**old) as server:
+        answer = provider_at(server.url).chat("m", text)
+        assert any("probably cut" in warning and "4000" in warning for warning in answer.warnings)
+        with pytest.raises(ContextLengthError, match="probably cut") as caught:
+            provider_at(server.url, on_truncation="error").stream_chat("m", text).read()
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "Hi."
+        assert provider_at(server.url, on_truncation="ignore").chat("m", text).warnings == ()
+    with stub(**{**old, "chat": answered(None)}) as server:
+        assert any("does not say" in warning for warning in provider_at(server.url).chat("m", text).warnings)
+
+
+def test_a_text_of_few_tokens_is_no_cut_prompt(stub: Stub, provider_at: Providers) -> None:
+    """A newer server would have refused; where it did not, the text has fewer tokens than prose has."""
+    text = "word and sentence " * 4000
+    for replies in (
+        {"chat": answered(900), "ps": loaded(4096), "version": version("0.33.0")},
+        {"chat": answered(900), "ps": loaded(131072), "version": version("0.12.5")},
+        {"chat": answered(900), "ps": Answer.of_json({"models": []})},
+        {"chat": answered(900)},
+    ):
+        with stub(**replies) as server:
+            assert provider_at(server.url).chat("m", text).warnings == ()
+
+
+def test_a_short_call_is_one_request(stub: Stub, provider_at: Providers) -> None:
+    """Nothing is asked beside a call that cannot have been cut."""
+    with stub(chat=answered()) as server:
+        provider_at(server.url).chat("m", "Hello")
+        assert [request.path for request in server.requests] == ["/api/chat"]
+
+
+def test_a_context_that_memory_cannot_hold(stub: Stub, provider_at: Providers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """context="auto" does not choose what does not fit into memory; the error has both numbers."""
+    info = {
+        "general.architecture": "llama",
+        "llama.context_length": 131072,
+        "llama.block_count": 32,
+        "llama.attention.head_count": 32,
+        "llama.attention.head_count_kv": 8,
+        "llama.embedding_length": 4096,
+    }
+    shown = Answer.of_json({"model_info": info, "details": {}, "capabilities": ["completion"]})
+    replies = {"chat": answered(), "ps": Answer.of_json({"models": []}), "show": shown}
+    monkeypatch.setattr(provider_module, "available_memory", lambda: 2**30)
+    with stub(**replies) as server:
+        provider = provider_at(server.url, context="auto")
+        assert provider.chat("m", "Hello").provider_metadata["ollama"]["context"] == 2048
+        with pytest.raises(ContextLengthError, match=r"takes 4\.0 GiB, and 1\.0 GiB"):
+            provider.chat("m", "word and sentence " * 4000)
+
+
+def test_a_context_grows_when_the_estimate_was_too_low(stub: Stub, provider_at: Providers) -> None:
+    """A prompt that the server counts beyond the chosen context is asked again with one that fits."""
+    contexts: list[int] = []
+
+    def chat(request: ReceivedRequest) -> Answer:
+        contexts.append(request.json["options"]["num_ctx"])
+        return answered() if contexts[-1] > 2421 else said(TOO_LONG, 400)
+
+    def replies(limit: int) -> dict[str, Any]:
+        info = {"general.architecture": "llama", "llama.context_length": limit}
+        return {"chat": chat, "ps": Answer.of_json({"models": []}), "show": Answer.of_json({"model_info": info})}
+
+    with stub(**replies(8192)) as server:
+        answer = provider_at(server.url).chat("m", "Hello", parameters={"context": "auto"})
+    assert contexts == [2048, 4096]
+    assert answer.provider_metadata["ollama"]["context"] == 4096
+    assert answer.warnings == ()
+    with stub(**replies(2048)) as server, pytest.raises(ContextLengthError, match="2421 tokens"):
+        provider_at(server.url, on_truncation="error").chat("m", "Hello", parameters={"context": "auto"})
+
+
+def test_the_arithmetic_of_contexts() -> None:
+    """The smallest power of two that is enough; keys and values of 16 bits; versions compared as numbers."""
+    assert fitting_context(10, None) == 2048
+    assert fitting_context(2049, None) == 4096
+    assert fitting_context(10**6, 8192) == 8192
+    info = {"general.architecture": "x", "x.block_count": 2, "x.attention.head_count": 4, "x.embedding_length": 64}
+    assert cache_bytes(info, 100) == 2 * 100 * 2 * 4 * (16 + 16)
+    assert cache_bytes({}, 100) is None
+    assert [refuses_to_truncate(text) for text in ("0.12.5", "0.12.6", "0.33.0-rc2", "1.0.0", "", "main")] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_free_memory_is_read_where_it_is_told(tmp_path: Any) -> None:
+    """Linux tells it; elsewhere it is unknown, not zero."""
+    told = tmp_path / "meminfo"
+    told.write_text("MemTotal: 16 kB\nMemAvailable:    8 kB\n")
+    assert available_memory(str(told)) == 8192
+    assert available_memory(str(tmp_path / "none")) is None
+    told.write_text("MemTotal: 16 kB\n")
+    assert available_memory(str(told)) is None

@@ -1,0 +1,108 @@
+"""The API before chat: a text goes in, and what might follow comes out. For the few models that know no turns.
+
+Its answers are chat completions with ``text`` in place of a message, and are read as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from airouter_core.errors import UnsupportedFeatureError
+from airouter_core.parameters.resolve import place
+from airouter_core.values.events import StreamEvent
+from airouter_core.values.messages import FilePart
+from airouter_core.values.request import Request
+from airouter_core.wire.http import HttpRequest, StreamParser, json_request
+from airouter_core.wire.json import decoded_object, encoded, items, mapping
+from airouter_core.wire.sse import ServerSentEvent, SseDecoder
+
+from .config import OpenAIConfig
+from .parameters import completions_support
+from .plugin import OPENAI
+from .wire import CHAT, headers
+
+
+def prompt_of(request: Request) -> str:
+    """The text to go on with: system and user messages, parted by blank lines.
+
+    Raises:
+        UnsupportedFeatureError: the request needs turns, tools, files or a form of the answer.
+    """
+    too_much = (
+        request.tools
+        or request.response_format is not None
+        or any(message.role not in ("system", "user") for message in request.messages)
+        or any(isinstance(part, FilePart) for message in request.messages for part in message.parts)
+    )
+    if too_much:
+        raise UnsupportedFeatureError(
+            f"{OPENAI.name}: {request.model} goes on with one text; turns, tools, files and forms need a chat model"
+        )
+    return "\n\n".join(message.text for message in request.messages)
+
+
+def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpRequest:
+    body: dict[str, Any] = {"model": request.model, "prompt": prompt_of(request)}
+    place(body, request.parameters, completions_support(request, config))
+    if stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    body.update(request.provider_options)
+    return json_request(config, "POST", "completions", body, headers=headers(config))
+
+
+def _as_chat(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer, or a piece of one, with each text as a message."""
+    if "choices" not in answer:
+        return answer
+    return {**answer, "choices": [_choice(mapping(choice)) for choice in items(answer["choices"])]}
+
+
+def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
+    # The log probabilities of this API are columns, not a list of tokens.
+    columns = mapping(choice.get("logprobs"))
+    tokens = zip(items(columns.get("tokens")), items(columns.get("token_logprobs")), strict=False)
+    return {
+        "index": choice.get("index"),
+        "message": {"content": choice.get("text")},
+        "finish_reason": choice.get("finish_reason"),
+        "logprobs": {"content": [{"token": token, "logprob": likely} for token, likely in tokens]} if columns else None,
+    }
+
+
+def _parse_body(body: bytes) -> Iterable[StreamEvent]:
+    return CHAT.parse_body(encoded(_as_chat(decoded_object(body))))
+
+
+class _TextParser:
+    """Reads a stream by saying it as chat to the parser of that."""
+
+    def __init__(self) -> None:
+        self._decoder = SseDecoder()
+        self._chat: StreamParser = CHAT.open_stream()
+
+    @property
+    def done(self) -> bool:
+        return self._chat.done
+
+    def feed(self, data: bytes) -> Iterator[StreamEvent]:
+        for frame in self._decoder.feed(data):
+            yield from self._chat.feed(_said_as_chat(frame))
+
+    def close(self) -> Iterator[StreamEvent]:
+        for frame in self._decoder.close():
+            yield from self._chat.feed(_said_as_chat(frame))
+        yield from self._chat.close()
+
+
+def _said_as_chat(frame: ServerSentEvent) -> bytes:
+    done = frame.data.startswith("[DONE]")
+    return b"data: %s\n\n" % (frame.data.encode() if done else encoded(_as_chat(decoded_object(frame.data))))
+
+
+COMPLETIONS = attrs.evolve(
+    CHAT, build_request=_build, parse_body=_parse_body, open_stream=_TextParser, support=completions_support
+)

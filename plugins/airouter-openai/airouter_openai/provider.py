@@ -1,0 +1,294 @@
+"""OpenAIProvider: OpenAI's chat APIs behind one interface, and what only OpenAI has."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
+
+from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.http_provider import HttpProvider
+from airouter_core.transports.exchange import Exchange, Policy
+from airouter_core.transports.flow import Do, Flow
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.messages import media_type_of
+from airouter_core.values.request import Request
+from airouter_core.values.response import Response
+from airouter_core.wire.http import HttpRequest, Wire
+
+from .catalog import MODEL, MODELS
+from .completions import COMPLETIONS
+from .config import Api, OpenAIConfig
+from .families import family_of
+from .images import IMAGES, SUCCESSOR, ImageOrder, RetiredModelWarning, content_of, prepared_target, save, settled
+from .moderation import DEFAULT_MODEL, MODERATIONS, Judged, ModerationResult, judged_texts, moderation_input
+from .parameters import api_of
+from .tokens import count_locally
+from .wire import CHAT, EMBEDDINGS, INPUT_TOKENS, RESPONSES, RETRIEVAL
+
+WIRES: Mapping[Api, Wire] = {"responses": RESPONSES, "chat": CHAT, "completions": COMPLETIONS}
+DEFAULT_EMBEDDING_MODEL = "text-embedding-3-small"
+TEXTS_AT_ONCE = 2048
+"""Inputs that one request for embeddings may hold (API reference, "create embeddings")."""
+
+
+class OpenAIProvider(HttpProvider[OpenAIConfig]):
+    """OpenAI, or a server that speaks its API."""
+
+    wire = CHAT
+    models = MODELS
+
+    def wire_for(self, request: Request) -> Wire:
+        """The wire of the API that the configuration names, or that the model is best at."""
+        return WIRES[api_of(request, self.config)]
+
+    # Embeddings.
+
+    @overload
+    def create_embedding(  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
+        self, text_or_list: str, model: str | None = None, *, dimensions: int | None = None
+    ) -> list[float]: ...
+
+    @overload
+    def create_embedding(
+        self, text_or_list: Sequence[str], model: str | None = None, *, dimensions: int | None = None
+    ) -> list[list[float]]: ...
+
+    def create_embedding(
+        self, text_or_list: str | Sequence[str], model: str | None = None, *, dimensions: int | None = None
+    ) -> list[float] | list[list[float]]:
+        """A vector for a text, or a list of vectors for a list of texts, in its order.
+
+        Args:
+            model: ``text-embedding-3-small`` at OpenAI unless given; a compatible server takes its own.
+            dimensions: numbers in a vector, where the model can make it shorter (``text-embedding-3-*``).
+
+        Raises:
+            ParameterError: a text is empty, or there is none.
+            ExecutionError: the call failed.
+        """
+        texts = self._texts(text_or_list)
+        vectors = self.run(self.embeddings_flow(texts, model, dimensions))
+        return vectors[0] if isinstance(text_or_list, str) else vectors
+
+    async def acreate_embedding(
+        self, text_or_list: str | Sequence[str], model: str | None = None, *, dimensions: int | None = None
+    ) -> list[float] | list[list[float]]:
+        """:meth:`create_embedding`, awaited."""
+        texts = self._texts(text_or_list)
+        vectors = await self.arun(self.embeddings_flow(texts, model, dimensions))
+        return vectors[0] if isinstance(text_or_list, str) else vectors
+
+    def embeddings_flow(
+        self, texts: Sequence[str], model: str | None, dimensions: int | None = None
+    ) -> Flow[list[list[float]]]:
+        more: dict[str, Any] = {}
+        if self.config.is_vendor:
+            model = model or DEFAULT_EMBEDDING_MODEL
+            # A quarter of the bytes; not all compatible servers can.
+            more["encoding_format"] = "base64"
+        if dimensions is not None:
+            more["dimensions"] = dimensions
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            some = texts[start : start + TEXTS_AT_ONCE]
+            made = yield from self.operate(EMBEDDINGS, some, model, more)
+            if len(made) != len(some):
+                raise ProtocolError(f"the provider sent {len(made)} embeddings for {len(some)} texts")
+            vectors += made
+        return vectors
+
+    # Answers that were left with OpenAI.
+
+    def get_response(self, response_id: str) -> Response:
+        """An answer that OpenAI keeps: one made in the background, or stored (``store`` in the configuration).
+
+        While it is still being made, its ``raw_finish_reason`` is ``"queued"`` or ``"in_progress"``.
+
+        Raises:
+            ModelNotFoundError: there is none of this id (any longer).
+            ExecutionError: the call failed, or the answer did.
+        """
+        return self.run(self.response_flow(response_id))
+
+    async def aget_response(self, response_id: str) -> Response:
+        """:meth:`get_response`, awaited."""
+        return await self.arun(self.response_flow(response_id))
+
+    def response_flow(self, response_id: str) -> Flow[Response]:
+        """The flow of :meth:`get_response`."""
+        return self.operate(RETRIEVAL, response_id)
+
+    # Models and tokens.
+
+    def get_model(self, model: str) -> ModelInfo:
+        """What is known of one model.
+
+        Raises:
+            ModelNotFoundError: there is none of this name.
+        """
+        return self.run(self.model_flow(model))
+
+    async def aget_model(self, model: str) -> ModelInfo:
+        """:meth:`get_model`, awaited."""
+        return await self.arun(self.model_flow(model))
+
+    def model_flow(self, model: str) -> Flow[ModelInfo]:
+        """The flow of :meth:`get_model`."""
+        found = yield from self.operate(MODEL, model)
+        if not found:
+            raise ProtocolError(f"the provider described no model when asked for {model!r}")
+        return found[0]
+
+    def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+        """Count tokens: by OpenAI's endpoint for models of the Responses API, else by tiktoken, else by an estimate.
+
+        The endpoint counts the text as a message, so that a handful of tokens for the turn itself is included.
+        """
+        asked = self.config.api == "responses" or (self.config.api == "auto" and self.config.is_vendor)
+        if model is not None and asked and (self.config.api == "responses" or family_of(model).api == "responses"):
+            return (yield from self.operate(INPUT_TOKENS, text, model))
+        counted: int = yield Do(lambda: count_locally(text, model))
+        return counted
+
+    # Images.
+
+    def create_image(
+        self,
+        prompt: str,
+        model: str = SUCCESSOR,
+        size: str | None = None,
+        *,
+        n: int | None = None,
+        quality: str | None = None,
+        background: str | None = None,
+        output_format: str | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Make images.
+
+        Args:
+            model: a retired one (``dall-e-3``…) stands for its successor, with a warning.
+            size: such as ``"1024x1024"``; the model's choice unless given.
+            n: how many, 1 to 10.
+            quality: ``"low"``, ``"medium"``, ``"high"``, ``"auto"``; more on newer models.
+            background: ``"transparent"``, ``"opaque"`` or ``"auto"``.
+            output_format: ``"png"``, ``"jpeg"`` or ``"webp"``.
+            save_to: a file, or a folder that gets ``image-1.png`` and so on; missing folders are made.
+            options: further fields of the API, as they are.
+
+        Returns:
+            An address of each image: a ``data:`` URL with its content, or a web address where the server gives one.
+
+        Raises:
+            ConfigurationError: the call is wrong, or ``save_to`` cannot be written.
+            ContentFilteredError: the prompt or the image is not allowed.
+            ExecutionError: the call failed.
+        """
+        order = _order(prompt, model, size, n, quality, background, output_format, options)
+        return self.run(self.images_flow(order, save_to))
+
+    async def acreate_image(
+        self,
+        prompt: str,
+        model: str = SUCCESSOR,
+        size: str | None = None,
+        *,
+        n: int | None = None,
+        quality: str | None = None,
+        background: str | None = None,
+        output_format: str | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """:meth:`create_image`, awaited."""
+        order = _order(prompt, model, size, n, quality, background, output_format, options)
+        return await self.arun(self.images_flow(order, save_to))
+
+    def images_flow(self, order: ImageOrder, save_to: str | os.PathLike[str] | None = None) -> Flow[list[str]]:
+        """The flow of :meth:`create_image`, of an order that is settled."""
+        target: str | None = None
+        if save_to is not None:
+            target = yield Do(lambda: prepared_target(save_to))
+        addresses = yield from self.operate(IMAGES, order)
+        if target is not None:
+            contents = []
+            for address in addresses:
+                contents.append((yield from self._content(address)))
+            yield Do(lambda: save(target, contents))
+        return addresses
+
+    def _content(self, address: str) -> Flow[tuple[str, bytes]]:
+        if address.startswith("data:"):
+            return content_of(address)
+        # The address is of another host: neither the key nor the configured headers go there.
+        exchange = Exchange(HttpRequest("GET", address), self.wire.parse_error, Policy.of(self.config))
+        response, data = yield from exchange.fetch(IMAGES.max_bytes)
+        said = response.headers.get("content-type", "").partition(";")[0]
+        return (said if said.startswith("image/") else media_type_of(data)), data
+
+    # Moderation.
+
+    def moderate_content(self, content: Judged | Sequence[Judged], model: str = DEFAULT_MODEL) -> ModerationResult:
+        """Have a content judged: a text, an image (:class:`FilePart`), or a list of both that belong together.
+
+        Raises:
+            ParameterError: the content is empty or of another kind.
+            ExecutionError: the call failed.
+        """
+        return self.run(self.moderation_flow(moderation_input(content), model))[0]
+
+    def moderate_contents(self, texts: Sequence[str], model: str = DEFAULT_MODEL) -> list[ModerationResult]:
+        """Have several texts judged, each for itself, with one request.
+
+        Raises:
+            ParameterError: there is none, or one is empty.
+            ExecutionError: the call failed.
+        """
+        return self.run(self.moderation_flow(judged_texts(texts), model))
+
+    async def amoderate_content(
+        self, content: Judged | Sequence[Judged], model: str = DEFAULT_MODEL
+    ) -> ModerationResult:
+        """:meth:`moderate_content`, awaited."""
+        return (await self.arun(self.moderation_flow(moderation_input(content), model)))[0]
+
+    async def amoderate_contents(self, texts: Sequence[str], model: str = DEFAULT_MODEL) -> list[ModerationResult]:
+        """:meth:`moderate_contents`, awaited."""
+        return await self.arun(self.moderation_flow(judged_texts(texts), model))
+
+    def moderation_flow(self, judged: str | Sequence[Any], model: str) -> Flow[list[ModerationResult]]:
+        """The flow of :meth:`moderate_content` and :meth:`moderate_contents`."""
+        return self.operate(MODERATIONS, judged, model)
+
+
+def _order(
+    prompt: str,
+    model: str,
+    size: str | None,
+    n: int | None,
+    quality: str | None,
+    background: str | None,
+    output_format: str | None,
+    options: Mapping[str, Any] | None,
+) -> ImageOrder:
+    """The order as it can be filled, with a warning at the user's line where that is not as asked."""
+    if not isinstance(prompt, str) or not prompt:
+        raise ParameterError("create_image needs a prompt")
+    order, note = settled(
+        ImageOrder(
+            prompt=prompt,
+            model=model,
+            size=size,
+            count=n,
+            quality=quality,
+            background=background,
+            output_format=output_format,
+            options=options or {},
+        )
+    )
+    if note is not None:
+        warnings.warn(note, RetiredModelWarning, stacklevel=3)
+    return order

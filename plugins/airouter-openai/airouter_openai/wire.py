@@ -1,0 +1,133 @@
+"""OpenAI's two chat APIs as wires, and its other endpoints but images and moderation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from airouter_core.dialects.chat_completions.dialect import ChatDialect
+from airouter_core.dialects.chat_completions.endpoints import embeddings_operation
+from airouter_core.errors import ProtocolError, UnsupportedFeatureError
+from airouter_core.values.events import StreamEvent
+from airouter_core.values.messages import FilePart
+from airouter_core.values.request import Request
+from airouter_core.values.response import Response, fold
+from airouter_core.values.usage import count
+from airouter_core.wire.http import HttpRequest, Operation, Wire, bearer, json_request
+from airouter_core.wire.json import decoded_object
+from airouter_core.wire.sse import ServerSentEvent, SseDecoder
+from airouter_core.wire.streams import FramedParser
+
+from .config import OpenAIConfig
+from .errors import ERRORS
+from .families import family_of
+from .parameters import chat_support, responses_support
+from .plugin import OPENAI
+from .reader import ResponseReader
+from .request import overlaid, responses_body
+
+
+def headers(config: OpenAIConfig) -> dict[str, str]:
+    """The key, and who is charged."""
+    named = {"OpenAI-Organization": config.organization, "OpenAI-Project": config.project}
+    return {**bearer(config), **{name: value for name, value in named.items() if value}}
+
+
+# Chat completions.
+
+
+def _system_role(model: str) -> str:
+    return "developer" if family_of(model).reasons else "system"
+
+
+def _adapt(body: dict[str, Any], request: Request, config: OpenAIConfig) -> dict[str, Any]:
+    if body.get("top_logprobs") is not None and "logprobs" not in body:
+        body["logprobs"] = True
+    if config.store and "store" not in body:
+        body["store"] = True
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, FilePart) and part.url is not None and not part.is_image:
+                raise UnsupportedFeatureError(
+                    f"{OPENAI.name}: chat completions fetches images only; give {part.url!r} as a file that was read "
+                    '(FilePart.from_path), or set api="responses"'
+                )
+    return body
+
+
+DIALECT = ChatDialect(
+    provider=OPENAI.name,
+    errors=ERRORS,
+    headers=headers,
+    system_role=_system_role,
+    adapt=_adapt,
+    support=chat_support,
+)
+CHAT = DIALECT.wire()
+
+
+# Responses.
+
+
+def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpRequest:
+    body = responses_body(
+        request,
+        responses_support(request, config),
+        reasons=family_of(request.model).reasons,
+        store=config.store,
+        summary=config.reasoning_summary,
+    )
+    if stream:
+        body["stream"] = True
+    body = overlaid(body, request.provider_options)
+    return json_request(config, "POST", "responses", body, headers=headers(config))
+
+
+def _parse_body(body: bytes) -> Iterable[StreamEvent]:
+    return ResponseReader().read_answer(decoded_object(body))
+
+
+def _open_stream() -> FramedParser[ServerSentEvent]:
+    return FramedParser(SseDecoder(), ResponseReader())
+
+
+RESPONSES = Wire(
+    build_request=_build,
+    parse_body=_parse_body,
+    open_stream=_open_stream,
+    parse_error=CHAT.parse_error,
+    support=responses_support,
+)
+
+
+# Other endpoints.
+
+
+def _build_retrieval(config: OpenAIConfig, response_id: str) -> HttpRequest:
+    return json_request(config, "GET", f"responses/{quote(response_id, safe='')}", headers=headers(config))
+
+
+def _parse_retrieval(body: bytes) -> Response:
+    return fold(_parse_body(body), provider=OPENAI.name)
+
+
+RETRIEVAL = Operation(build=_build_retrieval, parse=_parse_retrieval)
+
+EMBEDDINGS = embeddings_operation(headers=headers)
+
+
+def _build_count(config: OpenAIConfig, text: str, model: str) -> HttpRequest:
+    return json_request(
+        config, "POST", "responses/input_tokens", {"model": model, "input": text}, headers=headers(config)
+    )
+
+
+def _parse_count(body: bytes) -> int:
+    tokens = count(decoded_object(body).get("input_tokens"))
+    if tokens is None:
+        raise ProtocolError("the provider counted tokens and sent no number")
+    return tokens
+
+
+INPUT_TOKENS = Operation(build=_build_count, parse=_parse_count)

@@ -1,0 +1,38 @@
+"""The shipped kit, over both of OpenAI's chat APIs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from airouter_core.testing.conformance import ProviderConformance
+from airouter_core.testing.recordings import Recording
+from airouter_openai.plugin import OPENAI
+
+RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
+
+
+class TestOverChatCompletions(ProviderConformance):
+    """As with any compatible server, and with OpenAI's older models."""
+
+    info = OPENAI
+    recordings = RECORDINGS
+    kinds = ("openai-chat",)
+
+
+class TestOverResponses(ProviderConformance):
+    """As with OpenAI's newer models."""
+
+    info = OPENAI
+    config: ClassVar[Mapping[str, Any]] = {"api": "responses"}
+    recordings = RECORDINGS
+    kinds = ("openai-responses",)
+    lacking: ClassVar[Mapping[str, str]] = {"audio_input": "the Responses API takes no sound"}
+
+    def body_of(self, recording: Recording) -> bytes | None:
+        """The last event of a stream holds the whole answer."""
+        events = [line[5:] for line in recording.body.split(b"\n") if line.startswith(b"data:")]
+        last = json.loads(events[-1]) if events and b"{" in events[-1] else {}
+        return json.dumps(last["response"]).encode() if "response" in last else None

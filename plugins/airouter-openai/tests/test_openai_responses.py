@@ -1,0 +1,428 @@
+"""What is particular to the Responses API: its events, its ends, its errors, and what goes back with a conversation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airouter_core.errors import (
+    ContextLengthError,
+    ProtocolError,
+    ProviderError,
+    QuotaExceededError,
+    ServerError,
+    TruncatedStreamError,
+    UnsupportedFeatureError,
+)
+from airouter_core.values.messages import (
+    FilePart,
+    Message,
+    ProviderPart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from airouter_core.values.response import Response, fold
+from airouter_openai.request import input_items
+from airouter_openai.wire import RESPONSES
+
+
+def read(*events: Any) -> Response:
+    """Fold a stream of these events."""
+    parser = RESPONSES.open_stream()
+
+    def everything() -> Any:
+        for event in events:
+            data = event if isinstance(event, str) else json.dumps(event)
+            yield from parser.feed(f"data: {data}\n\n".encode())
+        yield from parser.close()
+
+    return fold(everything())
+
+
+def body(*output: Any, **fields: Any) -> Response:
+    answer = {"id": "resp_1", "object": "response", "model": "m", "status": "completed", "output": list(output)}
+    return fold(RESPONSES.parse_body(json.dumps({**answer, **fields}).encode()))
+
+
+def message(*content: Any, **fields: Any) -> dict[str, Any]:
+    return {"type": "message", "id": "msg_1", "role": "assistant", "content": list(content), **fields}
+
+
+def said(text: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], **fields}
+
+
+def delta(kind: str, text: str, **fields: Any) -> dict[str, Any]:
+    return {"type": f"response.{kind}.delta", "delta": text, **fields}
+
+
+def ended(*output: Any, kind: str = "completed", **fields: Any) -> dict[str, Any]:
+    return {"type": f"response.{kind}", "response": {"id": "resp_1", "status": kind, "output": list(output), **fields}}
+
+
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": '{"city":"Paris"}'}
+THOUGHT = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [{"type": "summary_text", "text": "One"}, {"type": "summary_text", "text": "Two"}],
+    "encrypted_content": "secret",
+}
+
+
+def test_a_body_and_a_stream_make_the_same_response() -> None:
+    """Pieces, items and the whole answer at the end are one answer, said once."""
+    text = said("Hello there", annotations=[{"type": "url_citation", "url": "https://example.com"}])
+    output = [THOUGHT, message(text, phase="final_answer"), CALL]
+    streamed = read(
+        {"type": "response.created", "response": {"id": "resp_1", "model": "m", "status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "id": "rs_1"}},
+        delta("reasoning_summary_text", "O", output_index=0, summary_index=0),
+        delta("reasoning_summary_text", "ne", output_index=0, summary_index=0),
+        delta("reasoning_summary_text", "Two", output_index=0, summary_index=1),
+        {"type": "response.output_item.done", "output_index": 0, "item": THOUGHT},
+        {
+            "type": "response.output_item.added",
+            "output_index": 1,
+            "item": {"type": "message", "id": "msg_1", "phase": "final_answer", "content": []},
+        },
+        delta("output_text", "Hello ", output_index=1, content_index=0),
+        delta("output_text", "there", output_index=1, content_index=0),
+        {"type": "response.content_part.done", "output_index": 1, "content_index": 0, "part": text},
+        {"type": "response.output_item.done", "output_index": 1, "item": output[1]},
+        {"type": "response.output_item.added", "output_index": 2, "item": {**CALL, "arguments": ""}},
+        delta("function_call_arguments", '{"city":', output_index=2, item_id="fc_1"),
+        delta("function_call_arguments", '"Paris"}', output_index=2, item_id="fc_1"),
+        {"type": "response.output_item.done", "output_index": 2, "item": CALL},
+        ended(*output, model="m"),
+    )
+    assert streamed == body(*output)
+    assert streamed.reasoning == "One\nTwo"
+    assert streamed.text == "Hello there"
+    assert streamed.tool_calls[0].arguments == {"city": "Paris"}
+    assert streamed.finish_reason == "tool_calls"
+    assert streamed.provider_metadata["openai"]["annotations"][0]["url"] == "https://example.com"
+
+
+def test_what_a_stream_left_out_is_taken_from_its_end() -> None:
+    """A server that sends only some pieces, or none, still gives the whole answer."""
+    output = [message(said("Hello there")), CALL]
+    assert read(ended(*output)).text == "Hello there"
+    partly = read(delta("output_text", "Hello", output_index=0, content_index=0), ended(*output))
+    assert partly.text == "Hello there"
+    assert partly.tool_calls[0].arguments_json == CALL["arguments"]
+
+
+def test_items_are_told_apart_by_id_where_they_have_no_number() -> None:
+    """As llama.cpp's server streams them."""
+    response = read(
+        {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}},
+        {"type": "response.output_item.added", "item": {"type": "message", "id": "msg_1", "content": []}},
+        delta("output_text", "Hi", item_id="msg_1"),
+        {"type": "response.content_part.done", "item_id": "msg_1", "part": said("Hi")},
+        {"type": "response.output_item.done", "item": message(said("Hi"))},
+        {"type": "response.output_item.added", "item": {**CALL, "arguments": ""}},
+        delta("function_call_arguments", CALL["arguments"], item_id="fc_1"),
+        {"type": "response.output_item.done", "item": CALL},
+        ended(message(said("Hi")), CALL, model="toy"),
+    )
+    assert (response.text, len(response.tool_calls), response.model) == ("Hi", 1, "toy")
+
+
+def test_parallel_calls_may_interleave() -> None:
+    """Fragments belong to the item that they name."""
+    other = {**CALL, "id": "fc_2", "call_id": "call_2", "arguments": "{}"}
+    response = read(
+        {"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}},
+        {"type": "response.output_item.added", "output_index": 1, "item": {**other, "arguments": ""}},
+        delta("function_call_arguments", '{"city":', output_index=0),
+        delta("function_call_arguments", "{}", output_index=1),
+        delta("function_call_arguments", '"Paris"}', output_index=0),
+        ended(CALL, other),
+    )
+    assert [call.arguments_json for call in response.tool_calls] == [CALL["arguments"], "{}"]
+    assert [call.id for call in response.tool_calls] == ["call_1", "call_2"]
+
+
+def test_a_refusal_is_no_text() -> None:
+    """It has a field of its own, in a stream and in a body."""
+    refused = message({"type": "refusal", "refusal": "I cannot."})
+    for response in body(refused), read(delta("refusal", "I can", output_index=0), ended(refused)):
+        assert (response.refusal, response.text, response.finish_reason) == ("I cannot.", "", "stop")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "finish"),
+    [
+        ("completed", None, "stop"),
+        ("incomplete", "max_output_tokens", "length"),
+        ("incomplete", "content_filter", "content_filter"),
+        ("incomplete", "steered", "other"),
+        ("cancelled", None, "other"),
+        ("something_new", None, "other"),
+    ],
+)
+def test_each_end_has_its_reason(status: str, reason: str | None, finish: str) -> None:
+    """The status is the raw reason; why it is incomplete stands in the metadata."""
+    details = {"reason": reason} if reason else None
+    response = body(message(said("Hi")), status=status, incomplete_details=details)
+    assert (response.finish_reason, response.raw_finish_reason) == (finish, status)
+    if reason:
+        assert response.provider_metadata["openai"]["incomplete_details"] == {"reason": reason}
+
+
+def test_an_answer_made_in_the_background_says_so() -> None:
+    """There is no text yet, and a warning tells why."""
+    response = body(status="queued")
+    assert (response.text, response.finish_reason, response.id) == ("", "other", "resp_1")
+    assert "background" in response.warnings[0]
+
+
+def test_usage_counts_cache_and_reasoning_inside() -> None:
+    """Input holds what was cached, output what was thought; what is not said is None."""
+    usage = {
+        "input_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 80},
+        "output_tokens": 50,
+        "output_tokens_details": {"reasoning_tokens": 40},
+    }
+    found = body(usage=usage).usage
+    assert (found.input_tokens, found.cache_read_tokens, found.cache_write_tokens) == (100, 80, None)
+    assert (found.output_tokens, found.reasoning_tokens, found.raw) == (50, 40, usage)
+    assert body().usage.input_tokens is None
+
+
+def test_a_stream_that_stops_early_is_an_error() -> None:
+    """Without its last event it is truncated, whatever says that it is done; the text is kept."""
+    for events in ((), ("[DONE]",)):
+        with pytest.raises(TruncatedStreamError) as caught:
+            read(delta("output_text", "Hel", output_index=0), *events)
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "Hel"
+
+
+def test_nothing_is_read_after_the_end() -> None:
+    """The last event ends it, and neither unknown events nor keep-alives disturb it."""
+    response = read(
+        {"type": "keepalive"},
+        {"type": "response.brand_new", "output_index": 5},
+        ended(message(said("Hi"))),
+        delta("output_text", "more", output_index=0),
+        "[DONE]",
+    )
+    assert response.text == "Hi"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error", "code": "insufficient_quota", "message": "No money", "param": None},
+        {"type": "error", "error": {"type": "insufficient_quota", "code": "insufficient_quota", "message": "No money"}},
+        ended(kind="failed", error={"code": "insufficient_quota", "message": "No money"}),
+    ],
+)
+def test_an_error_inside_a_stream_is_raised_with_what_had_come(event: Any) -> None:
+    """Flat, nested, or as a failed response: the code decides, and money that ran out is not tried again."""
+    with pytest.raises(QuotaExceededError, match="No money") as caught:
+        read(delta("output_text", "Hel", output_index=0), event)
+    assert caught.value.retryable is False
+    assert caught.value.status == 200
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Hel"
+
+
+def test_a_body_may_fail_with_status_200() -> None:
+    """The error is the response's; one without words is an error all the same."""
+    with pytest.raises(ServerError, match="It broke"):
+        body(status="failed", error={"code": "server_error", "message": "It broke"})
+    with pytest.raises(ProviderError):
+        body(status="failed", error=None)
+
+
+@pytest.mark.parametrize(("content", "hint"), [(b"{}", "without output"), (b'{"choices":[]}', "set api to chat")])
+def test_a_body_that_is_no_response_is_an_error(content: bytes, hint: str) -> None:
+    """Never an empty answer."""
+    with pytest.raises(ProtocolError, match=hint):
+        fold(RESPONSES.parse_body(content))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind", "retryable"),
+    [
+        (400, {"message": "too long", "code": "context_length_exceeded"}, "ContextLengthError", False),
+        (400, {"message": "This model's maximum context length is 2048 tokens."}, "ContextLengthError", False),
+        (
+            429,
+            {"message": "m", "type": "insufficient_quota", "code": "credit_balance_exhausted"},
+            "QuotaExceededError",
+            False,
+        ),
+        (429, {"message": "m", "code": "organization_spend_limit_exceeded"}, "QuotaExceededError", False),
+        (429, {"message": "m", "type": "requests", "code": "rate_limit_exceeded"}, "RateLimitedError", True),
+        (429, {"message": "Request too large for m", "code": "rate_limit_exceeded"}, "RateLimitedError", False),
+        (429, {"message": "m", "type": "rate_limit_error", "code": "slow_down"}, "OverloadedError", True),
+        (503, {"message": "m", "type": "service_unavailable_error"}, "OverloadedError", True),
+        (500, {"message": "m", "type": "server_error"}, "ServerError", True),
+        (401, {"message": "m", "type": "invalid_request_error"}, "AuthenticationError", False),
+        (403, {"message": "m", "code": "unsupported_country_region_territory"}, "PermissionDeniedError", False),
+        (404, {"message": "m", "code": "model_not_found"}, "ModelNotFoundError", False),
+        (400, {"message": "m", "code": "moderation_blocked"}, "ContentFilteredError", False),
+        (409, {"message": "m"}, "ServerError", True),
+        (422, {"message": "m"}, "BadRequestError", False),
+    ],
+)
+def test_codes_decide_before_the_status(status: int, error: Any, kind: str, retryable: bool) -> None:
+    """What a failure is, and whether it is tried again, is said by its code where it has one."""
+    found = RESPONSES.parse_error(status, {}, json.dumps({"error": error}).encode())
+    assert (type(found).__name__, found.retryable, found.status) == (kind, retryable, status)
+
+
+def test_an_overflow_is_one_whatever_the_code() -> None:
+    """A failed response has only its words."""
+    with pytest.raises(ContextLengthError):
+        body(status="failed", error={"code": "x", "message": "Your input exceeds the context window of this model."})
+
+
+def test_a_conversation_goes_back_as_it_was_said() -> None:
+    """Reasoning with its encrypted content, message and call with their ids, the phase, and items unknown to us."""
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
+    thought = {**THOUGHT, "content": None}
+    response = body(thought, search, message(said("I look."), phase="commentary"), {**CALL, "status": "completed"})
+    assert input_items([response.message], True, stored=False) == [
+        THOUGHT,
+        search,
+        {
+            "type": "message",
+            "id": "msg_1",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "I look.", "annotations": []}],
+            "phase": "commentary",
+        },
+        {**CALL, "status": "completed"},
+    ]
+
+
+def test_hidden_reasoning_is_kept_for_the_next_turn() -> None:
+    """A thought that shows no text is a part all the same; without its content, and nothing stored, it is not sent."""
+    hidden = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "secret"}
+    response = body(hidden, message(said("Hi")))
+    assert isinstance(response.message.parts[0], ReasoningPart)
+    assert input_items([response.message], True, stored=False)[0] == hidden
+    bare = body({"type": "reasoning", "id": "rs_1", "summary": []}, message(said("Hi")))
+    assert [item["type"] for item in input_items([bare.message], True, stored=False)] == ["message"]
+    assert [item["type"] for item in input_items([bare.message], True, stored=True)] == ["reasoning", "message"]
+
+
+def test_custom_tools_answer_in_kind() -> None:
+    """Their input is text, and so is their result's item."""
+    custom = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_9", "name": "sql", "input": "SELECT 1"}
+    streamed = read(
+        {"type": "response.output_item.added", "output_index": 0, "item": {**custom, "input": ""}},
+        delta("custom_tool_call_input", "SELECT", output_index=0),
+        ended(custom),
+    )
+    assert streamed.tool_calls[0].arguments_json == "SELECT 1"
+    history = [streamed.message, Message.tool("call_9", "1")]
+    assert input_items(history, True, stored=False) == [
+        custom,
+        {"type": "custom_tool_call_output", "call_id": "call_9", "output": "1"},
+    ]
+
+
+def test_a_made_image_is_a_file_and_goes_back_as_it_came() -> None:
+    """Its bytes are a part of the answer."""
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "iVBORw0KGgo="}
+    response = body(item)
+    image = response.message.parts[0]
+    assert isinstance(image, FilePart)
+    assert image.media_type == "image/png"
+    assert input_items([response.message], True, stored=False) == [item]
+
+
+def test_parts_from_elsewhere_are_sent_plainly() -> None:
+    """Texts and refusals as one message, calls without ids; other providers' thoughts and items stay with them."""
+    history = [
+        Message.system("Be brief."),
+        Message(
+            "assistant",
+            (
+                ReasoningPart("hm", {"claude": {"signature": "s"}}),
+                TextPart("I "),
+                TextPart("look.", {"claude": {}}),
+                RefusalPart(" No."),
+                ProviderPart("claude", {"type": "server_tool_use"}),
+                ToolCallPart("call_1", "weather", ""),
+            ),
+        ),
+        Message("tool", (ToolResultPart("call_1", (TextPart("See"), FilePart("image/png", data=b"x"))),)),
+    ]
+    assert input_items(history, False, stored=False) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "assistant", "content": "I look. No."},
+        {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
+        {
+            "type": "function_call_output",
+            "call_id": "call_1",
+            "output": [
+                {"type": "input_text", "text": "See"},
+                {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,eA=="},
+            ],
+        },
+    ]
+
+
+def test_files_are_sent_by_content_by_address_or_by_id() -> None:
+    """Documents and images, each in the three ways that there are."""
+    own = {"openai": {"file_id": "file-1"}}
+    parts = (
+        FilePart("application/pdf", data=b"%PDF-", name="a.pdf"),
+        FilePart("application/pdf", url="https://example.com/a.pdf"),
+        FilePart("application/pdf", provider_metadata=own),
+        FilePart("image/png", provider_metadata=own),
+    )
+    assert input_items([Message("user", parts)], True, stored=False)[0]["content"] == [
+        {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
+        {"type": "input_file", "file_url": "https://example.com/a.pdf"},
+        {"type": "input_file", "file_id": "file-1"},
+        {"type": "input_image", "detail": "auto", "file_id": "file-1"},
+    ]
+
+
+def test_what_the_api_cannot_take_is_refused_before_it_is_sent() -> None:
+    """Sound, and files that the model is said to have sent."""
+    with pytest.raises(UnsupportedFeatureError, match="gpt-audio"):
+        input_items([Message.user(FilePart("audio/wav", data=b"x"))], True, stored=False)
+    with pytest.raises(UnsupportedFeatureError, match="user message"):
+        input_items([Message("assistant", (FilePart("image/png", data=b"x"),))], True, stored=False)
+
+
+def test_open_models_show_their_thoughts() -> None:
+    """Their reasoning is content, not a summary; a stream and a body tell it alike."""
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm"}]}
+    streamed = read(
+        {"type": "response.output_item.added", "output_index": 0, "item": {**thought, "content": []}},
+        delta("reasoning_text", "H", output_index=0, content_index=0),
+        delta("reasoning_text", "m", output_index=0, content_index=0),
+        ended(thought),
+    )
+    assert streamed.message == body(thought).message
+    assert streamed.reasoning == "Hm"
+
+
+@pytest.mark.parametrize("item", [{"id": "x"}, {"type": "image_generation_call", "id": "ig_1", "result": "@@@"}])
+def test_an_item_that_makes_no_sense_is_an_error_of_the_providers(item: Any) -> None:
+    """Not an error of the caller's, and not nothing."""
+    with pytest.raises(ProtocolError):
+        body(item)
+
+
+def test_log_probabilities_are_metadata() -> None:
+    """Those of all texts, in their order."""
+    tokens = [{"token": "Hi", "logprob": -0.1, "top_logprobs": []}]
+    response = body(message(said("Hi", logprobs=tokens)))
+    assert response.provider_metadata["openai"]["logprobs"] == tokens
