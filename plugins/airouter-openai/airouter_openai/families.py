@@ -14,6 +14,7 @@ completions, and no parameter is withheld.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -96,6 +97,16 @@ FAMILIES: tuple[Family, ...] = (
         takes_verbosity=False,
     ),
 )
+
+RETIRED: Mapping[str, str] = {
+    "gpt-3.5-turbo": "gpt-5.4-mini",
+    "gpt-4": "gpt-5.5",
+    "gpt-4-turbo": "gpt-5.5",
+    "o1": "gpt-5.5",
+    "o3-mini": "gpt-5.4-mini",
+    "o4-mini": "gpt-5.4-mini",
+}
+"""Models shut down on 2026-10-23 (deprecations page, seen 2026-11), and the smallest current step up in kind and price."""
 
 UNKNOWN = Family(names=_names(r""), api="chat", known=False, reasons=False, sampling="always")
 

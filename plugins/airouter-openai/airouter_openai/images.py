@@ -41,10 +41,6 @@ SIZES: Mapping[str, str] = {
 DROPPED = ("style", "response_format")
 
 
-class RetiredModelWarning(UserWarning):
-    """A model that is no more was asked for, and its successor was taken."""
-
-
 @attrs.frozen(kw_only=True)
 class ImageOrder:
     """Which images to make.

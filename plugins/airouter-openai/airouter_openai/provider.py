@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
-from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.errors import ParameterError, ProtocolError, RetiredModelWarning
 from airouter_core.http_provider import HttpProvider
 from airouter_core.transports.exchange import Exchange, Policy
 from airouter_core.transports.flow import Do, Flow
@@ -20,8 +20,8 @@ from airouter_core.wire.http import HttpRequest, Wire
 from .catalog import MODEL, MODELS
 from .completions import COMPLETIONS
 from .config import Api, OpenAIConfig
-from .families import family_of
-from .images import IMAGES, SUCCESSOR, ImageOrder, RetiredModelWarning, content_of, prepared_target, save, settled
+from .families import RETIRED, family_of
+from .images import IMAGES, SUCCESSOR, ImageOrder, content_of, prepared_target, save, settled
 from .moderation import DEFAULT_MODEL, MODERATIONS, Judged, ModerationResult, judged_texts, moderation_input
 from .parameters import api_of
 from .tokens import count_locally
@@ -42,6 +42,10 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
     def wire_for(self, request: Request) -> Wire:
         """The wire of the API that the configuration names, or that the model is best at."""
         return WIRES[api_of(request, self.config)]
+
+    def successor_of(self, model: str) -> str | None:
+        """What to ask in place of a model that OpenAI has shut down; other servers may still have one of its name."""
+        return RETIRED.get(model) if self.config.is_vendor else None
 
     # Embeddings.
 

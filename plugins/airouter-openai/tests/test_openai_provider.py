@@ -19,12 +19,13 @@ from airouter_core.errors import (
     ParameterError,
     ProtocolError,
     QuotaExceededError,
+    RetiredModelWarning,
     UnsupportedFeatureError,
 )
 from airouter_core.testing.server import Answer, LoopbackServer
 from airouter_core.tokens import estimate_tokens
 from airouter_core.values.messages import FilePart, Message
-from airouter_openai.images import RetiredModelWarning, content_of
+from airouter_openai.images import content_of
 from airouter_openai.provider import OpenAIProvider
 
 KEY = "sk-test-0123456789"
@@ -403,3 +404,11 @@ def test_the_class_is_what_the_declaration_names() -> None:
     """Creating imports it."""
     with create_provider("openai", {"api_key": KEY}) as provider:
         assert isinstance(provider, OpenAIProvider)
+
+
+@pytest.mark.parametrize(("model", "successor"), [("gpt-4", "gpt-5.5"), ("gpt-4-0613-mine", None), ("gpt-4o", None)])
+def test_a_retired_model_has_a_successor_at_the_vendor_alone(model: str, successor: str | None) -> None:
+    """Another server may have a model of that name."""
+    vendor = create_provider("openai", {"api_key": "sk-000000", "base_url": "https://api.openai.com/v1"})
+    assert vendor.successor_of(model) == successor
+    assert create_provider("openai", {"base_url": "http://127.0.0.1:1"}).successor_of(model) is None

@@ -1,0 +1,1 @@
+"""The Claude provider of airouter."""

@@ -1,0 +1,229 @@
+"""ClaudeProvider: the Messages API, and what this vendor alone has beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import attrs
+
+from airouter_core.declarations import ProviderInfo
+from airouter_core.errors import BadRequestError, TruncatedStreamError
+from airouter_core.http_provider import HttpProvider
+from airouter_core.preparation import ChatArguments, Messages
+from airouter_core.provider import Surroundings
+from airouter_core.transports.exchange import Exchange, Policy
+from airouter_core.transports.flow import Emit, Flow, Sleep, stream
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.events import StreamEvent, Warned
+from airouter_core.values.request import Request
+from airouter_core.wire.http import Wire
+
+from .batches import (
+    CANCEL_BATCH,
+    CREATE_BATCH,
+    GET_BATCH,
+    LIST_BATCHES,
+    Batch,
+    BatchRequest,
+    BatchResult,
+    ResultsParser,
+    batch_requests,
+    build_results,
+)
+from .config import ClaudeConfig
+from .counting import COUNTING_MODEL, embedded_files
+from .models import ModelFacts, known_facts, successor_of, told_facts
+from .request import notes
+from .wire import COUNT_TOKENS, MODEL_PAGE, messages_wire, model_of
+
+FIRST_LOOK = 5.0
+"""Seconds until a batch is asked for the first time; doubled each time."""
+LONGEST_LOOK = 60.0
+
+
+class ClaudeProvider(HttpProvider[ClaudeConfig]):
+    """Claude models, at the vendor or at a server that speaks the same format."""
+
+    wire = messages_wire()
+
+    def __init__(self, config: ClaudeConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+        super().__init__(config, info, plugins)
+        self._told: Mapping[str, ModelFacts] = {}
+        self._wire = self.wire
+
+    def wire_for(self, request: Request) -> Wire:
+        return self._wire
+
+    def successor_of(self, model: str) -> str | None:
+        """What to ask in place of a model that the vendor has retired; other servers may still have one of its name."""
+        return successor_of(model) if self.config.is_vendor else None
+
+    def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
+        if remarks := notes(request, self._facts_of(request.model)):
+            yield Emit(tuple(Warned(remark) for remark in remarks))
+        yield from super().answer_flow(request, stream=stream)
+
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        """List all models, page by page, and remember what they take: later calls go by it, and never ask for it."""
+        entries: dict[str, Mapping[str, Any]] = {}
+        after: str | None = None
+        while True:
+            page = yield from self.operate(MODEL_PAGE, after)
+            fresh = {entry["id"]: entry for entry in page.entries if entry["id"] not in entries}
+            entries.update(fresh)
+            if page.next is None or not fresh:
+                break
+            after = page.next
+        self._told = {identity: told_facts(entry) for identity, entry in entries.items()}
+        self._wire = messages_wire(self._facts_of)
+        return [model_of(entry) for entry in entries.values()]
+
+    # Counting tokens.
+
+    def count_tokens(self, text: Messages, model: str | None = None) -> int:
+        """How many tokens a text (or a list of messages) is, as the vendor counts it, a few for its frame included.
+
+        Args:
+            text: also messages, as :meth:`chat` takes them. Files by address are fetched first, without credentials.
+            model: whose tokens; those of the newest Claude unless given.
+
+        Raises:
+            ConfigurationError: there is no key, or the messages cannot be sent.
+            ExecutionError: the provider was asked and failed.
+        """
+        return self.run(self.tokens_flow(text, model))
+
+    def count_request_tokens(self, model: str, messages: Messages, **arguments: Any) -> int:
+        """How many tokens a call would send: with its tools, its system prompt and its files.
+
+        Args:
+            arguments: as :meth:`chat` takes them: ``parameters``, ``tools``, ``tool_choice``, ``response_format``,
+                ``provider_options``.
+        """
+        return self.run(self.request_tokens_flow(ChatArguments(model=model, messages=messages, **arguments)))
+
+    async def acount_request_tokens(self, model: str, messages: Messages, **arguments: Any) -> int:
+        """:meth:`count_request_tokens`, awaited."""
+        return await self.arun(self.request_tokens_flow(ChatArguments(model=model, messages=messages, **arguments)))
+
+    def tokens_flow(self, text: Messages, model: str | None) -> Flow[int]:
+        return self.request_tokens_flow(ChatArguments(model=model or COUNTING_MODEL, messages=text))
+
+    def request_tokens_flow(self, given: ChatArguments) -> Flow[int]:
+        """Count a call; the endpoint takes no addresses, so what they name is fetched and sent along."""
+        request, _ = self._preparer.prepare(given)
+        messages = yield from embedded_files(request.messages, Policy.of(self.config))
+        request = attrs.evolve(request, messages=messages)
+        return (yield from self.operate(COUNT_TOKENS, self._facts_of, request, model=request.model))
+
+    # Message batches.
+
+    def create_batch(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Batch:
+        """Hand in many requests at once; they are answered within a day.
+
+        Args:
+            requests: values, or mappings with the same names: ``custom_id``, ``model``, ``messages``, ``parameters``, …
+
+        Raises:
+            ConfigurationError: one of them is wrong; nothing was sent.
+            ExecutionError: the provider was asked and failed.
+        """
+        return self.run(self.create_batch_flow(requests))
+
+    def get_batch(self, batch_id: str) -> Batch:
+        """How a batch is doing."""
+        return self.run(self.operate(GET_BATCH, batch_id))
+
+    def list_batches(self, limit: int = 20) -> list[Batch]:
+        """The newest batches of the workspace, at most ``limit`` (1 to 1000)."""
+        return self.run(self.operate(LIST_BATCHES, limit))
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Stop a batch; what was answered by then can be read once it has ended."""
+        return self.run(self.operate(CANCEL_BATCH, batch_id))
+
+    def wait_for_batch(self, batch_id: str, on_progress: Callable[[Batch], None] | None = None) -> Batch:
+        """Ask, ever less often, until a batch has ended; ``on_progress`` is given each answer."""
+        return self.run(self.wait_for_batch_flow(batch_id, on_progress))
+
+    def batch_results(self, batch_id: str) -> Iterator[BatchResult]:
+        """The results of a batch that has ended, one by one, in any order. Closing the iterator stops reading.
+
+        Raises:
+            BadRequestError: it has not ended.
+            TruncatedStreamError: fewer results came than it has requests.
+            ExecutionError: the provider was asked and failed.
+        """
+        events = self._guarded(stream(self.batch_results_flow(batch_id), self.transport))
+        return cast("Iterator[BatchResult]", events)
+
+    async def acreate_batch(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Batch:
+        """:meth:`create_batch`, awaited."""
+        return await self.arun(self.create_batch_flow(requests))
+
+    async def aget_batch(self, batch_id: str) -> Batch:
+        """:meth:`get_batch`, awaited."""
+        return await self.arun(self.operate(GET_BATCH, batch_id))
+
+    async def alist_batches(self, limit: int = 20) -> list[Batch]:
+        """:meth:`list_batches`, awaited."""
+        return await self.arun(self.operate(LIST_BATCHES, limit))
+
+    async def acancel_batch(self, batch_id: str) -> Batch:
+        """:meth:`cancel_batch`, awaited."""
+        return await self.arun(self.operate(CANCEL_BATCH, batch_id))
+
+    async def await_batch(self, batch_id: str, on_progress: Callable[[Batch], None] | None = None) -> Batch:
+        """:meth:`wait_for_batch`, awaited."""
+        return await self.arun(self.wait_for_batch_flow(batch_id, on_progress))
+
+    def abatch_results(self, batch_id: str) -> AsyncIterator[BatchResult]:
+        """:meth:`batch_results`, awaited."""
+        return cast("AsyncIterator[BatchResult]", self._aguarded(self.batch_results_flow(batch_id)))
+
+    def create_batch_flow(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Flow[Batch]:
+        """Check and send; what was left out of the requests is in the batch's warnings."""
+        prepared, warnings = [], []
+        for one in batch_requests(requests):
+            request, known = self._preparer.prepare(one.arguments)
+            prepared.append((one.custom_id, request))
+            remarks = (*known["warnings"], *notes(request, self._facts_of(request.model)))
+            warnings += [f"{one.custom_id}: {remark}" for remark in remarks]
+        batch = yield from self.operate(CREATE_BATCH, self._facts_of, prepared)
+        return attrs.evolve(batch, warnings=tuple(warnings))
+
+    def wait_for_batch_flow(self, batch_id: str, on_progress: Callable[[Batch], None] | None) -> Flow[Batch]:
+        """Look again and again."""
+        pause = FIRST_LOOK
+        while True:
+            batch = yield from self.operate(GET_BATCH, batch_id)
+            if on_progress is not None:
+                on_progress(batch)
+            if batch.ended:
+                return batch
+            yield Sleep(pause)
+            pause = min(pause * 2, LONGEST_LOOK)
+
+    def batch_results_flow(self, batch_id: str) -> Flow[None]:
+        """Read the results as they come; they are handed on as a stream's events are."""
+        batch = yield from self.operate(GET_BATCH, batch_id)
+        if not batch.ended:
+            raise BadRequestError(
+                f"batch {batch_id} is {batch.status}; its results can be read when it has ended (wait_for_batch)",
+                provider=self.info.name,
+            )
+        request = self._complete(build_results(self.config, batch_id), self.config)
+        exchange = Exchange(request, self.wire.parse_error, Policy.of(self.config))
+        response = yield from exchange.open()
+        parser = ResultsParser()
+        while data := (yield from exchange.read_some(response)):
+            yield Emit(cast("Iterable[StreamEvent]", parser.feed(data)))
+        yield Emit(cast("Iterable[StreamEvent]", parser.close()))
+        if parser.seen < batch.counts.total:
+            raise TruncatedStreamError(
+                f"{parser.seen} of {batch.counts.total} results arrived; read them again with batch_results()"
+            )
+
+    def _facts_of(self, model: str) -> ModelFacts:
+        return self._told.get(model) or known_facts(model)

@@ -1,0 +1,231 @@
+"""From a request to the JSON of the Messages API, and the headers that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airouter_core.config import require_api_key
+from airouter_core.errors import ParameterError
+from airouter_core.parameters.resolve import place
+from airouter_core.values.messages import Message, ProviderPart, ToolCallPart
+from airouter_core.values.request import Request
+from airouter_core.values.tools import Tool
+from airouter_core.wire.json import items, mapping
+
+from .blocks import Block, Sending, arguments_of, blocks_of, is_foreign_thought
+from .caching import mark_stable_prefix
+from .config import ClaudeConfig
+from .models import ADAPTIVE, ENABLED, MODEST_MAX_TOKENS, ModelFacts
+from .parameters import api_version, is_forced, support
+from .parts import KEY
+from .plugin import CLAUDE
+
+Body = dict[str, Any]
+
+NOT_IN_THE_BODY = frozenset({"betas", "api_version", "workspace_id", "user_profile_id", "cache_prompt", "cache_ttl"})
+"""Options that are said in headers, or decide how the body is made."""
+COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "speed", "cache_control")
+"""What ``count_tokens`` takes of a body."""
+MODES = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
+JSON_WISH = "Answer with one JSON object and nothing else: no words around it, and no ```json fence."
+JSON_NOTE = (
+    "JSON mode was emulated by a sentence in the system prompt, as this API has none; a JSON Schema as "
+    "response_format binds the model"
+)
+
+
+def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, stream: bool) -> Body:
+    """The body, with ``provider_options`` laid over it."""
+    options = {name: value for name, value in request.provider_options.items() if name not in NOT_IN_THE_BODY}
+    sending = Sending(facts.line, api_version(request, config, facts))
+    body: Body = {"model": request.model, "max_tokens": _max_tokens(request, facts)}
+    if system := _system(request, sending):
+        body["system"] = system
+    body["messages"] = _conversation(request, sending)
+    if tools := _tools(request, options.pop("tools", None)):
+        body["tools"] = tools
+        if request.tool_choice is not None:
+            body["tool_choice"] = {"type": MODES[request.tool_choice.mode]}
+            if request.tool_choice.name is not None:
+                body["tool_choice"]["name"] = request.tool_choice.name
+    place(body, request.parameters, support(request, config, facts))
+    if "tool_choice" in body:
+        body["tool_choice"].setdefault("type", "auto")
+    _add_thinking(body, request, facts, options.pop("thinking", None))
+    if request.response_format is not None and request.response_format.kind == "json_schema":
+        schema = closed(request.response_format.schema or {})
+        body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
+    if stream:
+        body["stream"] = True
+    for name, value in options.items():
+        known = body.get(name)
+        body[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, Mapping) else value
+    if request.provider_options.get("cache_prompt", config.cache_prompt):
+        mark_stable_prefix(body, request.provider_options.get("cache_ttl", config.cache_ttl))
+    return body
+
+
+def request_headers(request: Request, config: ClaudeConfig, facts: ModelFacts) -> dict[str, str]:
+    """The headers of a call: who asks, and for which version and features."""
+    options = request.provider_options
+    headers = common_headers(config, api_version(request, config, facts), items_of(options.get("betas")))
+    for name in ("workspace_id", "user_profile_id"):
+        if options.get(name):
+            headers[f"anthropic-{name.replace('_', '-')}"] = str(options[name])
+    return headers
+
+
+def common_headers(config: ClaudeConfig, version: str, betas: Iterable[str] = ()) -> dict[str, str]:
+    """The headers of any request: one credential, never two.
+
+    Raises:
+        MissingApiKeyError: the vendor is asked without one.
+    """
+    headers = {"anthropic-version": version}
+    if asked := tuple(dict.fromkeys((*config.betas, *betas))):
+        headers["anthropic-beta"] = ",".join(asked)
+    if config.own_credential:
+        return headers
+    if config.auth_token:
+        return {**headers, "Authorization": f"Bearer {config.auth_token}"}
+    if config.needs_api_key:
+        require_api_key(config.api_key, provider=CLAUDE.name, variable=CLAUDE.api_key_env)
+    return {**headers, "x-api-key": config.api_key} if config.api_key else headers
+
+
+def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
+    """What the caller should know about how this request is said."""
+    found = []
+    if request.response_format is not None and request.response_format.kind == "json":
+        found.append(JSON_NOTE)
+    sending = Sending(facts.line, "")
+    parts = [part for message in request.messages for part in message.parts]
+    if any(is_foreign_thought(part, sending) for part in parts):
+        found.append("thoughts of another model in the history were left out, as models take only their own")
+    found += [
+        f"arguments of the call {part.id} in the history are no JSON object and were sent wrapped in one"
+        for part in parts
+        if isinstance(part, ToolCallPart) and not arguments_of(part)[1]
+    ]
+    return tuple(found)
+
+
+def counted_body(body: Mapping[str, Any]) -> Body:
+    """What of a body ``count_tokens`` takes."""
+    return {name: body[name] for name in COUNTED if name in body}
+
+
+def closed(schema: Any) -> Any:
+    """A JSON Schema as this API takes it: each object says that it has no further properties, unless it says otherwise.
+
+    A schema without it is refused (recorded: "For 'object' type, 'additionalProperties' must be explicitly set to
+    false"). An object without properties is left as it is: closed, it could only be empty.
+    """
+    if isinstance(schema, Mapping):
+        made = {name: _closed_in(name, value) for name, value in schema.items()}
+        if "properties" in made and "additionalProperties" not in made:
+            made["additionalProperties"] = False
+        return made
+    return [closed(item) for item in schema] if isinstance(schema, list | tuple) else schema
+
+
+def items_of(value: Any) -> tuple[str, ...]:
+    """One string, several, or none."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(map(str, value))
+
+
+def _closed_in(name: str, value: Any) -> Any:
+    if name in ("properties", "patternProperties", "$defs", "definitions") and isinstance(value, Mapping):
+        return {key: closed(item) for key, item in value.items()}
+    return closed(value) if name in ("items", "prefixItems", "anyOf", "allOf", "oneOf", "not") else value
+
+
+def _max_tokens(request: Request, facts: ModelFacts) -> int:
+    limit: int = request.parameter("max_tokens", facts.default_max_tokens)
+    budget: int = request.parameter("reasoning_budget", 0)
+    return limit if limit > budget or "max_tokens" in request.parameters else budget + MODEST_MAX_TOKENS
+
+
+def _is_in_place(message: Message) -> bool:
+    """Whether a system message stays where it stands, which some models take, instead of leading the prompt."""
+    if message.role != "system":
+        return True
+    return mapping(message.provider_metadata.get(KEY)).get("in_place") is True or any(
+        isinstance(part, ProviderPart) for part in message.parts
+    )
+
+
+def _system(request: Request, sending: Sending) -> str | list[Block]:
+    messages = [message for message in request.messages if not _is_in_place(message)]
+    blocks = [block for message in messages for block in blocks_of(message.parts, "system", sending)]
+    if request.response_format is not None and request.response_format.kind == "json":
+        blocks.append({"type": "text", "text": JSON_WISH})
+    plain = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
+    return str(blocks[0]["text"]) if plain else blocks
+
+
+def _conversation(request: Request, sending: Sending) -> list[Body]:
+    sent: list[Body] = []
+    answers: list[Block] | None = None
+    for message in filter(_is_in_place, request.messages):
+        role = "user" if message.role == "tool" else message.role
+        blocks = blocks_of(message.parts, role, sending)
+        if role == "user" and answers is not None:
+            # The results of parallel calls, and what the user says to them, are one turn of the user.
+            answers += blocks
+        elif blocks:
+            sent.append({"role": role, "content": blocks})
+            answers = blocks
+        if message.role != "tool":
+            answers = None
+    if not sent:
+        raise ParameterError("Claude needs a message of the user that says something")
+    return sent
+
+
+def _tools(request: Request, more: Any) -> list[Block]:
+    """The tools of the call, then the vendor's own from the options; an option of a tool's name is laid over it."""
+    tools = {tool.name: _tool(tool) for tool in request.tools}
+    added = []
+    for entry in map(mapping, items(more) or list(more or ())):
+        if entry.get("name") in tools:
+            tools[entry["name"]].update(entry)
+        elif not {"type", "input_schema"} & entry.keys():
+            raise ParameterError(f"provider_options: tool {entry.get('name')!r} has no type, and is not among tools=")
+        else:
+            added.append(dict(entry))
+    return [*tools.values(), *added]
+
+
+def _tool(tool: Tool) -> Block:
+    made: Block = {"name": tool.name}
+    if tool.description is not None:
+        made["description"] = tool.description
+    schema = dict(tool.input_schema)
+    schema.setdefault("type", "object")
+    made["input_schema"] = closed(schema) if tool.strict else schema
+    if tool.strict is not None:
+        made["strict"] = tool.strict
+    return made
+
+
+def _add_thinking(body: Body, request: Request, facts: ModelFacts, wished: Any) -> None:
+    thinking = mapping(body.pop("thinking", None))
+    if "budget_tokens" in thinking:
+        thinking = {"type": ENABLED, **thinking}
+    elif not thinking and body.get("output_config") and ADAPTIVE in facts.thinking and not is_forced(request):
+        # Where thinking is off unless asked for, an effort asks for it.
+        thinking = {"type": ADAPTIVE}
+    wished = mapping(wished)
+    if "type" in wished:
+        thinking = dict(wished)
+    elif wished and thinking.get("type", ADAPTIVE) in (ADAPTIVE, ENABLED):
+        # Thinking that is turned off has nothing to display.
+        if not thinking and ADAPTIVE not in facts.thinking:
+            raise ParameterError(f"provider_options: thinking of {request.model} needs a type, such as 'enabled'")
+        thinking = {**(thinking or {"type": ADAPTIVE}), **wished}
+    if thinking:
+        body["thinking"] = dict(thinking)
