@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mappin
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-import attrs
-
 from .config import HttpConfig
 from .declarations import ParameterSupport, ProviderInfo
 from .errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
@@ -297,7 +295,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             given = {name.lower() for name in config.custom_headers}
             headers = {name: value for name, value in headers.items() if name.lower() not in given}
             headers.update(config.custom_headers)
-        return attrs.evolve(request, headers=headers)
+        return HttpRequest(request.method, request.url, headers, request.body)
 
     def _new_transport(self) -> Transport:
         from .transports.blocking import RequestsTransport

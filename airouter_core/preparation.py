@@ -28,6 +28,9 @@ ToolChoiceLike = str | Mapping[str, Any] | ToolChoice
 ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat | type
 ProviderOptions = Mapping[str, Mapping[str, Any]]
 
+NOTHING_GIVEN = Resolved({}, (), {})
+"""What a call without parameters comes to; which ones would be taken need not be found out."""
+
 
 @attrs.frozen(kw_only=True)
 class ChatArguments:
@@ -94,7 +97,7 @@ class Preparer:
         )
         self._require_features(draft)
         resolved = self._resolved(draft, given.parameters)
-        request = attrs.evolve(draft, parameters=resolved.values)
+        request = attrs.evolve(draft, parameters=resolved.values) if resolved.values else draft
         self._logger.debug(
             "%s: %d messages, %d tools, parameters %s",
             model,
@@ -124,6 +127,8 @@ class Preparer:
         if not isinstance(parameters, Mapping | None):
             raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
         table = self._table(self._info.name)
+        if not parameters:
+            return NOTHING_GIVEN
         known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
         support = tuple(self._support(attrs.evolve(draft, parameters=known)))

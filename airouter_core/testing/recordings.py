@@ -119,6 +119,7 @@ def pieces(data: bytes, size: int | None = None, *, seed: int | None = None) -> 
         return
     chance = random.Random(seed)
     start = 0
+    yield b""
     while start < len(data):
         step = chance.choice((0, 1, 2, 3, 7, 40, 200, 4096))
         yield data[start : start + step]

@@ -250,7 +250,7 @@ class LoopbackServer:
 class _Server(socketserver.ThreadingTCPServer):
     """Hands connections on; its threads are waited for, so that a test leaves none behind."""
 
-    daemon_threads = True
+    daemon_threads = False
     block_on_close = True
     request_queue_size = 256
     serve: Callable[[socket.socket], None]

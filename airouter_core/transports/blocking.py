@@ -162,6 +162,8 @@ class RequestsResponse:
             TransportError: the network failed, or nothing came for ``timeout`` seconds.
             ProtocolError: it is longer than ``limit`` bytes.
         """
+        if self._announced(limit):
+            return self._rest(timeout)
         pieces: list[bytes] = []
         size = 0
         while data := self.read_some(timeout):
@@ -176,6 +178,25 @@ class RequestsResponse:
         if not self._ended:
             self._raw.close()
         self._raw.release_conn()
+
+    def _announced(self, limit: int) -> bool:
+        """Whether the answer says how long it is, so that one read gets it. Compressed, it may become any length."""
+        length = self.headers.get("content-length", "")
+        return (
+            length.isdecimal()
+            and int(length) <= limit
+            and not getattr(self._raw, "chunked", True)
+            and "content-encoding" not in self.headers
+        )
+
+    def _rest(self, timeout: float) -> bytes:
+        self._wait_at_most(timeout)
+        try:
+            data: bytes = self._raw.read()
+        except (HTTPError, OSError, ValueError) as error:
+            raise _translated(error, self._url, timeout) from error
+        self._ended = True
+        return data
 
     def _next(self) -> bytes:
         # Chunks are cheapest as they come, and nothing is held back; without them only read1 gives what is there.

@@ -103,7 +103,7 @@ def parse_error(
 
 
 def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
-    rows = dialect.support(request, config)
+    rows = dialect.support(request, config) if request.parameters else ()
     body = chat_body(
         request,
         dialect.parameters if rows is None else rows,

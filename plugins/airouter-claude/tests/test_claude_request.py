@@ -41,7 +41,8 @@ class Said:
     """One request, as it would be sent."""
 
     def __init__(self, model: str = "claude-opus-5-5", messages: Any = "Hi", **more: Any) -> None:
-        config = more.pop("config", {"api_key": "sk-ant-test"})
+        # A gateway may still have what the vendor has retired.
+        config = {"base_url": "https://gateway.example", **more.pop("config", {"api_key": "sk-ant-test"})}
         stream = more.pop("stream", False)
         provider = ClaudeProvider(load_config(ClaudeConfig, config, provider="claude", environ={}), CLAUDE)
         if "options" in more:

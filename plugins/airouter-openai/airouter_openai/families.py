@@ -106,7 +106,7 @@ RETIRED: Mapping[str, str] = {
     "o3-mini": "gpt-5.4-mini",
     "o4-mini": "gpt-5.4-mini",
 }
-"""Models shut down on 2026-10-23 (deprecations page, seen 2026-11), and the smallest current step up in kind and price."""
+"""Models that OpenAI shut down on 2026-10-23, and the current ones that we take for their successors."""
 
 UNKNOWN = Family(names=_names(r""), api="chat", known=False, reasons=False, sampling="always")
 

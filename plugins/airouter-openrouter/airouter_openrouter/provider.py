@@ -1,0 +1,278 @@
+"""OpenRouterProvider: chat as everywhere, and what only OpenRouter has: a searched catalogue, costs, the account."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, overload
+
+from airouter_core.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider import Surroundings
+from airouter_core.transports.flow import Do, Flow
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.messages import FilePart
+from airouter_core.values.pictures import prepared_target, save
+from airouter_core.values.request import Request
+
+from .account_calls import AccountCalls
+from .catalog import Catalog, all_pages
+from .config import OpenRouterConfig
+from .media import EMBEDDINGS, IMAGES, Picture
+from .models import MODELS
+from .search import Price, Search
+from .spent import Spent
+from .support import narrowed
+from .wire import WIRE
+
+PathLike = str | os.PathLike[str]
+
+
+class OpenRouterProvider(AccountCalls):
+    """Models of many vendors, reached through OpenRouter."""
+
+    wire = WIRE
+
+    def __init__(
+        self,
+        config: OpenRouterConfig,
+        info: ProviderInfo,
+        plugins: Surroundings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(config, info, plugins)
+        self._catalog = Catalog(config.catalog_ttl, clock)
+        self._spent = Spent()
+
+    # Chat: as inherited, with the cost counted, and with what the list of models knows of parameters.
+
+    @property
+    def total_cost(self) -> Decimal:
+        """US dollars that this object's calls have cost, as OpenRouter reported: chats, streams, embeddings, images.
+
+        An answer that was left before its end is not in it, since its cost never came: :meth:`get_generation` knows.
+        """
+        return self._spent.total
+
+    def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
+        return self._spent.counted(super().answer_flow(request, stream=stream))
+
+    def support(self, request: Request) -> Iterable[ParameterSupport]:
+        """As declared; less what the model does not take, where the list of models has been read."""
+        return narrowed(super().support(request), request, self._catalog.last_seen)
+
+    def details(self) -> Mapping[str, Any]:
+        """What the calls of this object have cost so far."""
+        return {"total_cost": self.total_cost}
+
+    # Models.
+
+    def list_models(self, *, output: str = "text", refresh: bool = False) -> list[ModelInfo]:
+        """The models that can be used now; works without a key. The list is kept for ``catalog_ttl`` seconds.
+
+        Prices are :class:`~decimal.Decimal`, US dollars per token. That of a router, which only its choice decides, is
+        infinite, so that the model with the lowest price is a model with a price.
+
+        Args:
+            output: what they make: ``"text"``, ``"image"``, ``"audio"``, ``"embeddings"``, several with commas, or
+                ``"all"``.
+            refresh: ask again, whatever is kept.
+
+        Raises:
+            ExecutionError: they cannot be listed.
+        """
+        return self.run(self.models_flow(output, refresh=refresh))
+
+    def models_flow(self, output: str = "text", *, refresh: bool = False) -> Flow[list[ModelInfo]]:
+        kept = None if refresh else self._catalog.fresh(output)
+        if kept is not None:
+            return list(kept)
+        # Text is what the API lists unless told otherwise.
+        query = {} if output == "text" else {"output_modalities": output}
+        models: list[ModelInfo] = yield from all_pages(lambda asked: self.operate(MODELS, asked), query)
+        self._catalog.put(output, tuple(models))
+        return models
+
+    def search_models(
+        self,
+        query: str | None = None,
+        provider: str | None = None,
+        max_price: Price | None = None,
+        min_context: int | None = None,
+        supports: str | Sequence[str] | None = None,
+        free: bool | None = None,
+        sort: str | None = None,
+        *,
+        output: str = "text",
+    ) -> list[ModelInfo]:
+        """The models that match everything that is given; searched here, in the list that :meth:`list_models` keeps.
+
+        Args:
+            query: words that must all occur in id, name or description.
+            provider: who made the model, such as ``"openai"``.
+            max_price: US dollars **per million tokens**: a number for the prompt, or a mapping with
+                ``prompt`` and ``completion``.
+            min_context: tokens.
+            supports: what it must take, such as ``"tools"`` or ``["image", "json_schema"]``.
+            free: true for models that cost nothing, false for the others.
+            sort: ``"price"``, ``"context"``, ``"newest"`` or ``"name"``.
+            output: as for :meth:`list_models`.
+
+        Raises:
+            ParameterError: a price or an order is none.
+            ExecutionError: the models cannot be listed.
+        """
+        search = Search(query, provider, max_price, min_context, supports, free, sort)
+        return search.among(self.list_models(output=output))
+
+    async def asearch_models(self, *given: Any, output: str = "text", **named: Any) -> list[ModelInfo]:
+        """:meth:`search_models`, awaited."""
+        return Search(*given, **named).among(await self.arun(self.models_flow(output)))
+
+    # Embeddings and pictures.
+
+    @overload
+    def create_embedding(  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
+        self,
+        text_or_list: str,
+        model: str | None = None,
+        *,
+        dimensions: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[float]: ...
+
+    @overload
+    def create_embedding(
+        self,
+        text_or_list: Sequence[str],
+        model: str | None = None,
+        *,
+        dimensions: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[list[float]]: ...
+
+    def create_embedding(
+        self,
+        text_or_list: str | Sequence[str],
+        model: str | None = None,
+        *,
+        dimensions: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[float] | list[list[float]]:
+        """A vector for a text, or a list of vectors for a list of texts, in its order.
+
+        Args:
+            model: ``embedding_model`` of the configuration unless given.
+            dimensions: numbers in a vector, where the model can make it shorter.
+            options: further fields of the API, and routing, as in ``provider_options``.
+
+        Raises:
+            ParameterError: a text is empty, or there is none.
+            ExecutionError: the call failed.
+        """
+        more = _with_dimensions(options, dimensions)
+        vectors = self.run(self.embeddings_flow(self._texts(text_or_list), model, more))
+        return vectors[0] if isinstance(text_or_list, str) else vectors
+
+    async def acreate_embedding(
+        self,
+        text_or_list: str | Sequence[str],
+        model: str | None = None,
+        *,
+        dimensions: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[float] | list[list[float]]:
+        """:meth:`create_embedding`, awaited."""
+        more = _with_dimensions(options, dimensions)
+        vectors = await self.arun(self.embeddings_flow(self._texts(text_or_list), model, more))
+        return vectors[0] if isinstance(text_or_list, str) else vectors
+
+    def embeddings_flow(
+        self, texts: Sequence[str], model: str | None, options: Mapping[str, Any] | None = None
+    ) -> Flow[list[list[float]]]:
+        asked = model or self.config.embedding_model
+        vectors, cost = yield from self.operate(EMBEDDINGS, texts, asked, options or {}, model=asked)
+        self._spent.add(cost)
+        return vectors
+
+    def create_image(
+        self,
+        prompt: str,
+        model: str | None = None,
+        size: str | None = None,
+        *,
+        n: int | None = None,
+        aspect_ratio: str | None = None,
+        quality: str | None = None,
+        background: str | None = None,
+        output_format: str | None = None,
+        seed: int | None = None,
+        references: Sequence[FilePart] = (),
+        save_to: PathLike | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Make pictures.
+
+        Args:
+            model: ``image_model`` of the configuration unless given; ``list_models(output="image")`` names them.
+            size: ``"1024x1024"``, or a tier: ``"512"``, ``"1K"``, ``"2K"``, ``"4K"``; the vendor's choice unless given.
+            n: how many, 1 to 10; a vendor may make fewer.
+            aspect_ratio: such as ``"16:9"``.
+            quality: ``"low"``, ``"medium"``, ``"high"``, ``"auto"``.
+            background: ``"transparent"``, ``"opaque"``, ``"auto"``.
+            output_format: ``"png"``, ``"jpeg"``, ``"webp"``, ``"svg"``.
+            references: pictures to start from.
+            save_to: a file, or a folder that gets ``image-1.png`` and so on; missing folders are made.
+            options: further fields of the API, and routing, as in ``provider_options``.
+
+        Returns:
+            A ``data:`` URL for each picture.
+
+        Raises:
+            ConfigurationError: the call is wrong, or ``save_to`` cannot be written.
+            ExecutionError: the call failed.
+        """
+        picture = Picture(
+            prompt=prompt,
+            model=model or self.config.image_model,
+            size=size,
+            n=n,
+            aspect_ratio=aspect_ratio,
+            quality=quality,
+            background=background,
+            output_format=output_format,
+            seed=seed,
+            references=references,
+            options=options or {},
+        )
+        return self.run(self.images_flow(picture, save_to))
+
+    async def acreate_image(
+        self,
+        prompt: str,
+        model: str | None = None,
+        size: str | None = None,
+        *,
+        save_to: PathLike | None = None,
+        **more: Any,
+    ) -> list[str]:
+        """:meth:`create_image`, awaited; ``more`` are its further arguments."""
+        picture = Picture(prompt=prompt, model=model or self.config.image_model, size=size, **more)
+        return await self.arun(self.images_flow(picture, save_to))
+
+    def images_flow(self, picture: Picture, save_to: PathLike | None = None) -> Flow[list[str]]:
+        """The flow of :meth:`create_image`."""
+        target: str | None = None
+        if save_to is not None:
+            target = yield Do(lambda: prepared_target(save_to))
+        pictures, cost = yield from self.operate(IMAGES, picture, model=picture.model)
+        self._spent.add(cost)
+        if target is not None:
+            yield Do(lambda: save(target, pictures))
+        return [part.data_url for part in pictures]
+
+
+def _with_dimensions(options: Mapping[str, Any] | None, dimensions: int | None) -> Mapping[str, Any]:
+    return {**(options or {}), **({} if dimensions is None else {"dimensions": dimensions})}
