@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mappin
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from .config import HttpConfig
+from .config import HttpConfig, require_api_key
 from .declarations import ParameterSupport, ProviderInfo
 from .errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from .provider import Provider, Surroundings
@@ -90,6 +90,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def check_flow(self) -> Flow[object]:
         """Ask whether a call could succeed; overridden where listing models does not tell."""
         return self.models_flow()
+
+    def require_credentials(self) -> None:
+        if self.config.needs_api_key:
+            require_api_key(self.config.api_key, provider=self.info.name, variable=self.info.api_key_env)
 
     # What Provider asks for.
 

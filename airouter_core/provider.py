@@ -116,6 +116,13 @@ class Provider(ABC, Generic[ConfigT]):
         """
         return None
 
+    def require_credentials(self) -> None:
+        """Refuse a call that cannot succeed for want of a key.
+
+        Raises:
+            MissingApiKeyError: there is none; the message says where to put it.
+        """
+
     def close(self) -> None:
         """Free connections, processes and memory. The provider cannot be used afterwards."""
 
@@ -484,6 +491,7 @@ class Provider(ABC, Generic[ConfigT]):
     def _run(self, given: ChatArguments, *, stream: bool) -> tuple[Request, CallRun]:
         if stream:
             self._preparer.require("stream")
+        self.require_credentials()
         request, known = self._preparer.prepare(given)
         finish = None
         if request.response_format is not None:

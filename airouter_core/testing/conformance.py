@@ -30,8 +30,8 @@ from .checks.declaration import DeclarationChecks
 from .checks.features import FeatureChecks
 from .checks.lifetime import LifetimeChecks
 from .checks.mutation import MutationChecks
-from .checks.parameters import ParameterChecks
 from .checks.reading import ReadingChecks
+from .checks.schemas import SchemaChecks
 from .checks.secrets import SecretChecks
 from .faults import FAULTS, Fault, outcome_of
 from .subject import hold
@@ -41,7 +41,7 @@ __all__ = ["ProviderConformance"]
 
 class ProviderConformance(
     DeclarationChecks,
-    ParameterChecks,
+    SchemaChecks,
     FeatureChecks,
     ReadingChecks,
     MutationChecks,

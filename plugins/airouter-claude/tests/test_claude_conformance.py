@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from airouter_claude.plugin import CLAUDE
+from airouter_core.testing.checks.schemas import Problems, problems_by_schema
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.recordings import Recording
 from airouter_core.testing.server import Answer
 
 SHARED = Path(__file__).parents[4] / "shared" / "recordings"
+
+SPECS = Path(__file__).resolve().parents[3].parent / "shared" / "specs"
 
 
 class TestClaude(ProviderConformance):
@@ -55,3 +58,7 @@ class TestClaude(ProviderConformance):
         details = {"error_code": "enforced_spend_limit_reached"}
         error = {"type": "rate_limit_error", "message": "kit: the limit is reached", "details": details}
         return Answer.of_json({"type": "error", "error": error, "request_id": "req_1"}, status=429)
+
+    def schema_problems(self) -> Problems:
+        """The vendor's schema of a request."""
+        return problems_by_schema(SPECS / "anthropic.request.2023-06-01.strict.schema.json", "MessageCreateRequest")

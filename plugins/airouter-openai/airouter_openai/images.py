@@ -6,14 +6,13 @@ Source: ``image_generate_params.py`` and ``image_model.py`` of the vendor's SDK 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from airouter_core.errors import ParameterError, ProtocolError
-from airouter_core.values.messages import FilePart, decoded, media_type_of
+from airouter_core.values.messages import decoded, media_type_of
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -122,55 +121,3 @@ def _address(entry: Mapping[str, Any], image_format: str) -> str:
 
 IMAGES = Operation(build=_build, parse=_parse, max_bytes=512 * MEBIBYTE)
 """Ten large images in one answer come to hundreds of mebibytes."""
-
-
-def prepared_target(save_to: str | os.PathLike[str]) -> str:
-    """The path to save to, after seeing that it can be written: making an image that cannot be kept costs money.
-
-    Raises:
-        ParameterError: its folder can be neither found nor made.
-    """
-    target = os.fspath(save_to)
-    folder = target if _is_folder(target) else os.path.dirname(target)
-    try:
-        os.makedirs(folder or ".", exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"save_to: cannot make the folder {folder!r}: {error.strerror or error}") from error
-    return target
-
-
-def save(target: str, contents: Sequence[tuple[str, bytes]]) -> list[str]:
-    """Write images, each with its media type, and return where.
-
-    A folder gets ``image-1.png``, ``image-2.png``…; a file the first image, and its name with ``-2``… the others.
-
-    Raises:
-        ParameterError: one cannot be written.
-    """
-    paths = []
-    for number, (media_type, data) in enumerate(contents, start=1):
-        path = _path(target, number, media_type.rpartition("/")[2].partition("+")[0])
-        try:
-            with open(path, "wb") as file:
-                file.write(data)
-        except OSError as error:
-            raise ParameterError(f"save_to: cannot write {path!r}: {error.strerror or error}") from error
-        paths.append(path)
-    return paths
-
-
-def content_of(address: str) -> tuple[str, bytes]:
-    """Media type and bytes of a ``data:`` URL."""
-    part = FilePart.from_url(address)
-    return part.media_type, part.data or b""
-
-
-def _path(target: str, number: int, extension: str) -> str:
-    if _is_folder(target):
-        return os.path.join(target, f"image-{number}.{extension}")
-    stem, suffix = os.path.splitext(target)
-    return target if number == 1 else f"{stem}-{number}{suffix}"
-
-
-def _is_folder(target: str) -> bool:
-    return os.path.isdir(target) or target.endswith(os.sep) or not os.path.splitext(target)[1]

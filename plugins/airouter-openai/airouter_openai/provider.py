@@ -12,7 +12,8 @@ from airouter_core.http_provider import HttpProvider
 from airouter_core.transports.exchange import Exchange, Policy
 from airouter_core.transports.flow import Do, Flow
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.messages import media_type_of
+from airouter_core.values.messages import FilePart, media_type_of
+from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response
 from airouter_core.wire.http import HttpRequest, Wire
@@ -21,7 +22,7 @@ from .catalog import MODEL, MODELS
 from .completions import COMPLETIONS
 from .config import Api, OpenAIConfig
 from .families import RETIRED, family_of
-from .images import IMAGES, SUCCESSOR, ImageOrder, content_of, prepared_target, save, settled
+from .images import IMAGES, SUCCESSOR, ImageOrder, settled
 from .moderation import DEFAULT_MODEL, MODERATIONS, Judged, ModerationResult, judged_texts, moderation_input
 from .parameters import api_of
 from .tokens import count_locally
@@ -218,20 +219,20 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
             target = yield Do(lambda: prepared_target(save_to))
         addresses = yield from self.operate(IMAGES, order)
         if target is not None:
-            contents = []
+            pictures = []
             for address in addresses:
-                contents.append((yield from self._content(address)))
-            yield Do(lambda: save(target, contents))
+                pictures.append((yield from self._picture(address)))
+            yield Do(lambda: save(target, pictures))
         return addresses
 
-    def _content(self, address: str) -> Flow[tuple[str, bytes]]:
+    def _picture(self, address: str) -> Flow[FilePart]:
         if address.startswith("data:"):
-            return content_of(address)
+            return FilePart.from_url(address)
         # The address is of another host: neither the key nor the configured headers go there.
         exchange = Exchange(HttpRequest("GET", address), self.wire.parse_error, Policy.of(self.config))
         response, data = yield from exchange.fetch(IMAGES.max_bytes)
         said = response.headers.get("content-type", "").partition(";")[0]
-        return (said if said.startswith("image/") else media_type_of(data)), data
+        return FilePart(said if said.startswith("image/") else media_type_of(data), data=data)
 
     # Moderation.
 

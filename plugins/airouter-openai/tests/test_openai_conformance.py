@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from airouter_core.testing.checks.schemas import Problems, problems_by_schema
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.recordings import Recording
 from airouter_openai.plugin import OPENAI
 
 RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
+
+SPECS = Path(__file__).resolve().parents[3].parent / "shared" / "specs"
 
 
 class TestOverChatCompletions(ProviderConformance):
@@ -20,6 +23,10 @@ class TestOverChatCompletions(ProviderConformance):
     info = OPENAI
     recordings = RECORDINGS
     kinds = ("openai-chat",)
+
+    def schema_problems(self) -> Problems:
+        """The vendor's schema of a request."""
+        return problems_by_schema(SPECS / "openai.request.strict.schema.json", "ChatCompletionRequest")
 
 
 class TestOverResponses(ProviderConformance):
@@ -36,3 +43,7 @@ class TestOverResponses(ProviderConformance):
         events = [line[5:] for line in recording.body.split(b"\n") if line.startswith(b"data:")]
         last = json.loads(events[-1]) if events and b"{" in events[-1] else {}
         return json.dumps(last["response"]).encode() if "response" in last else None
+
+    def schema_problems(self) -> Problems:
+        """The vendor's schema of a request."""
+        return problems_by_schema(SPECS / "openai.request.strict.schema.json", "ResponseCreateRequest")

@@ -25,7 +25,6 @@ from airouter_core.errors import (
 from airouter_core.testing.server import Answer, LoopbackServer
 from airouter_core.tokens import estimate_tokens
 from airouter_core.values.messages import FilePart, Message
-from airouter_openai.images import content_of
 from airouter_openai.provider import OpenAIProvider
 
 KEY = "sk-test-0123456789"
@@ -193,7 +192,9 @@ def test_images_are_saved_where_told(backend: Backend, tmp_path: Path) -> None:
         urls = provider.create_image("a cat", save_to=tmp_path / "new" / "folder")
         provider.create_image("a cat", save_to=str(tmp_path / "cat.png"))
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["image-1.png", "image-2.png"]
-    assert (tmp_path / "cat.png").read_bytes() == (tmp_path / "cat-2.png").read_bytes() == content_of(urls[0])[1]
+    assert (
+        (tmp_path / "cat.png").read_bytes() == (tmp_path / "cat-2.png").read_bytes() == FilePart.from_url(urls[0]).data
+    )
 
 
 def test_an_image_that_cannot_be_saved_is_not_made(backend: Backend, tmp_path: Path) -> None:

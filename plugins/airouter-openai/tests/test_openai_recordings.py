@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from airouter_core import create_provider
+from airouter_core import FilePart, create_provider
 from airouter_core.errors import AirouterError, ProviderError
 from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings, pieces, wire_events
 from airouter_core.values.response import Response, fold
 from airouter_openai.completions import COMPLETIONS
-from airouter_openai.images import content_of
 from airouter_openai.request import input_items
 from airouter_openai.wire import CHAT, RESPONSES
 
@@ -136,7 +135,8 @@ def test_every_recorded_image_is_read_end_to_end(replay: ReplayServer) -> None:
             if image["kind"] == "url":
                 assert address == image["url"], recording.id
             else:
-                media_type, data = content_of(address)
+                picture = FilePart.from_url(address)
+                media_type, data = picture.media_type, picture.data or b""
                 assert media_type.startswith("image/"), recording.id
                 assert hashlib.sha256(data).hexdigest() == image["sha256"], recording.id
     assert problems == []
