@@ -1,9 +1,9 @@
 """What `make test` does not: each distribution alone, wheels in bare environments, several versions of Python.
 
-    nox                       everything, on the Python that runs nox
-    nox -s plugin_alone       one plugin beside the core, nothing else
-    nox -s wheels             built wheels, installed into a bare environment
-    nox -s tests -p 3.13      the tests on another Python
+nox                       everything, on the Python that runs nox
+nox -s plugin_alone       one plugin beside the core, nothing else
+nox -s wheels             built wheels, installed into a bare environment
+nox -s tests -p 3.13      the tests on another Python
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from typing import Any
 
 import pytest
 
+from .checks.awaiting import AwaitingChecks
 from .checks.declaration import DeclarationChecks
 from .checks.features import FeatureChecks
 from .checks.lifetime import LifetimeChecks
@@ -47,6 +48,7 @@ class ProviderConformance(
     MutationChecks,
     SecretChecks,
     LifetimeChecks,
+    AwaitingChecks,
 ):
     """All checks. Set at least ``info``, and ``recordings`` or ``samples`` if the provider has a wire."""
 

@@ -204,7 +204,10 @@ class RequestsResponse:
         if getattr(self._raw, "chunked", True):
             if self._chunks is None:
                 self._chunks = self._raw.stream(BLOCK, decode_content=True)
-            return next((chunk for chunk in self._chunks if chunk), b"")
+            for chunk in self._chunks:
+                if chunk:
+                    return chunk
+            return b""
         while True:
             data: bytes = self._raw.read1(BLOCK, decode_content=True)
             # Compressed bytes may have arrived that do not yet make one plain byte.

@@ -79,6 +79,7 @@ class Exchange:
         self._parse_error = parse_error
         self._policy = policy
         self._end = None if policy.deadline is None else policy.clock() + policy.deadline
+        self._read: ReadSome | None = None
 
     def fetch(self, limit: int) -> Flow[tuple[HttpResponse, bytes]]:
         """The whole answer; broken off in the middle, it is asked for again, since nothing was handed on."""
@@ -103,8 +104,11 @@ class Exchange:
 
     def read_some(self, response: HttpResponse) -> Flow[bytes]:
         """The next bytes; empty at the end."""
+        step = self._read
+        if step is None or step.response is not response or self._end is not None:
+            step = self._read = ReadSome(response, self._patience())
         try:
-            data: bytes = yield ReadSome(response, self._patience())
+            data: bytes = yield step
         except TransportTimeoutError as failure:
             if self._is_late():
                 raise self._too_late() from failure

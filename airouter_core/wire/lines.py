@@ -24,6 +24,11 @@ class LineDecoder:
         self._size = 0
         self._after_return = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of an earlier line is kept, so that the next bytes begin a line."""
+        return not self._pieces and not self._after_return
+
     def feed(self, data: bytes) -> Iterable[bytes]:
         """The lines that ``data`` completes, without their ends.
 

@@ -6,7 +6,7 @@ stream, and what the specification keeps for reconnecting (``id``, ``retry``) is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import ProtocolError
@@ -31,12 +31,38 @@ class SseDecoder:
         self._data: list[str] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> Iterator[ServerSentEvent]:
+    def feed(self, data: bytes) -> Iterable[ServerSentEvent]:
         """The events that ``data`` completes.
 
         Raises:
             ProtocolError: invalid UTF-8, or an event beyond the limit.
         """
+        if data.endswith(b"\n\n") and not self._first and not self._event and not self._data and self._lines.idle:
+            # Most servers send one event at a time, whole: it needs no taking apart and putting together.
+            event = self._whole(data)
+            if event is not None:
+                return (event,)
+        return self._events(data)
+
+    def close(self) -> Iterator[ServerSentEvent]:
+        """The last event, if no blank line followed it."""
+        for line in self._lines.close():
+            self._field(line)
+        if self._data:
+            yield self._take()
+
+    def _whole(self, data: bytes) -> ServerSentEvent | None:
+        """The one event that this is, if it is one of the plainest form."""
+        name = ""
+        body = data[:-2]
+        if body.startswith(b"event: "):
+            line, _, body = body.partition(b"\n")
+            name = text_of(line[7:])
+        if not body.startswith(b"data: ") or b"\n" in body or b"\r" in data or len(data) > self._limit:
+            return None
+        return ServerSentEvent(name or "message", text_of(body[6:]))
+
+    def _events(self, data: bytes) -> Iterator[ServerSentEvent]:
         for line in self._lines.feed(data):
             if not line:
                 if self._data:
@@ -46,13 +72,6 @@ class SseDecoder:
                 self._add(line[6:])
             else:
                 self._field(line)
-
-    def close(self) -> Iterator[ServerSentEvent]:
-        """The last event, if no blank line followed it."""
-        for line in self._lines.close():
-            self._field(line)
-        if self._data:
-            yield self._take()
 
     def _take(self) -> ServerSentEvent:
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)

@@ -75,6 +75,7 @@ class LifetimeChecks(Subject):
         def half(request: ReceivedRequest, connection: Connection) -> None:
             connection.send(started.head + b"".join(started.frames()))
             connection.wait(PATIENCE)
+            connection.close()
 
         def close_stream(provider: Provider[Any]) -> None:
             with provider.stream_chat(self.model, "Hello") as stream:

@@ -1,0 +1,3 @@
+"""A plugin module that imports an HTTP library."""
+
+import requests  # noqa: F401

@@ -1,0 +1,628 @@
+"""For every check of the kit there is a broken provider, and the check about it finds it.
+
+Each planted provider is the made-up one with one thing wrong. The made-up one itself passes everything: see
+``test_sample_conformance``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pathlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import attrs
+import pytest
+import test_sample_conformance as sound
+from sample_plugin import DIALECT, PARAMETERS, SAMPLE, SampleConfig, SampleProvider
+
+from airouter_core.declarations import ParameterSupport, ProviderInfo
+from airouter_core.errors import ProviderError, RateLimitedError
+from airouter_core.hookspecs import hookimpl
+from airouter_core.testing.conformance import ProviderConformance
+from airouter_core.testing.faults import FAULTS
+from airouter_core.testing.samples import CHAT_COMPLETIONS
+from airouter_core.transports.blocking import RequestsTransport
+from airouter_core.values import events as e
+from airouter_core.values.response import fold
+from airouter_core.values.usage import Usage
+
+WIRE = DIALECT.wire()
+FAULT = {fault.id: fault for fault in FAULTS}
+Names = dict[str, Any]
+
+
+def provider(**names: Any) -> Names:
+    """The sample provider with these attributes instead of its own."""
+    return {"provider_class": type("Broken", (SampleProvider,), names)}
+
+
+def wire(**functions: Any) -> Names:
+    """The sample provider with these functions of its wire replaced."""
+    return provider(wire=attrs.evolve(WIRE, **functions))
+
+
+def info(**fields: Any) -> Names:
+    """The sample provider, declared otherwise."""
+    changed = attrs.evolve(SAMPLE, **fields)
+
+    class Plugin:
+        @hookimpl
+        def airouter_providers(self) -> Iterable[ProviderInfo]:
+            return (changed,)
+
+    return {"info": changed, "plugin": Plugin()}
+
+
+def events(change: Callable[[Any], Iterable[Any]]) -> Names:
+    """Each event of a whole answer and of a stream goes through ``change``."""
+
+    def parse_body(body):
+        for event in WIRE.parse_body(body):
+            yield from change(event)
+
+    return wire(parse_body=parse_body, open_stream=lambda: Changed(change))
+
+
+def sent(change: Callable[[dict[str, Any], Any], Any]) -> Names:
+    """The body that is sent goes through ``change``, which may also give another request."""
+
+    def build_request(request, config, *, stream):
+        built = WIRE.build_request(request, config, stream=stream)
+        body = json.loads(built.body)
+        changed = change(body, request)
+        return attrs.evolve(built, body=json.dumps(body if changed is None else changed).encode())
+
+    return wire(build_request=build_request)
+
+
+class Parser:
+    """The sample's parser, to be spoiled."""
+
+    def __init__(self) -> None:
+        self.inner = WIRE.open_stream()
+
+    @property
+    def done(self) -> bool:
+        return self.inner.done
+
+    def feed(self, data):
+        return self.inner.feed(data)
+
+    def close(self):
+        return self.inner.close()
+
+
+class Changed(Parser):
+    """Changes each event."""
+
+    def __init__(self, change) -> None:
+        super().__init__()
+        self.change = change
+
+    def feed(self, data):
+        for event in self.inner.feed(data):
+            yield from self.change(event)
+
+    def close(self):
+        for event in self.inner.close():
+            yield from self.change(event)
+
+
+class DecodesEachPiece(Parser):
+    """Takes every piece for whole characters."""
+
+    def feed(self, data):
+        return self.inner.feed(data.decode("utf-8", "replace").encode())
+
+
+class JoinsWhatArrived(Parser):
+    """Makes one delta of each piece."""
+
+    def feed(self, data):
+        text = ""
+        for event in self.inner.feed(data):
+            if isinstance(event, e.TextDelta):
+                text += event.text
+            else:
+                yield event
+        if text:
+            yield e.TextDelta(text)
+
+
+class EndsAtAnEmptyPiece(Parser):
+    """Takes an empty piece for the end."""
+
+    ended = False
+
+    def feed(self, data):
+        self.ended = self.ended or not data
+        return () if self.ended else self.inner.feed(data)
+
+
+class AlwaysFinishes(Parser):
+    """Takes the end of the bytes for the end of the answer."""
+
+    finished = False
+
+    def feed(self, data):
+        for event in self.inner.feed(data):
+            self.finished = self.finished or isinstance(event, e.Finish)
+            yield event
+
+    def close(self):
+        yield from self.inner.close()
+        if not self.finished:
+            yield e.Finish("stop", "stop")
+
+
+class SkipsBrokenEvents(Parser):
+    """Goes on after what it cannot read."""
+
+    def feed(self, data):
+        lines = [line for line in data.split(b"\n\n") if b'{"kit": ' not in line]
+        return self.inner.feed(b"\n\n".join(lines))
+
+
+class RaisesTheJsonError(Parser):
+    """Lets the error of the JSON module out."""
+
+    def feed(self, data):
+        for line in data.splitlines():
+            if line.startswith(b"data: {"):
+                json.loads(line[6:])
+        return self.inner.feed(data)
+
+
+class KnowsOnlyItsOwn(Parser):
+    """Refuses an event of a new kind."""
+
+    def feed(self, data):
+        if b"event: " in data:
+            raise ProviderError("unknown event")
+        return self.inner.feed(data)
+
+
+def strict_body(body):
+    """Refuse a field that is not known."""
+    if unknown := set(json.loads(body)) - {"id", "object", "model", "choices", "usage"}:
+        raise ProviderError(f"unknown fields {unknown}")
+    return WIRE.parse_body(body)
+
+
+def lenient_body(body):
+    """Take anything for an answer."""
+    try:
+        return list(WIRE.parse_body(body))
+    except Exception:
+        return [e.TextDelta(""), e.Finish("stop", "stop")]
+
+
+def careless_body(body):
+    """Take the first choice without a look."""
+    message = json.loads(body)["choices"][0]["message"]
+    return [e.TextDelta(message["content"] or ""), e.Finish("stop", "stop")]
+
+
+def rewritten_arguments(event):
+    """Read the arguments and write them again."""
+    if isinstance(event, e.ToolCallDelta):
+        return ()
+    if isinstance(event, e.ToolCallEnd):
+        return (e.ToolCallDelta(event.index, '{"city":"Zürich"}'), event)
+    return (event,)
+
+
+def invented_counts(event):
+    if isinstance(event, e.Finish):
+        return (e.UsageReported(Usage(0, 0)), event)
+    return (event,)
+
+
+def usage_with_cache_apart(event):
+    if isinstance(event, e.UsageReported):
+        return (e.UsageReported(attrs.evolve(event.usage, cache_read_tokens=500)),)
+    return (event,)
+
+
+def finish_as(reason):
+    return lambda event: (e.Finish(reason, event.raw_finish_reason),) if isinstance(event, e.Finish) else (event,)
+
+
+def without(kind):
+    return lambda event: () if isinstance(event, kind) else (event,)
+
+
+def error_as(change):
+    def parse_error(status, headers, body):
+        error = WIRE.parse_error(status, headers, body)
+        return change(error) or error
+
+    return wire(parse_error=parse_error)
+
+
+def forget(name):
+    return error_as(lambda error: setattr(error, name, None))
+
+
+def limited(error):
+    return RateLimitedError(str(error), provider="sample", status=429) if error.status == 429 else None
+
+
+def chat_with(change):
+    """The user's parameters go through ``change`` before the core sees them."""
+
+    def chat(self, model, messages, *, parameters=None, **options):
+        return SampleProvider.chat(self, model, messages, parameters=change(dict(parameters or {})), **options)
+
+    return provider(chat=chat)
+
+
+def only(names):
+    return lambda given: {name: value for name, value in given.items() if name in names}
+
+
+def clamped(given):
+    if "top_p" in given and isinstance(given["top_p"], int | float):
+        given["top_p"] = min(max(given["top_p"], 0), 1)
+    return given
+
+
+def alias_halved(given):
+    return {name: value / 2 if name == "temp" else value for name, value in given.items()}
+
+
+def moved(body, old, new):
+    if old in body:
+        body[new] = body.pop(old)
+
+
+def key_in_address(request, config, *, stream):
+    built = WIRE.build_request(request, config, stream=stream)
+    return attrs.evolve(built, url=f"{built.url}?key={config.api_key}")
+
+
+def impure(what):
+    def build_request(request, config, *, stream):
+        built = WIRE.build_request(request, config, stream=stream)
+        return attrs.evolve(built, headers={**built.headers, "X-Now": str(what())})
+
+    return wire(build_request=build_request)
+
+
+def changing_what_it_gets(request, config, *, stream):
+    request.provider_options["seen"] = True
+    return WIRE.build_request(attrs.evolve(request, provider_options={}), config, stream=stream)
+
+
+class OpenKeyConfig(SampleConfig):
+    """Shows its key."""
+
+    def __repr__(self) -> str:
+        return f"OpenKeyConfig(api_key={self.api_key!r})"
+
+
+def open_config(self, config, info, plugins=None):
+    SampleProvider.__init__(self, OpenKeyConfig(**attrs.asdict(config)), info, plugins)
+
+
+def logging_build(request, config, *, stream):
+    import logging
+
+    logging.getLogger("airouter.sample").debug("key %s", config.api_key)
+    return WIRE.build_request(request, config, stream=stream)
+
+
+def reading_on(self, request, *, stream):
+    yield from list(SampleProvider.events(self, request, stream=stream))
+
+
+def kept_open(self, request, *, stream):
+    events = SampleProvider.events(self, request, stream=stream)
+    self.__dict__.setdefault("kept", []).append(events)
+    return iter(lambda: next(events, None), None)
+
+
+def with_a_thread(self, request, *, stream):
+    threading.Thread(target=time.sleep, args=(1.5,), name="left-behind").start()
+    return SampleProvider.events(self, request, stream=stream)
+
+
+def other_words_in_streams(self, request, *, stream):
+    self.count = getattr(self, "count", 0) + 1
+    yield e.TextDelta(str(self.count))
+    yield from SampleProvider.events(self, request, stream=stream)
+
+
+async def other_words_awaited(self, request, *, stream):
+    yield e.TextDelta("another ")
+    async for event in SampleProvider.aevents(self, request, stream=stream):
+        yield event
+
+
+async def collected_awaited(self, request, *, stream):
+    for event in [event async for event in SampleProvider.aevents(self, request, stream=stream)]:
+        yield event
+
+
+def never_closed(self):
+    self.__dict__.setdefault("forgotten", []).append(self._transport)
+
+
+class OneParserForAll(Parser):
+    """Forgets nothing between two streams."""
+
+
+SHARED = OneParserForAll()
+
+
+def new_transport(self):
+    return RequestsTransport(self.config)
+
+
+def asking_count(self, text, model=None):
+    self.list_models()
+    return len(text.split())
+
+
+def raising(self):
+    raise ValueError("down")
+
+
+MANY = tuple(row for row in PARAMETERS if row.name != "temperature")
+UNLISTED = "unlisted_plugin"
+
+PLANTED: dict[str, tuple[str, Names]] = {
+    # Declared.
+    "imports requests in the plugin module": ("test_the_plugin_module_is_light", {"plugin": "heavy_plugin"}),
+    "connects when its plugin module is imported": ("test_the_plugin_module_is_light", {"plugin": "calling_plugin"}),
+    "starts a thread when it is imported": (
+        "test_importing_the_implementation_starts_nothing",
+        {**info(target="threaded_implementation:Provider"), "provider_class": None},
+    ),
+    "declares another info than it ships": (
+        "test_it_is_found_by_its_entry_point",
+        {"info": attrs.evolve(SAMPLE, description="another")},
+    ),
+    "has no entry point": ("test_it_is_found_by_its_entry_point", {"plugin": UNLISTED}),
+    "declares an alias twice": ("test_the_declaration_is_coherent", info(aliases=("one", "one"))),
+    "declares a parameter nobody knows": (
+        "test_the_declaration_is_coherent",
+        info(parameters=(*PARAMETERS, ParameterSupport("warmth", "warmth"))),
+    ),
+    "is made for another interface": ("test_the_declaration_is_coherent", info(interface_version="9.0")),
+    "takes any setting": (
+        "test_a_wrong_setting_is_an_error",
+        info(config_target="lenient_config:LenientConfig"),
+    ),
+    "asks without a key": (
+        "test_a_missing_key_is_named",
+        wire(build_request=attrs.evolve(DIALECT, headers=lambda c: {}).wire().build_request),
+    ),
+    # Parameters.
+    "drops a parameter": (
+        "test_a_declared_parameter_changes_the_request",
+        sent(lambda b, r: b.pop("seed", None) and None),
+    ),
+    "takes an alias for something else": ("test_an_alias_is_its_canonical_name", chat_with(alias_halved)),
+    "sends a parameter by another name than it says": (
+        "test_every_parameter_has_a_receipt",
+        sent(lambda b, r: moved(b, "max_tokens", "max_completion_tokens")),
+    ),
+    "turns a penalty into another": (
+        "test_every_parameter_has_a_receipt",
+        sent(lambda b, r: moved(b, "frequency_penalty", "repeat_penalty")),
+    ),
+    "gives no receipt for what it drops": (
+        "test_every_parameter_has_a_receipt",
+        chat_with(only({row.name for row in PARAMETERS if row.field})),
+    ),
+    "drops in silence what it does not take": (
+        "test_a_parameter_it_does_not_take_is_reported",
+        chat_with(only({row.name for row in PARAMETERS if row.field})),
+    ),
+    "drops a misspelt parameter": (
+        "test_a_wrong_parameter_is_an_error",
+        chat_with(lambda given: {name: value for name, value in given.items() if name != "temprature"}),
+    ),
+    "clamps what is out of range": ("test_a_wrong_parameter_is_an_error", chat_with(clamped)),
+    # Capabilities.
+    "declares tools and does not send them": (
+        "test_what_is_declared_is_sent",
+        sent(lambda b, r: b.pop("tools", None) and None),
+    ),
+    "loses the system prompt": (
+        "test_what_is_declared_is_sent",
+        sent(lambda b, r: b.update(messages=[m for m in b["messages"] if m["role"] != "system"])),
+    ),
+    "loses pictures": (
+        "test_what_is_declared_is_sent",
+        sent(
+            lambda b, r: b.update(
+                messages=[{"role": "user", "content": r.messages[-1].text}] if not r.system_text else b["messages"]
+            )
+        ),
+    ),
+    "tries what it has not declared": (
+        "test_what_is_not_declared_is_refused",
+        {
+            **info(capabilities=("chat", "stream", "system_prompt")),
+            **provider(create_embedding=lambda self, text, model=None: self.embeddings([text], model)),
+        },
+    ),
+    "declares embeddings and has none": (
+        "test_declared_embeddings_are_asked_for",
+        provider(embeddings_flow=lambda self, texts, model: (_ for _ in ())),
+    ),
+    "asks to count although it only estimates": ("test_tokens_are_counted", provider(count_tokens=asking_count)),
+    "raises when it is asked how it is": ("test_a_provider_that_is_down_is_reported", provider(list_models=raising)),
+    "is always well": ("test_a_provider_that_is_down_is_reported", provider(validate_config=lambda self: True)),
+    "loses provider_options": ("test_provider_options_are_sent", sent(lambda b, r: b.pop("kit_option", None) and None)),
+    "sends what the schema refuses": (
+        "test_bodies_fit_the_vendors_schema",
+        {"schema_problems": lambda self: lambda body: ["unknown field"] if "seed" in body else []},
+    ),
+    # Reading.
+    "loses tool calls": (
+        "test_each_recording_is_read_as_expected",
+        events(without((e.ToolCallStart, e.ToolCallDelta, e.ToolCallEnd))),
+    ),
+    "writes arguments anew": ("test_each_recording_is_read_as_expected", events(rewritten_arguments)),
+    "loses usage": ("test_each_recording_is_read_as_expected", events(without(e.UsageReported))),
+    "takes a quota for a rate limit": ("test_each_recording_is_read_as_expected", error_as(limited)),
+    "reads otherwise end to end": (
+        "test_each_recording_is_read_end_to_end",
+        provider(wire_for=lambda self, request: attrs.evolve(WIRE, parse_body=careless_body)),
+    ),
+    "decodes each piece alone": ("test_the_way_bytes_are_cut_does_not_matter", wire(open_stream=DecodesEachPiece)),
+    "makes deltas of pieces": ("test_the_way_bytes_are_cut_does_not_matter", wire(open_stream=JoinsWhatArrived)),
+    "ends at an empty piece": ("test_the_way_bytes_are_cut_does_not_matter", wire(open_stream=EndsAtAnEmptyPiece)),
+    "reads whole answers otherwise than streams": (
+        "test_a_stream_and_its_body_give_the_same_response",
+        wire(parse_body=lambda body: (item for event in WIRE.parse_body(body) for item in finish_as("other")(event))),
+    ),
+    "adds what cannot be replayed": ("test_a_response_survives_being_replayed", events(finish_as(None))),
+    "counts the cache apart": ("test_usage_adds_up", events(usage_with_cache_apart)),
+    "builds by the clock": ("test_building_is_pure", impure(lambda: time.time())),
+    "builds by chance": ("test_building_is_pure", impure(lambda: __import__("uuid").uuid4())),
+    "changes the request": ("test_building_is_pure", wire(build_request=changing_what_it_gets)),
+    "forgets the status": ("test_an_error_carries_what_support_asks_for", forget("status")),
+    "forgets the request id": (
+        "test_an_error_carries_what_support_asks_for",
+        wire(
+            parse_error=lambda status, headers, body: WIRE.parse_error(status, {}, body),
+            request_id_headers=("x-request-id",),
+        ),
+    ),
+    # Changed answers.
+    "finishes what was cut": ("test_a_cut_stream_is_an_error", wire(open_stream=AlwaysFinishes)),
+    "refuses a new field": ("test_an_unknown_field_is_ignored", wire(parse_body=strict_body)),
+    "refuses a new event": ("test_an_unknown_event_is_ignored", wire(open_stream=KnowsOnlyItsOwn)),
+    "takes an unknown reason for a stop": ("test_an_unknown_finish_reason_is_other", events(finish_as("stop"))),
+    "counts nothing as zero": ("test_counts_that_are_not_there_are_none", events(invented_counts)),
+    "skips what is broken": ("test_broken_json_is_a_protocol_error", wire(open_stream=SkipsBrokenEvents)),
+    "lets the JSON error out": ("test_broken_json_is_a_protocol_error", wire(open_stream=RaisesTheJsonError)),
+    "takes nothing for an answer": ("test_an_empty_answer_is_an_error", wire(parse_body=lenient_body)),
+    "has an IndexError for no choices": ("test_an_empty_answer_is_an_error", wire(parse_body=careless_body)),
+    # Secrets.
+    "puts the key into the address": ("test_the_key_is_sent_in_a_header", wire(build_request=key_in_address)),
+    "shows the key in a repr": ("test_no_output_shows_a_secret", provider(__init__=open_config)),
+    "shows the key in a log": ("test_no_output_shows_a_secret", wire(build_request=logging_build)),
+    # Lifetime.
+    "says something else when it streams": (
+        "test_asking_and_streaming_give_the_same",
+        provider(events=other_words_in_streams),
+    ),
+    "mixes up what threads ask": ("test_it_is_usable_from_many_threads", wire(open_stream=lambda: SHARED)),
+    "hands nothing on before the end": ("test_leaving_a_stream_closes_its_connection", provider(events=reading_on)),
+    "keeps a left stream open": ("test_leaving_a_stream_closes_its_connection", provider(events=kept_open)),
+    "leaves a thread": ("test_closing_leaves_nothing_behind", provider(events=with_a_thread)),
+    "keeps its connections": ("test_closing_leaves_nothing_behind", provider(close=never_closed)),
+    "connects anew for each call": ("test_connections_are_used_again", provider(transport=property(new_transport))),
+    # Awaiting.
+    "answers otherwise when awaited": ("test_awaiting_gives_the_same", provider(aevents=other_words_awaited)),
+    "reads on before it hands on, awaited": (
+        "test_leaving_an_awaited_stream_closes_its_connection",
+        provider(aevents=collected_awaited),
+    ),
+    # Faults.
+    "retries when the money is gone": ("quota used up, with retries left (whole)", error_as(limited)),
+    "has no class for a missing model": (
+        "404 (whole)",
+        error_as(lambda error: ProviderError(str(error), status=error.status)),
+    ),
+    "takes a clean cut for the end": (
+        "a stream that ends in good order before its end mark (stream)",
+        wire(open_stream=AlwaysFinishes),
+    ),
+    "takes HTML for an answer": ("HTML with status 200 (whole)", wire(parse_body=lenient_body)),
+    "lets errors in a 200 pass": ("an error inside a 200 (whole)", wire(parse_body=lenient_body)),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_fault_is_found(
+    planted: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check that is about it fails for the broken provider, and passes for the sound one."""
+    monkeypatch.setattr("airouter_core.testing.checks.lifetime.PATIENCE", 0.6)
+    name, names = PLANTED[planted]
+    fault = FAULT.get(name)
+    check = "test_a_fault_gives_its_error" if fault else name
+    broken = type("Broken", (sound.TestSample,), names)
+    try:
+        _run(broken, check, fault, request)
+    except pytest.skip.Exception as skipped:
+        pytest.fail(f"the check is skipped: {skipped}")
+    except Exception:
+        return
+    else:
+        pytest.fail(f"{check} does not notice a provider that {planted}")
+
+
+def test_every_check_has_a_planted_fault() -> None:
+    """No check is there that has never been seen to fail."""
+    checks = {name for name in dir(ProviderConformance) if name.startswith("test_")}
+    proved = {name if name in checks else "test_a_fault_gives_its_error" for name, _ in PLANTED.values()}
+    assert checks == proved
+
+
+def test_a_check_cannot_be_replaced_in_silence() -> None:
+    """Overriding a check without a strict xfail and a reason is refused when the class is made."""
+    with pytest.raises(TypeError, match="replaces a check of the kit"):
+
+        class Weakened(sound.TestSample):
+            def test_a_cut_stream_is_an_error(self) -> None: ...
+
+    with pytest.raises(TypeError, match="replaces a check of the kit"):
+
+        class Loose(sound.TestSample):
+            @pytest.mark.xfail(reason="some day")
+            def test_a_cut_stream_is_an_error(self) -> None: ...
+
+    with pytest.raises(TypeError, match="replaces a check of the kit"):
+
+        class Removed(sound.TestSample):
+            test_a_cut_stream_is_an_error = None
+
+    with pytest.raises(TypeError, match="as a whole"):
+
+        class Skipped(sound.TestSample):
+            pytestmark = pytest.mark.skip(reason="later")
+
+    class Honest(sound.TestSample):
+        @pytest.mark.xfail(reason="its servers cut streams", strict=True)
+        def test_a_cut_stream_is_an_error(self) -> None:
+            super().test_a_cut_stream_is_an_error()
+
+
+def test_an_excused_recording_must_be_wrong() -> None:
+    """A recording that is read as expected must not be excused."""
+
+    class Excusing(sound.TestSample):
+        excused: ClassVar = {CHAT_COMPLETIONS[0].id: "no reason at all"}
+
+    with pytest.raises(AssertionError, match="is excused"):
+        Excusing().test_each_recording_is_read_as_expected()
+
+
+def test_the_samples_are_what_they_say() -> None:
+    """The samples of the format are read as they expect, so that a failing plugin is at fault and not they."""
+    for recording in CHAT_COMPLETIONS:
+        if recording.is_answer and not recording.stream:
+            assert fold(WIRE.parse_body(recording.body)).text == recording.expected["text"]
+
+
+def _run(subject: type, check: str, fault: Any, request: pytest.FixtureRequest) -> None:
+    method = getattr(subject(), check)
+    wanted = inspect.signature(method).parameters
+    arguments: Names = {"fault": fault} if fault else {}
+    if "monkeypatch" in wanted:
+        arguments["monkeypatch"] = request.getfixturevalue("monkeypatch")
+    method(**arguments)

@@ -1,0 +1,600 @@
+"""The blocking transport, against servers on the loopback that behave and misbehave."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import socket
+import ssl
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trustme
+
+from airouter_core.config import HttpConfig
+from airouter_core.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    ExecutionError,
+    InsecureConnectionWarning,
+    ProtocolError,
+    ProviderError,
+    TransportTimeoutError,
+)
+from airouter_core.transports.blocking import RequestsTransport
+from airouter_core.values.events import TextDelta
+from airouter_core.wire.http import HttpRequest
+
+Serve = Callable[..., Any]
+Make = Callable[..., Any]
+
+BODY = json.dumps(
+    {"id": "i", "model": "m", "choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}
+).encode()
+HALF = b'data: {"choices":[{"index":0,"delta":{"content":"hel"}}]}\n\n'
+REST = (
+    b'data: {"choices":[{"index":0,"delta":{"content":"lo"}}]}\n\n'
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    b"data: [DONE]\n\n"
+)
+STREAM = {"Content_Type": "text/event-stream"}
+JSON = {"Content_Type": "application/json"}
+
+
+def answers(peer: Any, received: Any) -> None:
+    """Answer whatever is asked, whole or streamed."""
+    if b'"stream":true' in received.body:
+        peer.head(200, **STREAM, Transfer_Encoding="chunked")
+        for piece in (HALF, REST, b""):
+            peer.chunk(piece)
+    else:
+        peer.answer(200, BODY, **JSON)
+
+
+def reset(peer: Any) -> bool:
+    """Break the connection as a crash does."""
+    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return False
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# Connections.
+
+
+def test_a_connection_is_used_again(serve: Serve, make_provider: Make) -> None:
+    """After a body, and after a stream read to its end, the next call goes through the same connection."""
+    server = serve(answers)
+    provider = make_provider(server.url)
+    assert provider.execute("m", "hi") == "hello"
+    assert "".join(provider.stream_execute("m", "hi")) == "hello"
+    assert provider.execute("m", "hi") == "hello"
+    assert [received.connection for received in server.requests] == [1, 1, 1]
+
+
+def test_leaving_a_stream_early_closes_its_connection(serve: Serve, make_provider: Make) -> None:
+    """The server sees the end as soon as the reader leaves, and the next call has a connection of its own."""
+    closed = threading.Event()
+
+    def script(peer: Any, received: Any) -> Any:
+        if peer.number > 1:
+            return answers(peer, received)
+        peer.head(200, **STREAM, Transfer_Encoding="chunked")
+        peer.chunk(HALF)
+        if peer.wait_for_end():
+            closed.set()
+        return False
+
+    server = serve(script)
+    provider = make_provider(server.url)
+    with provider.stream_chat("m", "hi") as stream:
+        for event in stream:
+            if isinstance(event, TextDelta):
+                break
+    assert closed.wait(10)
+    assert stream.partial.text == "hel"
+    assert provider.execute("m", "hi") == "hello"
+    assert server.connections == 2
+
+
+def test_a_closed_provider_closes_its_connections(serve: Serve, make_provider: Make) -> None:
+    """Closing frees the pooled connections; a closed provider says so."""
+    closed = threading.Event()
+
+    def script(peer: Any, received: Any) -> bool:
+        answers(peer, received)
+        if peer.wait_for_end():
+            closed.set()
+        return False
+
+    provider = make_provider(serve(script).url)
+    provider.execute("m", "hi")
+    provider.close()
+    provider.close()
+    assert closed.wait(10)
+    with pytest.raises(ConfigurationError, match="was closed"):
+        provider.execute("m", "hi")
+
+
+def test_a_connection_that_the_server_closed_is_replaced(serve: Serve, make_provider: Make) -> None:
+    """A pooled connection that has gone in the meantime costs no call."""
+
+    def script(peer: Any, received: Any) -> bool:
+        answers(peer, received)
+        return False
+
+    server = serve(script)
+    provider = make_provider(server.url)
+    assert [provider.execute("m", "hi") for _ in range(3)] == ["hello"] * 3
+    assert server.connections >= 3
+
+
+def test_many_threads_at_once(serve: Serve, make_provider: Make) -> None:
+    """Thirty-two threads share one provider, and each gets its own answer."""
+
+    def script(peer: Any, received: Any) -> None:
+        said = json.loads(received.body)["messages"][0]["content"]
+        peer.answer(200, BODY.replace(b"hello", said.encode()), **JSON)
+
+    provider = make_provider(serve(script).url)
+    together = threading.Barrier(32)
+
+    def ask(number: int) -> list[str]:
+        together.wait(10)
+        return [provider.execute("m", f"thread {number} call {call}") for call in range(5)]
+
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        for number, said in enumerate(pool.map(ask, range(32))):
+            assert said == [f"thread {number} call {call}" for call in range(5)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_makes_connections_of_its_own(serve: Serve, make_provider: Make) -> None:
+    """A child asks over its own connection, and the parent's goes on working."""
+    server = serve(answers)
+    provider = make_provider(server.url)
+    assert provider.execute("m", "hi") == "hello"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads is what is tested
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if provider.execute("m", "hi") == "hello" else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert provider.execute("m", "hi") == "hello"
+    assert [received.connection for received in server.requests] == [1, 2, 1]
+
+
+# Streams.
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_nothing_is_held_back(serve: Serve, make_provider: Make, framing: str, compressed: bool) -> None:
+    """Each piece reaches the reader before the server sends the next, however the answer is framed."""
+    seen = threading.Event()
+    pack = zlib.compressobj(wbits=31)
+
+    def packed(data: bytes, *, last: bool = False) -> bytes:
+        if not compressed:
+            return data
+        return pack.compress(data) + pack.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+
+    def script(peer: Any, received: Any) -> bool:
+        pieces = [packed(HALF)]
+        head = dict(STREAM)
+        if compressed:
+            head["Content_Encoding"] = "gzip"
+        if framing == "length":
+            whole = zlib.compressobj(wbits=31)
+            size = len(HALF + REST)
+            if compressed:
+                size = len(whole.compress(HALF) + whole.flush(zlib.Z_SYNC_FLUSH) + whole.compress(REST) + whole.flush())
+            head["Content_Length"] = str(size)
+        elif framing == "chunked":
+            head["Transfer_Encoding"] = "chunked"
+        else:
+            head["Connection"] = "close"
+        peer.head(200, **head)
+        send = peer.chunk if framing == "chunked" else peer.send
+        send(pieces[0])
+        assert seen.wait(10), "the first piece was held back"
+        send(packed(REST, last=True))
+        if framing == "chunked":
+            send(b"")
+        return framing != "close"
+
+    texts = []
+    for text in make_provider(serve(script).url).stream_execute("m", "hi"):
+        texts.append(text)
+        seen.set()
+    assert texts == ["hel", "lo"]
+
+
+def test_a_server_that_never_hangs_up_is_not_waited_for(serve: Serve, make_provider: Make) -> None:
+    """After the end of the answer the connection is given up soon, also where its end would be the answer's."""
+    done = threading.Event()
+
+    def script(peer: Any, received: Any) -> bool:
+        peer.head(200, **STREAM, Connection="close")
+        peer.send(HALF + REST)
+        assert done.wait(20)
+        return False
+
+    provider = make_provider(serve(script).url, timeout=15)
+    reading = threading.Thread(target=lambda: (list(provider.stream_execute("m", "hi")), done.set()), daemon=True)
+    reading.start()
+    reading.join(8)
+    finished = not reading.is_alive()
+    done.set()
+    assert finished, "the reader waited for the connection's end"
+
+
+def test_a_body_that_is_asked_for_as_a_stream(serve: Serve, make_provider: Make) -> None:
+    """A server that does not stream is understood all the same."""
+
+    def script(peer: Any, received: Any) -> None:
+        peer.answer(200, BODY, Content_Type="application/json; charset=utf-8")
+
+    assert list(make_provider(serve(script).url).stream_execute("m", "hi")) == ["hello"]
+
+
+# What goes wrong.
+
+
+def test_nobody_there(make_provider: Make) -> None:
+    """A refused connection says where, and what to check."""
+    provider = make_provider(f"http://127.0.0.1:{unused_port()}", max_retries=0)
+    with pytest.raises(ConnectionFailedError, match="is the server running, and base_url right") as caught:
+        provider.execute("m", "hi")
+    assert caught.value.__cause__ is not None
+
+
+def test_no_such_host(make_provider: Make) -> None:
+    """A name that does not resolve is a failed connection."""
+    with pytest.raises(ConnectionFailedError, match=r"no-such-host\.invalid"):
+        make_provider("http://no-such-host.invalid", max_retries=0).execute("m", "hi")
+
+
+@pytest.mark.parametrize("stage", ["before the head", "in the head", "before the body", "in the body"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("gently", [False, True])
+def test_a_connection_that_breaks(serve: Serve, make_provider: Make, stage: str, stream: bool, gently: bool) -> None:
+    """Broken off at any stage, by a reset or by an early end, a call fails, and says what had come."""
+
+    def script(peer: Any, received: Any) -> bool:
+        if stage == "in the head":
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Ty")
+        elif stage != "before the head":
+            if stream:
+                peer.head(200, **STREAM, Transfer_Encoding="chunked")
+            else:
+                peer.head(200, **JSON, Content_Length=str(len(BODY)))
+            if stage == "in the body":
+                peer.chunk(HALF) if stream else peer.send(BODY[:20])
+        return False if gently else reset(peer)
+
+    server = serve(script)
+    provider = make_provider(server.url, max_retries=0)
+    with pytest.raises((ConnectionFailedError, ProtocolError)) as caught:
+        list(provider.stream_execute("m", "hi")) if stream else provider.execute("m", "hi")
+    assert caught.value.partial is not None
+    if not (stream and stage == "in the body" and not gently):
+        assert caught.value.partial.text == ("hel" if stream and stage == "in the body" else "")
+
+
+def test_a_body_that_broke_off_is_asked_for_again(serve: Serve, make_provider: Make) -> None:
+    """Nothing was handed on, so the call is made again, at once in this test."""
+
+    def script(peer: Any, received: Any) -> Any:
+        if len(server.requests) > 1:
+            return answers(peer, received)
+        peer.head(200, **JSON, Content_Length=str(len(BODY)))
+        peer.send(BODY[:20])
+        return False
+
+    server = serve(script)
+    assert make_provider(server.url).execute("m", "hi") == "hello"
+    assert len(server.requests) == 2
+
+
+def test_silence(serve: Serve, make_provider: Make) -> None:
+    """A server that says nothing for ``timeout`` seconds is given up, before the head and in the middle."""
+    over = threading.Event()
+
+    def script(peer: Any, received: Any) -> bool:
+        if b'"stream":true' in received.body:
+            peer.head(200, **STREAM, Transfer_Encoding="chunked")
+            peer.chunk(HALF)
+        over.wait(20)
+        return False
+
+    server = serve(script)
+    provider = make_provider(server.url, timeout=0.2)
+    try:
+        with pytest.raises(TransportTimeoutError, match=r"sent nothing for 0\.2 s; raise `timeout`"):
+            provider.execute("m", "hi")
+        with pytest.raises(TransportTimeoutError) as caught:
+            list(provider.stream_execute("m", "hi"))
+    finally:
+        over.set()
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "hel"
+    assert len(server.requests) == 2
+
+
+def test_the_deadline_ends_what_only_drips(serve: Serve, make_provider: Make) -> None:
+    """Bytes that keep coming do not save a call from its deadline, streamed or not, whatever the framing."""
+    over = threading.Event()
+
+    def script(peer: Any, received: Any) -> bool:
+        peer.head(200, **STREAM, Connection="close")
+        while not over.wait(0.02):
+            peer.send(b": still thinking\n\n")
+        return False
+
+    provider = make_provider(serve(script).url, deadline=0.4)
+    try:
+        for ask in (lambda: provider.execute("m", "hi"), lambda: list(provider.stream_execute("m", "hi"))):
+            with pytest.raises(TransportTimeoutError, match=r"deadline of 0\.4 s"):
+                ask()
+    finally:
+        over.set()
+
+
+def test_silence_within_a_deadline_is_told_as_the_deadline(serve: Serve, make_provider: Make) -> None:
+    """When the deadline cuts the wait, it is the deadline that is named."""
+    over = threading.Event()
+
+    def script(peer: Any, received: Any) -> bool:
+        over.wait(20)
+        return False
+
+    provider = make_provider(serve(script).url, deadline=0.3, timeout=30)
+    try:
+        with pytest.raises(TransportTimeoutError, match=r"deadline of 0\.3 s"):
+            provider.execute("m", "hi")
+    finally:
+        over.set()
+
+
+def test_an_answer_without_end(serve: Serve) -> None:
+    """A body beyond its limit is given up."""
+
+    def script(peer: Any, received: Any) -> None:
+        peer.answer(200, b"x" * 1000)
+
+    server = serve(script)
+    transport = RequestsTransport(HttpConfig())
+    response = transport.open(HttpRequest("GET", server.url), connect_timeout=5, read_timeout=5)
+    with pytest.raises(ProtocolError, match="more than 999 bytes"):
+        response.read_all(5, 999)
+    response.close()
+    transport.close()
+
+
+def test_what_is_no_http(serve: Serve, make_provider: Make) -> None:
+    """A server that speaks something else is a failed connection."""
+
+    def script(peer: Any, received: Any) -> bool:
+        peer.send(b"SSH-2.0-OpenSSH_9.9\r\n")
+        return False
+
+    with pytest.raises(ConnectionFailedError):
+        make_provider(serve(script).url, max_retries=0).execute("m", "hi")
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/event-stream", "application/json"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_web_page_is_no_answer(serve: Serve, make_provider: Make, content_type: str, stream: bool) -> None:
+    """HTML with status 200 is an error that shows it and says what to check."""
+
+    def script(peer: Any, received: Any) -> None:
+        peer.answer(200, b"<!doctype html><title>Sign in</title>", Content_Type=content_type)
+
+    provider = make_provider(serve(script).url)
+    with pytest.raises(ProtocolError, match=r"web page.*Sign in.*check base_url"):
+        list(provider.stream_execute("m", "hi")) if stream else provider.execute("m", "hi")
+
+
+def test_a_header_that_cannot_be_sent_is_the_callers_fault(serve: Serve) -> None:
+    """A value that no header can hold is a ConfigurationError that does not show it, and nothing is sent."""
+    server = serve(answers)
+    transport = RequestsTransport(HttpConfig())
+    for value in ("sk-secret\nx", "sk-secret\u201d"):
+        request = HttpRequest("GET", server.url, {"Authorization": value})
+        with pytest.raises(ConfigurationError, match="header") as caught:
+            transport.open(request, connect_timeout=5, read_timeout=5)
+        assert "sk-secret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+    transport.close()
+    assert server.requests == []
+
+
+# Redirects and secrets, through the wire.
+
+
+def test_redirects(serve: Serve, make_provider: Make) -> None:
+    """On the same server a redirect is followed with key and body; to another nothing is sent."""
+    other = serve(answers)
+
+    def script(peer: Any, received: Any) -> Any:
+        if received.target == "/a/chat/completions":
+            return peer.answer(308, b"", Location="/b/chat/completions")
+        if received.target == "/elsewhere/chat/completions":
+            return peer.answer(307, b"", Location=f"{other.url}/chat/completions")
+        return answers(peer, received)
+
+    server = serve(script)
+    assert make_provider(f"{server.url}/a", api_key="sk-planted-key").execute("m", "hi") == "hello"
+    first, second = server.requests
+    assert second.headers["authorization"] == first.headers["authorization"] == "Bearer sk-planted-key"
+    assert second.body == first.body
+    with pytest.raises(ProviderError, match="another address") as caught:
+        make_provider(f"{server.url}/elsewhere", api_key="sk-planted-key").execute("m", "hi")
+    assert caught.value.provider == "example"
+    assert other.requests == []
+
+
+def test_secrets_that_come_back_are_hidden(serve: Serve, make_provider: Make) -> None:
+    """What a server repeats of the key, in an error or in a broken answer, is hidden in ours."""
+
+    def script(peer: Any, received: Any) -> None:
+        key = received.headers["authorization"]
+        status = 200 if received.target.startswith("/broken") else 401
+        peer.answer(status, json.dumps({"error": {"message": f"bad {key}"}})[: -1 if status == 200 else None].encode())
+
+    server = serve(script)
+    for path in ("/broken", ""):
+        provider = make_provider(server.url + path, api_key="sk-planted-key")
+        for ask in (lambda: provider.execute("m", "hi"), provider.list_models):  # noqa: B023  # called at once
+            with pytest.raises(ExecutionError) as caught:
+                ask()
+            assert "***" in str(caught.value)
+            assert "sk-planted-key" not in f"{caught.value} {caught.value.args} {vars(caught.value)}"
+
+
+def test_headers_of_the_configuration_win(serve: Serve, make_provider: Make) -> None:
+    """Custom headers are added to each request, and replace ours whatever their case."""
+    server = serve(answers)
+    headers = {"authorization": "Other scheme", "X-Extra": "1", "user-agent": "mine"}
+    make_provider(server.url, api_key="sk-planted-key", custom_headers=headers).execute("m", "hi")
+    (received,) = server.requests
+    assert received.headers["authorization"] == "Other scheme"
+    assert received.headers["x-extra"] == "1"
+    assert received.headers["user-agent"] == "mine"
+
+
+def test_the_request_id_is_kept(serve: Serve, make_provider: Make) -> None:
+    """What the provider's support asks for is in responses and in errors."""
+
+    def script(peer: Any, received: Any) -> None:
+        if received.target.startswith("/bad"):
+            peer.answer(200, b'{"error": {"message": "no"}}', X_Request_Id="r-2")
+        else:
+            peer.answer(200, BODY, X_Request_Id="r-1")
+
+    server = serve(script)
+    assert make_provider(server.url).chat("m", "hi").request_id == "r-1"
+    with pytest.raises(ProviderError) as caught:
+        make_provider(f"{server.url}/bad").chat("m", "hi")
+    assert caught.value.request_id == "r-2"
+
+
+# Proxies.
+
+
+@pytest.mark.parametrize("given_by", ["configuration", "environment"])
+def test_a_proxy_for_plain_http(
+    serve: Serve, make_provider: Make, monkeypatch: pytest.MonkeyPatch, given_by: str
+) -> None:
+    """Requests go to the proxy with the whole address; its password goes to it and nowhere else."""
+    proxy = serve(answers)
+    address = proxy.url.replace("http://", "http://user:proxy-password@")
+    settings = {"proxies": {"http": address}} if given_by == "configuration" else {}
+    if given_by == "environment":
+        monkeypatch.setenv("http_proxy", address)
+    assert make_provider("http://nowhere.invalid/v1", **settings).execute("m", "hi") == "hello"
+    (received,) = proxy.requests
+    assert received.target == "http://nowhere.invalid/v1/chat/completions"
+    assert received.headers["proxy-authorization"].startswith("Basic ")
+
+
+def test_no_proxy_for_those_named(serve: Serve, make_provider: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``no_proxy`` is respected, as everywhere."""
+    server = serve(answers)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert make_provider(server.url).execute("m", "hi") == "hello"
+
+
+def test_a_proxy_that_is_not_there(make_provider: Make) -> None:
+    """A proxy that does not answer is a failed connection, and its password is not shown."""
+    proxies = {"http": f"http://user:proxy-password@127.0.0.1:{unused_port()}"}
+    with pytest.raises(ConnectionFailedError) as caught:
+        make_provider("http://nowhere.invalid", proxies=proxies, max_retries=0).execute("m", "hi")
+    assert "proxy-password" not in str(caught.value)
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(serve: Serve, authority: trustme.CA) -> Any:
+    """A server whose certificate nobody knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return serve(answers, lambda connection: context.wrap_socket(connection, server_side=True))
+
+
+def test_an_unknown_certificate_is_refused(tls: Any, make_provider: Make) -> None:
+    """Certificates are checked; the error says how to name a private authority."""
+    with pytest.raises(ConnectionFailedError, match=r"no secure connection.*verify_ssl to its CA file"):
+        make_provider(tls.url, max_retries=0).execute("m", "hi")
+    assert tls.requests == []
+
+
+def test_a_private_authority(tls: Any, make_provider: Make, authority: trustme.CA, tmp_path: Any) -> None:
+    """``verify_ssl`` names the file of an authority to trust."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    assert make_provider(tls.url, verify_ssl=str(path)).execute("m", "hi") == "hello"
+
+
+def test_a_private_authority_from_the_environment(
+    tls: Any, make_provider: Make, authority: trustme.CA, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``REQUESTS_CA_BUNDLE`` is respected, as everywhere."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    assert make_provider(tls.url).execute("m", "hi") == "hello"
+
+
+def test_an_authority_that_is_not_there(tls: Any, make_provider: Make, tmp_path: Any) -> None:
+    """A CA file that does not exist is a mistake in the configuration."""
+    with pytest.raises(ConfigurationError, match="there is no CA file"):
+        make_provider(tls.url, verify_ssl=str(tmp_path / "missing.pem")).execute("m", "hi")
+
+
+def test_unverified_warns_once(tls: Any, make_provider: Make) -> None:
+    """Without verification calls work, with one warning for all of them, and none of urllib3's."""
+    provider = make_provider(tls.url, verify_ssl=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert [provider.execute("m", "hi") for _ in range(3)] == ["hello"] * 3
+    assert [warning.category for warning in caught] == [InsecureConnectionWarning]
+
+
+def test_plain_http_where_tls_is_expected(serve: Serve, make_provider: Make) -> None:
+    """https to a server of plain http is a failed connection."""
+
+    def plain(connection: socket.socket) -> socket.socket:
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        return connection
+
+    with pytest.raises(ConnectionFailedError, match="no secure connection"):
+        make_provider(serve(answers, plain).url, max_retries=0, timeout=5).execute("m", "hi")

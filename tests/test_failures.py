@@ -1,0 +1,218 @@
+"""From what a provider says about a failure to the error that is raised."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airouter_core import errors
+from airouter_core.dialects.chat_completions.dialect import parse_error
+from airouter_core.dialects.chat_completions.errors import COMMON_CODES, failure_of, status_in
+from airouter_core.wire.failures import BODY_KEPT, ErrorTable, Failure, seconds_to_wait
+
+TABLE = ErrorTable("p", {**COMMON_CODES, "own_code": errors.ContentFilteredError})
+
+
+def error_of(*codes: str, status: int | None = 400, **known: Any) -> errors.ProviderError:
+    return TABLE.error(Failure(message="said", codes=codes, **known), status=status)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (400, errors.BadRequestError, False),
+        (401, errors.AuthenticationError, False),
+        (402, errors.QuotaExceededError, False),
+        (403, errors.PermissionDeniedError, False),
+        (404, errors.ModelNotFoundError, False),
+        (408, errors.ServerError, True),
+        (409, errors.ServerError, True),
+        (413, errors.BadRequestError, False),
+        (418, errors.BadRequestError, False),
+        (422, errors.BadRequestError, False),
+        (429, errors.RateLimitedError, True),
+        (500, errors.ServerError, True),
+        (501, errors.ServerError, False),
+        (502, errors.ServerError, True),
+        (503, errors.OverloadedError, True),
+        (504, errors.ServerError, True),
+        (505, errors.ServerError, False),
+        (529, errors.OverloadedError, True),
+        (304, errors.ProviderError, False),
+        (None, errors.ProviderError, False),
+    ],
+)
+def test_each_status_has_its_error(status: int | None, kind: type[errors.ProviderError], retryable: bool) -> None:
+    """Without a code that is known the status decides, and what is retried is the promised list."""
+    error = error_of("unheard_of", status=status)
+    assert type(error) is kind
+    assert error.retryable is retryable
+    assert (error.status, error.error_type) == (status, "unheard_of")
+    assert str(error).startswith("p: said")
+
+
+def test_a_code_outweighs_the_status() -> None:
+    """A provider's own code says more than its status, and the first that is known counts."""
+    assert type(error_of("own_code", status=500)) is errors.ContentFilteredError
+    assert type(error_of("unheard_of", "own_code", "invalid_api_key")) is errors.ContentFilteredError
+
+
+@pytest.mark.parametrize("status", [400, 429, 503, None])
+def test_money_before_speed(status: int | None) -> None:
+    """Quota comes with the codes of a rate limit; waiting would not help, so it wins in any order."""
+    for codes in (("rate_limit_exceeded", "insufficient_quota"), ("insufficient_quota", "rate_limit_exceeded")):
+        error = error_of(*codes, status=status)
+        assert type(error) is errors.QuotaExceededError
+        assert not error.retryable
+        assert "trying again does not help" in str(error)
+
+
+def test_context_length_before_bad_request() -> None:
+    """A prompt that is too long is told as such."""
+    table = ErrorTable("p", {**COMMON_CODES, "invalid_request_error": errors.BadRequestError})
+    failure = Failure(message="too long", codes=("invalid_request_error", "context_length_exceeded"))
+    assert type(table.error(failure, status=400)) is errors.ContextLengthError
+
+
+def test_the_provider_may_say_whether_to_retry() -> None:
+    """What the provider says about retrying is kept, in both directions, and how long to wait."""
+    assert error_of(status=400, retryable=True).retryable
+    error = error_of(status=503, retryable=False, retry_after=7.5, request_id="r")
+    assert not error.retryable
+    assert (error.retry_after, error.request_id) == (7.5, "r")
+
+
+def test_an_error_inside_an_answer_has_the_status_200() -> None:
+    """The status is that of the answer; the class is that of the code, which may itself be a status."""
+    error = TABLE.error(Failure(message="m"), status=429, inside=True)
+    assert type(error) is errors.RateLimitedError
+    assert error.status == 200
+
+
+@pytest.mark.parametrize("kind", sorted(set(COMMON_CODES.values()), key=lambda kind: kind.__name__))
+def test_messages_name_the_next_step(kind: type[errors.ProviderError]) -> None:
+    """Where there is something to do, the message says it after the provider's own words."""
+    error = ErrorTable("p", {"c": kind}).error(Failure(message="said", codes=("c",)), status=400)
+    assert str(error).startswith("p: said (") or kind is errors.ContentFilteredError
+
+
+def test_a_failure_without_words() -> None:
+    """An error that says nothing still says what is known."""
+    assert str(TABLE.error(Failure(message=" "), status=418)) == "p: HTTP 418"
+    assert str(TABLE.error(Failure(message=""), status=None)) == "p: an error without a message"
+
+
+def test_only_the_start_of_a_body_is_kept() -> None:
+    """A long body is cut, also where that cuts a character; an empty one is None."""
+    error = TABLE.error(Failure(message="m"), status=500, body=("é" * 100_000).encode())
+    assert error.body is not None
+    assert len(error.body) == BODY_KEPT
+    assert TABLE.error(Failure(message="m"), status=500).body is None
+    assert TABLE.error(Failure(message="m"), status=500, body=b"\xff").body == "\ufffd"
+
+
+BODIES: list[tuple[bytes, str, tuple[str, ...]]] = [
+    (b'{"error": {"message": "m", "type": "t", "code": "c", "param": null}}', "m", ("c", "t")),
+    (b'{"error": {"message": "m", "type": "t", "code": 400}}', "m", ("t",)),
+    (b'{"error": {"message": "m", "code": 400, "metadata": {"error_type": "x"}}}', "m", ("x",)),
+    (b'{"error": "m"}', "m", ()),
+    (b'[{"error": {"message": "m"}}]', "m", ()),
+    (b'{"message": "m", "type": "t"}', "m", ("t",)),
+    (b'{"detail": "m"}', "m", ()),
+    (b'{"detail": [{"loc": ["x"], "msg": "m"}]}', '[{"loc": ["x"], "msg": "m"}]', ()),
+    (b'{"error": {}, "message": "m"}', "m", ()),
+    (b'{"error": null, "message": "m"}', "m", ()),
+    (b'\xef\xbb\xbf{"error": "m"}', "m", ()),
+    (b'{"error": {"message": {"a": 1}}}', '{"a": 1}', ()),
+    (b"{}", "{}", ()),
+    (b"", "HTTP 500 with an empty body", ()),
+    (b" \n", "HTTP 500 with an empty body", ()),
+    (b"<html>\n<h1>502</h1></html>", "HTTP 500 with a web page: '<html> <h1>502</h1></html>'", ()),
+    (b"upstream failed", "HTTP 500 with no JSON: 'upstream failed'", ()),
+    (b"[]", "HTTP 500 with no JSON: '[]'", ()),
+    (b"7", "HTTP 500 with no JSON: '7'", ()),
+]
+
+
+@pytest.mark.parametrize(("body", "message", "codes"), BODIES, ids=[str(row[0])[:50] for row in BODIES])
+def test_bodies_of_failures(body: bytes, message: str, codes: tuple[str, ...]) -> None:
+    """Every shape in which failures come is understood, also a proxy's page and nothing at all."""
+    failure = failure_of(body, 500)
+    assert (failure.message, failure.codes) == (message, codes)
+
+
+@given(st.binary(max_size=20) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(json.dumps))
+def test_any_body_is_a_failure_told(body: bytes | str) -> None:
+    """Whatever comes with an error's status, it is an error with a message."""
+    error = parse_error(TABLE, 500, {}, body if isinstance(body, bytes) else body.encode())
+    assert type(error) is errors.ServerError
+    assert len(str(error)) > 5
+
+
+def test_the_request_id_comes_from_the_headers() -> None:
+    """What the provider's support asks for is kept, the most telling header first."""
+    read = {"x-request-id": "1", "request-id": "2"}
+    names = ("request-id", "x-request-id")
+    assert parse_error(TABLE, 500, read, b"{}", request_id_headers=names).request_id == "2"
+    assert parse_error(TABLE, 500, {}, b"{}", request_id_headers=names).request_id is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"code": 429}, 429),
+        ({"code": "429"}, 429),
+        ({"code": True, "status": 500}, 500),
+        ({"code": "x", "http_status": 503}, 503),
+        ({"code": 200}, None),
+        ({"code": "99999999999999999999"}, None),
+        ({"code": "²²²"}, None),
+        ("x", None),
+        (None, None),
+    ],
+)
+def test_the_status_that_an_error_stands_for(error: Any, expected: int | None) -> None:
+    """A code that is an HTTP status of a failure counts as one."""
+    assert status_in(error) == expected
+
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "7"}, 7.0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30.0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:10 GMT"}, 0.0),
+        ({"retry-after": "Tue, 14 Nov 2023 23:13:50 +0100"}, 30.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "1e400"}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "Tue, 14 Nov 99999 22:13:50 GMT"}, None),
+    ],
+    ids=str,
+)
+def test_how_long_to_wait(headers: dict[str, str], expected: float | None) -> None:
+    """Seconds, thousandths of them, or a date; what is none of these is not known."""
+    assert seconds_to_wait(headers, NOW) == expected
+
+
+@given(st.text(max_size=30))
+def test_any_wait_is_understood_or_unknown(value: str) -> None:
+    """Whatever a header holds, it is a wait that is not negative, or none."""
+    seconds = seconds_to_wait({"retry-after": value}, NOW)
+    assert seconds is None or seconds >= 0

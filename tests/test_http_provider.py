@@ -1,0 +1,172 @@
+"""HttpProvider: what it makes of a wire and a transport, beyond what each does alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from airouter_core import http_provider
+from airouter_core.config import HttpConfig
+from airouter_core.declarations import ProviderInfo
+from airouter_core.errors import (
+    ConnectionFailedError,
+    ExecutionError,
+    ProtocolError,
+    TransportTimeoutError,
+    TruncatedStreamError,
+    UnsupportedFeatureError,
+)
+from airouter_core.http_provider import HttpProvider
+from airouter_core.transports.flow import Do, Emit, Flow
+from airouter_core.values.events import TextDelta
+from airouter_core.values.request import Request
+
+INFO = ProviderInfo(name="bare", target="nowhere:Nothing", capabilities=("chat", "stream", "embeddings"))
+SAID = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":"stop"}]}\n\n'
+STREAM = {"Content_Type": "text/event-stream"}
+
+
+def test_a_connection_that_breaks_after_the_end_is_only_warned_of(serve: Any, make_provider: Any) -> None:
+    """An answer whose finish reason has come is complete, although its connection broke before [DONE]."""
+
+    def script(peer: Any, received: Any) -> bool:
+        peer.head(200, **STREAM, Transfer_Encoding="chunked")
+        peer.chunk(SAID)
+        return False
+
+    response = make_provider(serve(script).url).stream_chat("m", "hi").read()
+    assert (response.text, response.finish_reason) == ("hello", "stop")
+    assert any("the connection broke after the answer was complete" in warning for warning in response.warnings)
+
+
+def test_a_stream_cut_in_the_middle_of_an_event_is_truncated(serve: Any, make_provider: Any) -> None:
+    """Half of an event at the end of a stream is half an answer, not broken JSON."""
+
+    def script(peer: Any, received: Any) -> None:
+        peer.answer(200, b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"choi', **STREAM)
+
+    with pytest.raises(TruncatedStreamError) as caught:
+        make_provider(serve(script).url).stream_chat("m", "hi").read()
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "a"
+
+
+def test_a_body_in_place_of_a_stream_has_a_limit(
+    serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers a stream with a body without end is given up."""
+    monkeypatch.setattr(http_provider, "BODY_LIMIT", 100)
+
+    def script(peer: Any, received: Any) -> None:
+        peer.head(200, Content_Type="application/json", Transfer_Encoding="chunked")
+        for piece in (b'{"x": "', b"x" * 200, b'"}', b""):
+            peer.chunk(piece)
+
+    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+        make_provider(serve(script).url).stream_chat("m", "hi").read()
+
+
+@attrs.frozen(kw_only=True)
+class PlaceConfig(HttpConfig):
+    """A configuration with what was taken for one call."""
+
+    taken: int = 0
+
+
+class Taking(HttpProvider[Any]):
+    """A provider that takes something for each call, and gives it back."""
+
+    def __init__(self, base: Any) -> None:
+        super().__init__(base.config, base.info)
+        self.wire = base.wire  # type: ignore[misc]  # for this test, a wire of its own
+        self.models = base.models  # type: ignore[misc]  # as above
+        self.held: list[int] = []
+        self.given_back = 0
+
+    def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[Any]:
+        taken: int = yield Do(lambda: len(self.held) + 1)
+        self.held.append(taken)
+        return self.config
+
+    def disconnect(self, config: Any) -> None:
+        self.given_back += 1
+
+    def explained(self, error: Any, config: Any) -> Flow[Any]:
+        yield Do(lambda: None)
+        return ConnectionFailedError(f"explained: {type(error).__name__}")
+
+
+@pytest.fixture
+def taking(serve: Any, make_provider: Any) -> Iterator[Any]:
+    behaviour: dict[str, Any] = {}
+
+    def script(peer: Any, received: Any) -> Any:
+        if behaviour.get("broken"):
+            return False
+        if b'"stream":true' in received.body:
+            peer.head(200, **STREAM, Transfer_Encoding="chunked")
+            peer.chunk(SAID)
+            if behaviour.get("waits"):
+                return not peer.wait_for_end()
+            peer.chunk(b"data: [DONE]\n\n")
+            peer.chunk(b"")
+            return True
+        return peer.answer(200, b'{"data": [], "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}')
+
+    with Taking(make_provider(serve(script).url, max_retries=0)) as provider:
+        provider.behaviour = behaviour  # type: ignore[attr-defined]  # for the tests
+        yield provider
+
+
+def test_what_was_taken_is_given_back(taking: Any) -> None:
+    """Each connect has one disconnect: after an answer, a stream, a stream left early, an operation, and a failure."""
+    taking.chat("m", "hi")
+    taking.stream_chat("m", "hi").read()
+    taking.list_models()
+    taking.behaviour["waits"] = True
+    with taking.stream_chat("m", "hi") as stream:
+        assert next(event for event in stream if isinstance(event, TextDelta)).text == "hello"
+    taking.behaviour["broken"] = True
+    for ask in (lambda: taking.chat("m", "hi"), taking.list_models, lambda: taking.stream_chat("m", "hi").read()):
+        with pytest.raises(ConnectionFailedError, match="explained: ConnectionFailedError") as caught:
+            ask()
+        assert isinstance(caught.value.__cause__, ConnectionFailedError)
+    assert len(taking.held) == taking.given_back == 7
+
+
+def test_what_a_wire_does_not_bring() -> None:
+    """Without an operation for it there are no embeddings; tokens are estimated."""
+    with HttpProvider(HttpConfig(base_url="http://h"), INFO) as provider:
+        with pytest.raises(UnsupportedFeatureError, match="embeddings"):
+            provider.create_embedding("a")
+        assert provider.count_tokens("abcd") == 1
+
+
+def test_events_need_a_reader(make_provider: Any) -> None:
+    """A flow that emits events is not for run()."""
+
+    def flow() -> Flow[None]:
+        yield Emit(())
+        yield Emit((TextDelta("a"),))
+
+    with pytest.raises(TypeError, match="no reader"):
+        make_provider("http://h").run(flow())
+
+
+def test_causes_are_hidden_too(serve: Any, make_provider: Any) -> None:
+    """An error made of another of ours shows no secret in either."""
+    provider = make_provider("http://h", api_key="sk-planted-key")
+
+    def flow() -> Flow[None]:
+        yield from ()
+        try:
+            raise TransportTimeoutError("with sk-planted-key")
+        except TransportTimeoutError as error:
+            raise ExecutionError("also sk-planted-key") from error
+
+    with pytest.raises(ExecutionError, match=r"also \*\*\*") as caught:
+        provider.run(flow())
+    assert "with ***" in str(caught.value.__cause__)

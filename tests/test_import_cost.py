@@ -1,0 +1,135 @@
+"""What an import costs, and that the public names are what they seem."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+import types
+from typing import Any
+
+import pytest
+
+import airouter_core
+
+HTTP = ("requests", "urllib3", "aiohttp", "httpx", "http.client", "ssl")
+
+
+def loaded_by(program: str) -> list[str]:
+    """The modules that a fresh interpreter has loaded after running a program."""
+    program = f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    names: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return names
+
+
+def among(names: list[str], *packages: str) -> list[str]:
+    return [name for name in names if any(name == package or name.startswith(f"{package}.") for package in packages)]
+
+
+def plugins_among(names: list[str]) -> list[str]:
+    """Modules of plugins: of distributions that are no core."""
+    return [name for name in names if name.startswith("airouter_") and name.split(".")[0] != "airouter_core"]
+
+
+def test_importing_the_core_loads_next_to_nothing() -> None:
+    """``import airouter_core`` loads neither requests, nor a plugin, nor anything else of the core."""
+    names = loaded_by("import airouter_core")
+    assert among(names, *HTTP, "attrs", "attr", "pluggy", "importlib_metadata") == []
+    assert plugins_among(names) == []
+    assert among(names, "airouter_core") == ["airouter_core"]
+
+
+def test_listing_providers_loads_no_implementation() -> None:
+    """``list_providers()`` loads the modules that the entry points name, and no HTTP library and no configuration."""
+    names = loaded_by("import airouter_core; airouter_core.list_providers()")
+    assert among(names, *HTTP) == []
+    implementations = {name.rpartition(".")[2] for name in plugins_among(names) if "." in name}
+    assert implementations <= {"plugin", "parameters"}
+    assert among(names, "airouter_core.provider", "airouter_core.transports", "airouter_core.dialects") == []
+
+
+def test_validating_a_configuration_loads_no_http_library() -> None:
+    """``validate_provider_config()`` loads configurations, and nothing that speaks HTTP."""
+    names = loaded_by(
+        "import airouter_core\n"
+        "for info in airouter_core.list_providers():\n"
+        "    airouter_core.validate_provider_config(info.name, {})"
+    )
+    assert among(names, "requests", "urllib3", "aiohttp", "airouter_core.transports") == []
+
+
+def test_awaiting_is_not_paid_for_by_those_who_block() -> None:
+    """A blocking call loads no event loop's HTTP library, and the other way round."""
+    names = loaded_by("import airouter_core.http_provider")
+    assert among(names, "requests", "urllib3", "aiohttp") == []
+
+
+# The public names.
+
+
+def declared() -> dict[str, str]:
+    """The public names and where they come from, as type checkers see them."""
+    tree = ast.parse(inspect.getsource(airouter_core))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {
+        alias.asname or alias.name: f"{node.module}:{alias.name}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_what_is_promised_is_what_type_checkers_see() -> None:
+    """``__all__``, the imports for type checkers, and the table of homes are the same names."""
+    assert sorted(airouter_core.__all__) == sorted(declared())
+    assert {*airouter_core._HOME, "__version__"} == set(airouter_core.__all__)
+    assert len(airouter_core.__all__) == len(set(airouter_core.__all__))
+
+
+@pytest.mark.parametrize("name", airouter_core.__all__)
+def test_each_public_name(name: str) -> None:
+    """Each name can be had, is the one that type checkers see, and says what it is."""
+    import importlib
+
+    value: Any = getattr(airouter_core, name)
+    module, _, attribute = declared()[name].partition(":")
+    assert value is getattr(importlib.import_module(f"airouter_core.{module}"), attribute)
+    assert name in dir(airouter_core)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert value.__module__ == f"airouter_core.{module}"
+        assert value.__doc__
+        assert "attrs" not in (value.__doc__ or "").partition("\n")[0]
+
+
+@pytest.mark.parametrize("name", airouter_core.__all__)
+def test_each_public_method_says_what_it_does(name: str) -> None:
+    """Public methods and properties of public classes of the core have docstrings, unless a base class has it."""
+    value: Any = getattr(airouter_core, name)
+    if not inspect.isclass(value):
+        return
+    for method, member in vars(value).items():
+        function = member.fget if isinstance(member, property) else member
+        function = getattr(function, "__func__", function)
+        if method.startswith("_") or not isinstance(function, types.FunctionType) or not same_home(function):
+            continue
+        assert inspect.getdoc(getattr(value, method)) or len(inspect.getsource(function).splitlines()) < 5, method
+
+
+def same_home(function: types.FunctionType) -> bool:
+    return function.__module__.startswith("airouter_core")
+
+
+def test_what_there_is_not() -> None:
+    """A name that does not exist is an AttributeError as everywhere."""
+    with pytest.raises(AttributeError, match="module 'airouter_core' has no attribute 'Nonsense'"):
+        _ = airouter_core.Nonsense
+
+
+def test_the_version_is_a_version() -> None:
+    """The version is that of the installed distribution."""
+    import importlib.metadata
+
+    assert airouter_core.__version__ == importlib.metadata.version("airouter-core")

@@ -1,0 +1,268 @@
+"""Several providers held together."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import threading
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from airouter_core import ProviderManager, hookimpl
+from airouter_core.config import HttpConfig
+from airouter_core.declarations import ProviderInfo
+from airouter_core.errors import ConfigurationError, ConnectionFailedError, UnknownProviderError
+from airouter_core.plugins import Plugins
+from airouter_core.provider import Provider
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.events import Finish, StreamEvent, TextDelta
+from airouter_core.values.request import Request
+
+
+class Fake(Provider[HttpConfig]):
+    """Answers with its own address, and lists the models that its key says."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.closed = False
+
+    def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
+        yield TextDelta(f"{self.info.name} at {self.config.base_url}: ")
+        yield TextDelta(request.messages[-1].text)
+        yield Finish("stop")
+
+    def list_models(self) -> list[ModelInfo]:
+        if self.config.api_key == "down":
+            raise ConnectionFailedError("is the server running?")
+        if MEETING is not None:
+            MEETING.wait(10)
+        names = (self.config.api_key or "").split(",")
+        return [ModelInfo(id=name, name=name.title(), provider=self.info.name) for name in names if name]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+MEETING: threading.Barrier | None = None
+
+
+@pytest.fixture
+def manager() -> Iterator[ProviderManager]:
+    module: Any = types.ModuleType("fakes_for_the_manager")
+    module.Fake, module.Config = Fake, HttpConfig
+    sys.modules["fakes_for_the_manager"] = module
+    with ProviderManager(plugins=plugins()) as held:
+        yield held
+    del sys.modules["fakes_for_the_manager"]
+
+
+def plugins() -> Plugins:
+    def info(name: str, kind: Any, *patterns: str) -> ProviderInfo:
+        return ProviderInfo(
+            name=name,
+            aliases=(f"{name}-alias",),
+            target="fakes_for_the_manager:Fake",
+            config_target="fakes_for_the_manager:Config",
+            kind=kind,
+            model_patterns=patterns,
+        )
+
+    class Plugin:
+        @hookimpl
+        def airouter_providers(self) -> Iterable[ProviderInfo]:
+            return (
+                info("cloud", "cloud", "cloud-*", "shared-*"),
+                info("other", "cloud", "shared-*"),
+                info("local", "local"),
+            )
+
+    return Plugins.of(Plugin())
+
+
+def test_every_way_to_ask(manager: ProviderManager) -> None:
+    """Each way that a provider has takes the provider's name first; an alias will do."""
+    manager.add_provider("cloud", {"base_url": "http://h"})
+    said = "cloud at http://h: hi"
+    for name in ("cloud", "cloud-alias"):
+        assert manager.execute(name, "m", "hi") == said
+        assert "".join(manager.stream_execute(name, "m", "hi")) == said
+        assert manager.chat(name, "m", "hi", parameters={}).text == said
+        assert manager.stream_chat(name, "m", "hi").read().text == said
+
+
+def test_two_of_one_kind(manager: ProviderManager) -> None:
+    """Two instances of one provider stand under names of their own."""
+    manager.add_provider("cloud", {"base_url": "http://one"})
+    second = manager.add_provider("cloud", {"base_url": "http://two"}, as_name="second")
+    assert manager.names == ("cloud", "second")
+    assert manager.execute("second", "m", "hi") == "cloud at http://two: hi"
+    assert manager.provider("second") is second
+    with pytest.raises(ConfigurationError, match=r"'cloud' already.*as_name="):
+        manager.add_provider("cloud-alias")
+    assert manager.execute("cloud", "m", "hi") == "cloud at http://one: hi"
+
+
+def test_who_was_not_added(manager: ProviderManager) -> None:
+    """A provider that was not added is an error that says which were, and how to add it."""
+    manager.add_provider("cloud")
+    for name in ("local", "nonsense"):
+        with pytest.raises(
+            UnknownProviderError, match=rf"no provider '{name}' was added \(added: cloud\); add_provider"
+        ):
+            manager.execute(name, "m", "hi")
+    with pytest.raises(UnknownProviderError, match="did you mean"):
+        manager.add_provider("clod")
+
+
+def test_removing_closes(manager: ProviderManager) -> None:
+    """A provider that is removed is closed and forgotten, and may be added again."""
+    provider: Any = manager.add_provider("cloud")
+    manager.remove_provider("cloud-alias")
+    assert provider.closed
+    assert manager.names == ()
+    with pytest.raises(UnknownProviderError, match="added: none"):
+        manager.remove_provider("cloud")
+    manager.add_provider("cloud")
+
+
+def test_closing_closes_all(manager: ProviderManager) -> None:
+    """The manager's block ends all its providers, once."""
+    providers: list[Any] = [manager.add_provider("cloud"), manager.add_provider("local")]
+    manager.close()
+    manager.close()
+    assert [provider.closed for provider in providers] == [True, True]
+
+
+def test_a_provider_that_cannot_be_kept_is_closed(manager: ProviderManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the name is taken, the provider made for it is not left open."""
+    manager.add_provider("cloud")
+    closed: list[Any] = []
+    monkeypatch.setattr(Fake, "close", lambda provider: closed.append(provider))
+    with pytest.raises(ConfigurationError):
+        manager.add_provider("cloud")
+    assert len(closed) == 1
+
+
+# Who answers for a model.
+
+
+def test_a_provider_is_picked_by_the_models_name(manager: ProviderManager) -> None:
+    """The first provider whose patterns match, in the order added; then a local one that lists the model."""
+    manager.add_provider("local", {"api_key": "llama,cloud-7"})
+    manager.add_provider("other", {"api_key": "mistral"})
+    manager.add_provider("cloud")
+    assert manager.select("cloud-7") == "cloud"
+    assert manager.select("shared-1") == "other"
+    assert manager.select("llama") == manager.select("Llama") == "local"
+    assert manager.auto_execute("llama", "hi", "system", {}) == "local at : hi"
+
+
+def test_nobody_answers_for_a_model(manager: ProviderManager) -> None:
+    """A model that nobody claims is an error that says who was asked; one that is down claims none."""
+    with pytest.raises(ConfigurationError, match=r"claims the model 'm' \(added: none\)"):
+        manager.auto_execute("m", "hi")
+    manager.add_provider("local", {"api_key": "down"})
+    manager.add_provider("other", {"api_key": "mistral"})
+    for model in ("mistral", "llama"):
+        with pytest.raises(ConfigurationError, match=r"\(added: local, other\).*execute\(provider, model, prompt\)"):
+            manager.select(model)
+
+
+# All at once.
+
+
+def test_all_are_asked_at_the_same_time(manager: ProviderManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No provider waits for another: all are in the middle of answering together."""
+    for name in ("one", "two", "three"):
+        manager.add_provider("cloud", {"api_key": name}, as_name=name)
+    monkeypatch.setattr(sys.modules[__name__], "MEETING", threading.Barrier(3))
+    models = manager.list_all_models()
+    assert {name: [model.id for model in found] for name, found in models.items()} == {
+        "one": ["one"],
+        "two": ["two"],
+        "three": ["three"],
+    }
+    assert {info.status for info in manager.get_all_info().values()} == {"available"}
+
+
+def test_one_that_is_down_costs_only_its_own_entry(manager: ProviderManager, caplog: pytest.LogCaptureFixture) -> None:
+    """Its models are none, its state says why, and the log names it; the others are as ever."""
+    manager.add_provider("cloud", {"api_key": "a"})
+    manager.add_provider("local", {"api_key": "down"})
+    models = manager.list_all_models()
+    assert [model.id for model in models["cloud"]] == ["a"]
+    assert models["local"] == []
+    assert "local: models cannot be listed: is the server running?" in caplog.text
+    infos = manager.get_all_info()
+    assert (infos["cloud"].status, infos["local"].status) == ("available", "unavailable")
+    assert infos["local"].problem == "is the server running?"
+
+
+def test_nobody_to_ask(manager: ProviderManager) -> None:
+    """Without providers there is nothing to list."""
+    assert manager.list_all_models() == {}
+    assert manager.get_all_info() == {}
+
+
+# From a file.
+
+SETTINGS = {"cloud": {"base_url": "http://one"}, "second": {"provider": "cloud", "base_url": "http://two"}}
+TOML = '[cloud]\nbase_url = "http://one"\n\n[second]\nprovider = "cloud"\nbase_url = "http://two"\n'
+
+
+@pytest.mark.usefixtures("manager")
+@pytest.mark.parametrize(("name", "content"), [("p.json", json.dumps(SETTINGS)), ("p.toml", TOML)])
+def test_from_a_file(tmp_path: pathlib.Path, name: str, content: str) -> None:
+    """A table for each provider, keyed by its name or by one of your own."""
+    path = tmp_path / name
+    path.write_text(content)
+    with ProviderManager.from_config(path, plugins=plugins()) as made:
+        assert made.names == ("cloud", "second")
+        assert made.execute("second", "m", "hi") == "cloud at http://two: hi"
+
+
+@pytest.mark.usefixtures("manager")
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("p.json", "{", "is not valid JSON"),
+        ("p.json", "\xff", "is not valid JSON"),
+        ("p.toml", "[cloud", "is not valid TOML"),
+        ("p.json", "[]", "must hold a table of settings for each provider"),
+        ("p.json", '{"cloud": "http://h"}', "must hold a table"),
+        ("p.json", '{"clod": {}}', "did you mean 'cloud"),
+        ("p.json", '{"cloud": {"base_ulr": "x"}}', "did you mean 'base_url'"),
+        ("p.json", '{"mine": {"provider": 7}}', "a provider's name is a string"),
+    ],
+)
+def test_a_file_that_is_wrong(tmp_path: pathlib.Path, name: str, content: str, message: str) -> None:
+    """A file that cannot be read, or holds what is no configuration, is an error that says so."""
+    path = tmp_path / name
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=message):
+        ProviderManager.from_config(path, plugins=plugins())
+
+
+def test_a_file_that_is_not_there(tmp_path: pathlib.Path) -> None:
+    """A missing file is named, with the reason."""
+    with pytest.raises(ConfigurationError, match=r"cannot read '.*missing\.json': No such file") as caught:
+        ProviderManager.from_config(tmp_path / "missing.json")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.usefixtures("manager")
+def test_a_file_whose_second_table_is_wrong_leaves_nothing_open(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Providers made before the mistake was found are closed."""
+    closed: list[Any] = []
+    monkeypatch.setattr(Fake, "close", lambda provider: closed.append(provider))
+    path = tmp_path / "p.json"
+    path.write_text('{"cloud": {}, "nonsense": {}}')
+    with pytest.raises(ConfigurationError):
+        ProviderManager.from_config(path, plugins=plugins())
+    assert len(closed) == 1

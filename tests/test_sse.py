@@ -1,0 +1,141 @@
+"""Server-sent events: the same events however the bytes are cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airouter_core.errors import ProtocolError
+from airouter_core.wire.sse import ServerSentEvent, SseDecoder
+
+Outcome = tuple[list[tuple[str, str]], str | None]
+
+
+def decode(pieces: Iterable[bytes], limit: int = 1 << 20) -> Outcome:
+    """The events of these bytes, and the error that ended them."""
+    decoder = SseDecoder(limit=limit)
+    events: list[tuple[str, str]] = []
+
+    def all_of() -> Iterator[ServerSentEvent]:
+        for piece in pieces:
+            yield from decoder.feed(piece)
+        yield from decoder.close()
+
+    try:
+        for event in all_of():
+            events.append((event.event, event.data))  # what came before an error counts
+    except ProtocolError as error:
+        return events, str(error)
+    return events, None
+
+
+def everywhere(data: bytes) -> Iterator[list[bytes]]:
+    """Whole, byte by byte, and cut in two at every place, with empty pieces thrown in."""
+    yield [data]
+    yield [data[at : at + 1] for at in range(len(data))]
+    yield from ([data[:at], b"", data[at:]] for at in range(len(data) + 1))
+
+
+def messages(*texts: str) -> Outcome:
+    return [("message", text) for text in texts], None
+
+
+EXAMPLES: list[tuple[str, bytes, Outcome]] = [
+    ("nothing", b"", messages()),
+    ("line feeds", b"data: a\n\ndata: b\n\n", messages("a", "b")),
+    ("carriage returns", b"data: a\r\rdata: b\r\r", messages("a", "b")),
+    ("both", b"data: a\r\n\r\ndata: b\r\n\r\n", messages("a", "b")),
+    ("mixed", b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", messages("a", "b", "c")),
+    ("byte order mark", b"\xef\xbb\xbfdata: a\n\n", messages("a")),
+    ("byte order mark later", b"data: a\n\n\xef\xbb\xbfdata: b\n\n", messages("a")),
+    ("no space", b"data:a\n\n", messages("a")),
+    ("one space only", b"data:  a \n\n", messages(" a ")),
+    ("several lines", b"data: a\ndata:\ndata: b\n\n", messages("a\n\nb")),
+    ("empty data", b"data\n\ndata:\n\n", messages("", "")),
+    ("comments", b": OPENROUTER PROCESSING\n\n:\n\ndata: a\n: in the middle\ndata: b\n\n", messages("a\nb")),
+    ("names", b"event: ping\ndata: {}\n\ndata: a\n\n", ([("ping", "{}"), ("message", "a")], None)),
+    ("name after data", b"data: a\nevent: late\n\n", ([("late", "a")], None)),
+    ("name without data", b"event: lost\n\ndata: a\n\n", messages("a")),
+    ("name said twice", b"event: one\nevent: two\ndata: a\n\n", ([("two", "a")], None)),
+    ("other fields", b"id: 7\nretry: 10\nwhatever: x\nnonsense\ndata: a\n\n", messages("a")),
+    ("field of another case", b"Data: a\n\n", messages()),
+    ("no blank line at the end", b"data: a\n\ndata: b\n", messages("a", "b")),
+    ("no line end at the end", b"data: a\n\ndata: b", messages("a", "b")),
+    ("separators that only Unicode knows", 'data: "\u2028\u0085\u000b"\n\n'.encode(), messages('"\u2028\u0085\u000b"')),
+    ("characters of four bytes", "data: 🦙é\n\n".encode(), messages("🦙é")),
+    ("a NUL", b"data: a\x00b\n\n", messages("a\x00b")),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), [row[1:] for row in EXAMPLES], ids=[row[0] for row in EXAMPLES])
+def test_examples(data: bytes, expected: Outcome) -> None:
+    """What the specification says, and what servers do, is understood wherever the bytes are cut."""
+    for pieces in everywhere(data):
+        assert decode(pieces) == expected
+
+
+def test_invalid_utf8_in_data_is_an_error() -> None:
+    """Bytes that are no text are the provider's fault; the events before them are given first."""
+    for pieces in everywhere(b"data: a\n\ndata: \xff\n\ndata: b\n\n"):
+        events, error = decode(pieces)
+        assert events == [("message", "a")]
+        assert "UTF-8" in str(error)
+
+
+def test_invalid_utf8_in_a_name_is_an_error() -> None:
+    """The name of an event is text too."""
+    assert "UTF-8" in str(decode([b"event: \xff\ndata: a\n\n"])[1])
+
+
+def test_invalid_utf8_in_a_comment_does_not_matter() -> None:
+    """Comments are not read."""
+    assert decode([b": \xff\ndata: a\n\n"]) == messages("a")
+
+
+@pytest.mark.parametrize("fault", [b"data: " + b"x" * 30, b"data: " + b"x" * 12 + b"\ndata: " + b"x" * 12])
+@pytest.mark.parametrize("after", [b"", b"\n", b"\n\ndata: b\n\n"])
+def test_limit_holds_wherever_the_bytes_are_cut(fault: bytes, after: bytes) -> None:
+    """A line or an event beyond the limit is an error, after the events before it, in one piece or in many."""
+    for pieces in everywhere(b"data: a\n\n" + fault + after):
+        events, error = decode(pieces, limit=20)
+        assert events == [("message", "a")]
+        assert "20 bytes" in str(error)
+
+
+def test_events_within_the_limit_are_many() -> None:
+    """The limit is for one event, not for a stream."""
+    data = b"data: 0123456789\n\n" * 50
+    for pieces in ([data], [data[at : at + 7] for at in range(0, len(data), 7)]):
+        assert decode(pieces, limit=20) == messages(*["0123456789"] * 50)
+
+
+LINES = st.one_of(
+    st.sampled_from([b"", b"data", b"data:", b"data: x", b":c", b"event: e", b"id: 1", b"\xef\xbb\xbf", b"\xc3\xa9"]),
+    st.text(max_size=12).map(lambda text: b"data: " + json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")),
+    st.binary(max_size=8),
+)
+STREAMS = st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r", b"\r\n"])), max_size=12).map(
+    lambda lines: b"".join(line + end for line, end in lines)
+)
+
+
+@given(STREAMS, st.lists(st.integers(0, 200), max_size=6), st.sampled_from([1 << 20, 15]))
+@example(b"data: a\r\n\r\n", [8, 10], 15)
+def test_any_bytes_cut_anywhere_give_the_same(data: bytes, cuts: list[int], limit: int) -> None:
+    """Whatever arrives, its events and its error do not depend on where it was cut."""
+    places = sorted({min(cut, len(data)) for cut in cuts})
+    pieces = [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
+    assert decode(pieces, limit) == decode([data], limit)
+    assert decode((data[at : at + 1] for at in range(len(data))), limit) == decode([data], limit)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["message", "ping", "x"]), st.text(min_size=1, max_size=20)), max_size=6))
+def test_what_was_written_is_read(events: list[tuple[str, str]]) -> None:
+    """Events written as the specification says come back as they were, whatever characters JSON holds."""
+    sent = [(name, json.dumps(text, ensure_ascii=True)) for name, text in events]
+    data = "".join(f"event: {name}\ndata: {text}\n\n" for name, text in sent).encode()
+    assert decode([data]) == (sent, None)

@@ -1,0 +1,84 @@
+"""Tool choices and response formats as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airouter_core.errors import ParameterError
+from airouter_core.values.tools import ResponseFormat, ToolChoice, response_format_from
+
+SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(("mode", "name"), [("tool", None), ("auto", "f"), ("none", "f"), ("required", "f")])
+def test_only_a_named_choice_has_a_name(mode: Any, name: str | None) -> None:
+    """The mode ``tool`` needs a name, and no other takes one."""
+    with pytest.raises(ParameterError, match="needs a name"):
+        ToolChoice(mode, name)
+
+
+@pytest.mark.parametrize(
+    ("given_as", "expected"),
+    [
+        (None, None),
+        ("text", None),
+        ({"type": "text"}, None),
+        ("json", ResponseFormat()),
+        ("json_object", ResponseFormat()),
+        ({"type": "json_object"}, ResponseFormat()),
+        (ResponseFormat("json_schema", SCHEMA), ResponseFormat("json_schema", SCHEMA)),
+        (SCHEMA, ResponseFormat("json_schema", SCHEMA)),
+        (
+            {**SCHEMA, "title": "My Answer!"},
+            ResponseFormat("json_schema", {**SCHEMA, "title": "My Answer!"}, "My_Answer"),
+        ),
+        ({"anyOf": [SCHEMA]}, ResponseFormat("json_schema", {"anyOf": [SCHEMA]})),
+        (
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": SCHEMA, "strict": True, "description": "d"},
+            },
+            ResponseFormat("json_schema", SCHEMA, "n", True, "d"),
+        ),
+        ({"type": "json_schema", "name": "n", "schema": SCHEMA}, ResponseFormat("json_schema", SCHEMA, "n")),
+        ({"type": "json_schema", "schema": SCHEMA}, ResponseFormat("json_schema", SCHEMA)),
+    ],
+)
+def test_accepted_formats(given_as: Any, expected: ResponseFormat | None) -> None:
+    """A format may be a word, a value, a chat-completions dict, or the schema itself."""
+    assert response_format_from(given_as) == expected
+
+
+@pytest.mark.parametrize(
+    ("given_as", "message"),
+    [
+        ("yaml", "not 'yaml'"),
+        ({"type": "json_schema"}, "has no schema"),
+        ({"type": "json_schema", "json_schema": {"name": "n"}}, "has no schema"),
+        ({"type": "json_schema", "json_schema": None}, "has no schema"),
+        ({"title": "x"}, "neither a known format nor a JSON Schema"),
+        ({}, "neither a known format nor a JSON Schema"),
+        (7, "must be"),
+    ],
+)
+def test_refused_formats(given_as: Any, message: str) -> None:
+    """What is no format is an error that says what is."""
+    with pytest.raises(ParameterError, match=message):
+        response_format_from(given_as)
+
+
+@pytest.mark.parametrize("title", ["", "!!!", "日本", "x" * 200])
+def test_a_schemas_name_is_one_that_providers_take(title: str) -> None:
+    """The name made from a title has 1 to 64 ASCII letters, digits and underscores."""
+    made = response_format_from({**SCHEMA, "title": title})
+    assert made is not None
+    assert made.name.isascii()
+    assert 1 <= len(made.name) <= 64
+
+
+def test_a_format_of_a_schema_needs_one() -> None:
+    """A value of kind ``json_schema`` without a schema would ask for nothing."""
+    with pytest.raises(ParameterError, match="schema"):
+        ResponseFormat("json_schema")
