@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
 
+PRELUDE = 1024 * 1024
+"""Bytes of keep-alive before an answer begins that are kept to see what it is; more of them make it a stream."""
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of an answer that is no stream."""
 
@@ -253,7 +255,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         response = yield from exchange.open()
         yield Emit(_start(response, wire))
         data = yield from exchange.read_some(response)
-        while is_prelude(data) and (more := (yield from exchange.read_some(response))):
+        while is_prelude(data) and len(data) < PRELUDE and (more := (yield from exchange.read_some(response))):
             data += more
         if is_html(data):
             raise ProtocolError(

@@ -118,9 +118,9 @@ class Plugins:
         return tuple(self._problems)
 
     def providers(self) -> list[ProviderInfo]:
-        """All providers that can be asked for, by name."""
-        infos = {info.name: info for info in self._names.values() if isinstance(info, ProviderInfo)}
-        return [infos[name] for name in sorted(infos)]
+        """All providers that can be asked for by their names; one whose name is contested is among the problems."""
+        named = (info for name, info in self._names.items() if isinstance(info, ProviderInfo) and info.name == name)
+        return sorted(named, key=lambda info: info.name)
 
     def provider(self, name: str) -> ProviderInfo:
         """The provider of this name or alias; ``distribution:name`` where two distributions claim one name.

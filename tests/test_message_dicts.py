@@ -38,7 +38,7 @@ HI = Message.user("hi")
         [{"role": "user", "content": ["hi"]}],
         [{"role": "user", "content": [TextPart("hi")]}],
         [{"role": "user", "content": TextPart("hi")}],
-        iter([HI]),
+        pytest.param(iter([HI]), id="an iterator"),
     ],
     ids=str,
 )

@@ -38,6 +38,14 @@ OWN = (
     Command(name="doctor", target=f"{CLI}.doctor:doctor", help="Check everything, and say what to do next."),
     Command(name="config", target=f"{CLI}.config:config", help="Write, show and check the settings file."),
     Command(name="keys", target=f"{CLI}.keys:keys", help="Store, list and forget API keys."),
+    Command(
+        name="new-plugin",
+        target="airouter_core.testing.new_plugin:command",
+        help="Write a provider plugin that passes the kit.",
+    ),
+    Command(
+        name="record", target="airouter_core.testing.record:command", help="Record a provider for a plugin's tests."
+    ),
     Command(name="completion", target=f"{CLI}.completion:completion", help="Complete commands in your shell."),
 )
 

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from airouter_core.testing.checks.schemas import Problems, problems_by_schema
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.recordings import Recording
 from airouter_ollama.plugin import OLLAMA
 
 RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
+
+SPECS = Path(__file__).resolve().parents[3].parent / "shared" / "specs"
 
 
 class TestOllama(ProviderConformance):
@@ -48,3 +51,7 @@ class TestOllama(ProviderConformance):
     def error_body(self) -> Any:
         """Ollama's errors are sentences."""
         return {"error": "an error was encountered while running the model: kit"}
+
+    def schema_problems(self) -> Problems:
+        """The vendor's schema of a request."""
+        return problems_by_schema(SPECS / "ollama.sdk.schema.json", "ChatRequest")

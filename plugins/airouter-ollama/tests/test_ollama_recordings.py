@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from airouter_core.errors import ExecutionError, ModelNotFoundError
+from airouter_core.errors import ModelNotFoundError
 from airouter_core.testing.recordings import Recording, cuts, load_recordings
-from airouter_core.values.response import fold
 from airouter_ollama.progress import Progress
 from airouter_ollama.provider import OllamaProvider
-from airouter_ollama.wire import WIRE
 
 Stub = Callable[..., Any]
 Providers = Callable[..., OllamaProvider]
@@ -30,52 +28,6 @@ def of(recordings: list[Recording], *paths: str) -> list[Recording]:
     found = [recording for recording in recordings if recording.path in paths]
     assert found, paths
     return found
-
-
-def test_an_answer_is_the_same_however_it_is_cut(recordings: list[Recording]) -> None:
-    """Answers, cut at 1, 2, 3 and 7 bytes and anywhere, are what the vendor's client makes of them."""
-    for recording in of(recordings, "/api/chat", "/api/generate"):
-        expected = recording.expected or {}
-        if not recording.is_answer:
-            continue
-        responses = [fold(WIRE.parse_body(recording.body))]
-        for size in (1, 2, 3, 7):
-            parser = WIRE.open_stream()
-            events = [
-                event
-                for start in range(0, len(recording.body), size)
-                for event in parser.feed(recording.body[start : start + size])
-            ]
-            responses.append(fold([*events, *parser.close()]))
-            assert parser.done
-        for cut in cuts().values():
-            parser = WIRE.open_stream()
-            events = [event for piece in cut(recording.body) for event in parser.feed(piece)]
-            responses.append(fold([*events, *parser.close()]))
-        for response in responses:
-            assert response == responses[0], recording.id
-        response = responses[0]
-        assert response.text == expected["text"], recording.id
-        assert (response.reasoning or None) == (expected["reasoning"] or None), recording.id
-        assert response.raw_finish_reason == expected["finish_reason"], recording.id
-        assert response.model == expected["model"], recording.id
-        calls = [(call.name, call.arguments) for call in response.tool_calls]
-        assert calls == [(call["name"], call["arguments"]) for call in expected["tool_calls"]], recording.id
-        assert response.usage.input_tokens == expected["usage"]["input_tokens"], recording.id
-        assert response.usage.output_tokens == expected["usage"]["output_tokens"], recording.id
-        assert (response.finish_reason == "tool_calls") == bool(calls)
-        if count := expected.get("logprobs", {}).get("count"):
-            assert len(response.provider_metadata["ollama"]["logprobs"]) == count
-
-
-def test_every_cut_short_stream_is_an_error(recordings: list[Recording]) -> None:
-    """A stream that ends one line early never passes for an answer."""
-    for recording in of(recordings, "/api/chat"):
-        if recording.stream and recording.is_answer:
-            cut = b"".join(recording.body.splitlines(keepends=True)[:-1])
-            parser = WIRE.open_stream()
-            with pytest.raises(ExecutionError, match="stopped before"):
-                fold([*parser.feed(cut), *parser.close()])
 
 
 def test_recorded_embeddings(recordings: list[Recording], stub: Stub, provider_at: Providers) -> None:

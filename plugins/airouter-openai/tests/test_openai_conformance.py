@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from airouter_core.testing.checks.schemas import Problems, problems_by_schema
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.recordings import Recording
+from airouter_core.testing.samples import CHAT_COMPLETIONS, assembled_chat_completion
 from airouter_openai.plugin import OPENAI
 
 RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
@@ -23,6 +24,11 @@ class TestOverChatCompletions(ProviderConformance):
     info = OPENAI
     recordings = RECORDINGS
     kinds = ("openai-chat",)
+    samples = CHAT_COMPLETIONS
+
+    def body_of(self, recording: Recording) -> bytes | None:
+        """The whole answer of a stream that holds text and calls only."""
+        return assembled_chat_completion(recording)
 
     def schema_problems(self) -> Problems:
         """The vendor's schema of a request."""
