@@ -9,12 +9,15 @@ ENGINE := plugins/airouter-llamacpp
 EDITABLE := -e '.[async,cli,structured,testing]' -e '$(ENGINE)[embedded]' $(foreach plugin,$(filter-out $(ENGINE),$(PLUGINS)),-e $(plugin)) \
 	$(foreach example,$(wildcard examples/*/pyproject.toml),-e $(dir $(example)))
 
-.PHONY: demo test check coverage format faults fuzz clean help
+ENGINES := .cache/engines
+
+.PHONY: engines demo test check coverage format faults fuzz clean help
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
 	@echo "make test      set up, and run all tests"
 	@echo "make check     set up, and run ruff, mypy --strict and import-linter"
+	@echo "make engines   fetch real llama.cpp programs and Ollama, for the tests that need them"
 	@echo "make coverage  run the tests of the core with branch coverage"
 	@echo "make faults    print what each provider makes of each network fault"
 	@echo "make fuzz      feed the parsers garbage for ten minutes"
@@ -25,13 +28,18 @@ demo: $(VENV)/demo
 	@AIROUTER_MODELS_DIR=models $(BIN)/airouter run -p llama-cpp -m airouter-toy -o temperature=0 -- '$(QUESTION)'
 
 test: $(VENV)/development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Real llama.cpp programs and a real Ollama server, for the tests that are skipped without them (Debian, a few minutes).
+engines:
+	tools/engines/llamacpp.sh $(ENGINES)/llamacpp
+	tools/engines/ollama.sh $(ENGINES)/ollama $(ENGINES)/llamacpp
 
 coverage: $(VENV)/development
 	$(BIN)/coverage erase
