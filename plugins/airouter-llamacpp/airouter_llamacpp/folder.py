@@ -18,7 +18,9 @@ import attrs
 from airouter_core.errors import ConfigurationError, ModelNotFoundError
 from airouter_core.values.catalog import ModelInfo
 
-from .gguf import GgufError, GgufHeader, read_header
+from .gguf import GgufHeader, read_header
+from .gguf_types import EMBEDDING_ARCHITECTURES
+from .gguf_window import GgufError
 
 PROVIDER = "llama-cpp"
 SHOWN = 10  # names in an error message
@@ -28,6 +30,9 @@ QUANTIZATION = re.compile(
 )
 GENERIC = frozenset({"", "model", "ggml-model"})  # stems that say nothing about which model it is
 PREFERRED = ("F16", "BF16", "Q8_0", "F32")  # of several projectors: the most exact one at a fair size
+
+# A file's times and size, and its header or why it has none. The second time notices that a file may now be read.
+_Row = tuple[tuple[int, int, int], GgufHeader | str]
 
 
 @attrs.frozen(kw_only=True)
@@ -88,12 +93,21 @@ class _Entry:
 
 
 class ModelFolder:
-    """The models in one folder. Nothing is read before it is asked for. May be used by several threads."""
+    """The models in one folder. Nothing is read before it is asked for. May be used by several threads.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
-        self._headers: Mapping[str, tuple[int, int, GgufHeader | str]] = {}
+    Args:
+        here: how a path that people write is called on this side, where there are two (WSL).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], here: Callable[[str], str] = str) -> None:
+        self._here = here
+        self.path = self.here(os.fspath(path))
+        self._headers: Mapping[str, _Row] = {}
         self._unreadable: tuple[str, ...] = ()
+
+    def here(self, path: str) -> str:
+        """A path from the configuration, where it stands; what is relative is so to this folder."""
+        return os.path.abspath(os.path.join(getattr(self, "path", ""), os.path.expanduser(self._here(path))))
 
     def models(self) -> list[ModelInfo]:
         """List the models, sorted by id. What cannot be used is listed too, with its ``problem``.
@@ -102,7 +116,8 @@ class ModelFolder:
             ConfigurationError: the folder is not there, or cannot be read.
         """
         entries = self._scan()
-        return [_info(entry, _projector(entry, entries)) for entry in entries if entry.listed]
+        beside = _projectors(entries)
+        return [_info(entry, _projector(entry, beside)) for entry in entries if entry.listed]
 
     def find(self, name: str) -> ModelFile:
         """Resolve a name as people type it; see :data:`LEVELS` for what is tried, in this order.
@@ -123,7 +138,7 @@ class ModelFolder:
             raise self._not_found(self._what_there_is(typed, models, entries))
         if chosen.problem is not None or chosen.header is None:
             raise ConfigurationError(f"the model {chosen.id!r} cannot be used: {chosen.problem} ({chosen.paths[0]})")
-        projector = _projector(chosen, entries)
+        projector = _projector(chosen, _projectors(entries))
         return ModelFile(
             id=chosen.id,
             path=chosen.paths[0],
@@ -165,7 +180,8 @@ class ModelFolder:
 
     def _scan(self) -> list[_Entry]:
         """Look at every file below the folder, and read the headers that are not known yet."""
-        known, seen = self._headers, dict[str, tuple[int, int, GgufHeader | str]]()
+        known = self._headers
+        seen: dict[str, _Row] = {}
         groups: dict[tuple[str, int, str], list[_Part]] = {}
         for path in self._files():
             part = _Part.at(path, self.path, known, seen)
@@ -185,13 +201,15 @@ class ModelFolder:
         unreadable: list[str] = []
         for folder, _, names in os.walk(self.path, onerror=lambda error: unreadable.append(str(error.filename))):
             # "._" files are what macOS leaves on other file systems; they carry the name and not the model
-            yield from (os.path.join(folder, n) for n in names if n.lower().endswith(".gguf") and n[:2] != "._")
+            for name in names:
+                if name.lower().endswith(".gguf") and len(name) > len(".gguf") and not name.startswith("._"):
+                    yield os.path.join(folder, name)
         self._unreadable = tuple(unreadable)
 
 
 @attrs.frozen(kw_only=True)
 class _Part:
-    """One file: a whole model, or a part of a split one (``number`` of ``count``, from 1)."""
+    """One file: a whole model, or a part of a split one (``number`` of ``count``, from 1; ``count`` is 0 otherwise)."""
 
     path: str
     file: str
@@ -208,39 +226,35 @@ class _Part:
         return self.stem, self.count, "" if self.count else self.file
 
     @classmethod
-    def at(
-        cls,
-        path: str,
-        root: str,
-        known: Mapping[str, tuple[int, int, GgufHeader | str]],
-        seen: dict[str, tuple[int, int, GgufHeader | str]],
-    ) -> _Part:
+    def at(cls, path: str, root: str, known: Mapping[str, _Row], seen: dict[str, _Row]) -> _Part:
         """Take the header from ``known`` where the file has not changed, and note it in ``seen``."""
         try:
             status = os.stat(path)
-            stamp = status.st_mtime_ns, status.st_size
+            stamp = status.st_size, status.st_mtime_ns, status.st_ctime_ns
         except OSError:
-            stamp = 0, 0  # a link that leads nowhere; reading it gives the reason
+            stamp = 0, 0, 0  # a link that leads nowhere; reading it gives the reason
         row = known.get(path)
-        if row is None or row[:2] != stamp:
-            row = (*stamp, _read(path))
+        if row is None or row[0] != stamp:
+            row = stamp, _read(path)
         seen[path] = row
-        header = None if isinstance(row[2], str) else row[2]
-        problem = row[2] if isinstance(row[2], str) else row[2].problem
+        header, problem = (None, row[1]) if isinstance(row[1], str) else (row[1], row[1].problem)
         # a name that is no UTF-8 is shown as far as it can be printed
         file = os.fsencode(os.path.relpath(path, root)).decode("utf-8", "replace").replace(os.sep, "/")
-        split = SPLIT.fullmatch(file[: -len(".gguf")])
-        if split is None:
-            if problem is None and header is not None and header.split_count > 1:
-                problem = _renamed(header)
-            return cls(
-                path=path, file=file, stem=file[: -len(".gguf")], number=1, count=0, size=stamp[1], header=header,
-                problem=problem,
-            )  # fmt: skip
+        stem, number, count = file[: -len(".gguf")], 1, 0
+        if split := SPLIT.fullmatch(stem):
+            stem, number, count = split["stem"], int(split["part"]), int(split["parts"])
+        elif problem is None and header is not None and header.split_count > 1:
+            problem = _renamed(header)
         return cls(
-            path=path, file=file, stem=split["stem"], number=int(split["part"]), count=int(split["parts"]),
-            size=stamp[1], header=header, problem=problem,
-        )  # fmt: skip
+            path=path,
+            file=file,
+            stem=stem,
+            number=number,
+            count=count,
+            size=stamp[0],
+            header=header,
+            problem=problem,
+        )
 
 
 def _read(path: str) -> GgufHeader | str:
@@ -340,7 +354,9 @@ def _capabilities(header: GgufHeader, modalities: tuple[str, ...]) -> tuple[str,
     if header.is_ranking_model:
         return ("rerank",)
     if header.is_embedding_model:
-        return ("embeddings",)
+        # It pools, and has a chat template and an architecture that generates: made for both, unless its name says no.
+        both = header.chat_template and header.architecture not in EMBEDDING_ARCHITECTURES
+        return ("chat", "embeddings") if both and "embed" not in (header.name or "").lower() else ("embeddings",)
     return ("chat", "vision") if "image" in modalities else ("chat",)
 
 
@@ -356,35 +372,55 @@ def _count(weights: int) -> str:
     return f"{value:.1f}T"
 
 
-def _projector(entry: _Entry, entries: Iterable[_Entry]) -> _Entry | None:
-    """Choose the mmproj file beside a model: named like it, or made from the same model, or the only choice there is.
+@attrs.frozen
+class _Projectors:
+    """The usable mmproj files of one folder, and whether it holds a single model (in whatever quantizations)."""
 
-    A wrong one would keep the engine from starting, so in a folder with several models a name must agree.
-    """
-    if entry.kind != "model" or entry.header is None:
+    entries: list[_Entry]
+    alone: bool
+
+
+def _projectors(entries: Iterable[_Entry]) -> dict[str, _Projectors]:
+    """Find the mmproj files, by folder."""
+    bases: dict[str, set[str]] = {}
+    usable: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        if entry.kind == "model":
+            bases.setdefault(entry.folder, set()).add(entry.base)
+        elif entry.kind == "mmproj" and entry.problem is None:
+            usable.setdefault(entry.folder, []).append(entry)
+    return {folder: _Projectors(found, len(bases.get(folder, ())) == 1) for folder, found in usable.items()}
+
+
+def _projector(entry: _Entry, by_folder: Mapping[str, _Projectors]) -> _Entry | None:
+    """Choose the mmproj file beside a model: the one that fits best, and of several such the best quantization."""
+    beside = by_folder.get(entry.folder)
+    if beside is None or entry.kind != "model":
         return None
-    beside = [other for other in entries if other.folder == entry.folder]
-    alone = len({other.base for other in beside if other.kind == "model"}) == 1
-    best: tuple[tuple[int, int, str], _Entry] | None = None
-    for other in beside:
-        if other.kind != "mmproj" or other.problem is not None or other.header is None:
-            continue
-        core = re.sub(r"[-._ ]*mmproj[-._ ]*", "-", other.base).strip("-")
-        if core == entry.base:
-            fit = 0
-        elif core not in GENERIC and re.match(rf"{re.escape(core)}[-._ ]", entry.base):
-            fit = 1
-        elif other.header.name and other.header.name == entry.header.name:
-            fit = 2
-        elif alone and (core in GENERIC or entry.base in GENERIC):
-            fit = 3
-        else:
-            continue
-        exactness = PREFERRED.index(q) if (q := other.header.quantization) in PREFERRED else len(PREFERRED)
-        rank = (fit, exactness, other.id)
-        if best is None or rank < best[0]:
-            best = rank, other
-    return best[1] if best else None
+    ranked = []
+    for other in beside.entries:
+        fit = _fit(entry, other, alone=beside.alone)
+        quantization = other.header.quantization if other.header else None
+        exactness = PREFERRED.index(quantization) if quantization in PREFERRED else len(PREFERRED)
+        if fit is not None:
+            ranked.append((fit, exactness, other.id, other))
+    return min(ranked, key=lambda row: row[:3])[3] if ranked else None
+
+
+def _fit(model: _Entry, projector: _Entry, *, alone: bool) -> int | None:
+    """How well a projector fits a model, 0 best: named like it, made from the same model, or the only choice there is.
+
+    ``None`` when it does not: a wrong one would keep the engine from starting, so in a folder with several models a
+    name must agree.
+    """
+    core = re.sub(r"[-._ ]*mmproj[-._ ]*", "-", projector.base).strip("-")
+    if core == model.base:
+        return 0
+    if core not in GENERIC and re.match(rf"{re.escape(core)}[-._ ]", model.base):
+        return 1
+    if model.header and projector.header and projector.header.name and projector.header.name == model.header.name:
+        return 2
+    return 3 if alone and (core in GENERIC or model.base in GENERIC) else None
 
 
 def _fold(text: str) -> str:

@@ -18,62 +18,22 @@ import stat
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import attrs
 
-# Bounds for hostile files, far above any real one (the longest vocabularies make a header of about 20 MB).
-READ_LIMIT = 64 << 20  # bytes read for one header; what is stepped over by seeking does not count
+from .gguf_types import EMBEDDING_ARCHITECTURES, EXACT_TYPES, FILE_TYPES, RANKING, TENSOR_TYPES
+from .gguf_window import STRING_LIMIT, GgufError, Skipped, Window, damaged, padded
+
+# Bounds for hostile files, as in the window; far above any real one.
 ENTRY_LIMIT = 65_536  # metadata entries; real files have fewer than 100
 TENSOR_LIMIT = 131_072  # real files have fewer than 10,000
 KEY_LIMIT = 65_535  # bytes; the specification's own
-STRING_LIMIT = 1 << 20  # bytes of one string that is kept: a chat template has up to 100 kB
 KEPT_ITEMS = 64  # items of an array that is kept
-FIRST_READ = 1 << 16
-NEXT_READ = 1 << 20
 
 SCALARS = {code: struct.Struct("<" + letter) for code, letter in enumerate("BbHhIif?..Qqd") if letter != "."}
 STRING, ARRAY = 8, 9
-LENGTH = struct.Struct("<Q")
 TENSOR_ROWS = tuple(struct.Struct(f"<{dimensions}QIQ") for dimensions in range(5))
-
-# GGML's tensor types: name, weights per block, bytes per block. Source: ``gguf.GGML_QUANT_SIZES`` (gguf 0.19).
-TENSOR_TYPES: Mapping[int, tuple[str, int, int]] = {
-    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 40), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
-    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
-    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
-    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
-    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
-    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66),
-    39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18),
-}  # fmt: skip
-EXACT_TYPES = frozenset({"F32", "F64", "I8", "I16", "I32", "I64"})  # fine for a tensor of one dimension
-
-# ``general.file_type``, llama.cpp's ``llama_ftype``; 1024 is added where it was guessed.
-FILE_TYPES: Mapping[int, str] = {
-    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
-    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
-    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
-    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4", 39: "NVFP4", 40: "Q1_0",
-}  # fmt: skip
-EMBEDDING_ARCHITECTURES = frozenset({
-    "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3", "eurobert",
-    "gemma-embedding", "t5encoder", "llama-embed",
-})  # fmt: skip
-RANKING = 4  # ``pooling_type`` of a model that scores answers; 0 pools nothing
-
-
-class GgufError(ValueError):
-    """The file cannot be used as a model; the message says what is wrong with it."""
-
-
-@attrs.frozen
-class Skipped:
-    """A metadata value that was stepped over: ``length`` items of an array, or bytes of a string."""
-
-    length: int
-
 
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...] | Skipped
@@ -135,7 +95,7 @@ class GgufHeader:
     @property
     def context_length(self) -> int | None:
         """Tokens that the model was trained on."""
-        return self.number(f"{self.architecture}.context_length")
+        return self.number(f"{self.architecture}.context_length") or None
 
     @property
     def embedding_length(self) -> int | None:
@@ -196,6 +156,24 @@ class GgufHeader:
         return not self.is_ranking_model and (bool(self.pooling_type) or self.architecture in EMBEDDING_ARCHITECTURES)
 
     @property
+    def cache_row(self) -> int:
+        """Numbers that the engine keeps for each token of the context, keys and values together; 0 where unknown.
+
+        At most, for models that look back over a window in some layers.
+        """
+        layers, heads = self.number(f"{self.architecture}.block_count") or 0, self._all("attention.head_count") or 1
+        width = (self.embedding_length or 0) // heads
+        kept = self.metadata.get(f"{self.architecture}.attention.head_count_kv")
+        rows = (
+            sum(map(int, kept)) if isinstance(kept, tuple) else layers * (self._all("attention.head_count_kv") or heads)
+        )
+        return rows * ((self._all("attention.key_length") or width) + (self._all("attention.value_length") or width))
+
+    def _all(self, key: str) -> int | None:
+        """A number that holds for all layers."""
+        return self.number(f"{self.architecture}.{key}")
+
+    @property
     def missing_bytes(self) -> int:
         """How much of the file is not there; 0 when it is whole."""
         return max(0, self.expected_size - self.file_size)
@@ -208,14 +186,14 @@ class GgufHeader:
                 f"it is truncated: {self.missing_bytes:,} of {self.expected_size:,} bytes are missing; "
                 "finish the download, or download it again"
             )
-        if self.split_number > 0:  # only the first part describes the model
+        if self.kind != "model":
             return None
-        if self.architecture is None:
+        if self.split_number == 0 and self.architecture is None:  # only the first part describes the model
             return "it does not name its architecture (general.architecture); convert the model again"
         if not self.tensors and self.split_count == 1:
             return "it holds no weights, only a vocabulary; download the model itself"
         rounded = [t for t in self.tensors if len(t.shape) == 1 and t.type not in EXACT_TYPES]
-        if rounded and self.kind == "model":
+        if rounded:
             return (
                 f"{rounded[0].name[:80]!r} has one dimension and is {rounded[0].type} ({len(rounded)} such tensors): "
                 "llama.cpp aborts unless these are F32; convert the model again with llama.cpp's own script"
@@ -266,22 +244,22 @@ def parse_header(file: BinaryIO, size: int) -> GgufHeader:
     Raises:
         GgufError: as :func:`read_header`.
     """
-    window = _Window(file, size)
+    window = Window(file, size)
     version = _version(window, size)
     tensor_count, entry_count = window.number(), window.number()
     if tensor_count > TENSOR_LIMIT or entry_count > ENTRY_LIMIT:
-        raise _damaged(f"it claims {tensor_count:,} tensors and {entry_count:,} metadata entries")
+        raise damaged(f"it claims {tensor_count:,} tensors and {entry_count:,} metadata entries")
     metadata: dict[str, Value] = {}
     for _ in range(entry_count):
         key = window.string(KEY_LIMIT)
         if key in metadata:
-            raise _damaged(f"the key {key[:80]!r} occurs twice")
+            raise damaged(f"the key {key[:80]!r} occurs twice")
         metadata[key] = _value(window, key)
     alignment = metadata.get("general.alignment", 32)
     if type(alignment) is not int or alignment <= 0 or alignment & (alignment - 1):
-        raise _damaged(f"its alignment is {str(alignment)[:80]}, and must be a power of two")
+        raise damaged(f"its alignment is {str(alignment)[:80]}, and must be a power of two")
     tensors = _tensors(window, tensor_count, alignment)
-    data_start = _padded(window.position, alignment)
+    data_start = padded(window.position, alignment)
     return GgufHeader(
         version=version,
         metadata=MappingProxyType(metadata),
@@ -293,7 +271,7 @@ def parse_header(file: BinaryIO, size: int) -> GgufHeader:
     )
 
 
-def _version(window: _Window, size: int) -> int:
+def _version(window: Window, size: int) -> int:
     if size == 0:
         raise GgufError("it is empty; download it again")
     magic = window.take(min(4, size))
@@ -307,7 +285,7 @@ def _version(window: _Window, size: int) -> int:
     return int(version)
 
 
-def _value(window: _Window, key: str) -> Value:
+def _value(window: Window, key: str) -> Value:
     kind = window.scalar(SCALARS[4])
     if kind in SCALARS:
         return cast("Scalar", window.scalar(SCALARS[kind]))
@@ -326,10 +304,10 @@ def _value(window: _Window, key: str) -> Value:
             window.skip_strings(length)
             return Skipped(length)
         kind = item  # arrays of arrays among them: llama.cpp reads none, so there is nothing to nest
-    raise _damaged(f"the value of {key[:80]!r} has the unusable type {kind}")
+    raise damaged(f"the value of {key[:80]!r} has the unusable type {kind}")
 
 
-def _tensors(window: _Window, count: int, alignment: int) -> tuple[Tensor, ...]:
+def _tensors(window: Window, count: int, alignment: int) -> tuple[Tensor, ...]:
     """Read the tensor table, and hold it to what llama.cpp demands: data in the order of the rows, without gaps."""
     tensors: list[Tensor] = []
     position: int | None = 0  # None after a tensor of unknown size
@@ -337,112 +315,17 @@ def _tensors(window: _Window, count: int, alignment: int) -> tuple[Tensor, ...]:
         name = window.string(KEY_LIMIT)
         dimensions = window.scalar(SCALARS[4])
         if dimensions >= len(TENSOR_ROWS):
-            raise _damaged(f"the tensor {name[:80]!r} has {dimensions:,} dimensions")
+            raise damaged(f"the tensor {name[:80]!r} has {dimensions:,} dimensions")
         *shape, code, offset = window.row(TENSOR_ROWS[dimensions])
         type_name, block, block_size = TENSOR_TYPES.get(code, (f"type {code}", 0, 0))
         weights = math.prod(shape)
         if weights >= 1 << 63 or offset % alignment or (block and shape and shape[0] % block):
-            raise _damaged(f"the tensor {name[:80]!r} has the impossible shape {shape} or offset {offset:,}")
+            raise damaged(f"the tensor {name[:80]!r} has the impossible shape {shape} or offset {offset:,}")
         size = weights // block * block_size if block else None
         if position is not None and offset != position:
-            raise _damaged(f"the tensor {name[:80]!r} lies at {offset:,} instead of {position:,}")
-        position = None if size is None else _padded(offset + size, alignment)
+            raise damaged(f"the tensor {name[:80]!r} lies at {offset:,} instead of {position:,}")
+        position = None if size is None else padded(offset + size, alignment)
         tensors.append(Tensor(name, tuple(shape), type_name, offset, size))
     if len({tensor.name for tensor in tensors}) != len(tensors):
-        raise _damaged("two tensors have one name")
+        raise damaged("two tensors have one name")
     return tuple(tensors)
-
-
-class _Window:
-    """The bytes around the place that has been reached, filled from the file as that moves on."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file = file
-        self.size = size
-        self.start = 0  # of the bytes held, in the file
-        self.bytes = b""
-        self.at = 0
-        self.budget = READ_LIMIT
-
-    @property
-    def position(self) -> int:
-        return self.start + self.at
-
-    def need(self, count: int) -> None:
-        """Hold at least ``count`` bytes from here on."""
-        if self.at + count <= len(self.bytes):
-            return
-        self.within(count)
-        rest = self.bytes[self.at :]
-        self.start, self.at = self.position, 0
-        more = max(count - len(rest), FIRST_READ if self.start == 0 else NEXT_READ)
-        self.budget -= more
-        if self.budget < 0:
-            raise _damaged(f"its header is longer than {READ_LIMIT:,} bytes")
-        self.bytes = rest + self.file.read(more)
-        if len(self.bytes) < count:  # it shrank meanwhile
-            raise _damaged("it ends inside its header")
-
-    def within(self, count: int) -> None:
-        if self.position + count > self.size:
-            raise _damaged(
-                f"it ends inside its header: at byte {self.position:,} there should follow at least {count:,} bytes, "
-                f"and {self.size - self.position:,} do"
-            )
-
-    def take(self, count: int) -> bytes:
-        self.need(count)
-        self.at += count
-        return self.bytes[self.at - count : self.at]
-
-    def row(self, layout: struct.Struct) -> tuple[Any, ...]:
-        self.need(layout.size)
-        self.at += layout.size
-        return layout.unpack_from(self.bytes, self.at - layout.size)
-
-    def scalar(self, layout: struct.Struct) -> Any:
-        return self.row(layout)[0]
-
-    def number(self) -> int:
-        return int(self.row(LENGTH)[0])
-
-    def string(self, limit: int) -> str:
-        length = self.number()
-        if length > limit:
-            raise _damaged(f"at byte {self.position:,} there is a string of {length:,} bytes")
-        return self.take(length).decode("utf-8", "replace")
-
-    def string_or_skip(self) -> str | Skipped:
-        length = self.number()
-        if length > STRING_LIMIT:
-            self.skip(length)
-            return Skipped(length)
-        return self.take(length).decode("utf-8", "replace")
-
-    def skip(self, count: int) -> None:
-        self.within(count)
-        if self.at + count <= len(self.bytes):
-            self.at += count
-            return
-        self.start, self.at, self.bytes = self.position + count, 0, b""
-        self.file.seek(self.start)
-
-    def skip_strings(self, count: int) -> None:
-        """Step over ``count`` strings, in a loop that makes nothing but their lengths."""
-        self.within(count * LENGTH.size)
-        length_at = LENGTH.unpack_from
-        while count:
-            self.need(LENGTH.size)
-            data, at, last = self.bytes, self.at, len(self.bytes) - LENGTH.size
-            while count and at <= last:
-                at += LENGTH.size + length_at(data, at)[0]
-                count -= 1
-            self.skip(at - self.at)
-
-
-def _padded(position: int, alignment: int) -> int:
-    return -(-position // alignment) * alignment
-
-
-def _damaged(what: str) -> GgufError:
-    return GgufError(f"it is damaged or not complete: {what}; download or convert it again")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airouter_core.declarations import Parameter, ParameterSupport, ProviderInfo
+from airouter_core.declarations import Command, Parameter, ParameterSupport, ProviderInfo
 from airouter_core.hookspecs import hookimpl
 
 ENGINE_CONTEXT = "n_ctx"
 """Where the context travels in a request: not to the server, but to the start of the engine."""
+ENGINE_FLAGS = "special_flags"
+KEEP_ALIVE = "keep_alive"
+ENGINE_FIELDS = (ENGINE_CONTEXT, ENGINE_FLAGS, KEEP_ALIVE)
+"""What a request carries for whoever starts the engine; none of it is sent to a server."""
 
 # Fields and limits: llama.cpp, tools/server/server-schema.cpp (0c1e57098). Out-of-range values of the sampling
 # fields are clamped there without a word, so the limits are kept here.
@@ -34,6 +38,8 @@ PARAMETERS = (
     ParameterSupport("reasoning_effort", "reasoning_effort"),
     ParameterSupport("reasoning_budget", "reasoning_budget_tokens"),
     ParameterSupport("parallel_tool_calls", "parallel_tool_calls"),
+    ParameterSupport(KEEP_ALIVE, KEEP_ALIVE),
+    ParameterSupport(ENGINE_FLAGS, ENGINE_FLAGS),
 )
 
 LLAMACPP = ProviderInfo(
@@ -72,6 +78,15 @@ def airouter_providers() -> Iterable[ProviderInfo]:
 def airouter_parameters(provider: str) -> Iterable[Parameter]:
     if provider != LLAMACPP.name:
         return ()
+    return (Parameter(ENGINE_FLAGS, "strings", description="Command-line flags for a llama.cpp program, as they are."),)
+
+
+@hookimpl
+def airouter_commands() -> Iterable[Command]:
     return (
-        Parameter("special_flags", "strings", description="Command-line flags for a llama.cpp program, as they are."),
+        Command(
+            name="llamacpp",
+            target="airouter_llamacpp.commands:llamacpp",
+            help="See and stop the llama-server processes that airouter runs.",
+        ),
     )

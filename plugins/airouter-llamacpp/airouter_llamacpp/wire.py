@@ -5,12 +5,9 @@ Source: llama.cpp, tools/server (0c1e57098), and answers recorded from 0.5.0-dev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from airouter_core.declarations import ParameterSupport
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
@@ -22,14 +19,14 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.messages import Message
+from airouter_core.values.messages import Message, ReasoningPart
 from airouter_core.values.request import Request
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
 from airouter_core.wire.json import decoded_object, items, mapping
 
 from .config import LlamaCppConfig
-from .plugin import ENGINE_CONTEXT, LLAMACPP, PARAMETERS
+from .plugin import ENGINE_FIELDS, LLAMACPP, PARAMETERS
 
 ERRORS = ErrorTable(
     LLAMACPP.name,
@@ -43,21 +40,11 @@ ERRORS = ErrorTable(
     },
 )
 
-NO_ENGINE = "a running server has its context from its own start (-c)"
-NO_FLAGS = "flags belong to the start of a program; this mode starts none"
-
-
-def support(request: Request, config: LlamaCppConfig) -> Iterable[ParameterSupport]:
-    """Which parameters are taken: a remote server's context is not ours to choose."""
-    rows = (*PARAMETERS, ParameterSupport("special_flags", reason=NO_FLAGS))
-    if config.effective_mode == "embedded":
-        return rows
-    return tuple(attrs.evolve(row, field=None, reason=NO_ENGINE) if row.name == "context" else row for row in rows)
-
 
 def adapt(body: dict[str, Any], request: Request, config: LlamaCppConfig) -> dict[str, Any]:
     """Say what the server would otherwise misunderstand in silence."""
-    body.pop(ENGINE_CONTEXT, None)
+    for field in ENGINE_FIELDS:
+        body.pop(field, None)
     choice = request.tool_choice
     if choice is not None and choice.mode == "tool":
         # A named tool is silently taken for "auto"; the one tool, required, means the same.
@@ -70,8 +57,6 @@ def adapt(body: dict[str, Any], request: Request, config: LlamaCppConfig) -> dic
 
 def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
     """Send reasoning back where templates look for it."""
-    from airouter_core.values.messages import ReasoningPart
-
     reasoning = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
     return {**sent, "reasoning_content": reasoning} if reasoning else sent
 
@@ -83,7 +68,6 @@ DIALECT = ChatDialect(
     path="v1/chat/completions",
     adapt=adapt,
     sent_message=sent_message,
-    support=support,
 )
 WIRE = DIALECT.wire()
 
@@ -116,10 +100,6 @@ def _parse_tokenize(body: bytes) -> int:
 
 
 TOKENIZE = Operation(build=_build_tokenize, parse=_parse_tokenize)
-
-
-def _build_health(config: LlamaCppConfig) -> HttpRequest:
-    return json_request(config, "GET", "v1/models", headers=bearer(config))
 
 
 def lacks_model_name() -> UnsupportedFeatureError:

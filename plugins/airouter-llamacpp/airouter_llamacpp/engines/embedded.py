@@ -1,0 +1,152 @@
+"""llama.cpp inside this process: its own HTTP server on a loopback port, behind a random key.
+
+The server speaks the same format as a llama-server elsewhere, so one wire serves both.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from airouter_core.errors import ConfigurationError, ExecutionError
+
+from .ports import HOST, HTTP_THREADS, check_port
+from .settings import EngineSettings
+
+INSTALL = "pip install 'airouter-llamacpp[embedded]'"
+GPUS = 128
+"""Length of the list of shares that the engine wants."""
+
+
+class EmbeddedEngine:
+    """One model loaded into this process. It lives until :meth:`stop`, or until the process ends."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.api_key = secrets.token_urlsafe(32)
+        self._server = _started(settings, self.api_key)
+        self.address: str = self._server.listening_address
+
+    @property
+    def alive(self) -> bool:
+        return self._server is not None
+
+    def stop(self) -> None:
+        """Unload the model and close the port."""
+        self._server = None
+
+    def forget(self) -> None:
+        """Keep the object: taking it apart in a forked child would wait for threads that are not there."""
+
+
+def is_installed() -> bool:
+    """Whether the engine's package is there; does not import it."""
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec("xllamacpp") is not None
+    except ValueError:  # something that calls itself so, and is no module
+        return False
+
+
+def not_installed() -> ConfigurationError:
+    """What to say when it is not."""
+    return ConfigurationError(
+        f"running models inside the process needs an engine that is not installed: {INSTALL} "
+        "(or set llama_cpp_path to llama.cpp's programs, or base_url to a running llama-server)"
+    )
+
+
+def has_gpu() -> bool:
+    """Whether the engine found a GPU to hold weights on."""
+    import xllamacpp
+
+    return any("GPU" in str(device.get("type", "")) for device in xllamacpp.get_device_info())
+
+
+def _started(settings: EngineSettings, api_key: str) -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise not_installed() from error
+    check_port(settings.port)
+    if settings.draft_model is not None:
+        raise ConfigurationError(
+            "draft_model needs llama-server: set llama_cpp_path to llama.cpp's programs and use mode server"
+        )
+    params = xllamacpp.CommonParams()
+    params.model.path = settings.path
+    params.model_alias = {settings.id}
+    params.hostnames = [HOST]
+    params.port = settings.port
+    params.api_keys = [api_key]
+    params.n_threads_http = HTTP_THREADS
+    # A closed connection must free its place at once, and nobody else reads these pages.
+    params.endpoint_slots = False
+    params.endpoint_metrics = False
+    params.verbosity = settings.log_level
+    _describe(params, settings, xllamacpp)
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ExecutionError(
+            f"llama.cpp could not load {settings.path!r} ({error}); set log_level=1 in the configuration to see why on "
+            "stderr. Frequent reasons: too little memory (choose a smaller model or default_context), an architecture "
+            "that this version does not know, a damaged file"
+        ) from error
+
+
+def _describe(params: Any, settings: EngineSettings, xllamacpp: Any) -> None:
+    params.n_ctx = settings.context
+    params.n_parallel = settings.parallel
+    for name, value in _fields(settings, xllamacpp):
+        if value is not None:
+            setattr(params, name, value)
+    for threads, value in (
+        (params.cpuparams, settings.threads),
+        (params.cpuparams_batch, settings.batch_threads or settings.threads),
+    ):
+        if value is not None:
+            threads.n_threads = value
+    if settings.lora:
+        params.lora_adapters = [_adapter(xllamacpp, path, scale) for path, scale in settings.lora]
+    if settings.projector is not None:
+        params.mmproj.path = settings.projector
+    if settings.embedding and not settings.pools:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+
+
+def _fields(settings: EngineSettings, xllamacpp: Any) -> Iterable[tuple[str, Any]]:
+    """Fields of the engine's parameters, and what they are to be; ``None`` leaves the engine its own choice."""
+    flash = {"on": "enabled", "off": "disabled"}.get(str(settings.flash_attention), settings.flash_attention)
+    load = {"dio": "direct_io"}.get(str(settings.load_mode), settings.load_mode)
+    shares = [*settings.tensor_split, *[0.0] * (GPUS - len(settings.tensor_split))]
+    yield "embedding", settings.embedding or None
+    yield "n_gpu_layers", {"auto": -1, "all": -2}.get(str(settings.gpu_layers), settings.gpu_layers)
+    yield "main_gpu", settings.main_gpu
+    yield "n_batch", settings.batch_size
+    yield "n_ubatch", settings.micro_batch_size
+    yield "tensor_split", shares if settings.tensor_split else None
+    yield "split_mode", _member(xllamacpp.llama_split_mode, "LLAMA_SPLIT_MODE_", settings.split_mode)
+    yield "flash_attn_type", _member(xllamacpp.llama_flash_attn_type, "LLAMA_FLASH_ATTN_TYPE_", flash)
+    yield "cache_type_k", _member(xllamacpp.ggml_type, "GGML_TYPE_", settings.cache_type_k)
+    yield "cache_type_v", _member(xllamacpp.ggml_type, "GGML_TYPE_", settings.cache_type_v)
+    yield "load_mode", _member(xllamacpp.llama_load_mode, "LLAMA_LOAD_MODE_", load)
+
+
+def _member(enumeration: Any, prefix: str, word: str | None) -> Any:
+    """The member of an enumeration that a setting's word stands for."""
+    if word is None:
+        return None
+    wanted = f"{prefix}{word.replace('+', '_')}".lower()
+    for member in enumeration:
+        if member.name.lower() == wanted:
+            return member
+    raise ConfigurationError(f"the installed engine does not know {word!r}; upgrade it: {INSTALL} --upgrade")
+
+
+def _adapter(xllamacpp: Any, path: str, scale: float) -> Any:
+    adapter = xllamacpp.CommonAdapterLoraInfo()
+    adapter.path, adapter.scale = path, scale
+    return adapter

@@ -1,0 +1,1 @@
+"""The four ways to run a model, and the choice between them."""

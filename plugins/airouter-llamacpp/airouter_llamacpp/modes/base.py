@@ -1,0 +1,139 @@
+"""What every mode is: how a call gets to a model, and what can be said about it."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from airouter_core.declarations import ParameterSupport
+from airouter_core.errors import ConfigurationError, ExecutionError
+from airouter_core.transports.flow import Do, Flow, given
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.request import Request
+
+from ..config import LlamaCppConfig, ModeName
+from ..folder import ModelFile, ModelFolder
+from ..parameters import rows
+
+if TYPE_CHECKING:
+    from ..provider import LlamaCppProvider
+
+
+FRESH = 1.0
+"""Seconds."""
+KEPT = 1000
+"""Names."""
+
+
+@attrs.frozen
+class Setting:
+    """What modes are made from."""
+
+    config: LlamaCppConfig
+    folder: ModelFolder | None
+    _found: dict[str, tuple[float, ModelFile]] = attrs.field(factory=dict, init=False, repr=False)
+
+    @property
+    def models(self) -> ModelFolder:
+        """The models folder.
+
+        Raises:
+            ConfigurationError: none is configured.
+        """
+        if self.folder is None:
+            raise ConfigurationError(
+                "llama-cpp needs models_dir, the folder with your GGUF files: pass {'models_dir': ...}, or set "
+                "AIROUTER_MODELS_DIR (or set base_url to a running llama-server)"
+            )
+        return self.folder
+
+    def find(self, model: str) -> ModelFile:
+        """The file that a name means. One that was found a moment ago is not looked for again: folders are large.
+
+        Raises:
+            ConfigurationError: no folder is configured, or the name is ambiguous.
+            ModelNotFoundError: there is none.
+        """
+        known = self._found.get(model)
+        now = time.monotonic()
+        if known is not None and now - known[0] < FRESH and os.path.exists(known[1].path):
+            return known[1]
+        found = self.models.find(model)
+        if len(self._found) >= KEPT:
+            self._found.clear()
+        self._found[model] = (now, found)
+        return found
+
+
+class Mode(ABC):
+    """One way to run a model. Flows are as in :mod:`airouter_core.transports.flow`."""
+
+    name: ClassVar[ModeName]
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.config = setting.config
+
+    @abstractmethod
+    def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[LlamaCppConfig]:
+        """As :meth:`~airouter_core.http_provider.HttpProvider.connect`."""
+
+    def disconnect(self, config: LlamaCppConfig) -> None:  # noqa: B027  # most modes have nothing to give back
+        """As :meth:`~airouter_core.http_provider.HttpProvider.disconnect`."""
+
+    def support(self) -> Iterable[ParameterSupport]:
+        """Which parameters are taken."""
+        return rows(self.name)
+
+    def refuse(self, request: Request) -> None:  # noqa: B027  # most modes take all that the provider declares
+        """Refuse what this mode lacks, before anything is started.
+
+        Raises:
+            UnsupportedFeatureError: the request needs it.
+        """
+
+    def notes(self, request: Request) -> Iterable[str]:
+        """What the caller should know beside the answer."""
+        choice = request.tool_choice
+        if choice is not None and choice.mode == "tool":
+            yield (
+                f"tool_choice: llama.cpp takes no named tool; {choice.name!r} was sent as the only tool, and a call "
+                "of it was required"
+            )
+
+    def explained(self, error: ExecutionError, config: LlamaCppConfig) -> Flow[ExecutionError]:
+        """The error to raise in place of one that a call with ``config`` met."""
+        return given(error)
+
+    def models(self, provider: LlamaCppProvider) -> Flow[list[ModelInfo]]:
+        """List the models: those in the folder."""
+        folder = self.setting.models
+        listed: list[ModelInfo] = yield Do(folder.models)
+        return listed
+
+    def answer(self, provider: LlamaCppProvider, request: Request, *, stream: bool) -> Flow[None]:
+        """Answer a request: over HTTP."""
+        return provider.http_answer_flow(request, stream=stream)
+
+    def tokens(self, provider: LlamaCppProvider, text: str, model: str | None) -> Flow[int]:
+        """Count tokens: over HTTP."""
+        return provider.http_tokens_flow(text, model)
+
+    def check(self) -> None:  # noqa: B027  # a mode may have nothing to check
+        """Refuse what cannot work, before models are listed.
+
+        Raises:
+            ConfigurationError: something is missing.
+        """
+
+    def details(self) -> Mapping[str, Any]:
+        """What there is to say about its state. Must not block."""
+        return {}
+
+    def close(self) -> None:  # noqa: B027  # as above
+        """Free what it holds."""

@@ -1,0 +1,1 @@
+"""One run of llama-cli for one answer."""
