@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatureError
+from airouter_core.values.message_dicts import ANY_PROVIDER
 from airouter_core.values.messages import (
     FilePart,
     Part,
@@ -102,7 +103,7 @@ def sent_id(identity: str) -> str:
 
 
 def _block(part: Part, role: str, sending: Sending) -> Block | None:
-    extra = mapping(mapping(getattr(part, "provider_metadata", None)).get(KEY))
+    extra = _extra(part)
     match part:
         case TextPart() | RefusalPart():
             return _text_block(part.text, extra, role, sending)
@@ -117,6 +118,13 @@ def _block(part: Part, role: str, sending: Sending) -> Block | None:
             return {**_result_block(part, sending), **extra}
         case ProviderPart():
             return dict(part.value) if part.provider == KEY else None
+
+
+def _extra(part: Part) -> dict[str, Any]:
+    """What stands in a block beside its part: our own metadata, and a mark for the cache given in a message dict."""
+    metadata = mapping(getattr(part, "provider_metadata", None))
+    mark = mapping(metadata.get(ANY_PROVIDER)).get("cache_control") if isinstance(part, TextPart | FilePart) else None
+    return {**({"cache_control": mark} if mark else {}), **mapping(metadata.get(KEY))}
 
 
 def _text_block(said: str, extra: Mapping[str, Any], role: str, sending: Sending) -> Block | None:

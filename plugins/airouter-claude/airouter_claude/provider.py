@@ -55,6 +55,10 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
     def wire_for(self, request: Request) -> Wire:
         return self._wire
 
+    def takes_field(self, field: str) -> bool:
+        """Marks for the cache, which are the same in message dicts as in this API."""
+        return field == "cache_control"
+
     def successor_of(self, model: str) -> str | None:
         """What to ask in place of a model that the vendor has retired; other servers may still have one of its name."""
         return successor_of(model) if self.config.is_vendor else None

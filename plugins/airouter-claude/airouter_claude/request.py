@@ -99,6 +99,8 @@ def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
     found = []
     if request.response_format is not None and request.response_format.kind == "json":
         found.append(JSON_NOTE)
+    if any(message.name for message in request.messages):
+        found.append("names of messages were not sent: this API has no place for them")
     sending = Sending(facts.line, "")
     parts = [part for message in request.messages for part in message.parts]
     if any(is_foreign_thought(part, sending) for part in parts):

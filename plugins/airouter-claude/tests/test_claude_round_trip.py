@@ -22,7 +22,8 @@ from airouter_core.values.tools import Tool, ToolChoice
 
 SHARED = Path(__file__).parents[4] / "shared" / "recordings"
 WIRE = messages_wire()
-CONFIG = ClaudeConfig(api_key="sk-ant-test")
+# A gateway may still have the models of the recordings that the vendor has retired since.
+CONFIG = ClaudeConfig(api_key="sk-ant-test", base_url="https://gateway.example")
 PROVIDER = ClaudeProvider(CONFIG, CLAUDE)
 RECORDINGS = load_recordings(SHARED, "anthropic-messages")
 NOT_THERE = pytest.mark.skipif(not RECORDINGS, reason=f"there are no recordings in {SHARED}")
