@@ -3,6 +3,8 @@
 nox                       everything, on the Python that runs nox
 nox -s plugin_alone       one plugin beside the core, nothing else
 nox -s wheels             built wheels, installed into a bare environment
+nox -s release            build everything, and try it as tests/release says, on each Python that is here
+nox -s beside_peers       all of ours beside each library that people have already; pip finds no conflict
 nox -s tests -p 3.13      the tests on another Python
 """
 
@@ -20,6 +22,19 @@ nox.options.reuse_existing_virtualenvs = True
 ROOT = Path(__file__).parent
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 ENGINE = "airouter-llamacpp"
+COMPAT = "airouter-compat"
+
+PEERS = (
+    "openai",
+    "anthropic",
+    "ollama",
+    "litellm",
+    "llm",
+    "any-llm-sdk",
+    "langchain-openai",
+    "pydantic-ai-slim[openai]",
+)
+"""What people have in the same environment; by the names of the package index."""
 
 ASK = """
 from airouter_core import create_provider
@@ -27,6 +42,11 @@ with create_provider("llama-cpp", {"models_dir": "models"}) as provider:
     answer = provider.execute("airouter-toy", "What is airouter?", parameters={"temperature": 0})
     assert "Python library" in answer, answer
     print(answer)
+"""
+
+SOUND = """
+from airouter_core.plugins import installed
+assert not installed().problems, installed().problems
 """
 
 
@@ -47,7 +67,8 @@ def core_alone(session: nox.Session) -> None:
 def plugin_alone(session: nox.Session, plugin: Path) -> None:
     """One plugin beside the core: it needs no other."""
     session.install(".[async,cli,structured,testing]", _requirement(plugin), "--group", "test")
-    session.run("python", "-c", "import airouter_core; assert len(airouter_core.list_providers()) == 1")
+    providers = 0 if plugin.name == COMPAT else 1
+    session.run("python", "-c", f"import airouter_core; assert len(airouter_core.list_providers()) == {providers}")
     session.run("pytest", str(plugin / "tests"), *session.posargs)
 
 
@@ -72,3 +93,20 @@ def wheels(session: nox.Session) -> None:
         session.run(*pip, *map(str, found), f"{ENGINE}[embedded]", external=True)
         session.run(str(bare / "bin" / "python"), "-c", ASK, external=True)
     shutil.rmtree(ROOT / "build", ignore_errors=True)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """The distributions as they are published: contents, subsets, the README on each Python."""
+    session.install(".[testing]", "build==1.3.0", "pytest==9.2.0", "readme-renderer[md]>=44")
+    session.run("pytest", "-m", "release", "tests/release", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("peer", [nox.param(peer, id=peer.partition("[")[0]) for peer in PEERS])
+def beside_peers(session: nox.Session, peer: str) -> None:
+    """All our distributions beside one other library, resolved together, both imported, nothing in conflict."""
+    session.install(peer, ".[async,cli,structured]", *map(_requirement, PLUGINS))
+    session.run("python", "-m", "pip", "check")
+    session.run("python", "-c", SOUND)
+    session.run("python", "-c", ASK)

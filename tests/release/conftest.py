@@ -46,9 +46,7 @@ class Environment:
     def command(self, name: str) -> Path:
         return self.python.parent / name
 
-    def run(
-        self, *arguments: object, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run this environment's Python, far from the checkout unless told where."""
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         return subprocess.run(
@@ -81,19 +79,30 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _made(folder: Path, python: str | None = None) -> Environment:
+    if python is None:
+        venv.create(folder, with_pip=True)
+    else:
+        subprocess.run([python, "-m", "venv", str(folder)], check=True, capture_output=True, timeout=120)
+    return Environment(folder)
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> Callable[..., Environment]:
     """Makes virtual environments, of this Python unless told of another."""
 
     def make(requirements: Iterable[object] = (), python: str | None = None) -> Environment:
-        folder = tmp_path / f"environment-{len(list(tmp_path.iterdir()))}"
-        if python is None:
-            venv.create(folder, with_pip=True)
-        else:
-            subprocess.run([python, "-m", "venv", str(folder)], check=True, capture_output=True, timeout=120)
-        made = Environment(folder)
+        made = _made(tmp_path / f"environment-{len(list(tmp_path.iterdir()))}", python)
         if wanted := list(requirements):
             made.install(*wanted)
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def newcomer(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """All of ours, with the command line and without an engine."""
+    made = _made(tmp_path_factory.mktemp("newcomer") / "environment")
+    made.install("--find-links", dist, *sorted(dist.glob("*.whl")), "airouter-core[cli]")
+    return made

@@ -13,6 +13,7 @@ completions, and no parameter is withheld.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -116,6 +117,7 @@ def base_name(model: str) -> str:
     return model.removeprefix("ft:").partition(":")[0].rpartition("/")[2]
 
 
+@functools.lru_cache(maxsize=256)
 def family_of(model: str) -> Family:
     """The family of a model."""
     name = base_name(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 
 import attrs
@@ -47,15 +48,22 @@ def api_of(request: Request, config: OpenAIConfig) -> Api:
 
 def chat_support(request: Request, config: OpenAIConfig) -> Iterable[ParameterSupport]:
     """What chat completions takes for this model."""
-    family = family_of(request.model)
-    rows = tuple(_chat_row(row, request, config, family) for row in CHAT_PARAMETERS)
+    return _chat_rows(request.model, request.parameter("reasoning_effort"), bool(request.tools), config.is_vendor)
+
+
+@functools.lru_cache(maxsize=256)
+def _chat_rows(model: str, effort: str | None, tools: bool, vendor: bool) -> tuple[ParameterSupport, ...]:
+    # Kept, since making them anew at each call would cost a tenth of it.
+    family = family_of(model)
+    rows = tuple(_chat_row(row, model, effort, family, tools=tools, vendor=vendor) for row in CHAT_PARAMETERS)
     return (*rows, *_refused(OF_LOCAL_ENGINES, NOT_HERE), *_refused(("context",), FIXED_CONTEXT))
 
 
 def responses_support(request: Request, config: OpenAIConfig) -> Iterable[ParameterSupport]:
     """What the Responses API takes for this model."""
     family = family_of(request.model)
-    rows = tuple(_for_family(row, request, family) for row in RESPONSES_PARAMETERS)
+    effort = request.parameter("reasoning_effort")
+    rows = tuple(_for_family(row, request.model, effort, family) for row in RESPONSES_PARAMETERS)
     elsewhere = "the Responses API does not have it"
     if not family.reasons:
         elsewhere += '; with api="chat" in the configuration it is sent'
@@ -79,34 +87,35 @@ def completions_support(request: Request, config: OpenAIConfig) -> Iterable[Para
     )
 
 
-def _chat_row(row: ParameterSupport, request: Request, config: OpenAIConfig, family: Family) -> ParameterSupport:
-    if row.name == "max_tokens" and (config.is_vendor or family.reasons):
+def _chat_row(
+    row: ParameterSupport, model: str, effort: str | None, family: Family, *, tools: bool, vendor: bool
+) -> ParameterSupport:
+    if row.name == "max_tokens" and (vendor or family.reasons):
         # max_tokens is deprecated, and an error for models that reason; older compatible servers know only that.
         return attrs.evolve(row, field="max_completion_tokens")
-    if row.name == "user" and config.is_vendor:
+    if row.name == "user" and vendor:
         return attrs.evolve(row, field="safety_identifier")
-    if row.name == "service_tier" and config.is_vendor:
+    if row.name == "service_tier" and vendor:
         return attrs.evolve(row, choices=SERVICE_TIERS)
-    if row.name == "parallel_tool_calls" and not request.tools:
+    if row.name == "parallel_tool_calls" and not tools:
         return _without(row, "it is taken only together with tools")
     if row.name in PENALTIES and family.reasons:
-        return _without(row, f"{request.model} thinks before it answers and takes none")
+        return _without(row, f"{model} thinks before it answers and takes none")
     if row.name == "stop" and not family.takes_stop:
-        return _without(row, f"{request.model} takes no stop sequences")
-    return _for_family(row, request, family)
+        return _without(row, f"{model} takes no stop sequences")
+    return _for_family(row, model, effort, family)
 
 
-def _for_family(row: ParameterSupport, request: Request, family: Family) -> ParameterSupport:
-    effort = request.parameter("reasoning_effort")
+def _for_family(row: ParameterSupport, model: str, effort: str | None, family: Family) -> ParameterSupport:
     if row.name in SAMPLING and not family.samples(effort):
         cure = "; set reasoning_effort to 'none' to use it" if family.sampling == "effort_none" else ""
-        return _without(row, f"{request.model} thinks before it answers and does not take it{cure}")
+        return _without(row, f"{model} thinks before it answers and does not take it{cure}")
     if row.name == "reasoning_effort" and family.known:
         if not family.reasons:
-            return _without(row, f"{request.model} does not think before it answers")
+            return _without(row, f"{model} does not think before it answers")
         return attrs.evolve(row, choices=family.efforts)
     if row.name == "verbosity" and not family.takes_verbosity:
-        return _without(row, f"{request.model} does not take it; say in the prompt how long the answer should be")
+        return _without(row, f"{model} does not take it; say in the prompt how long the answer should be")
     return row
 
 

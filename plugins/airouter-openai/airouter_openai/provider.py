@@ -46,7 +46,8 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
 
     def successor_of(self, model: str) -> str | None:
         """What to ask in place of a model that OpenAI has shut down; other servers may still have one of its name."""
-        return RETIRED.get(model) if self.config.is_vendor else None
+        successor = RETIRED.get(model)
+        return successor if successor is not None and self.config.is_vendor else None
 
     # Embeddings.
 

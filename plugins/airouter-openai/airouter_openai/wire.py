@@ -10,7 +10,7 @@ from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import embeddings_operation
 from airouter_core.errors import ProtocolError, UnsupportedFeatureError
 from airouter_core.values.events import StreamEvent
-from airouter_core.values.messages import FilePart
+from airouter_core.values.messages import FilePart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
 from airouter_core.values.usage import count
@@ -84,6 +84,14 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
     return json_request(config, "POST", "responses", body, headers=headers(config))
 
 
+def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
+    if any(message.name for message in request.messages):
+        yield "names of messages were not sent: the Responses API has no place for them"
+    results = (part for message in request.messages for part in message.parts if isinstance(part, ToolResultPart))
+    if any(part.is_error for part in results):
+        yield "tool results were sent without saying that they are errors: the Responses API has no place for that"
+
+
 def _parse_body(body: bytes) -> Iterable[StreamEvent]:
     return ResponseReader().read_answer(decoded_object(body))
 
@@ -98,6 +106,7 @@ RESPONSES = Wire(
     open_stream=_open_stream,
     parse_error=CHAT.parse_error,
     support=responses_support,
+    notes=_notes,
 )
 
 
