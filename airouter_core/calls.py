@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self
@@ -84,6 +85,8 @@ class CallRun:
         self._began: float | None = None
         self.builder = ResponseBuilder(**known)
         self.response: Response | None = None
+        self.stopped = False
+        """Set from another thread, to end the call at its next event."""
 
     def begin(self) -> Iterator[StreamEvent] | None:
         """Admit and start the call; the events of an answer in the provider's place, if somebody gives one."""
@@ -131,6 +134,9 @@ def events_of_call(run: CallRun, ask: Callable[[], Iterable[StreamEvent]]) -> Ge
             for event in events:
                 add(event)
                 yield event
+                if run.stopped:
+                    run.end(GeneratorExit())
+                    return run.builder.partial()
         finally:
             close = getattr(events, "close", None)
             if close is not None:
@@ -227,8 +233,11 @@ class ResponseStream(_StreamState):
             self.close()
 
     def close(self) -> None:
-        """Stop here."""
-        self._events.close()
+        """Stop here. Called while another thread reads, it stops that reader at the next event."""
+        if inspect.getgeneratorstate(self._events) == inspect.GEN_RUNNING:
+            self._run.stopped = True
+        else:
+            self._events.close()
 
 
 class AsyncResponseStream(_StreamState):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -226,6 +225,8 @@ def _from_environment(text: str, variable: str, field: attrs.Attribute[Any], pro
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(str(name), fields, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
     return f"unknown setting {name!r}; {hint}"

@@ -18,7 +18,7 @@ from .transports import flow as flows
 from .transports.exchange import Exchange, Policy, broke_after_the_end
 from .transports.flow import Emit, Flow, HttpResponse, Transport
 from .values.catalog import ModelInfo
-from .values.events import Finish, StreamEvent, StreamStart
+from .values.events import Finish, StreamEvent, StreamStart, Warned
 from .values.request import Request
 from .version import VERSION
 from .wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
@@ -52,6 +52,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         self._async_transport: AsyncTransport | None = None
         self._transport_lock = threading.Lock()
         self._closed = False
+        self._policy = (config, Policy.of(config))
 
     # What a subclass may say otherwise.
 
@@ -154,6 +155,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     async def aclose(self) -> None:
         """Close all connections, those of this event loop included."""
+        self._closed = True  # first, so that nobody makes another transport while this one is closed
         transport, self._async_transport = self._async_transport, None
         if transport is not None:
             await transport.close()
@@ -191,11 +193,11 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         Raises:
             ConfigurationError: the extra is not installed.
         """
+        self._must_be_open()
         transport = self._async_transport
         if transport is None:
             from .transports.asynchronous import AiohttpTransport
 
-            self._must_be_open()
             with self._transport_lock:
                 if self._async_transport is None:
                     self._async_transport = AiohttpTransport(self.config)
@@ -219,7 +221,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         config = yield from self.connect(model, None, **options)
         try:
             request = self._complete(operation.build(config, *arguments), config)
-            exchange = Exchange(request, self.wire.parse_error, Policy.of(config))
+            exchange = Exchange(request, self.wire.parse_error, self._policy_of(config))
             _, body = yield from exchange.fetch(operation.max_bytes)
         except TransportError as error:
             yield from self._explain(error, config)
@@ -233,8 +235,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         config = yield from self.connect(request.model, request)
         try:
             wire = self.wire_for(request)
+            if notes := tuple(map(Warned, wire.notes(request, config))):
+                yield Emit(notes)
             http_request = self._complete(wire.build_request(request, config, stream=stream), config)
-            exchange = Exchange(http_request, wire.parse_error, Policy.of(config))
+            exchange = Exchange(http_request, wire.parse_error, self._policy_of(config))
             yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
         except TransportError as error:
             yield from self._explain(error, config)
@@ -294,6 +298,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             if size > BODY_LIMIT:
                 raise ProtocolError(f"the provider sent more than {BODY_LIMIT} bytes")
         return pieces
+
+    def _policy_of(self, config: HttpConfig) -> Policy:
+        known, policy = self._policy
+        return policy if config is known else Policy.of(config)
 
     def _complete(self, request: HttpRequest, config: HttpConfig) -> HttpRequest:
         headers = {"User-Agent": f"airouter/{VERSION}", **request.headers}

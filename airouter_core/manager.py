@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -14,7 +15,7 @@ from typing import Any, Self
 import attrs
 
 from .calls import AsyncResponseStream, ResponseStream
-from .errors import AirouterError, ConfigurationError, UnknownProviderError
+from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
 from .factory import create_provider
 from .plugins import Plugins, installed
 from .preparation import Messages, Parameters, conversation
@@ -81,6 +82,8 @@ class ProviderManager:
         Raises:
             ConfigurationError: it cannot be made, or the name is taken.
         """
+        if not isinstance(as_name, str | None):
+            raise ConfigurationError(f"as_name must be a string, not {type(as_name).__name__}")
         provider = create_provider(name, config, plugins=self._plugins)
         key = as_name or provider.info.name
         with self._lock:
@@ -102,8 +105,9 @@ class ProviderManager:
         """
         key = self._key(name)
         with self._lock:
-            provider = self._providers.pop(key)
-        provider.close()
+            provider = self._providers.pop(key, None)
+        if provider is not None:  # else somebody else has removed it at the same time
+            provider.close()
 
     def provider(self, name: str) -> Provider[Any]:
         """The provider kept under this name, or under the canonical name that this is an alias of.
@@ -229,10 +233,13 @@ class ProviderManager:
         Raises:
             ConfigurationError: none does; the message says which providers there are.
         """
-        for name, provider in self._providers.items():
+        if not isinstance(model, str):
+            raise ParameterError(f"model must be the name of a model, not {model!r}")
+        providers = tuple(self._providers.items())  # others may add and remove meanwhile
+        for name, provider in providers:
             if any(fnmatchcase(model, pattern) for pattern in provider.info.model_patterns):
                 return name
-        for name, provider in self._providers.items():
+        for name, provider in providers:
             if provider.info.kind == "local" and model in _models_or_none(provider):
                 return name
         known = ", ".join(self._providers) or "none"
@@ -264,8 +271,9 @@ class ProviderManager:
 
     def close(self) -> None:
         """Close all providers."""
-        for provider in self._emptied():
-            provider.close()
+        with contextlib.ExitStack() as stack:
+            for provider in self._emptied():
+                stack.callback(provider.close)
 
     async def aclose(self) -> None:
         """:meth:`close`, awaited."""
@@ -293,7 +301,11 @@ class ProviderManager:
         return list(providers.values())
 
     def _pairs(self, candidates: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        return [(self._key(name), model) for name, model in candidates]
+        pairs = list(candidates) if isinstance(candidates, Iterable) else [candidates]
+        for pair in pairs:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise ParameterError(f"candidates are pairs of a provider and a model, not {pair!r}")
+        return [(self._key(name), model) for name, model in pairs]
 
     def _compared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
         began = time.monotonic()
@@ -312,12 +324,12 @@ class ProviderManager:
         return Comparison(name, model, response, None, time.monotonic() - began)
 
     def _key(self, name: str) -> str:
-        if name in self._providers:
+        if isinstance(name, str) and name in self._providers:
             return name
         try:
             canonical = (self._plugins or installed()).provider(name).name
         except ConfigurationError:
-            canonical = name
+            canonical = str(name)
         if canonical in self._providers:
             return canonical
         known = ", ".join(self._providers) or "none"

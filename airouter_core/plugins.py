@@ -150,9 +150,9 @@ class Plugins:
         Raises:
             PluginConflictError: two plugins claim one spelling.
         """
-        from .parameters.resolve import ParameterTable
-
         if provider not in self._tables:
+            from .parameters.resolve import ParameterTable
+
             more = [row for item in self._registered for row in self._parameters_of(item.source, provider)]
             self._tables[provider] = ParameterTable(more)
         return self._tables[provider]
@@ -183,11 +183,14 @@ class Plugins:
 
     def admit(self, call: Call) -> None:
         """Ask whether a call may be made."""
-        self._manager.hook.airouter_admit_call(call=call)
+        hook = self._manager.hook.airouter_admit_call
+        if hook.get_hookimpls():  # asking nobody costs too
+            hook(call=call)
 
     def answer(self, call: Call) -> Response | None:
         """Ask whether anybody answers in the provider's place."""
-        answer: Response | None = self._manager.hook.airouter_answer_call(call=call)
+        hook = self._manager.hook.airouter_answer_call
+        answer: Response | None = hook(call=call) if hook.get_hookimpls() else None
         return answer
 
     def started(self, call: Call) -> None:

@@ -20,6 +20,7 @@ from .values.message_dicts import MessageLike, messages_from, tool_choice_from, 
 from .values.messages import FilePart, Message
 from .values.request import Request
 from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
+from .values.unsent import notes_on
 
 Parameters = Mapping[str, Any]
 Messages = str | MessageLike | Iterable[MessageLike]
@@ -29,7 +30,7 @@ ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat | type
 ProviderOptions = Mapping[str, Mapping[str, Any]]
 
 NOTHING_GIVEN = Resolved({}, (), {})
-"""What a call without parameters comes to; which ones would be taken need not be found out."""
+"""What a call without parameters comes to."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +53,7 @@ class Preparer:
         table: gives the parameters that may be named; asked at each call, since plugins may add some.
         support: which of them are taken, for the model of a request.
         successor_of: the model to ask in place of a retired one.
+        takes_field: whether a field of a message that the common format does not know is sent.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Preparer:
         table: Callable[[str], ParameterTable],
         support: Callable[[Request], Iterable[ParameterSupport]],
         successor_of: Callable[[str], str | None],
+        takes_field: Callable[[str], bool],
     ) -> None:
         self._info = info
         self._config = config
         self._table = table
         self._support = support
         self._successor_of = successor_of
+        self._takes_field = takes_field
         self._logger = logging.getLogger(f"airouter.{info.name}")
         self._warned: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -86,6 +90,8 @@ class Preparer:
             notes.append(f"model {model!r} is retired; {successor!r} was asked in its place")
             self._warn_once(RetiredModelWarning, "model", model, f"{self._info.name}: {notes[-1]}")
             model = successor
+        if not isinstance(given.tools, Iterable | None):
+            raise ParameterError(f"tools must be a list of tools, not {type(given.tools).__name__}")
         offered = tools_from(_described(tool) for tool in given.tools or ())
         draft = Request(
             model=model,
@@ -96,6 +102,7 @@ class Preparer:
             provider_options=options,
         )
         self._require_features(draft)
+        notes += notes_on(draft.messages, self._info.name, self._takes_field)
         resolved = self._resolved(draft, given.parameters)
         request = attrs.evolve(draft, parameters=resolved.values) if resolved.values else draft
         self._logger.debug(
@@ -128,6 +135,7 @@ class Preparer:
             raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
         table = self._table(self._info.name)
         if not parameters:
+            tuple(self._support(draft))  # it may refuse the call
             return NOTHING_GIVEN
         known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
@@ -152,7 +160,7 @@ class Preparer:
         if not isinstance(provider_options, Mapping | None):
             raise ParameterError(f"provider_options must be a mapping, not {type(provider_options).__name__}")
         for name, options in (provider_options or {}).items():
-            if not hasattr(options, "keys"):
+            if not isinstance(options, Mapping):
                 raise ParameterError(
                     f"provider_options is keyed by provider: {{{self._info.name!r}: {{{name!r}: {options!r}}}}}"
                 )
@@ -207,7 +215,13 @@ def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
 
 
 def system_messages(system_prompt: str | None) -> tuple[Message, ...]:
-    """The system message, if there is one."""
+    """The system message, if there is one.
+
+    Raises:
+        ParameterError: it is no string.
+    """
+    if not isinstance(system_prompt, str | None):
+        raise ParameterError(f"system_prompt must be a string, not {type(system_prompt).__name__}")
     return (Message.system(system_prompt),) if system_prompt else ()
 
 

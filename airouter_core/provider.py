@@ -8,7 +8,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, overload
 
 import attrs
 
@@ -31,7 +31,6 @@ from .preparation import (
 )
 from .threads import all_awaited, at_once, awaited, awaited_iterator
 from .tokens import estimate_tokens
-from .tool_loop import Ask, Toolbox, ToolLike, ToolRun, loop, run_awaited, run_blocking
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.events import StreamEvent
 from .values.message_dicts import messages_from
@@ -39,6 +38,9 @@ from .values.messages import FilePart, Message
 from .values.request import Request
 from .values.response import Response
 from .values.tools import ResponseFormat
+
+if TYPE_CHECKING:
+    from .tool_loop import ToolLike, ToolRun
 
 ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
 
@@ -86,7 +88,9 @@ class Provider(ABC, Generic[ConfigT]):
         self.info = info
         self._plugins: Surroundings = plugins or NoPlugins()
         self._logger = logging.getLogger(f"airouter.{info.name}")
-        self._preparer = Preparer(info, config, self._plugins.parameters, self.support, self.successor_of)
+        self._preparer = Preparer(
+            info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field
+        )
 
     # What a provider implements. The blocking methods are enough: awaited, they run in threads.
 
@@ -115,6 +119,13 @@ class Provider(ABC, Generic[ConfigT]):
         The caller is warned, in the response and by a ``RetiredModelWarning``.
         """
         return None
+
+    def takes_field(self, field: str) -> bool:
+        """Whether a field of a message dict that the common format does not know is sent; the caller is told if not.
+
+        Such fields are under ``"*"`` in the ``provider_metadata`` of messages and parts.
+        """
+        return False
 
     def require_credentials(self) -> None:
         """Refuse a call that cannot succeed for want of a key.
@@ -388,6 +399,8 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: the call is wrong; nothing was sent.
             ExecutionError: a call failed, or the model still calls tools after ``max_rounds``.
         """
+        from .tool_loop import Ask, Toolbox, loop, run_blocking
+
         toolbox = Toolbox(tools)
         steps = loop(messages_from(messages), max_rounds)
         outcome: Any = None
@@ -419,6 +432,8 @@ class Provider(ABC, Generic[ConfigT]):
         provider_options: ProviderOptions | None = None,
     ) -> ToolRun:
         """:meth:`run_tools`, awaited; functions may be coroutines."""
+        from .tool_loop import Ask, Toolbox, loop, run_awaited
+
         toolbox = Toolbox(tools)
         steps = loop(messages_from(messages), max_rounds)
         outcome: Any = None
@@ -510,7 +525,8 @@ class Provider(ABC, Generic[ConfigT]):
 
     def _texts(self, text_or_list: str | Sequence[str]) -> list[str]:
         self._preparer.require("embeddings")
-        texts = [text_or_list] if isinstance(text_or_list, str) else list(text_or_list)
+        several = isinstance(text_or_list, Iterable) and not isinstance(text_or_list, str)
+        texts: list[Any] = list(text_or_list) if several else [text_or_list]
         if not texts or not all(isinstance(text, str) and text for text in texts):
             raise ParameterError("create_embedding takes a text or a list of texts, none of them empty")
         return texts
@@ -558,6 +574,8 @@ def _with_images(
     image_data: ImageData | None,
     system_prompt: str | None,
 ) -> tuple[Message, ...]:
+    if not isinstance(prompt, str):
+        raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
     images = [FilePart.from_url(url) for url in _each(image_url)]
     images += [FilePart.from_path(path) for path in _each(image_path)]
     images += [FilePart.from_data(data) for data in _each(image_data)]
@@ -572,7 +590,8 @@ def _with_images(
 def _each(value: Any) -> Sequence[Any]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, str | bytes | os.PathLike) else tuple(value)
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    return tuple(value) if several else (value,)
 
 
 def _parse_as(kind: Any, response: Response) -> Response:

@@ -81,6 +81,8 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     Raises:
         ConfigurationError: it cannot be read, or is not made of tables.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigurationError(f"the path of a settings file is a string or a Path, not {type(path).__name__}")
     name = os.fspath(path)
     load: Callable[[Any], Any] = tomllib.load if name.endswith(".toml") else json.load
     try:

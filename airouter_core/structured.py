@@ -31,9 +31,10 @@ def format_of(kind: Any) -> ResponseFormat:
     """
     schema = _pydantic_schema(kind) if _is_pydantic(kind) else _schema(kind)
     name = getattr(kind, "__name__", "answer")
-    wrapped = schema.get("type") != "object"
-    if wrapped:
-        raise ParameterError(f"response_format must be a type of objects (a class), not {name}: wrap it in a dataclass")
+    if schema.get("type") != "object" or not ({"properties", "$ref"} & set(schema)):
+        raise ParameterError(
+            f'response_format must be a class with fields, not {name}: wrap it in a dataclass, or say "json"'
+        )
     schema = closed(schema)
     strict = True if _requires_everything(schema) else None
     return ResponseFormat("json_schema", schema, name=_identifier(name), strict=strict)
@@ -64,6 +65,8 @@ def tool_of(function: Callable[..., Any]) -> Tool:
         ConfigurationError: the extra is not installed.
         ParameterError: a parameter has no annotation, or one that cannot be said as a schema.
     """
+    if not callable(function):
+        raise ParameterError(f"a tool is a function, a Tool or a dict, not {type(function).__name__}")
     description = inspect.getdoc(function) or None
     name = _identifier(getattr(function, "__name__", "tool"))
     return Tool(name, description, closed(_schema(_arguments_type(function))))
@@ -126,10 +129,12 @@ def _arguments_type(function: Callable[..., Any]) -> Any:
     msgspec = _msgspec()
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise ParameterError(f"the annotations of {function.__name__}() cannot be read: {error}") from error
+        parameters = inspect.signature(function).parameters.values()
+    except (NameError, TypeError, ValueError) as error:
+        name = getattr(function, "__name__", repr(function))
+        raise ParameterError(f"the annotations of {name}() cannot be read: {error}") from error
     fields: list[Any] = []
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise ParameterError(f"a tool takes parameters by name; {function.__name__}() has {parameter}")
         if parameter.name not in hints:

@@ -15,7 +15,7 @@ import attrs
 
 from . import structured
 from .errors import AirouterError, ExecutionError, ParameterError
-from .values.messages import Message, ToolCallPart, ToolResultPart
+from .values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from .values.record import plain
 from .values.response import Response
 from .values.tools import Tool
@@ -70,6 +70,8 @@ class Toolbox:
     def __init__(self, functions: Iterable[ToolLike]) -> None:
         self._functions: dict[str, ToolLike] = {}
         tools = []
+        if not isinstance(functions, Iterable):
+            raise ParameterError(f"tools must be a list of functions, not {type(functions).__name__}")
         for function in functions:
             if isinstance(function, Tool | Mapping):
                 raise ParameterError("run_tools() runs functions; give the function instead of its description")
@@ -92,8 +94,11 @@ def loop(messages: Sequence[Message], limit: int) -> Loop:
     """Ask, run, give back, until an answer calls no tool.
 
     Raises:
+        ParameterError: there is no limit of at least 1.
         ExecutionError: after ``limit`` rounds the model still calls tools; ``partial`` is its last answer.
     """
+    if not isinstance(limit, int) or limit < 1:
+        raise ParameterError(f"max_rounds must be a whole number of at least 1, not {limit!r}")
     conversation = tuple(messages)
     response = None
     for number in range(1, limit + 1):
@@ -109,10 +114,12 @@ def loop(messages: Sequence[Message], limit: int) -> Loop:
 
 
 def result_of(call: ToolCallPart, value: Any) -> ToolResultPart:
-    """What the model is told: text as it is, anything else as JSON; of an exception its message."""
+    """What the model is told: text and files as they are, anything else as JSON; of an exception its message."""
     if isinstance(value, BaseException):
         said = str(value) if isinstance(value, AirouterError) else f"{type(value).__name__}: {value}"
         return ToolResultPart(call.id, said, name=call.name, is_error=True)
+    if isinstance(value, FilePart):
+        return ToolResultPart(call.id, (value,), name=call.name)
     text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
     return ToolResultPart(call.id, text, name=call.name)
 
@@ -125,9 +132,9 @@ def run_blocking(toolbox: Toolbox, call: ToolCallPart) -> ToolResultPart:
             close = getattr(value, "close", lambda: None)
             close()
             raise ParameterError(f"{call.name}() is asynchronous; use arun_tools()")
+        return result_of(call, value)
     except Exception as error:  # the model reads what went wrong with its call, and may do better
         return result_of(call, error)
-    return result_of(call, value)
 
 
 async def run_awaited(toolbox: Toolbox, call: ToolCallPart, in_thread: Callable[..., Any]) -> ToolResultPart:
@@ -136,6 +143,6 @@ async def run_awaited(toolbox: Toolbox, call: ToolCallPart, in_thread: Callable[
         value = await in_thread(toolbox.run_call, call)
         if inspect.isawaitable(value):
             value = await value
+        return result_of(call, value)
     except Exception as error:  # as above
         return result_of(call, error)
-    return result_of(call, value)

@@ -13,7 +13,15 @@ from typing import Any
 import click
 
 from ..declarations import Command
-from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
+from ..errors import (
+    AirouterError,
+    AuthenticationError,
+    ConfigurationError,
+    MissingApiKeyError,
+    ModelNotFoundError,
+    ProviderError,
+    UnsupportedParameterWarning,
+)
 from ..plugins import installed, loading
 from ..version import VERSION
 from .output import complain
@@ -110,9 +118,21 @@ def _exit_code(call: Callable[[], Any], *, debug: bool) -> int:
     except AirouterError as error:
         if debug:
             raise
-        complain(str(error))
+        complain(f"{error}{_command_for(error)}")
         return 2 if isinstance(error, ConfigurationError) else 1
     return result if isinstance(result, int) else 0
+
+
+def _command_for(error: AirouterError) -> str:
+    """The next step as a command; the error itself speaks to programs."""
+    if isinstance(error, MissingApiKeyError):
+        return "; `airouter keys set` stores one"
+    if isinstance(error, ProviderError) and error.provider:
+        if isinstance(error, AuthenticationError):
+            return f": `airouter keys set {error.provider}` stores another"
+        if isinstance(error, ModelNotFoundError):
+            return f": `airouter models {error.provider}`"
+    return ""
 
 
 def _commands() -> dict[str, Command]:

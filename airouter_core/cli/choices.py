@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
@@ -15,11 +15,13 @@ from ..declarations import ProviderInfo
 from ..errors import ConfigurationError, ParameterError
 from ..factory import config_class, create_provider
 from ..keys import KeyStore
-from ..parameters.resolve import ParameterTable
 from ..plugins import installed
-from ..provider import Provider
 from ..settings import Settings, find_settings, read_settings
 from ..values.kinds import parsed
+
+if TYPE_CHECKING:
+    from ..parameters.resolve import ParameterTable
+    from ..provider import Provider
 
 SHOWN = 12
 """Names that an error lists."""

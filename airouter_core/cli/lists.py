@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import AirouterError
 from ..plugins import installed
-from ..values.catalog import ModelInfo
 from .choices import chosen_provider, json_option, settings_option
 from .output import note, waiting, warn, write_json, write_table
+
+if TYPE_CHECKING:
+    from ..values.catalog import ModelInfo
 
 UNKNOWN = "-"
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))

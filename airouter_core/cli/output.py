@@ -37,6 +37,9 @@ def write_json(value: Any) -> None:
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout: as wide as the terminal, or unbounded and plain in a pipe."""
+    if not sys.stdout.isatty():
+        _write_plain([columns, *rows])
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -50,7 +53,17 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold", no_wrap=position == 0)
     for row in rows:
         table.add_row(*row)
-    Output(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+    Output(markup=False).print(table)
+
+
+def _write_plain(lines: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    try:
+        for line in lines:
+            cells = (" ".join(cell.split()).ljust(width) for cell, width in zip(line, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+    except BrokenPipeError as error:
+        raise BrokenPipeError from error  # without its number, by which click would end the process as a failure
 
 
 @contextlib.contextmanager

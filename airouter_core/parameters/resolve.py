@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -53,6 +52,8 @@ class ParameterTable:
             return row
         if place := ELSEWHERE.get(spelling):
             raise ParameterError(f"{spelling!r} is no parameter; it belongs in {place}")
+        import difflib
+
         near = difflib.get_close_matches(str(spelling), self._rows, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ParameterError(

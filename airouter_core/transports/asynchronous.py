@@ -137,6 +137,7 @@ class AiohttpTransport:
             weakref.WeakKeyDictionary()
         )
         self._ssl = _ssl_context(config.verify_ssl)
+        self._proxies: dict[str, str | None] = {}
         # Whoever forgets aclose() loses nothing, and should not read of it on stderr.
         weakref.finalize(self, _abandon, self._sessions)
 
@@ -155,12 +156,17 @@ class AiohttpTransport:
                 headers={"Accept-Encoding": "identity", **request.headers},
                 allow_redirects=False,
                 timeout=timeout,
-                proxy=self._proxy(request.url),
+                proxy=self._proxy_for(request.url),
                 ssl=self._ssl,
             )
+        except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
+            # Not kept, not even as a cause: it shows the request's headers, and the proxy's address with its password.
+            failure = broken(request.url, f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error, request.url, read_timeout) from error
-        return AiohttpResponse(response, request.url, read_timeout)
+        else:
+            return AiohttpResponse(response, request.url, read_timeout)
+        raise failure
 
     async def close(self) -> None:
         """Close the connections of this event loop, and forget those of loops that have ended."""
@@ -181,16 +187,27 @@ class AiohttpTransport:
                 read_bufsize=READ_LIMIT,
             )
             with self._lock:
+                # A session holds its loop, so one whose loop has ended would be kept, with its sockets, for ever.
+                ended = {other: self._sessions.pop(other) for other in list(self._sessions) if other.is_closed()}
                 self._sessions[loop] = session
+            _abandon(ended)
         return session
 
-    def _proxy(self, url: str) -> str | None:
+    def _proxy_for(self, url: str) -> str | None:
         scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        # Found out once for each origin, as in the blocking half: reading the environment costs as much as a call.
+        if origin not in self._proxies:
+            self._proxies[origin] = self._find_proxy(origin)
+        return self._proxies[origin]
+
+    def _find_proxy(self, origin: str) -> str | None:
+        scheme, _, rest = origin.partition("://")
         configured = self._config.proxies
         if configured:
             return configured.get(scheme) or configured.get("all")
         proxies = getproxies()
-        if not proxies or proxy_bypass(rest.partition("/")[0].partition(":")[0]):
+        if not proxies or proxy_bypass(rest.partition(":")[0]):
             return None
         return proxies.get(scheme) or proxies.get("all")
 
@@ -204,6 +221,7 @@ class AiohttpResponse:
         self._patience = patience
         self.status: int = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        self._compressed = "content-encoding" in self.headers
 
     async def read_some(self, timeout: float) -> bytes:
         """What has arrived, at least one byte; empty at the end.
@@ -226,6 +244,9 @@ class AiohttpResponse:
             TransportError: the network failed, or nothing came for ``timeout`` seconds.
             ProtocolError: it is longer than ``limit`` bytes.
         """
+        length = self._response.content_length
+        if length is not None and length <= limit and timeout >= self._patience and not self._compressed:
+            return await self._rest(timeout)
         pieces: list[bytes] = []
         size = 0
         while data := await self.read_some(timeout):
@@ -234,6 +255,13 @@ class AiohttpResponse:
                 raise ProtocolError(too_long(self._url, limit))
             pieces.append(data)
         return b"".join(pieces)
+
+    async def _rest(self, timeout: float) -> bytes:
+        """What is left of an answer that has said how long it is; compressed, it might become any length."""
+        try:
+            return await self._response.content.read()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, self._url, timeout) from error
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""

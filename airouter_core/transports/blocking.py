@@ -1,21 +1,20 @@
-"""The transport on requests.
+"""The transport on requests, or rather on the pooled connections below it.
 
-requests finds proxies, certificates and pools; a request then goes straight to its pooled connection, which costs
-about a third of ``Session.request`` (measured in ``benchmarks/``). Nothing is imported from requests until a provider
-is made.
+requests finds proxies and certificates; a request then goes straight to its pool, which costs about a third of
+``Session.request``. Where there is nothing to find, requests is not even imported: that is a fifth of what a short
+program costs (both measured in ``benchmarks/``).
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
@@ -26,6 +25,7 @@ from .troubles import broken, insecure, not_connected_in_time, refused, silent, 
 
 POOL = 256
 """Connections kept for one host; they are made when needed."""
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 BLOCK = 65536
 """Bytes asked for at a time."""
 
@@ -75,7 +75,7 @@ class RequestsTransport:
                 decode_content=False,
                 timeout=Timeout(connect=connect_timeout, read=read_timeout),
             )
-        except (HTTPError, requests.RequestException, OSError) as error:
+        except (HTTPError, OSError) as error:  # what requests raises is an OSError
             raise _translated(error, request.url, read_timeout) from error
         except ConfigurationError:
             raise
@@ -84,11 +84,13 @@ class RequestsTransport:
             raise ConfigurationError(
                 "the request cannot be sent: its address or a header holds a character that cannot stand there"
             ) from None
-        return RequestsResponse(raw, request.url, read_timeout)
+        return RequestsResponse(raw, request.url, read_timeout, by_chunk=self._config.deadline is None)
 
     def close(self) -> None:
         """Close all pooled connections."""
-        self._session.close()
+        self._pools.clear()
+        if self._session is not None:
+            self._session.close()
         self._routes.clear()
 
     def _reset(self) -> None:
@@ -96,28 +98,56 @@ class RequestsTransport:
             if self._process == os.getpid():
                 return
             # Connections inherited through a fork are left alone: the parent still speaks on them.
-            session = requests.Session()
-            adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-            self._session = session
-            self._adapter = adapter
+            self._pools = urllib3.PoolManager(POOL, maxsize=POOL, cert_reqs="CERT_REQUIRED")
+            self._session: Any = None
             self._routes: dict[str, _Route] = {}
             self._process = os.getpid()
 
     def _find_route(self, origin: str) -> _Route:
+        route = (
+            _Route(self._plain_pool(origin), False, {}) if self._is_plain(origin) else self._route_by_requests(origin)
+        )
+        with self._lock:
+            return self._routes.setdefault(origin, route)
+
+    def _is_plain(self, origin: str) -> bool:
+        """Whether nothing is to be found out: no proxy anywhere, and the usual certificates or none."""
+        if sys.platform in ("darwin", "win32"):  # the system may name a proxy
+            return False
+        if self._config.proxies or self._config.verify_ssl is not True:
+            return False
+        if origin.startswith("https://") and any(map(os.environ.get, CA_VARIABLES)):
+            return False
+        return not any(value and name.lower().endswith("_proxy") for name, value in os.environ.items())
+
+    def _plain_pool(self, origin: str) -> Any:
+        if not origin.startswith("https://"):
+            return self._pools.connection_from_url(origin)
+        import certifi
+
+        return self._pools.connection_from_url(origin, {"ca_certs": certifi.where()})
+
+    def _route_by_requests(self, origin: str) -> _Route:
+        import requests
+
+        with self._lock:
+            if self._session is None:
+                session = requests.Session()
+                adapter = requests.adapters.HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
+                session.mount("http://", adapter)
+                session.mount("https://", adapter)
+                self._session = session
+        adapter = self._session.get_adapter(origin)
         prepared = requests.Request("GET", origin).prepare()
         settings = self._session.merge_environment_settings(
             prepared.url, dict(self._config.proxies), True, self._verify(), None
         )
         proxies, verify, certificate = settings["proxies"], settings["verify"], settings["cert"]
-        pool = self._adapter.get_connection_with_tls_context(prepared, verify, proxies, certificate)
+        pool = adapter.get_connection_with_tls_context(prepared, verify, proxies, certificate)
         proxy = requests.utils.select_proxy(str(prepared.url), proxies) or ""
         absolute = bool(proxy) and origin.startswith("http://") and not proxy.startswith("socks")
-        headers = self._adapter.proxy_headers(proxy) if absolute else {}
-        route = _Route(pool, absolute, headers)
-        with self._lock:
-            return self._routes.setdefault(origin, route)
+        headers = adapter.proxy_headers(proxy) if absolute else {}
+        return _Route(pool, absolute, headers)
 
     def _verify(self) -> bool | str | None:
         if self._config.verify_ssl is True:
@@ -130,8 +160,9 @@ class RequestsTransport:
 class RequestsResponse:
     """An answer whose head has arrived."""
 
-    def __init__(self, raw: Any, url: str, patience: float) -> None:
+    def __init__(self, raw: Any, url: str, patience: float, *, by_chunk: bool = True) -> None:
         self._raw = raw
+        self._by_chunk = by_chunk or not hasattr(raw, "read1")
         self._url = url
         self._patience = patience
         self.status: int = raw.status
@@ -199,9 +230,9 @@ class RequestsResponse:
         return data
 
     def _next(self) -> bytes:
-        # Chunks are cheapest as they come, and nothing is held back; without them only read1 gives what is there.
-        # What vcrpy plays back has stream() alone.
-        if getattr(self._raw, "chunked", True):
+        # Chunks are cheapest as they come. With a deadline, or without chunks, only read1 will do, which gives what is
+        # there: a chunk that drips in must not be waited for. What vcrpy plays back has stream() alone.
+        if self._by_chunk and getattr(self._raw, "chunked", True):
             if self._chunks is None:
                 self._chunks = self._raw.stream(BLOCK, decode_content=True)
             for chunk in self._chunks:

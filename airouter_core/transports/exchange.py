@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -256,5 +255,6 @@ def broke_after_the_end(error: TransportError) -> StreamEvent:
     return Warned(f"the connection broke after the answer was complete ({error}); usage and cost may be missing")
 
 
-def _shown(url: str) -> Any:
-    return url.partition("?")[0]
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

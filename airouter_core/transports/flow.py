@@ -34,7 +34,7 @@ class HttpResponse(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Open:
     """Send a request; the result is an :class:`HttpResponse`. What was open before is closed."""
 
@@ -43,7 +43,7 @@ class Open:
     read_timeout: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ReadSome:
     """Read what has arrived, at least one byte; the result is empty at the end. ``timeout`` in seconds of silence."""
 
@@ -51,7 +51,7 @@ class ReadSome:
     timeout: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ReadAll:
     """Read to the end; more than ``limit`` bytes are a :class:`~airouter_core.errors.ProtocolError`."""
 
@@ -60,21 +60,21 @@ class ReadAll:
     limit: int
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Sleep:
     """Wait."""
 
     seconds: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Do:
     """Call something that blocks; the result is what it returns."""
 
     function: Callable[[], Any]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Emit:
     """Hand events on to the reader; errors raised while iterating go to the reader too."""
 

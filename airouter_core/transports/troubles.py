@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from ..errors import ConnectionFailedError, InsecureConnectionWarning, TransportTimeoutError
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Where nobody needs a network."""
+
 
 def warn_insecure() -> None:
     """Say, once for each provider, that certificates are not checked."""
@@ -43,9 +46,9 @@ def insecure(url: str, reason: object) -> ConnectionFailedError:
 
 def refused(url: str, reason: object) -> ConnectionFailedError:
     """Nobody answered there."""
-    return ConnectionFailedError(
-        f"cannot connect to {place_of(url)}: is the server running, and base_url right? ({reason})"
-    )
+    here = (urlsplit(url).hostname or "") in LOOPBACK
+    question = "is the server running" if here else "is this machine online, is the server running"
+    return ConnectionFailedError(f"cannot connect to {place_of(url)}: {question}, and base_url right? ({reason})")
 
 
 def broken(url: str, reason: object) -> ConnectionFailedError:

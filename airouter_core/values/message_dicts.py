@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
+
+import attrs
 
 from ..errors import ParameterError
 from .messages import (
+    NO_METADATA,
     FilePart,
     Message,
+    Metadata,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -24,8 +28,21 @@ MessageLike = Message | Mapping[str, Any]
 
 KNOWN_FIELDS = frozenset({"role", "content", "name", "refusal", "tool_calls", "reasoning", "reasoning_content"})
 """What is read of a message; the rest is kept for the provider that understands it."""
+TOOL_FIELDS = frozenset({"role", "content", "name", "tool_call_id"})
+CALL_FIELDS = frozenset({"id", "type", "function", "index"})
+DECLARED_FIELDS = frozenset({"type", "name", "description", "parameters", "input_schema", "strict"})
+PART_FIELDS: Mapping[str, frozenset[str]] = {
+    "text": frozenset({"text"}),
+    "input_text": frozenset({"text"}),
+    "output_text": frozenset({"text", "annotations", "logprobs"}),
+    "image_url": frozenset({"image_url", "detail"}),
+    "input_image": frozenset({"image_url", "detail"}),
+    "input_audio": frozenset({"input_audio"}),
+    "file": frozenset({"file"}),
+}
+"""By the type of a part, as above."""
 ANY_PROVIDER = "*"
-"""Key in ``Message.provider_metadata`` of the fields that this format does not know and some provider may."""
+"""Key in ``provider_metadata`` of messages and parts: the fields that only some provider knows."""
 
 ROLE_NAMES: Mapping[str, Role] = {
     "system": "system",
@@ -102,13 +119,43 @@ def _message(value: MessageLike, position: int) -> Message:
     where = f"messages[{position}]"
     message = value if isinstance(value, Message) else _from_dict(value, where)
     # Providers send what stands in its place, and nothing else; so what does not is refused here, not lost there.
+    if not isinstance(message.name, str | None):
+        raise ParameterError(f"{where}: the name must be a string, not {type(message.name).__name__}")
+    if not isinstance(message.provider_metadata, Mapping):
+        raise ParameterError(f"{where}: provider_metadata must be a mapping, keyed by provider")
     for part in message.parts:
+        _check(part, where)
+        if isinstance(part, ToolCallPart | ReasoningPart | RefusalPart) and message.role != "assistant":
+            raise ParameterError(
+                f"{where}: a {type(part).__name__} belongs in a message of role assistant, not {message.role}"
+            )
         is_result = isinstance(part, ToolResultPart)
         if is_result and message.role != "tool":
             raise ParameterError(f"{where}: a tool result belongs in a message of role tool, not {message.role}")
         if message.role == "tool" and not is_result:
             raise ParameterError(f"{where}: a message of role tool holds tool results only; see Message.tool()")
     return message
+
+
+FIELDS: Mapping[type, Mapping[str, Any]] = {
+    TextPart: {"text": str},
+    ReasoningPart: {"text": str},
+    RefusalPart: {"text": str},
+    FilePart: {"media_type": str, "data": bytes | None, "url": str | None, "name": str | None},
+    ToolCallPart: {"id": str, "name": str, "arguments_json": str},
+    ToolResultPart: {"tool_call_id": str, "name": str | None},
+}
+"""What the fields of a part must be; whoever makes one by hand may have taken another for it."""
+
+
+def _check(part: Part, where: str) -> None:
+    for field, kind in FIELDS.get(type(part), {}).items():
+        if not isinstance(value := getattr(part, field), kind):
+            named = type(part).__name__
+            raise ParameterError(f"{where}: {field} of a {named} has the wrong type, {type(value).__name__}")
+    if isinstance(part, ToolResultPart):
+        for item in part.content:
+            _check(item, where)
 
 
 def _from_dict(value: Mapping[str, Any], where: str) -> Message:
@@ -128,8 +175,13 @@ def _from_dict(value: Mapping[str, Any], where: str) -> Message:
     parts.extend(_tool_call(call, where) for call in _calls(value.get("tool_calls"), where))
     if not parts and role != "assistant" and value.get("content") is None:
         raise ParameterError(f"{where}: a {role} message needs content")
-    rest = {str(field): kept for field, kept in value.items() if field not in KNOWN_FIELDS and kept is not None}
-    return Message(role, tuple(parts), name=value.get("name"), provider_metadata={ANY_PROVIDER: rest} if rest else {})
+    return Message(role, tuple(parts), name=value.get("name"), provider_metadata=_rest(value, KNOWN_FIELDS))
+
+
+def _rest(value: Mapping[str, Any], known: Container[str]) -> Metadata:
+    """The fields that this format does not know, kept for the provider that does."""
+    rest = {str(field): kept for field, kept in value.items() if field not in known and kept is not None}
+    return {ANY_PROVIDER: rest} if rest else NO_METADATA
 
 
 def _tool_message(value: Mapping[str, Any], where: str) -> Message:
@@ -137,7 +189,8 @@ def _tool_message(value: Mapping[str, Any], where: str) -> Message:
     if not isinstance(call_id, str):
         raise ParameterError(f"{where}: a tool message needs the tool_call_id that it answers")
     content = [part for part in _content_parts(value.get("content"), where) if isinstance(part, TextPart | FilePart)]
-    return Message("tool", (ToolResultPart(call_id, content, name=value.get("name")),))
+    kept = _rest(value, TOOL_FIELDS)
+    return Message("tool", (ToolResultPart(call_id, content, name=value.get("name"), provider_metadata=kept),))
 
 
 def _content_parts(content: Any, where: str) -> Iterable[Part]:
@@ -161,6 +214,9 @@ def _part(item: Any, where: str) -> Part:
         raise ParameterError(f"{where} must be a part or a dict, not {type(item).__name__}")
     try:
         if (part := _known_part(item)) is not None:
+            kept = _rest(item, PART_FIELDS.get(str(item.get("type")), item.keys()) | {"type"})
+            if kept and isinstance(part, TextPart | FilePart):
+                return attrs.evolve(part, provider_metadata=kept)
             return part
     except ParameterError as error:
         raise ParameterError(f"{where}: {error}") from error
@@ -230,7 +286,7 @@ def _tool_call(call: Any, where: str) -> ToolCallPart:
         raise ParameterError(
             f"{where}: the arguments of tool call {name!r} cannot be written as JSON: {error}"
         ) from error
-    return ToolCallPart(str(call.get("id") or name), name, text)
+    return ToolCallPart(str(call.get("id") or name), name, text, _rest(call, CALL_FIELDS))
 
 
 def _tool(value: Any) -> Tool:
@@ -239,6 +295,19 @@ def _tool(value: Any) -> Tool:
     function = value.get("function", value)
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise ParameterError(f"tool {value!r} has no name")
+    kind = value.get("type", "function")
+    if kind not in ("function", "custom"):
+        raise ParameterError(
+            f"tool {function['name']!r} is of type {kind!r}, which is a provider's own: it goes in provider_options, "
+            "as {'<provider>': {'tools': [...]}}"
+        )
+    outside = set(value) - {"type", "function"} if "function" in value else set()
+    for field in (*outside, *(set(function) - DECLARED_FIELDS)):
+        if {**value, **function}.get(field) is not None:
+            raise ParameterError(
+                f"tool {function['name']!r} has the field {field!r}, which is not known; what only one provider "
+                "understands goes in provider_options"
+            )
     schema = function.get("parameters", function.get("input_schema"))
     if not isinstance(schema, Mapping | None):
         raise ParameterError(

@@ -87,12 +87,14 @@ class FilePart:
         Raises:
             ParameterError: it cannot be read.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise ParameterError(f"a path is a string or a Path, not {type(path).__name__}")
         try:
             with open(path, "rb") as file:
                 data = file.read()
-        except OSError as error:
-            raise ParameterError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
-        name = os.path.basename(path)
+        except (OSError, ValueError) as error:  # the second: a path with a NUL, or a lone surrogate
+            raise ParameterError(f"cannot read {os.fspath(path)!r}: {getattr(error, 'strerror', error)}") from error
+        name = os.path.basename(os.fspath(path))
         return cls(media_type_of(data, name), data=data, name=name, detail=detail)
 
     @classmethod
@@ -102,6 +104,8 @@ class FilePart:
         Raises:
             ParameterError: it is neither.
         """
+        if not isinstance(url, str):
+            raise ParameterError(f"the address of a file is a string, not {type(url).__name__}")
         if url.startswith(("http://", "https://")):
             guess = mimetypes.guess_type(url.partition("?")[0])[0]
             return cls(media_type or guess or "image/*", url=url, detail=detail)
@@ -118,6 +122,8 @@ class FilePart:
         Raises:
             ParameterError: the string is no base64.
         """
+        if not isinstance(data, bytes | str):
+            raise ParameterError(f"the content of a file is bytes, or base64 in a string, not {type(data).__name__}")
         content = decoded(data) if isinstance(data, str) else data
         return cls(media_type or media_type_of(content, name), data=content, name=name)
 
@@ -158,7 +164,9 @@ class ToolCallPart:
 def _content(value: str | TextPart | FilePart | Iterable[TextPart | FilePart]) -> tuple[TextPart | FilePart, ...]:
     if isinstance(value, str):
         return (TextPart(value),)
-    parts = (value,) if isinstance(value, TextPart | FilePart) else tuple(value)
+    if not isinstance(value, TextPart | FilePart | Iterable):
+        raise ParameterError(f"a tool result holds text and files, not {type(value).__name__}")
+    parts: tuple[Any, ...] = (value,) if isinstance(value, TextPart | FilePart) else tuple(value)
     if not all(isinstance(part, TextPart | FilePart) for part in parts):
         raise ParameterError("a tool result holds text and files only")
     return parts
@@ -190,17 +198,34 @@ class ProviderPart:
 Part = TextPart | ReasoningPart | RefusalPart | FilePart | ToolCallPart | ToolResultPart | ProviderPart
 
 
-def _parts(value: str | Part | Iterable[Part]) -> tuple[Part, ...]:
+def _parts(value: str | Part | Iterable[Part | str]) -> tuple[Part, ...]:
     if isinstance(value, str):
         return (TextPart(value),)
-    return (value,) if isinstance(value, Part) else tuple(value)
+    if not isinstance(value, Part | Iterable):
+        raise ParameterError(f"a message is made of texts and parts, not of {type(value).__name__}")
+    parts: tuple[Any, ...] = (value,) if isinstance(value, Part) else tuple(value)
+    if all(isinstance(part, Part) for part in parts):
+        return parts
+    return tuple(TextPart(part) if isinstance(part, str) else _part(part) for part in parts)
+
+
+def _part(value: Any) -> Part:
+    # Providers look for the parts they know; anything else would be lost there without a word.
+    if not isinstance(value, Part):
+        raise ParameterError(f"a message is made of texts and parts, not of {type(value).__name__}")
+    return value
+
+
+def _role(_instance: object, _attribute: object, value: Any) -> None:
+    if value not in ROLES:
+        raise ParameterError(f"the role of a message is one of {', '.join(ROLES)}, not {value!r}")
 
 
 @attrs.frozen
 class Message:
-    """One turn of a conversation. A string for ``parts`` means one text."""
+    """One turn of a conversation. A string for ``parts``, or among them, means a text."""
 
-    role: Role = attrs.field(validator=attrs.validators.in_(ROLES))
+    role: Role = attrs.field(validator=_role)
     parts: tuple[Part, ...] = attrs.field(converter=_parts)
     name: str | None = None
     provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
@@ -220,11 +245,11 @@ class Message:
 
     @classmethod
     def user(cls, *parts: Part | str) -> Message:
-        return cls("user", tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+        return cls("user", parts)
 
     @classmethod
     def assistant(cls, *parts: Part | str) -> Message:
-        return cls("assistant", tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+        return cls("assistant", parts)
 
     @classmethod
     def tool(cls, tool_call_id: str, content: str, *, name: str | None = None, is_error: bool = False) -> Message:

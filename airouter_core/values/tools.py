@@ -10,6 +10,7 @@ import attrs
 from ..errors import ParameterError
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+TOOL_CHOICES = ("auto", "none", "required", "tool")
 
 
 @attrs.frozen
@@ -26,6 +27,16 @@ class Tool:
     input_schema: Mapping[str, Any] = NO_ARGUMENTS
     strict: bool | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ParameterError(f"a tool needs a name, not {self.name!r}")
+        if not isinstance(self.description, str | None):
+            raise ParameterError(f"tool {self.name!r}: the description is a string, not {self.description!r}")
+        if not isinstance(self.input_schema, Mapping):
+            raise ParameterError(
+                f"tool {self.name!r}: the schema of the arguments is a mapping, not {type(self.input_schema).__name__}"
+            )
+
 
 @attrs.frozen
 class ToolChoice:
@@ -35,6 +46,8 @@ class ToolChoice:
     name: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        if self.mode not in TOOL_CHOICES:
+            raise ParameterError(f"the mode of a ToolChoice is one of {', '.join(TOOL_CHOICES)}, not {self.mode!r}")
         if (self.mode == "tool") != (self.name is not None):
             raise ParameterError('ToolChoice(mode="tool") needs a name, and no other mode takes one')
 

@@ -64,6 +64,10 @@ def _no_support(request: Request, config: Any) -> Iterable[ParameterSupport] | N
     return None
 
 
+def _no_notes(request: Request, config: Any) -> Iterable[str]:
+    return ()
+
+
 @attrs.frozen(kw_only=True)
 class Wire:
     """What a provider's chat API looks like, as pure functions.
@@ -76,6 +80,7 @@ class Wire:
         stream_type: content type of the provider's streams.
         request_id_headers: headers that may hold the request id, most telling first; lower case.
         support: which parameters are taken, where that depends on the model; ``None`` means as declared.
+        notes: what of a request this API has no place for; each note is a warning of the response.
     """
 
     build_request: Callable[..., HttpRequest]
@@ -85,6 +90,7 @@ class Wire:
     stream_type: str = EVENT_STREAM
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = _no_support
+    notes: Callable[[Request, Any], Iterable[str]] = _no_notes
 
 
 @attrs.frozen(kw_only=True)

@@ -22,7 +22,7 @@ from ...wire.sse import ServerSentEvent, SseDecoder
 from ...wire.streams import FramedParser
 from .errors import ReadFailure, failure_in, failure_of
 from .reader import ChatReader
-from .request import chat_body
+from .request import chat_body, notes_on
 
 Body = dict[str, Any]
 
@@ -54,6 +54,7 @@ class ChatDialect:
         growing_fields: fields of these items that a stream brings in pieces; pieces of one type and index are joined.
         cost: what an answer cost, from its usage.
         read_failure: what an error object says, where it says more than the format.
+        files_of_assistant: whether ``sent_message`` sends back files that the model made.
     """
 
     provider: str
@@ -72,6 +73,7 @@ class ChatDialect:
     read_failure: ReadFailure = failure_in
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
+    files_of_assistant: bool = False
 
     def wire(self) -> Wire:
         """The wire of this server."""
@@ -83,6 +85,7 @@ class ChatDialect:
                 parse_error, self.errors, read=self.read_failure, request_id_headers=self.request_id_headers
             ),
             support=self.support,
+            notes=functools.partial(_notes, self),
             request_id_headers=self.request_id_headers,
         )
 
@@ -113,6 +116,10 @@ def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *
     )
     body = dialect.adapt(body, request, config)
     return json_request(config, "POST", dialect.path, body, headers=dialect.headers(config))
+
+
+def _notes(dialect: ChatDialect, request: Request, config: Any) -> Iterable[str]:
+    return notes_on(request, dialect.provider, files_of_assistant=dialect.files_of_assistant)
 
 
 def _parse_body(dialect: ChatDialect, body: bytes) -> Iterable[StreamEvent]:

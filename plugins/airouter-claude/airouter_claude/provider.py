@@ -15,7 +15,7 @@ from airouter_core.provider import Surroundings
 from airouter_core.transports.exchange import Exchange, Policy
 from airouter_core.transports.flow import Emit, Flow, Sleep, stream
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.events import StreamEvent, Warned
+from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
 from airouter_core.wire.http import Wire
 
@@ -34,7 +34,6 @@ from .batches import (
 from .config import ClaudeConfig
 from .counting import COUNTING_MODEL, embedded_files
 from .models import ModelFacts, known_facts, successor_of, told_facts
-from .request import notes
 from .wire import COUNT_TOKENS, MODEL_PAGE, messages_wire, model_of
 
 FIRST_LOOK = 5.0
@@ -62,11 +61,6 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
     def successor_of(self, model: str) -> str | None:
         """What to ask in place of a model that the vendor has retired; other servers may still have one of its name."""
         return successor_of(model) if self.config.is_vendor else None
-
-    def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
-        if remarks := notes(request, self._facts_of(request.model)):
-            yield Emit(tuple(Warned(remark) for remark in remarks))
-        yield from super().answer_flow(request, stream=stream)
 
     def models_flow(self) -> Flow[list[ModelInfo]]:
         """List all models, page by page, and remember what they take: later calls go by it, and never ask for it."""
@@ -192,7 +186,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
         for one in batch_requests(requests):
             request, known = self._preparer.prepare(one.arguments)
             prepared.append((one.custom_id, request))
-            remarks = (*known["warnings"], *notes(request, self._facts_of(request.model)))
+            remarks = (*known["warnings"], *self._wire.notes(request, self.config))
             warnings += [f"{one.custom_id}: {remark}" for remark in remarks]
         batch = yield from self.operate(CREATE_BATCH, self._facts_of, prepared)
         return attrs.evolve(batch, warnings=tuple(warnings))

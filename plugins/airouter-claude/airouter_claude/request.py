@@ -43,13 +43,9 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
     if system := _system(request, sending):
         body["system"] = system
     body["messages"] = _conversation(request, sending)
-    if tools := _tools(request, options.pop("tools", None)):
-        body["tools"] = tools
-        if request.tool_choice is not None:
-            body["tool_choice"] = {"type": MODES[request.tool_choice.mode]}
-            if request.tool_choice.name is not None:
-                body["tool_choice"]["name"] = request.tool_choice.name
-    place(body, request.parameters, support(request, config, facts))
+    _add_tools(body, request, options.pop("tools", None))
+    if request.parameters:
+        place(body, request.parameters, support(request, config, facts))
     if "tool_choice" in body:
         body["tool_choice"].setdefault("type", "auto")
     _add_thinking(body, request, facts, options.pop("thinking", None))
@@ -64,6 +60,17 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
     if request.provider_options.get("cache_prompt", config.cache_prompt):
         mark_stable_prefix(body, request.provider_options.get("cache_ttl", config.cache_ttl))
     return body
+
+
+def _add_tools(body: Body, request: Request, own: Any) -> None:
+    tools = _tools(request, own)
+    if not tools:
+        return
+    body["tools"] = tools
+    if request.tool_choice is not None:
+        body["tool_choice"] = {"type": MODES[request.tool_choice.mode]}
+        if request.tool_choice.name is not None:
+            body["tool_choice"]["name"] = request.tool_choice.name
 
 
 def request_headers(request: Request, config: ClaudeConfig, facts: ModelFacts) -> dict[str, str]:
@@ -101,6 +108,9 @@ def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
         found.append(JSON_NOTE)
     if any(message.name for message in request.messages):
         found.append("names of messages were not sent: this API has no place for them")
+    turns = [message.role for message in request.messages]
+    if "system" in turns[next((at for at, role in enumerate(turns) if role != "system"), len(turns)) :]:
+        found.append("system messages inside the conversation were put at its beginning, where this API takes them")
     sending = Sending(facts.line, "")
     parts = [part for message in request.messages for part in message.parts]
     if any(is_foreign_thought(part, sending) for part in parts):

@@ -27,7 +27,7 @@ from .models import FactsOf, known_facts, line_of
 from .parameters import support
 from .plugin import CLAUDE
 from .reader import MessageReader
-from .request import common_headers, counted_body, message_body, request_headers
+from .request import common_headers, counted_body, message_body, notes, request_headers
 
 MESSAGES = "v1/messages"
 MODELS = "v1/models"
@@ -52,6 +52,7 @@ def messages_wire(facts_of: FactsOf = known_facts) -> Wire:
         parse_error=parse_error,
         request_id_headers=("request-id", "x-request-id"),
         support=functools.partial(_support, facts_of),
+        notes=functools.partial(_notes, facts_of),
     )
 
 
@@ -64,6 +65,10 @@ def _build_request(facts_of: FactsOf, request: Request, config: ClaudeConfig, *,
 def _support(facts_of: FactsOf, request: Request, config: ClaudeConfig) -> Iterable[ParameterSupport]:
     common_headers(config, NEW_VERSION)  # a missing key is told before a stream is begun
     return support(request, config, facts_of(request.model))
+
+
+def _notes(facts_of: FactsOf, request: Request, config: ClaudeConfig) -> Iterable[str]:
+    return notes(request, facts_of(request.model))
 
 
 def _parse_body(body: bytes) -> Iterable[StreamEvent]:

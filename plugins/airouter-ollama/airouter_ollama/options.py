@@ -71,6 +71,8 @@ def check_own_options(own: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         ParameterError: something is unknown, of the wrong type, or given twice with different values.
     """
     for name, value in own.items():
+        if not isinstance(name, str):
+            raise ParameterError(f"provider_options for ollama: {name!r} is no name of an option")
         if name in BY_THE_CALL:
             raise ParameterError(f"provider_options for ollama: {name!r} is set by the call itself")
         if name in OPTIONS or name in GONE:

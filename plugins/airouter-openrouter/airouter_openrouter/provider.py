@@ -46,6 +46,10 @@ class OpenRouterProvider(AccountCalls):
         self._catalog = Catalog(config.catalog_ttl, clock)
         self._spent = Spent()
 
+    def takes_field(self, field: str) -> bool:
+        """All: what this API passes on to the many vendors behind it is more than can be known here."""
+        return True
+
     # Chat: as inherited, with the cost counted, and with what the list of models knows of parameters.
 
     @property

@@ -96,13 +96,19 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
 def _content(content: Any, message: Message) -> Any:
     """The content, with marks for the cache, and with videos as OpenRouter has them."""
     said = [part for part in message.parts if isinstance(part, TextPart | FilePart)]
-    marks = [mapping(part.provider_metadata.get(NAME)).get("cache_control") for part in said]
+    marks = [_extra(part) for part in said]
     if isinstance(content, str):
         if not any(marks):
             return content
         content = [{"type": "text", "text": content}]
     parts = [_video(part) if _is_video(part) else entry for entry, part in zip(content, said, strict=True)]
-    return [{**part, "cache_control": mark} if mark else part for part, mark in zip(parts, marks, strict=True)]
+    return [{**part, **mark} for part, mark in zip(parts, marks, strict=True)]
+
+
+def _extra(part: TextPart | FilePart) -> dict[str, Any]:
+    """What stands beside a part: the fields that the common format does not know, and a mark for the cache."""
+    mark = mapping(part.provider_metadata.get(NAME)).get("cache_control")
+    return {**mapping(part.provider_metadata.get(ANY_PROVIDER)), **({"cache_control": mark} if mark else {})}
 
 
 def _is_video(part: TextPart | FilePart) -> TypeGuard[FilePart]:
@@ -127,5 +133,6 @@ DIALECT = ChatDialect(
     part_fields=("reasoning_details",),
     growing_fields=("text", "summary"),
     request_id_headers=("x-generation-id", "x-request-id"),
+    files_of_assistant=True,
 )
 WIRE = DIALECT.wire()

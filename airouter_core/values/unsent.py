@@ -1,0 +1,38 @@
+"""What of a conversation a provider is not told: said in the response's warnings, since nothing is dropped silently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from .message_dicts import ANY_PROVIDER
+from .messages import FilePart, Message, ProviderPart, TextPart
+
+
+def notes_on(messages: Iterable[Message], provider: str, takes_field: Callable[[str], bool]) -> Iterator[str]:
+    """A sentence for each thing that is left out.
+
+    Args:
+        provider: canonical name.
+        takes_field: whether a field that the common format does not know is sent.
+    """
+    for position, message in enumerate(messages):
+        where = f"messages[{position}]"
+        yield from _fields(message.provider_metadata, where, provider, takes_field)
+        for part in message.parts:
+            if isinstance(part, ProviderPart):
+                if part.provider != provider:
+                    yield f"{where}: a part that only {part.provider!r} understands was not sent to {provider}"
+            elif isinstance(part, TextPart | FilePart):
+                yield from _fields(part.provider_metadata, where, provider, takes_field)
+            else:
+                # Calls and results have a place of their own in each format, with no room for more.
+                metadata = getattr(part, "provider_metadata", None)
+                yield from _fields(metadata, where, provider, lambda field: False)
+
+
+def _fields(metadata: Any, where: str, provider: str, takes_field: Callable[[str], bool]) -> Iterator[str]:
+    kept = metadata.get(ANY_PROVIDER) if metadata else None
+    for field in kept if isinstance(kept, Mapping) else ():
+        if not takes_field(field):
+            yield f"{where}: the field {field!r} was not sent: {provider} is not known to take it"
