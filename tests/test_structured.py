@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_told_with_the_text(text: str) -> None:
     assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [int, list[int], complex])
+@pytest.mark.parametrize("kind", [int, list[int], complex, dict, dict[str, int]])
 def test_only_types_of_objects_are_taken(kind: Any) -> None:
     """Providers want an object at the top."""
     with pytest.raises(ParameterError):

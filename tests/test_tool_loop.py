@@ -140,3 +140,16 @@ def test_two_functions_of_one_name_are_refused(run_tools: Any) -> None:
     """Before anything is sent."""
     with pytest.raises(ParameterError, match="two tools are called 'add'"):
         run_tools([], "go", [add, add])
+
+
+def test_a_tool_may_return_what_cannot_be_said(run_tools: Any) -> None:
+    """The model is told, and the loop goes on."""
+
+    def circle() -> list[Any]:
+        """Return something that holds itself."""
+        found: list[Any] = []
+        found.append(found)
+        return found
+
+    _, sent = run_tools([calling(("circle", {})), saying("sorry")], "go", [circle])
+    assert "RecursionError" in sent[1]["messages"][-1]["content"]
