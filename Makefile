@@ -11,7 +11,7 @@ EDITABLE := -e '.[async,cli,structured,testing]' -e '$(ENGINE)[embedded]' $(fore
 
 ENGINES := .cache/engines
 
-.PHONY: engines demo test check coverage format faults fuzz clean help
+.PHONY: engines demo test check coverage format faults fuzz bench soak clean help
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
@@ -20,6 +20,8 @@ help:
 	@echo "make engines   fetch real llama.cpp programs and Ollama, for the tests that need them"
 	@echo "make coverage  run the tests of the core with branch coverage"
 	@echo "make faults    print what each provider makes of each network fault"
+	@echo "make bench     measure airouter beside the floor and its peers"
+	@echo "make soak      make 100,000 calls and streams, faults among them, and watch memory"
 	@echo "make fuzz      feed the parsers garbage for ten minutes"
 
 demo: $(VENV)/demo
@@ -56,6 +58,15 @@ faults: $(VENV)/development
 
 fuzz: $(VENV)/development
 	$(BIN)/python -m pytest -q tests/fuzz --hypothesis-profile=fuzz
+
+# Peers are installed into environments of their own: make bench PEERS="openai litellm"
+PEERS ?= openai
+
+bench: $(VENV)/development
+	$(BIN)/python -m benchmarks --peers "$(PEERS)"
+
+soak: $(VENV)/development
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV)
