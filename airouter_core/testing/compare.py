@@ -36,7 +36,7 @@ BY_CODE: Mapping[str, Classes] = {
     "overloaded_error": (OverloadedError,),
 }
 BY_STATUS: Mapping[int, Classes] = {
-    400: (BadRequestError, ContentFilteredError, ModelNotFoundError, QuotaExceededError),
+    400: (BadRequestError, AuthenticationError, ContentFilteredError, ModelNotFoundError, QuotaExceededError),
     401: (AuthenticationError,),
     402: (QuotaExceededError,),
     403: (PermissionDeniedError, ContentFilteredError, AuthenticationError, QuotaExceededError),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import attrs
@@ -14,9 +14,9 @@ from .recordings import Recording
 
 Edit = Callable[[Any], Any]
 
-COUNTS = ("usage", "timings", "prompt_eval_count", "eval_count")
+COUNTS = ("usage", "usageMetadata", "timings", "prompt_eval_count", "eval_count")
 """Fields of answers that hold counts, in the formats that are known."""
-FINISH_FIELDS = ("finish_reason", "stop_reason", "done_reason")
+FINISH_FIELDS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
 UNKNOWN = "x_kit_unknown"
 
 
@@ -36,21 +36,21 @@ def with_unknown_fields(value: Any) -> Any:
     return {**value, UNKNOWN: {"a": [1, None]}} if isinstance(value, dict) else value
 
 
-def without_counts(value: Any) -> Any:
+def without_counts(value: Any, fields: Collection[str] = COUNTS) -> Any:
     """No word on how much was used, wherever it stood."""
     if isinstance(value, dict):
-        return {key: without_counts(item) for key, item in value.items() if key not in COUNTS}
-    return [without_counts(item) for item in value] if isinstance(value, list) else value
+        return {key: without_counts(item, fields) for key, item in value.items() if key not in fields}
+    return [without_counts(item, fields) for item in value] if isinstance(value, list) else value
 
 
-def with_unknown_finish(value: Any) -> Any:
+def with_unknown_finish(value: Any, fields: Collection[str] = FINISH_FIELDS) -> Any:
     """A reason to finish that nobody has heard of."""
     if isinstance(value, dict):
         return {
-            key: UNKNOWN if key in FINISH_FIELDS and isinstance(item, str) else with_unknown_finish(item)
+            key: UNKNOWN if key in fields and isinstance(item, str) else with_unknown_finish(item, fields)
             for key, item in value.items()
         }
-    return [with_unknown_finish(item) for item in value] if isinstance(value, list) else value
+    return [with_unknown_finish(item, fields) for item in value] if isinstance(value, list) else value
 
 
 def with_unknown_frames(recording: Recording, wire: Wire) -> Recording:

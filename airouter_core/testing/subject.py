@@ -26,6 +26,7 @@ from ..values.messages import Message
 from ..values.request import Request
 from ..values.response import Response
 from ..wire.http import EVENT_STREAM, Wire
+from .edits import COUNTS, FINISH_FIELDS
 from .recordings import Recording, load_recordings
 from .server import Answer, Connection, LoopbackServer, ReceivedRequest
 
@@ -68,6 +69,8 @@ class Subject:
             they must be refused.
         excused: recordings that are known to be read otherwise than expected, by id, with the reason of each. One
             that is read as expected must not be here.
+        count_fields: fields of answers that hold counts, to be taken out.
+        finish_fields: fields of answers that hold the reason to stop, to be changed.
     """
 
     info: ClassVar[ProviderInfo]
@@ -82,6 +85,8 @@ class Subject:
     parameter_company: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     lacking: ClassVar[Mapping[str, str]] = {}
     excused: ClassVar[Mapping[str, str]] = {}
+    count_fields: ClassVar[tuple[str, ...]] = COUNTS
+    finish_fields: ClassVar[tuple[str, ...]] = FINISH_FIELDS
 
     # What a subclass may say otherwise.
 

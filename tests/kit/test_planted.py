@@ -433,6 +433,18 @@ PLANTED: dict[str, tuple[str, Names]] = {
     ),
     "clamps what is out of range": ("test_a_wrong_parameter_is_an_error", chat_with(clamped)),
     # Capabilities.
+    "sends the last message only": (
+        "test_a_conversation_is_sent_whole",
+        sent(lambda body, request: {**body, "messages": body["messages"][-1:]}),
+    ),
+    "says every choice of tool alike": (
+        "test_a_choice_of_tool_changes_the_request",
+        sent(lambda body, request: {**body, "tool_choice": "auto"} if "tool_choice" in body else body),
+    ),
+    "never asks for a stream": (
+        "test_a_stream_is_asked_for",
+        sent(lambda body, request: {name: value for name, value in body.items() if not name.startswith("stream")}),
+    ),
     "declares tools and does not send them": (
         "test_what_is_declared_is_sent",
         sent(lambda b, r: b.pop("tools", None) and None),

@@ -11,7 +11,7 @@ import pytest
 from ...errors import AirouterError, ProviderError, UnsupportedFeatureError
 from ...provider import Provider
 from ...tokens import estimate_tokens
-from ...values.messages import FilePart, Message, TextPart
+from ...values.messages import FilePart, Message, TextPart, ToolCallPart
 from ..server import LoopbackServer
 from ..subject import Subject, hold, none_of
 
@@ -75,6 +75,47 @@ class FeatureChecks(Subject):
                     ask(provider, self.model)
                     if sign not in server.requests[-1].body:
                         yield f"{capability!r} is declared, and the request does not hold {sign[:40]!r}"
+
+    def test_a_conversation_is_sent_whole(self) -> None:
+        """Each earlier turn is in the request, with the calls and results of tools where they are declared."""
+        self.http_class()
+        said = [Message.user("KIT-FIRST"), Message.assistant("KIT-REPLY")]
+        marks = ["KIT-FIRST", "KIT-REPLY", "KIT-LAST"]
+        if self.can("tools"):
+            call = ToolCallPart("kit_call", "kit_weather", '{"kit_city": "KIT-ARGUMENT"}')
+            said += [Message.assistant(call), Message.tool("kit_call", "KIT-RESULT")]
+            marks += ["KIT-ARGUMENT", "KIT-RESULT"]
+        with self.serving() as server, self.provider(server) as provider:
+            tools = [TOOL] if self.can("tools") else None
+            provider.chat(self.model, [*said, Message.user("KIT-LAST")], tools=tools)
+            sent = server.requests[-1].body
+        none_of(f"{mark} is not in the request" for mark in marks if mark.encode() not in sent)
+
+    def test_a_choice_of_tool_changes_the_request(self) -> None:
+        """Each tool_choice is told to the service, and "required" otherwise than "none"."""
+        self.http_class()
+        if not self.can("tool_choice"):
+            pytest.skip("declares no tool_choice")
+        sent = {}
+        with self.serving() as server, self.provider(server) as provider:
+            for choice in ("none", "required"):
+                provider.chat(self.model, "Hello", tools=[TOOL], tool_choice=choice)
+                sent[choice] = server.requests[-1].body
+        hold(sent["none"] != sent["required"], "tool_choice 'none' and 'required' are sent alike")
+
+    def test_a_stream_is_asked_for(self) -> None:
+        """A request for a stream is another one, and asks_for_stream() tells it."""
+        self.http_class()
+        if not self.can("stream"):
+            pytest.skip("does not stream")
+        with self.serving() as server, self.provider(server) as provider:
+            self.ask(provider)
+            whole = server.requests[-1]
+            self.ask(provider, stream=True)
+            streamed = server.requests[-1]
+        hold((whole.path, whole.body) != (streamed.path, streamed.body), "a stream is asked for as a whole answer is")
+        hold(self.asks_for_stream(streamed), "asks_for_stream() does not tell a stream: override it in the class")
+        hold(not self.asks_for_stream(whole), "asks_for_stream() takes a whole answer for a stream")
 
     def test_what_is_not_declared_is_refused(self) -> None:
         """Each capability that is not declared is refused before anything is sent."""

@@ -80,7 +80,7 @@ class MutationChecks(Subject):
         wire, tried = self.wire(), 0
         problems = []
         for recording in self.answers():
-            changed = edited(recording, with_unknown_finish)
+            changed = edited(recording, lambda value: with_unknown_finish(value, self.finish_fields))
             if UNKNOWN.encode() not in changed.body or (recording.expected or {}).get("tool_calls"):
                 continue
             tried += 1
@@ -90,7 +90,7 @@ class MutationChecks(Subject):
             elif (got.finish_reason, got.raw_finish_reason) != ("other", UNKNOWN):
                 problems.append(f"{recording.id}: {got.finish_reason!r}, raw {got.raw_finish_reason!r}")
         if not tried:
-            pytest.skip("no recording names a reason in a known field")
+            pytest.skip("no recording names a reason in a known field: set `finish_fields`")
         none_of(problems)
 
     def test_counts_that_are_not_there_are_none(self) -> None:
@@ -99,12 +99,15 @@ class MutationChecks(Subject):
         none_of(self._invented(wire, recording) for recording in self.answers() if self._invented(wire, recording))
 
     def _invented(self, wire: object, recording: Recording) -> str:
-        got = read(self.wire(), edited(recording, without_counts))
+        got = read(self.wire(), edited(recording, lambda value: without_counts(value, self.count_fields)))
         if not isinstance(got, Response):
             return f"{recording.id}: {got!r}"
         counts = attrs.asdict(got.usage, filter=lambda field, _: field.name != "raw")
         invented = {name: value for name, value in counts.items() if value is not None}
-        return f"{recording.id}: {invented}" if invented else ""
+        if not invented:
+            return ""
+        fields = " or ".join(self.count_fields)
+        return f"{recording.id}: without {fields} the counts are {invented}; set `count_fields`, or do not invent them"
 
     def test_broken_json_is_a_protocol_error(self) -> None:
         """Half an object, in a body or in a stream, is a ProtocolError that keeps what came before."""

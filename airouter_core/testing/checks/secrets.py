@@ -31,7 +31,8 @@ class SecretChecks(Subject):
         with self.serving() as server, self.provider(server) as provider:
             self.ask(provider)
             request = server.requests[-1]
-        hold(any(CANARY in value for value in request.headers.values()), "the key is in no header of the request")
+        holders = [name for name, value in request.headers.items() if CANARY in value]
+        hold(len(holders) == 1, f"the key is in {len(holders)} headers of the request: {', '.join(holders)}")
         hold(CANARY not in request.path, "the key is in the address")
         hold(CANARY.encode() not in request.body, "the key is in the body")
 
