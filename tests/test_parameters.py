@@ -296,3 +296,18 @@ def test_words_that_a_provider_takes_beside_values() -> None:
         resolved({"max_tokens": "all"}, row)
     with pytest.raises(ParameterError, match="whole number"):
         known_values({"max_tokens": "auto"}, DEFAULT_TABLE)
+
+
+def test_options_are_laid_over_a_body_without_losing_parameters() -> None:
+    """Objects are merged at every depth; anything else is replaced; lists grow where they are named."""
+    from airouter_core.parameters.resolve import overlaid
+
+    body = {"settings": {"temperature": 0.5, "deep": {"a": 1}}, "stop": ["x"], "tools": [1], "n": 1}
+    options = {"settings": {"own": 1, "deep": {"b": 2}}, "stop": ["y"], "tools": [1, 2], "n": {"of": 2}}
+    assert overlaid(body, options, joined=("tools",)) == {
+        "settings": {"temperature": 0.5, "deep": {"a": 1, "b": 2}, "own": 1},
+        "stop": ["y"],
+        "tools": [1, 2],
+        "n": {"of": 2},
+    }
+    assert body["settings"] == {"temperature": 0.5, "deep": {"a": 1}}

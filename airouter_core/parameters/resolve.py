@@ -175,6 +175,24 @@ def place(body: dict[str, Any], parameters: Mapping[str, Any], support: Iterable
         target[last] = wire_value(row, value)
 
 
+def overlaid(body: Mapping[str, Any], options: Mapping[str, Any], *, joined: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A body with ``provider_options`` laid over it: objects merged, so that parameters stay; all else replaced.
+
+    Args:
+        joined: names of lists to which the options add.
+    """
+    merged = dict(body)
+    for name, value in options.items():
+        known = merged.get(name)
+        if name in joined and isinstance(known, list) and isinstance(value, list | tuple):
+            merged[name] = [*known, *(item for item in value if item not in known)]
+        elif isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[name] = overlaid(known, value)
+        else:
+            merged[name] = value
+    return merged
+
+
 def _checked(parameter: Parameter, row: ParameterSupport, spelling: str, value: Any) -> Any:
     if isinstance(value, str) and value in row.words:
         return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...declarations import ParameterSupport
 from ...errors import UnsupportedFeatureError
-from ...parameters.resolve import place
+from ...parameters.resolve import overlaid, place
 from ...values.messages import (
     FilePart,
     Message,
@@ -47,8 +47,7 @@ def chat_body(
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    body.update(request.provider_options)
-    return body
+    return overlaid(body, request.provider_options)
 
 
 def notes_on(request: Request, provider: str, *, files_of_assistant: bool) -> Iterator[str]:

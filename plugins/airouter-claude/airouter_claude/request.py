@@ -7,7 +7,7 @@ from typing import Any
 
 from airouter_core.config import require_api_key
 from airouter_core.errors import ParameterError
-from airouter_core.parameters.resolve import place
+from airouter_core.parameters.resolve import overlaid, place
 from airouter_core.values.messages import Message, ProviderPart, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool
@@ -54,9 +54,7 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
         body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
     if stream:
         body["stream"] = True
-    for name, value in options.items():
-        known = body.get(name)
-        body[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, Mapping) else value
+    body = overlaid(body, options)
     if request.provider_options.get("cache_prompt", config.cache_prompt):
         mark_stable_prefix(body, request.provider_options.get("cache_ttl", config.cache_ttl))
     return body

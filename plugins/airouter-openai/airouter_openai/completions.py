@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.parameters.resolve import place
+from airouter_core.parameters.resolve import overlaid, place
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.messages import FilePart
 from airouter_core.values.request import Request
@@ -50,7 +50,7 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    body.update(request.provider_options)
+    body = overlaid(body, request.provider_options)
     return json_request(config, "POST", "completions", body, headers=headers(config))
 
 

@@ -9,7 +9,7 @@ the parts, where :mod:`.reader` has put it; parts from elsewhere are sent in the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -68,19 +68,6 @@ def responses_body(
         _include(body, ENCRYPTED_REASONING)
     if reasons and summary is not None:
         body.setdefault("reasoning", {})["summary"] = summary
-    return body
-
-
-def overlaid(body: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with ``provider_options`` laid over it: objects merged, tools and includes added, all else replaced."""
-    for name, value in options.items():
-        known = body.get(name)
-        if name in JOINED and isinstance(known, list) and isinstance(value, list | tuple):
-            body[name] = [*known, *(item for item in value if item not in known)]
-        elif isinstance(known, Mapping) and isinstance(value, Mapping):
-            body[name] = overlaid(dict(known), value)
-        else:
-            body[name] = value
     return body
 
 

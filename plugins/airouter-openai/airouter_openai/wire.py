@@ -9,6 +9,7 @@ from urllib.parse import quote
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import embeddings_operation
 from airouter_core.errors import ProtocolError, UnsupportedFeatureError
+from airouter_core.parameters.resolve import overlaid
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.messages import FilePart, ToolResultPart
 from airouter_core.values.request import Request
@@ -25,7 +26,7 @@ from .families import family_of
 from .parameters import chat_support, responses_support
 from .plugin import OPENAI
 from .reader import ResponseReader
-from .request import overlaid, responses_body
+from .request import JOINED, responses_body
 
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
@@ -80,7 +81,7 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
     )
     if stream:
         body["stream"] = True
-    body = overlaid(body, request.provider_options)
+    body = overlaid(body, request.provider_options, joined=JOINED)
     return json_request(config, "POST", "responses", body, headers=headers(config))
 
 
