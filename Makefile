@@ -11,7 +11,7 @@ EDITABLE := -e '.[async,cli,structured,testing]' -e '$(ENGINE)[embedded]' $(fore
 
 ENGINES := .cache/engines
 
-.PHONY: engines demo test check coverage format faults fuzz bench soak clean help
+.PHONY: engines demo test check coverage format faults fuzz bench bench-engines soak clean help
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
@@ -64,6 +64,9 @@ PEERS ?= openai
 
 bench: $(VENV)/development
 	$(BIN)/python -m benchmarks --peers "$(PEERS)"
+
+bench-engines: $(VENV)/development
+	$(BIN)/python -m benchmarks.engines
 
 soak: $(VENV)/development
 	$(BIN)/python -m benchmarks.soak

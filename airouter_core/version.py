@@ -1,3 +1,3 @@
 """The version of this distribution; ``pyproject.toml`` reads it from here."""
 
-VERSION = "0.1.0"
+VERSION: str = "0.1.0"
