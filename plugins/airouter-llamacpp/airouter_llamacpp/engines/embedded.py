@@ -5,7 +5,9 @@ The server speaks the same format as a llama-server elsewhere, so one wire serve
 
 from __future__ import annotations
 
+import os
 import secrets
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,19 +27,28 @@ class EmbeddedEngine:
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.api_key = secrets.token_urlsafe(32)
-        self._server = _started(settings, self.api_key)
-        self.address: str = self._server.listening_address
+        server = _started(settings, self.api_key)
+        self.address: str = server.listening_address
+        self._held = [server]
+        # Also at the end of a program that forgot to close: the engine's threads must not outlive the interpreter's.
+        weakref.finalize(self, _let_go, self._held, os.getpid())
 
     @property
     def alive(self) -> bool:
-        return self._server is not None
+        return bool(self._held)
 
     def stop(self) -> None:
         """Unload the model and close the port."""
-        self._server = None
+        self._held.clear()
 
     def forget(self) -> None:
         """Keep the object: taking it apart in a forked child would wait for threads that are not there."""
+
+
+def _let_go(held: list[Any], process: int) -> None:
+    # A forked child has the object and not its threads: taking it apart there would wait for ever.
+    if os.getpid() == process:
+        held.clear()
 
 
 def is_installed() -> bool:

@@ -57,7 +57,6 @@ class Pooled(Mode, Generic[EngineT]):
         except BaseException:
             lease.release()
             raise
-        # Nothing is tried again: what goes wrong between two programs on one machine does not pass.
         return self._config_for(engine, lease)
 
     def _config_for(self, engine: Engine, lease: Lease[Any]) -> EngineConfig:
@@ -65,7 +64,7 @@ class Pooled(Mode, Generic[EngineT]):
         checked = self._configs.get(engine)
         if checked is None:
             checked = self._configs[engine] = engine_config(
-                self.config, base_url=engine.address, api_key=engine.api_key, max_retries=0
+                self.config, base_url=engine.address, api_key=engine.api_key
             )
         config = copy.copy(checked)
         object.__setattr__(config, "lease", lease)
