@@ -90,9 +90,7 @@ class Preparer:
             notes.append(f"model {model!r} is retired; {successor!r} was asked in its place")
             self._warn_once(RetiredModelWarning, "model", model, f"{self._info.name}: {notes[-1]}")
             model = successor
-        if not isinstance(given.tools, Iterable | None):
-            raise ParameterError(f"tools must be a list of tools, not {type(given.tools).__name__}")
-        offered = tools_from(_described(tool) for tool in given.tools or ())
+        offered = _offered(given.tools)
         draft = Request(
             model=model,
             messages=messages_from(given.messages),
@@ -105,13 +103,14 @@ class Preparer:
         notes += notes_on(draft.messages, self._info.name, self._takes_field)
         resolved = self._resolved(draft, given.parameters)
         request = attrs.evolve(draft, parameters=resolved.values) if resolved.values else draft
-        self._logger.debug(
-            "%s: %d messages, %d tools, parameters %s",
-            model,
-            len(draft.messages),
-            len(offered),
-            sorted(resolved.values),
-        )
+        if self._logger.isEnabledFor(logging.DEBUG):
+            self._logger.debug(
+                "%s: %d messages, %d tools, parameters %s",
+                model,
+                len(draft.messages),
+                len(offered),
+                sorted(resolved.values),
+            )
         notes += [f"parameter {name!r} was left out: {reason}" for name, reason in resolved.omitted.items()]
         return request, {"provider": self._info.name, "parameters": resolved.receipts, "warnings": tuple(notes)}
 
@@ -131,12 +130,12 @@ class Preparer:
         )
 
     def _resolved(self, draft: Request, parameters: Parameters | None) -> Resolved:
-        if not isinstance(parameters, Mapping | None):
+        if parameters is not None and not isinstance(parameters, Mapping):
             raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
-        table = self._table(self._info.name)
         if not parameters:
-            tuple(self._support(draft))  # it may refuse the call
+            next(iter(self._support(draft)), None)  # it may refuse the call, before its first row
             return NOTHING_GIVEN
+        table = self._table(self._info.name)
         known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
         support = tuple(self._support(attrs.evolve(draft, parameters=known)))
@@ -156,10 +155,12 @@ class Preparer:
         self, provider_options: Mapping[str, Mapping[str, Any]] | None
     ) -> tuple[Mapping[str, Any], list[str]]:
         own: dict[str, Any] = {}
-        notes = []
-        if not isinstance(provider_options, Mapping | None):
+        notes: list[str] = []
+        if provider_options is None:
+            return own, notes
+        if not isinstance(provider_options, Mapping):
             raise ParameterError(f"provider_options must be a mapping, not {type(provider_options).__name__}")
-        for name, options in (provider_options or {}).items():
+        for name, options in provider_options.items():
             if not isinstance(options, Mapping):
                 raise ParameterError(
                     f"provider_options is keyed by provider: {{{self._info.name!r}: {{{name!r}: {options!r}}}}}"
@@ -176,12 +177,12 @@ class Preparer:
             self.require("tools")
         if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
             self.require("tool_choice")
-        if request.system_text:
+        if any(message.role == "system" and message.text for message in request.messages):
             self.require("system_prompt")
         if request.response_format is not None:
             self.require(request.response_format.kind)
         for message in request.messages:
-            for part in message.parts:
+            for part in message.parts if not message.is_plain else ():
                 if isinstance(part, FilePart):
                     kind = part.media_type.partition("/")[0]
                     self.require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
@@ -211,7 +212,7 @@ def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
     """
     if not isinstance(prompt, str):
         raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
-    return (*system_messages(system_prompt), Message.user(prompt))
+    return (*system_messages(system_prompt), Message("user", prompt))
 
 
 def system_messages(system_prompt: str | None) -> tuple[Message, ...]:
@@ -220,9 +221,19 @@ def system_messages(system_prompt: str | None) -> tuple[Message, ...]:
     Raises:
         ParameterError: it is no string.
     """
-    if not isinstance(system_prompt, str | None):
+    if system_prompt is None:
+        return ()
+    if not isinstance(system_prompt, str):
         raise ParameterError(f"system_prompt must be a string, not {type(system_prompt).__name__}")
     return (Message.system(system_prompt),) if system_prompt else ()
+
+
+def _offered(tools: Tools | None) -> tuple[Tool, ...]:
+    if tools is None:
+        return ()
+    if not isinstance(tools, Iterable):
+        raise ParameterError(f"tools must be a list of tools, not {type(tools).__name__}")
+    return tools_from(map(_described, tools))
 
 
 def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Mapping[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from .laboratory import Laboratory, interleaved
 from .tables import Bound, Row, Table, middle, ratio
 
-SUSTAINED = 3
+SUSTAINED = 10
 """After the burst: so many calls for each in flight."""
 FIRST, LAST = 1_000, 20_000
 

@@ -21,6 +21,7 @@ from urllib3.util import Timeout
 from ..config import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..wire.http import HttpRequest
+from .pools import pool_manager
 from .troubles import broken, insecure, not_connected_in_time, refused, silent, too_long, warn_insecure
 
 POOL = 256
@@ -98,7 +99,7 @@ class RequestsTransport:
             if self._process == os.getpid():
                 return
             # Connections inherited through a fork are left alone: the parent still speaks on them.
-            self._pools = urllib3.PoolManager(POOL, maxsize=POOL, cert_reqs="CERT_REQUIRED")
+            self._pools = pool_manager(POOL)
             self._session: Any = None
             self._routes: dict[str, _Route] = {}
             self._process = os.getpid()

@@ -138,12 +138,17 @@ class Exchange:
         raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
+        patience = self._patience()
+        step = Open(request, min(self._policy.connect_timeout, patience), patience)
+        response: HttpResponse
+        if not LOGGER.isEnabledFor(logging.DEBUG):
+            response = yield step
+            return response
         body = request.body if isinstance(request.body, bytes) else b""  # a file is sent, not shown
         LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(body))
         self._log_body("request", body)
         started = self._policy.clock()
-        patience = self._patience()
-        response: HttpResponse = yield Open(request, min(self._policy.connect_timeout, patience), patience)
+        response = yield step
         LOGGER.debug("%s after %.3f s", response.status, self._policy.clock() - started)
         return response
 

@@ -62,10 +62,11 @@ def messages_from(values: str | MessageLike | Iterable[MessageLike]) -> tuple[Me
     """
     if isinstance(values, str):
         return (Message.user(values),)
-    if isinstance(values, Message | Mapping):
-        values = (values,)
-    if not isinstance(values, Iterable):
-        raise ParameterError(f"messages must be a string or a list of messages, not {type(values).__name__}")
+    if not isinstance(values, list | tuple):  # nearly always one of these, and cheap to tell
+        if isinstance(values, Message | Mapping):
+            values = (values,)
+        if not isinstance(values, Iterable):
+            raise ParameterError(f"messages must be a string or a list of messages, not {type(values).__name__}")
     messages = tuple(_message(value, position) for position, value in enumerate(values))
     if not messages:
         raise ParameterError("messages is empty: give at least one")
@@ -118,6 +119,8 @@ def tool_choice_from(value: str | Mapping[str, Any] | ToolChoice | None, tools: 
 def _message(value: MessageLike, position: int) -> Message:
     where = f"messages[{position}]"
     message = value if isinstance(value, Message) else _from_dict(value, where)
+    if message.is_plain and message.role != "tool":
+        return message  # there is nothing to look at
     # Providers send what stands in its place, and nothing else; so what does not is refused here, not lost there.
     if not isinstance(message.name, str | None):
         raise ParameterError(f"{where}: the name must be a string, not {type(message.name).__name__}")

@@ -11,7 +11,7 @@ import json
 import mimetypes
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 
@@ -196,16 +196,17 @@ class ProviderPart:
 
 
 Part = TextPart | ReasoningPart | RefusalPart | FilePart | ToolCallPart | ToolResultPart | ProviderPart
+PART_TYPES = frozenset(get_args(Part))
 
 
 def _parts(value: str | Part | Iterable[Part | str]) -> tuple[Part, ...]:
     if isinstance(value, str):
         return (TextPart(value),)
+    if type(value) is tuple and PART_TYPES.issuperset(map(type, value)):
+        return value  # nearly always; each message that is made comes by here
     if not isinstance(value, Part | Iterable):
         raise ParameterError(f"a message is made of texts and parts, not of {type(value).__name__}")
     parts: tuple[Any, ...] = (value,) if isinstance(value, Part) else tuple(value)
-    if all(isinstance(part, Part) for part in parts):
-        return parts
     return tuple(TextPart(part) if isinstance(part, str) else _part(part) for part in parts)
 
 
@@ -238,6 +239,16 @@ class Message:
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
         return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a role and words, and nothing else that a provider might have no place for."""
+        if self.name is not None or self.provider_metadata is not NO_METADATA:
+            return False
+        for part in self.parts:
+            if type(part) is not TextPart or type(part.text) is not str or part.provider_metadata is not NO_METADATA:
+                return False
+        return True
 
     @classmethod
     def system(cls, text: str) -> Message:

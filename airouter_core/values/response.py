@@ -113,6 +113,9 @@ DELTA_PARTS: dict[type, type[TextPart | ReasoningPart | RefusalPart]] = {
 }
 
 
+NOT_STARTED = e.StreamStart()
+
+
 class ResponseBuilder:
     """Folds events into a :class:`Response`."""
 
@@ -123,9 +126,9 @@ class ResponseBuilder:
         self._texts: list[str] = []
         self._calls: dict[int, _OpenCall] = {}
         self._finish: e.Finish | None = None
-        self._usage = Usage()
+        self._usage: Usage | None = None
         self._cost: Cost | None = None
-        self._start = e.StreamStart()
+        self._start = NOT_STARTED
         self._metadata: dict[str, Any] = {}
         self._warnings: list[str] = []
         self._alternatives: dict[int, ResponseBuilder] = {}
@@ -168,20 +171,20 @@ class ResponseBuilder:
     def partial(self) -> Response:
         """What has arrived so far, as a response."""
         # The open part stays open: whoever looks in the middle changes nothing.
-        parts = tuple(
-            part.part() if isinstance(part, _OpenCall) else part
-            for part in (*self._parts, *self._open_part(NO_METADATA))
-        )
+        parts = [*self._parts, *self._open_part(NO_METADATA)]
+        if self._calls:
+            parts = [part.part() if isinstance(part, _OpenCall) else part for part in parts]
         known = dict(self._known)
-        warned = known.pop("warnings", ())
-        # A cached answer brings the warnings of its own call, which may be those of this one.
-        warnings = (*warned, *(warning for warning in self._warnings if warning not in warned))
+        warnings = known.pop("warnings", ())
+        if self._warnings:
+            # A cached answer brings the warnings of its own call, which may be those of this one.
+            warnings = (*warnings, *(warning for warning in self._warnings if warning not in warnings))
         metadata = {**known.pop("provider_metadata", {}), **self._metadata}
         return Response(
-            message=Message("assistant", parts),
+            message=Message("assistant", tuple(parts)),
             finish_reason=self._finish.finish_reason if self._finish else None,
             raw_finish_reason=self._finish.raw_finish_reason if self._finish else None,
-            usage=self._usage,
+            usage=Usage() if self._usage is None else self._usage,
             cost=self._cost,
             model=self._start.model,
             id=self._start.id,
@@ -213,6 +216,8 @@ class ResponseBuilder:
                 self._usage = event.usage
             case e.CostReported():
                 self._cost = event.cost
+            case e.StreamStart() if self._start is NOT_STARTED:
+                self._start = event
             case e.StreamStart():
                 self._start = e.StreamStart(
                     event.model or self._start.model,
@@ -238,12 +243,15 @@ class ResponseBuilder:
         self._texts = []
 
     def _open_part(self, metadata: Metadata) -> Iterator[Part]:
-        kind, text = self._open, "".join(self._texts)
+        kind = self._open
+        if kind is None and not metadata:
+            return
+        text = "".join(self._texts)
         if kind is RefusalPart:
             yield RefusalPart(text)
         elif kind is not None and (text or metadata):
             yield kind(text, metadata)  # type: ignore[call-arg]  # refusals were handled above
-        elif kind is None and metadata:
+        elif kind is None:
             yield TextPart("", metadata)
 
 

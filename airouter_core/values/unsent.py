@@ -17,6 +17,8 @@ def notes_on(messages: Iterable[Message], provider: str, takes_field: Callable[[
         takes_field: whether a field that the common format does not know is sent.
     """
     for position, message in enumerate(messages):
+        if message.is_plain:
+            continue
         where = f"messages[{position}]"
         yield from _fields(message.provider_metadata, where, provider, takes_field)
         for part in message.parts:

@@ -55,4 +55,4 @@ class Cost(Record):
 
 def count(value: Any) -> int | None:
     """A count as a provider reports it: a whole number that is not negative, else ``None``."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None

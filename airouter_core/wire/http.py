@@ -79,7 +79,8 @@ class Wire:
         parse_error: from status, headers and body of a failure to the error to raise.
         stream_type: content type of the provider's streams.
         request_id_headers: headers that may hold the request id, most telling first; lower case.
-        support: which parameters are taken, where that depends on the model; ``None`` means as declared.
+        support: which parameters are taken, where that depends on the model; ``None`` means as declared. A call that it
+            refuses is refused before its first row: of a call without parameters no more is asked for.
         notes: what of a request this API has no place for; each note is a warning of the response.
     """
 

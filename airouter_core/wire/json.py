@@ -13,6 +13,7 @@ SHOWN = 80
 
 _read = json.JSONDecoder().raw_decode
 """What json.loads comes to for text without blanks around it, at three quarters of its cost."""
+_write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s+|:[^\r\n]*[\r\n])+")
 """What keeps an event stream alive; it has been seen before plain JSON too."""
@@ -25,7 +26,7 @@ def encoded(payload: Any) -> bytes:
         ParameterError: the payload holds something JSON cannot say, such as NaN or an object.
     """
     try:
-        return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _write(payload).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(f"the request cannot be written as JSON: {error}") from error
 
@@ -50,13 +51,13 @@ def decoded_value(data: bytes | str) -> Any:
     """
     if isinstance(data, bytes):
         data = without_comments(data)
-    else:
-        try:
-            value, end = _read(data)
-        except (ValueError, RecursionError):
-            end = -1  # said properly below; blanks in front are no fault
-        if end == len(data):
+    try:
+        said = data if isinstance(data, str) else data.decode()
+        value, end = _read(said)
+        if end == len(said):
             return value
+    except (ValueError, RecursionError):
+        pass  # said properly below; blanks around it, or a mark of the byte order in front, are no fault
     try:
         return json.loads(data if isinstance(data, str) else data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -81,6 +82,8 @@ def begins_as_json(data: bytes) -> bool:
 
 def without_comments(data: bytes) -> bytes:
     """The bytes from the first that is neither blank nor in a comment of an event stream."""
+    if data[:1] == b"{":  # nearly always
+        return data
     match = COMMENTS.match(data)
     return data[match.end() :] if match else data
 

@@ -57,7 +57,9 @@ def notes_on(request: Request, provider: str, *, files_of_assistant: bool) -> It
         provider: whose dialect it is.
         files_of_assistant: whether files that the model made are sent back after all.
     """
-    said = [(message.role, part) for message in request.messages for part in message.parts]
+    said = [(message.role, part) for message in request.messages if not message.is_plain for part in message.parts]
+    if not said:
+        return
     if any(isinstance(part, ToolResultPart) and part.is_error for _, part in said):
         yield "tool results were sent without saying that they are errors: this format has no place for that"
     if not files_of_assistant and any(role == "assistant" and isinstance(part, FilePart) for role, part in said):
@@ -111,8 +113,10 @@ def _add_assistant(sent: dict[str, Any], message: Message) -> None:
 
 def _content(parts: Iterable[Part]) -> str | list[dict[str, Any]]:
     said = [part for part in parts if isinstance(part, TextPart | FilePart)]
-    if all(isinstance(part, TextPart) for part in said) and len(said) <= 1:
-        return "".join(part.text for part in said if isinstance(part, TextPart))
+    if not said:
+        return ""
+    if len(said) == 1 and isinstance(said[0], TextPart):
+        return said[0].text
     return [_text(part) if isinstance(part, TextPart) else _file(part) for part in said]
 
 

@@ -7,6 +7,7 @@ pages and migration guides (2026-11); prefill and sampling from the migration gu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -138,6 +139,7 @@ NAME = re.compile(r"claude-[a-z0-9.@-]+")
 DATED = re.compile(r"-(?:\d{8}|latest|v\d).*$")
 
 
+@functools.lru_cache(maxsize=256)  # asked several times in each call
 def line_of(model: str) -> str:
     """A model's name as the table has it: without a gateway's prefix, a date or a region's suffix."""
     found = NAME.search(model.lower())

@@ -6,7 +6,7 @@ thinking beside sampling and for temperature beside top_p, its older documentati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -22,6 +22,7 @@ from .models import ADAPTIVE, BETWEEN_TOOLS, DISABLED, EFFORTS, ENABLED, ModelFa
 from .plugin import NO_SAMPLING, PARAMETERS
 
 SAMPLING = ("temperature", "top_p", "top_k")
+SAMPLING_NAMES = frozenset(SAMPLING)
 LIMITS: Mapping[str, Mapping[str, float]] = {
     "temperature": {"minimum": 0, "maximum": 1},
     "top_p": {"minimum": 0, "maximum": 1},
@@ -34,8 +35,8 @@ def api_version(request: Request, config: ClaudeConfig, facts: ModelFacts) -> st
     chosen = request.provider_options.get("api_version") or config.api_version
     if chosen:
         return str(chosen)
-    samples = facts.samples and any(name in request.parameters for name in SAMPLING)
-    insists = any(name in request.provider_options for name in SAMPLING)
+    samples = facts.samples and not SAMPLING_NAMES.isdisjoint(request.parameters)
+    insists = not SAMPLING_NAMES.isdisjoint(request.provider_options)
     return OLD_VERSION if samples or insists else NEW_VERSION
 
 
@@ -48,14 +49,24 @@ def support(request: Request, config: ClaudeConfig, facts: ModelFacts) -> Iterab
     """
     require_features(request, facts)
     require_contents(request, Sending(facts.line, api_version(request, config, facts)))
-    rows = {row.name: row for row in PARAMETERS}
-    for name in SAMPLING:
-        rows[name] = _sampling(name, request, config, facts)
-    rows["max_tokens"] = _max_tokens(rows["max_tokens"], request, config, facts)
-    rows["reasoning_effort"] = _effort(rows["reasoning_effort"], request, facts)
-    rows["reasoning_budget"] = _budget(rows["reasoning_budget"], request, facts)
-    rows["parallel_tool_calls"] = _parallel(rows["parallel_tool_calls"], request)
-    return tuple(rows.values())
+    return _rows(request, config, facts)
+
+
+def _rows(request: Request, config: ClaudeConfig, facts: ModelFacts) -> Iterator[ParameterSupport]:
+    for row in PARAMETERS:
+        match row.name:
+            case "temperature" | "top_p" | "top_k":
+                yield _sampling(row.name, request, config, facts)
+            case "max_tokens":
+                yield _max_tokens(row, request, config, facts)
+            case "reasoning_effort":
+                yield _effort(row, request, facts)
+            case "reasoning_budget":
+                yield _budget(row, request, facts)
+            case "parallel_tool_calls":
+                yield _parallel(row, request)
+            case _:
+                yield row
 
 
 def require_features(request: Request, facts: ModelFacts) -> None:

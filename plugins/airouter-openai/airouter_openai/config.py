@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -56,5 +57,10 @@ class OpenAIConfig(HttpConfig):
     @property
     def is_vendor(self) -> bool:
         """Whether ``base_url`` is OpenAI's own."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host == VENDOR_DOMAIN or host.endswith("." + VENDOR_DOMAIN)
+        return _is_vendor(self.base_url)
+
+
+@functools.lru_cache(maxsize=64)  # asked several times in each call
+def _is_vendor(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host == VENDOR_DOMAIN or host.endswith("." + VENDOR_DOMAIN)
