@@ -171,9 +171,8 @@ class ResponseBuilder:
     def partial(self) -> Response:
         """What has arrived so far, as a response."""
         # The open part stays open: whoever looks in the middle changes nothing.
-        parts = [*self._parts, *self._open_part(NO_METADATA)]
-        if self._calls:
-            parts = [part.part() if isinstance(part, _OpenCall) else part for part in parts]
+        parts = [part.part() if isinstance(part, _OpenCall) else part for part in self._parts]
+        parts += self._open_part(NO_METADATA)
         known = dict(self._known)
         warnings = known.pop("warnings", ())
         if self._warnings:
@@ -216,14 +215,8 @@ class ResponseBuilder:
                 self._usage = event.usage
             case e.CostReported():
                 self._cost = event.cost
-            case e.StreamStart() if self._start is NOT_STARTED:
-                self._start = event
             case e.StreamStart():
-                self._start = e.StreamStart(
-                    event.model or self._start.model,
-                    event.id or self._start.id,
-                    event.request_id or self._start.request_id,
-                )
+                self._start = event if self._start is NOT_STARTED else _both(self._start, event)
             case e.MetadataReported():
                 _merge(self._metadata, event.provider_metadata)
             case e.Warned():
@@ -318,6 +311,10 @@ def _part_events(index: int, part: Part) -> Iterator[e.StreamEvent]:
             yield e.ToolCallEnd(index, part.provider_metadata)
         case _:
             yield e.PartAdded(part)
+
+
+def _both(earlier: e.StreamStart, later: e.StreamStart) -> e.StreamStart:
+    return e.StreamStart(later.model or earlier.model, later.id or earlier.id, later.request_id or earlier.request_id)
 
 
 def _merge(target: dict[str, Any], more: Metadata) -> None:
