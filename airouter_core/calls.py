@@ -18,6 +18,7 @@ from .errors import ExecutionError, ProviderError
 from .values.events import StreamEvent, TextDelta
 from .values.request import Request
 from .values.response import Response, ResponseBuilder, events_of
+from .values.shared import shared_methods
 
 
 @attrs.frozen(eq=False)
@@ -37,6 +38,7 @@ class Call:
 
 
 @attrs.frozen
+@shared_methods
 class Outcome:
     """How a call ended.
 

@@ -13,6 +13,7 @@ import attrs
 
 from .values.kinds import Kind
 from .values.record import Record
+from .values.shared import shared_methods
 
 INTERFACE_VERSION = "1.0"
 """Version of the interface between core and plugins; ``docs/compatibility.md`` says what a change of it means."""
@@ -64,6 +65,7 @@ def _string(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> N
 
 
 @attrs.frozen
+@shared_methods
 class Parameter(Record):
     """A canonical parameter: one meaning, one name, and the spellings people use for it.
 
@@ -89,6 +91,7 @@ class Parameter(Record):
 
 
 @attrs.frozen
+@shared_methods
 class ParameterSupport(Record):
     """How one provider takes one canonical parameter, or why it does not.
 
@@ -114,6 +117,7 @@ class ParameterSupport(Record):
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ProviderInfo(Record):
     """All that is needed to list a provider, and the names of what is needed to use it.
 
@@ -146,6 +150,7 @@ class ProviderInfo(Record):
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Command(Record):
     """A command that a plugin adds to ``airouter``.
 

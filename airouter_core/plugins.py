@@ -18,6 +18,7 @@ import pluggy
 from . import hookspecs
 from .declarations import INTERFACE_VERSION, Command, Parameter, ProviderInfo
 from .errors import PluginConflictError, PluginLoadError, UnknownProviderError
+from .values.shared import shared_methods
 
 if TYPE_CHECKING:
     import logging
@@ -33,6 +34,7 @@ DISABLED = "AIROUTER_DISABLED_PLUGINS"
 
 
 @attrs.frozen
+@shared_methods
 class PluginSource:
     """Where a plugin comes from.
 
@@ -49,6 +51,7 @@ class PluginSource:
 
 
 @attrs.frozen
+@shared_methods
 class PluginProblem:
     """A plugin that does not work, or not wholly, and what to do about it."""
 
@@ -210,25 +213,33 @@ class Plugins:
                 _logger().exception("plugin %r failed in %s", implementation.plugin_name, hook)
 
     def _register(self, source: PluginSource, load: Callable[[], Any]) -> None:
-        trial = _new_manager()
         name = _plugin_name(source)
+        taken = self._manager.has_plugin(name)
+        infos: list[ProviderInfo] = []
+        commands: list[Command] = []
         try:
             with loading("cannot be loaded"):
-                plugin = load()
-                trial.register(plugin, name=name)
-                trial.check_pending()
-                infos = [info for infos in trial.hook.airouter_providers() for info in infos or ()]
-                commands = [command for commands in trial.hook.airouter_commands() for command in commands or ()]
-                if problem := _declared_wrongly(source, infos, commands):
-                    self._problems.append(problem)
-                    return
-                self._manager.register(plugin, name=name)
+                self._manager.register(load(), name=name)
+                self._manager.check_pending()
+                infos += self._declared("airouter_providers", name)
+                commands += self._declared("airouter_commands", name)
+            problem = _declared_wrongly(source, infos, commands)
         except PluginLoadError as error:
             _logger().debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
-            self._problems.append(_unusable(source, str(error), error))
+            problem = _unusable(source, str(error), error)
+        if problem is not None:
+            self._problems.append(problem)
+            if not taken and self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
             return
         known = tuple(_of(source, info) for info in infos), tuple(_of(source, item) for item in commands)
         self._registered.append(_Registered(source, *known))
+
+    def _declared(self, hook: str, plugin: str) -> list[Any]:
+        """What one plugin declares."""
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        found = [item.function() for item in implementations if item.plugin_name == plugin]
+        return [value for values in found for value in values or ()]
 
     def _unknown(self, name: str) -> str:
         import difflib

@@ -19,6 +19,7 @@ from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
 from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
 from .values.messages import FilePart, Message
 from .values.request import Request
+from .values.shared import shared_methods
 from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
 from .values.unsent import notes_on
 
@@ -34,6 +35,7 @@ NOTHING_GIVEN = Resolved({}, (), {})
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ChatArguments:
     """The arguments of one chat, as they were given."""
 

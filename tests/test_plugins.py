@@ -614,3 +614,33 @@ def test_what_hooks_see_of_a_call() -> None:
         ("local", "m", True),
     ]
     assert all(outcome.seconds >= 0 and outcome.response.finish_reason == "stop" for outcome in ended)
+
+
+def test_a_plugin_given_twice_stays_in_use_and_the_second_is_named_as_a_problem() -> None:
+    plugin = providing(info("one"))
+
+    plugins = Plugins.of(plugin).plus(plugin)
+
+    assert [found.name for found in plugins.providers()] == ["one"]
+    assert len(plugins.sources) == 1
+    assert "already registered" in str(plugins.problems[0])
+    assert [found.name for found in plugins.plus().providers()] == ["one"]
+
+
+def test_a_plugin_that_is_refused_leaves_no_hooks_behind() -> None:
+    seen: list[str] = []
+
+    class Broken:
+        @hookimpl
+        def airouter_providers(self) -> Iterable[Any]:
+            return ["no provider"]
+
+        @hookimpl
+        def airouter_admit_call(self, call: Call) -> None:
+            seen.append(call.provider)
+
+    plugins = Plugins.of(Broken())
+    plugins.admit(Call("one", Request(model="m", messages=()), stream=False))
+
+    assert plugins.problems
+    assert seen == []

@@ -11,6 +11,7 @@ from ..declarations import Parameter, ParameterSupport
 from ..errors import ParameterError, PluginConflictError
 from ..values.kinds import checked, within
 from ..values.response import ParameterReceipt
+from ..values.shared import shared_methods
 from .canonical import CANONICAL, ELSEWHERE
 
 Policy = Literal["warn", "error"]
@@ -68,6 +69,7 @@ DEFAULT_TABLE = ParameterTable()
 
 
 @attrs.frozen
+@shared_methods
 class Resolved:
     """Parameters ready to be sent.
 

@@ -31,7 +31,7 @@ BLOCK = 65536
 """Bytes asked for at a time."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Route:
     """How one origin is reached: its pool of connections, and what a proxy on the way wants."""
 

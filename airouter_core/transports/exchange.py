@@ -23,6 +23,7 @@ from ..errors import (
     TransportTimeoutError,
 )
 from ..values.events import StreamEvent, Warned
+from ..values.shared import shared_methods
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
 from .flow import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep
@@ -46,6 +47,7 @@ ParseError = Callable[[int, Mapping[str, str], bytes], ProviderError]
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Policy:
     """How one exchange is held to time, how often it is tried, and what must not be shown."""
 

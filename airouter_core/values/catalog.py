@@ -10,9 +10,11 @@ from typing import Any
 import attrs
 
 from .record import Record
+from .shared import shared_methods
 
 
 @attrs.frozen
+@shared_methods
 class Pricing(Record):
     """Prices in US dollars per token (per image, per request where so named); ``None`` where none is stated."""
 
@@ -26,6 +28,7 @@ class Pricing(Record):
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ModelInfo(Record):
     """A model that a provider can run. ``None`` means that the provider does not say.
 
@@ -63,6 +66,7 @@ class ModelInfo(Record):
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ProviderStatus(Record):
     """How a provider is doing, as far as a call now would notice.
 

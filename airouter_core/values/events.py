@@ -12,12 +12,14 @@ from typing import Literal
 import attrs
 
 from .messages import NO_METADATA, Metadata, Part
+from .shared import shared_methods
 from .usage import Cost, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
 
 
 @attrs.frozen
+@shared_methods
 class StreamStart:
     """The provider begins to answer, and says as which model. A later one adds to what an earlier one said."""
 
@@ -27,6 +29,7 @@ class StreamStart:
 
 
 @attrs.frozen
+@shared_methods
 class TextDelta:
     """More of the answer's text."""
 
@@ -34,6 +37,7 @@ class TextDelta:
 
 
 @attrs.frozen
+@shared_methods
 class ReasoningDelta:
     """More of the reasoning."""
 
@@ -41,6 +45,7 @@ class ReasoningDelta:
 
 
 @attrs.frozen
+@shared_methods
 class RefusalDelta:
     """More of a refusal, where the provider tells it apart from text."""
 
@@ -48,6 +53,7 @@ class RefusalDelta:
 
 
 @attrs.frozen
+@shared_methods
 class PartEnd:
     """The open text or reasoning part is complete."""
 
@@ -55,6 +61,7 @@ class PartEnd:
 
 
 @attrs.frozen
+@shared_methods
 class PartAdded:
     """A part that arrived whole: a picture, or something only this provider understands."""
 
@@ -62,6 +69,7 @@ class PartAdded:
 
 
 @attrs.frozen
+@shared_methods
 class ToolCallStart:
     """The model begins to call a tool. ``index`` tells parallel calls apart."""
 
@@ -71,6 +79,7 @@ class ToolCallStart:
 
 
 @attrs.frozen
+@shared_methods
 class ToolCallDelta:
     """More of a call's arguments: a fragment of JSON text."""
 
@@ -79,6 +88,7 @@ class ToolCallDelta:
 
 
 @attrs.frozen
+@shared_methods
 class ToolCallEnd:
     """A call's arguments are complete."""
 
@@ -87,6 +97,7 @@ class ToolCallEnd:
 
 
 @attrs.frozen
+@shared_methods
 class UsageReported:
     """Tokens so far; a later report replaces an earlier one."""
 
@@ -94,6 +105,7 @@ class UsageReported:
 
 
 @attrs.frozen
+@shared_methods
 class CostReported:
     """What the call cost, as the provider says."""
 
@@ -101,6 +113,7 @@ class CostReported:
 
 
 @attrs.frozen
+@shared_methods
 class MetadataReported:
     """What only this provider has to say about the answer, keyed by the provider's name."""
 
@@ -108,6 +121,7 @@ class MetadataReported:
 
 
 @attrs.frozen
+@shared_methods
 class Warned:
     """Something the caller should know about the answer, in ``warnings`` of the response."""
 
@@ -115,6 +129,7 @@ class Warned:
 
 
 @attrs.frozen
+@shared_methods
 class Finish:
     """The provider says that the answer is complete. Without this event an answer is truncated."""
 
@@ -123,6 +138,7 @@ class Finish:
 
 
 @attrs.frozen
+@shared_methods
 class Alternative:
     """An event of a further answer (``n`` > 1); the first answer's events stand bare."""
 

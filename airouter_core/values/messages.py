@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import attrs
 
 from ..errors import ParameterError, ProtocolError
+from .shared import shared_methods
 
 Role = Literal["system", "user", "assistant", "tool"]
 Metadata = Mapping[str, Any]
@@ -25,6 +26,7 @@ NO_METADATA: Metadata = {}
 
 
 @attrs.frozen
+@shared_methods
 class TextPart:
     """Words."""
 
@@ -33,6 +35,7 @@ class TextPart:
 
 
 @attrs.frozen
+@shared_methods
 class ReasoningPart:
     """What the model thought on the way; ``text`` is empty where the provider shows no more than that it thought."""
 
@@ -41,6 +44,7 @@ class ReasoningPart:
 
 
 @attrs.frozen
+@shared_methods
 class RefusalPart:
     """The model's words for not answering, where the provider tells them apart from an answer."""
 
@@ -48,6 +52,7 @@ class RefusalPart:
 
 
 @attrs.frozen
+@shared_methods
 class FilePart:
     """An image, a PDF, a sound: its bytes, or where they are.
 
@@ -129,6 +134,7 @@ class FilePart:
 
 
 @attrs.frozen
+@shared_methods
 class ToolCallPart:
     """The model asks for a tool.
 
@@ -173,6 +179,7 @@ def _content(value: str | TextPart | FilePart | Iterable[TextPart | FilePart]) -
 
 
 @attrs.frozen
+@shared_methods
 class ToolResultPart:
     """What a tool gave back."""
 
@@ -188,6 +195,7 @@ class ToolResultPart:
 
 
 @attrs.frozen
+@shared_methods
 class ProviderPart:
     """A part that only one provider understands; sent back to it unchanged, and to no other."""
 
@@ -223,6 +231,7 @@ def _role(_instance: object, _attribute: object, value: Any) -> None:
 
 
 @attrs.frozen
+@shared_methods
 class Message:
     """One turn of a conversation. A string for ``parts``, or among them, means a text."""
 

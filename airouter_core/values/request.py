@@ -8,10 +8,12 @@ from typing import Any
 import attrs
 
 from .messages import Message
+from .shared import shared_methods
 from .tools import ResponseFormat, Tool, ToolChoice
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Request:
     """What is asked, without a word on how a provider wants it said.
 

@@ -20,10 +20,12 @@ from .messages import (
     TextPart,
     ToolCallPart,
 )
+from .shared import shared_methods
 from .usage import Cost, Usage
 
 
 @attrs.frozen
+@shared_methods
 class ParameterReceipt:
     """What became of one parameter of the call.
 
@@ -46,6 +48,7 @@ class ParameterReceipt:
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Response:
     """One complete answer, and what is known about how it came about.
 
@@ -248,7 +251,7 @@ class ResponseBuilder:
             yield TextPart("", metadata)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _OpenCall:
     id: str
     name: str

@@ -8,12 +8,14 @@ from typing import Any, Literal
 import attrs
 
 from ..errors import ParameterError
+from .shared import shared_methods
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 TOOL_CHOICES = ("auto", "none", "required", "tool")
 
 
 @attrs.frozen
+@shared_methods
 class Tool:
     """A function the model may ask for.
 
@@ -39,6 +41,7 @@ class Tool:
 
 
 @attrs.frozen
+@shared_methods
 class ToolChoice:
     """Whether the model may, must or must not call a tool; ``mode="tool"`` names the one it must call."""
 
@@ -53,6 +56,7 @@ class ToolChoice:
 
 
 @attrs.frozen
+@shared_methods
 class ResponseFormat:
     """The form of the answer: any JSON object, or JSON that a schema accepts.
 

@@ -9,9 +9,11 @@ from typing import Any
 import attrs
 
 from .record import Record
+from .shared import shared_methods
 
 
 @attrs.frozen
+@shared_methods
 class Usage(Record):
     """Tokens.
 
@@ -40,6 +42,7 @@ class Usage(Record):
 
 
 @attrs.frozen
+@shared_methods
 class Cost(Record):
     """Money.
 

@@ -24,6 +24,7 @@ from ..errors import (
     RateLimitedError,
     ServerError,
 )
+from ..values.shared import shared_methods
 
 ErrorClass = type[ProviderError]
 
@@ -60,6 +61,7 @@ BODY_KEPT = 4000
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Failure:
     """What a provider says about a failure, apart from any meaning.
 
@@ -79,6 +81,7 @@ class Failure:
 
 
 @attrs.frozen
+@shared_methods
 class ErrorTable:
     """A provider's codes, and the error class of each."""
 

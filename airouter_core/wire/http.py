@@ -12,6 +12,7 @@ from ..declarations import ParameterSupport
 from ..errors import ProviderError
 from ..values.events import StreamEvent
 from ..values.request import Request
+from ..values.shared import shared_methods
 from .json import encoded
 
 Result = TypeVar("Result")
@@ -24,6 +25,7 @@ MEBIBYTE = 1024 * 1024
 
 
 @attrs.frozen
+@shared_methods
 class HttpRequest:
     """What is to be sent. Headers and body are kept out of ``repr``: they may hold keys and prompts.
 
@@ -69,6 +71,7 @@ def _no_notes(request: Request, config: Any) -> Iterable[str]:
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Wire:
     """What a provider's chat API looks like, as pure functions.
 
@@ -95,6 +98,7 @@ class Wire:
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Operation(Generic[Result]):
     """One further endpoint: how to ask, and how to read the answer. Run by :class:`HttpProvider` like a call.
 

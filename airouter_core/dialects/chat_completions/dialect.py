@@ -14,6 +14,7 @@ from ...errors import ProviderError
 from ...values.events import StreamEvent
 from ...values.messages import Message
 from ...values.request import Request
+from ...values.shared import shared_methods
 from ...values.usage import Cost
 from ...wire.failures import ErrorTable
 from ...wire.http import Headers, HttpRequest, Wire, bearer, json_request
@@ -36,6 +37,7 @@ def _no_cost(usage: Mapping[str, Any]) -> Cost | None:
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ChatDialect:
     """One server's way of speaking the format.
 

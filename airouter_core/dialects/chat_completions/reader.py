@@ -198,7 +198,7 @@ class ChatReader:
         return choice
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _OpenCall:
     """A call whose fragments are still coming. It begins when its name is known."""
 
@@ -209,7 +209,7 @@ class _OpenCall:
     held_back: str = ""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Choice:
     """What must be remembered of one answer."""
 

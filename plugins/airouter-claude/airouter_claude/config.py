@@ -7,6 +7,7 @@ from typing import Literal
 import attrs
 
 from airouter_core.config import MINIMUM_SECRET, HttpConfig, setting
+from airouter_core.values.shared import shared_methods
 
 VENDOR = "https://api.anthropic.com"
 NEW_VERSION = "2026-10-21"
@@ -17,6 +18,7 @@ CREDENTIAL_HEADERS = frozenset({"x-api-key", "authorization"})
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ClaudeConfig(HttpConfig):
     """Settings; see the README for what each is good for."""
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from airouter_core.config import HttpConfig, require_api_key, setting
+from airouter_core.values.shared import shared_methods
 
 Api = Literal["responses", "chat", "completions"]
 
@@ -18,6 +19,7 @@ VENDOR_DOMAIN = "openai.com"
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class OpenAIConfig(HttpConfig):
     """Settings; see the README."""
 

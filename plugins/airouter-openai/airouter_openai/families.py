@@ -20,6 +20,8 @@ from typing import Literal
 
 import attrs
 
+from airouter_core.values.shared import shared_methods
+
 from .config import Api
 
 Condition = Literal["always", "effort_none", "never"]
@@ -27,6 +29,7 @@ Condition = Literal["always", "effort_none", "never"]
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class Family:
     """What models of one family have in common.
 

@@ -13,6 +13,7 @@ import attrs
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.messages import decoded, media_type_of
+from airouter_core.values.shared import shared_methods
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -41,6 +42,7 @@ DROPPED = ("style", "response_format")
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ImageOrder:
     """Which images to make.
 

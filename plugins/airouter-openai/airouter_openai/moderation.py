@@ -10,6 +10,7 @@ import attrs
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.messages import FilePart, Metadata, TextPart
 from airouter_core.values.record import Record
+from airouter_core.values.shared import shared_methods
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -22,6 +23,7 @@ Judged = str | TextPart | FilePart
 
 
 @attrs.frozen(kw_only=True)
+@shared_methods
 class ModerationResult(Record):
     """What OpenAI's classifier says about one content.
 

@@ -11,7 +11,7 @@ from airouter_core.values.events import StreamEvent, ToolCallDelta, ToolCallStar
 from airouter_core.wire.json import text
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class ItemProgress:
     """What was said of one item of the answer.
 
