@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
@@ -163,10 +162,13 @@ async def async_events_of_call(
                 add(event)
                 yield event
         else:
-            async with contextlib.aclosing(ask()) as events:  # type: ignore[type-var]  # an async generator, in practice
+            events = ask()
+            try:
                 async for event in events:
                     add(event)
                     yield event
+            finally:
+                await events.aclose()  # type: ignore[attr-defined]  # an async generator, in practice
         run.complete()
     except BaseException as error:
         run.end(error)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -101,7 +100,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     # What Provider asks for.
 
     def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
-        return self._guarded(flows.stream(self.answer_flow(request, stream=stream), self.transport))
+        return self.stream(self.answer_flow(request, stream=stream))
 
     def support(self, request: Request) -> Iterable[ParameterSupport]:
         rows = self.wire_for(request).support(request, self.config)
@@ -135,7 +134,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         self.run(self.check_flow())
 
     def aevents(self, request: Request, *, stream: bool) -> AsyncIterator[StreamEvent]:
-        return self._aguarded(self.answer_flow(request, stream=stream))
+        return self.astream(self.answer_flow(request, stream=stream))
 
     async def alist_models(self) -> list[ModelInfo]:
         """:meth:`list_models`, awaited."""
@@ -181,10 +180,11 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def run(self, flow: Flow[Result]) -> Result:
         """Drive a flow that emits no events."""
-        try:
-            return flows.run(flow, self.transport)
-        except ExecutionError as error:
-            raise self._without_secrets(error) from error.__cause__
+        return flows.run(self._guarded(flow), self.transport)
+
+    def stream(self, flow: Flow[Any]) -> Generator[StreamEvent, None, Any]:
+        """Drive a flow, handing its events on as they come."""
+        return flows.stream(self._guarded(flow), self.transport)
 
     @property
     def async_transport(self) -> AsyncTransport:
@@ -209,10 +209,14 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         transport = self.async_transport
         from .transports import asynchronous
 
-        try:
-            return await asynchronous.run(flow, transport)
-        except ExecutionError as error:
-            raise self._without_secrets(error) from error.__cause__
+        return await asynchronous.run(self._guarded(flow), transport)
+
+    def astream(self, flow: Flow[Any]) -> AsyncGenerator[StreamEvent, None]:
+        """:meth:`stream`, awaited."""
+        transport = self.async_transport
+        from .transports import asynchronous
+
+        return asynchronous.stream(self._guarded(flow), transport)
 
     def operate(
         self, operation: Operation[Result], *arguments: Any, model: str | None = None, **options: Any
@@ -324,20 +328,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         if self._closed:
             raise ConfigurationError(f"this {self.info.name} provider was closed; create another one")
 
-    async def _aguarded(self, flow: Flow[None]) -> AsyncIterator[StreamEvent]:
-        transport = self.async_transport
-        from .transports import asynchronous
-
+    def _guarded(self, flow: Flow[Result]) -> Flow[Result]:
         try:
-            async with contextlib.aclosing(asynchronous.stream(flow, transport)) as events:
-                async for event in events:
-                    yield event
-        except ExecutionError as error:
-            raise self._without_secrets(error) from error.__cause__
-
-    def _guarded(self, events: Generator[StreamEvent, None, None]) -> Iterator[StreamEvent]:
-        try:
-            yield from events
+            return (yield from flow)
         except ExecutionError as error:
             raise self._without_secrets(error) from error.__cause__
 

@@ -86,6 +86,8 @@ class Plugins:
         self._problems: list[PluginProblem] = []
         for source, load in self._found:
             self._register(source, load)
+        hooks = vars(self._manager.hook)
+        self._asked = {name: tuple(reversed(caller.get_hookimpls())) for name, caller in hooks.items()}
         self._names, clashes = _assign_names(self._registered)
         self._problems.extend(clashes)
         self._tables: dict[str, ParameterTable] = {}
@@ -186,14 +188,14 @@ class Plugins:
 
     def admit(self, call: Call) -> None:
         """Ask whether a call may be made."""
-        hook = self._manager.hook.airouter_admit_call
-        if hook.get_hookimpls():  # asking nobody costs too
-            hook(call=call)
+        if self._asked["airouter_admit_call"]:  # asking nobody costs too
+            self._manager.hook.airouter_admit_call(call=call)
 
     def answer(self, call: Call) -> Response | None:
         """Ask whether anybody answers in the provider's place."""
-        hook = self._manager.hook.airouter_answer_call
-        answer: Response | None = hook(call=call) if hook.get_hookimpls() else None
+        if not self._asked["airouter_answer_call"]:
+            return None
+        answer: Response | None = self._manager.hook.airouter_answer_call(call=call)
         return answer
 
     def started(self, call: Call) -> None:
@@ -206,7 +208,7 @@ class Plugins:
 
     def _observe(self, hook: str, **details: Any) -> None:
         # One by one, so that an observer that fails keeps no other from seeing; in pluggy's order, the last one first.
-        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+        for implementation in self._asked[hook]:
             try:
                 implementation.function(*(details[name] for name in implementation.argnames))
             except Exception:  # an observer must not change what it observes

@@ -100,12 +100,12 @@ async def stream(flow: Flow[Any], transport: AsyncTransport) -> AsyncGenerator[S
             except StopIteration:
                 return
             outcome = failure = None
-            if type(step) is Emit:
-                for event in step.events:
-                    yield event
-                continue
             try:
-                outcome = await steps.perform(step)
+                if type(step) is Emit:
+                    for event in step.events:
+                        yield event
+                else:
+                    outcome = await steps.perform(step)
             except AirouterError as error:
                 failure = error
     finally:

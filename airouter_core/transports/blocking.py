@@ -7,6 +7,7 @@ program costs (both measured in ``benchmarks/``).
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -74,7 +75,7 @@ class RequestsTransport:
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=Timeout(connect=connect_timeout, read=read_timeout),
+                timeout=_timeout(connect_timeout, read_timeout),
             )
         except (HTTPError, OSError) as error:  # what requests raises is an OSError
             raise _translated(error, request.url, read_timeout) from error
@@ -264,6 +265,11 @@ class RequestsResponse:
         for name in ("_fp", "fp", "raw", "_sock"):
             found = getattr(found, name, None)
         return found
+
+
+@functools.lru_cache(maxsize=16)  # urllib3 works on a copy; checking the same seconds each time costs more
+def _timeout(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=read)
 
 
 def _translated(error: Exception, url: str, timeout: float) -> TransportError:

@@ -76,7 +76,7 @@ class Do:
 
 @attrs.frozen(eq=False, repr=False)
 class Emit:
-    """Hand events on to the reader; errors raised while iterating go to the reader too."""
+    """Hand events on to the reader; an error raised while iterating them is raised inside the flow."""
 
     events: Iterable[StreamEvent]
 
@@ -166,11 +166,11 @@ def stream(flow: Flow[Result], transport: Transport) -> Generator[StreamEvent, N
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # a flow's result is typed by Flow
             outcome = error = None
-            if type(step) is Emit:
-                yield from step.events
-                continue
             try:
-                outcome = steps.perform(step)
+                if type(step) is Emit:
+                    yield from step.events
+                else:
+                    outcome = steps.perform(step)
             except AirouterError as failure:
                 error = failure
     finally:

@@ -13,7 +13,7 @@ from airouter_core.http_provider import HttpProvider
 from airouter_core.preparation import ChatArguments, Messages
 from airouter_core.provider import Surroundings
 from airouter_core.transports.exchange import Exchange, Policy
-from airouter_core.transports.flow import Emit, Flow, Sleep, stream
+from airouter_core.transports.flow import Emit, Flow, Sleep
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
@@ -153,8 +153,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
             TruncatedStreamError: fewer results came than it has requests.
             ExecutionError: the provider was asked and failed.
         """
-        events = self._guarded(stream(self.batch_results_flow(batch_id), self.transport))
-        return cast("Iterator[BatchResult]", events)
+        return cast("Iterator[BatchResult]", self.stream(self.batch_results_flow(batch_id)))
 
     async def acreate_batch(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Batch:
         """:meth:`create_batch`, awaited."""
@@ -178,7 +177,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
 
     def abatch_results(self, batch_id: str) -> AsyncIterator[BatchResult]:
         """:meth:`batch_results`, awaited."""
-        return cast("AsyncIterator[BatchResult]", self._aguarded(self.batch_results_flow(batch_id)))
+        return cast("AsyncIterator[BatchResult]", self.astream(self.batch_results_flow(batch_id)))
 
     def create_batch_flow(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Flow[Batch]:
         """Check and send; what was left out of the requests is in the batch's warnings."""
