@@ -251,9 +251,11 @@ class Plugins:
         if near:
             return f"no provider is called {name!r}; did you mean {near[0]!r}?"
         installed = f"installed are {', '.join(known)}" if known else "none is installed"
+        package, ours = f"airouter-{_squeezed(name) or 'NAME'}", _own_plugins()
+        more = "" if package in ours or not ours else f" (if there is one; ours are {', '.join(ours)})"
         return (
-            f"no provider is called {name!r}; {installed}. A provider is a package of its own: "
-            f"pip install airouter-{_squeezed(name) or 'NAME'}"
+            f"no provider is called {name!r}; {installed}. A provider is a package of its own: pip install {package}"
+            f"{more}"
         )
 
 
@@ -385,6 +387,18 @@ def _declared_wrongly(
 def _unusable(source: PluginSource, message: str, cause: Exception | None) -> PluginProblem:
     cure = f"upgrade it, uninstall it, or set {DISABLED}={source.distribution}"
     return PluginProblem(source, message, cure, cause=cause)
+
+
+def _own_plugins() -> list[str]:
+    """The plugins that belong to this core: those that its extra ``all`` brings."""
+    from importlib_metadata import PackageNotFoundError, requires
+
+    try:
+        wanted = [line.partition(";") for line in requires("airouter-core") or ()]
+    except PackageNotFoundError:
+        return []
+    packages = {package.partition("[")[0].strip() for package, _, extra in wanted if "all" in extra}
+    return sorted(package for package in packages if package.startswith("airouter-"))
 
 
 def _canonical(name: str) -> str:

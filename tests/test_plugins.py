@@ -88,7 +88,8 @@ def test_no_plugins() -> None:
     [
         ("goood", "did you mean 'good'"),
         ("Gud", "installed are another, good.*pip install airouter-gud"),
-        ("my.new-provider", "pip install airouter-mynewprovider"),
+        ("my.new-provider", r"pip install airouter-mynewprovider \(if there is one; ours are airouter-"),
+        ("llama-cpp", "pip install airouter-llamacpp$"),
         ("", "no provider is called ''"),
         (None, "a provider's name is a string, not NoneType"),
     ],
