@@ -10,6 +10,14 @@ from typing import Any
 
 import click
 
+from ..errors import (
+    AirouterError,
+    AuthenticationError,
+    ExecutionError,
+    MissingApiKeyError,
+    ModelNotFoundError,
+    ProviderError,
+)
 from ..values.record import plain
 
 
@@ -17,6 +25,39 @@ def complain(message: str) -> None:
     """One line on stderr about what went wrong."""
     click.secho("airouter: ", fg="red", bold=True, nl=False, err=True)
     click.echo(message, err=True)
+
+
+def told(error: AirouterError | OSError) -> str:
+    """What went wrong, in one line; the error itself speaks to programs, so the command that helps is added."""
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    return " ".join(str(error).split()) + _command_for(error)
+
+
+def _command_for(error: Exception) -> str:
+    if isinstance(error, MissingApiKeyError):
+        return f"; `airouter keys set {error.provider or 'PROVIDER'}` stores one"
+    if isinstance(error, ProviderError) and error.provider:
+        if isinstance(error, AuthenticationError):
+            return f"; `airouter keys set {error.provider}` stores another"
+        if isinstance(error, ModelNotFoundError):
+            return f"; `airouter models {error.provider}` lists them"
+    return ""
+
+
+def error_record(error: AirouterError) -> dict[str, object]:
+    """An error for programs, with what had arrived by then."""
+    partial = error.partial if isinstance(error, ExecutionError) else None
+    vendor = error if isinstance(error, ProviderError) else None
+    return {
+        "type": type(error).__name__,
+        "message": told(error),
+        "provider": vendor.provider if vendor else None,
+        "status": vendor.status if vendor else None,
+        "request_id": vendor.request_id if vendor else None,
+        "retryable": error.retryable if isinstance(error, ExecutionError) else False,
+        "partial": partial.text if partial else None,
+    }
 
 
 def note(message: str) -> None:
