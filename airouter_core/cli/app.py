@@ -16,7 +16,7 @@ from ..declarations import Command
 from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
 from ..plugins import installed, loading
 from ..version import VERSION
-from .output import complain, error_record, told, write_json
+from .output import complain, error_record, told, warn, write_json
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
@@ -94,19 +94,33 @@ def app(context: click.Context, debug: bool) -> None:
     if debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("urllib3").setLevel(logging.WARNING)
-    # What was left out is in the response's warnings, which the commands show.
-    warnings.simplefilter("ignore", UnsupportedParameterWarning)
 
 
 def run_app(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the result is the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return _exit_code(
-        lambda: app.main(list(arguments), prog_name="airouter", standalone_mode=False),
-        debug="--debug" in options,
-        as_json="--json" in options,
-    )
+    with warnings.catch_warnings():
+        # What was left out is in the response's warnings, which the commands show.
+        warnings.simplefilter("ignore", UnsupportedParameterWarning)
+        warnings.showwarning = _shown(warnings.showwarning)
+        return _exit_code(
+            lambda: app.main(list(arguments), prog_name="airouter", standalone_mode=False),
+            debug="--debug" in options,
+            as_json="--json" in options,
+        )
+
+
+def _shown(usually: Callable[..., None]) -> Callable[..., None]:
+    """Our own warnings as the command line says things; who reads it does not care which line of ours gave them."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if category.__module__ == AirouterError.__module__:
+            warn(str(message))
+        else:
+            usually(message, category, *where)
+
+    return show
 
 
 def _exit_code(call: Callable[[], Any], *, debug: bool, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import attrs
 import click
@@ -59,7 +59,8 @@ def doctor(as_json: bool, names: tuple[str, ...]) -> None:
     else:
         for problem in general:
             warn(problem)
-        write_table(("provider", "state", "answers in", "models", "what to do"), map(_row, found))
+        rows = [_row(item, general) for item in found]
+        write_table(("provider", "state", "answers in", "models", "what to do"), rows)
         if not infos:
             note("no provider is installed: pip install 'airouter-llamacpp[embedded]', for example")
     failed = bool(general) or (bool(names) and any(item.state != "ready" for item in found))
@@ -145,16 +146,18 @@ def _settings_problems() -> Iterable[str]:
             fields = {field.name for field in attrs.fields(config_class(info))}
             settings.table(name)
         except ConfigurationError as error:
-            yield f"{path}: [{name}] {error}"
+            said = str(error)
+            yield said if said.startswith(path) else f"{path}: [{name}] {said}"
             continue
         unknown = sorted(set(table) - fields - {"provider"})
         if unknown:
             yield f"{path}: [{name}] has unknown settings: {', '.join(unknown)}"
 
 
-def _row(item: Diagnosis) -> tuple[str, ...]:
+def _row(item: Diagnosis, general: Collection[str]) -> tuple[str, ...]:
     seconds = "-" if item.seconds is None else f"{item.seconds:.2f} s"
-    return item.provider, item.state, seconds, "-" if item.models is None else str(item.models), item.advice or "-"
+    models = "-" if item.models is None else str(item.models)
+    return item.provider, item.state, seconds, models, "see above" if item.advice in general else item.advice or "-"
 
 
 def _taken(row: ParameterSupport | None, *, named: bool) -> str:

@@ -20,6 +20,8 @@ from ..errors import (
 )
 from ..values.record import plain
 
+WARNED = f"{__name__}.warned"
+
 
 def complain(message: str) -> None:
     """One line on stderr about what went wrong."""
@@ -66,7 +68,13 @@ def note(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """One line on stderr about something that should be known."""
+    """One line on stderr about something that should be known; said once."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        said: set[str] = context.meta.setdefault(WARNED, set())
+        if message in said:
+            return
+        said.add(message)
     click.secho("warning: ", fg="yellow", nl=False, err=True)
     click.echo(message, err=True)
 

@@ -113,6 +113,16 @@ def test_a_settings_file_that_is_wrong(text: str, said: str, capsys: pytest.Capt
     assert said in printed.out + printed.err
 
 
+def test_a_fault_of_all_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A settings file that cannot be read stops every provider; the table does not repeat why."""
+    Path("airouter.toml").write_text("[llama-cpp\n")
+    current_settings.cache_clear()
+    assert run_app(["doctor"]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).count("not valid TOML") == 1
+    assert "see above" in printed.out
+
+
 def test_a_settings_file_that_is_not_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """AIROUTER_CONFIG names nothing."""
     monkeypatch.setenv("AIROUTER_CONFIG", "nowhere.toml")

@@ -6,8 +6,10 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -166,6 +168,15 @@ def test_literal_keys_in_an_open_file_are_warned_about(own_surroundings: Path) -
 
 
 @needs_provider
+@needs_provider
+def test_a_warning_is_a_line_without_our_source(own_surroundings: Path, program: Callable[..., list[str]]) -> None:
+    """And is said once, however often the file is read."""
+    write(own_surroundings / "airouter.toml", f'[llama-cpp]\napi_key = "{CANARY}"\n', mode=0o644)
+    result = subprocess.run(program("doctor", "gguf"), capture_output=True, text=True, check=False, timeout=60)
+    assert result.stderr.startswith("warning: ./airouter.toml holds keys (llama-cpp.api_key)")
+    assert result.stderr.count("\n") == 1
+
+
 def test_show_hides_keys(own_surroundings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For people and for programs; references are shown, since they say nothing."""
     write(
