@@ -247,12 +247,14 @@ class Plugins:
         import difflib
 
         known = [info.name for info in self.providers()]
+        installed = f"installed are {', '.join(known)}" if known else "none is installed"
+        package, ours = f"airouter-{_squeezed(name) or 'NAME'}", _own_plugins()
+        if package in ours:  # a name like it is no better guess than the name itself
+            return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"
         near = difflib.get_close_matches(name.lower(), [key for key in self._names if ":" not in key], n=1, cutoff=0.7)
         if near:
             return f"no provider is called {name!r}; did you mean {near[0]!r}?"
-        installed = f"installed are {', '.join(known)}" if known else "none is installed"
-        package, ours = f"airouter-{_squeezed(name) or 'NAME'}", _own_plugins()
-        more = "" if package in ours or not ours else f" (if there is one; ours are {', '.join(ours)})"
+        more = f" (if there is one; ours are {', '.join(ours)})" if ours else ""
         return (
             f"no provider is called {name!r}; {installed}. A provider is a package of its own: pip install {package}"
             f"{more}"

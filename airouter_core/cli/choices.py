@@ -18,6 +18,7 @@ from ..keys import KeyStore
 from ..plugins import installed
 from ..settings import Settings, find_settings, read_settings
 from ..values.kinds import parsed
+from .output import waiting
 
 if TYPE_CHECKING:
     from ..parameters.resolve import ParameterTable
@@ -86,7 +87,8 @@ def chosen_model(provider: Provider[Any], model: str | None) -> str:
     model = model or os.environ.get("AIROUTER_MODEL") or (file.model if file else None)
     if model:
         return model
-    usable = [found.id for found in provider.list_models() if found.problem is None]
+    with waiting(f"{provider.info.name} …"):
+        usable = [found.id for found in provider.list_models() if found.problem is None]
     if len(usable) == 1:
         return usable[0]
     if not usable:

@@ -20,6 +20,8 @@ from ..errors import (
 )
 from ..values.record import plain
 
+SHOWN: list[str] = []
+"""What is waited for now; a terminal has room for one such line."""
 WARNED = f"{__name__}.warned"
 
 
@@ -118,10 +120,14 @@ def _write_plain(lines: Sequence[Sequence[str]]) -> None:
 @contextlib.contextmanager
 def waiting(message: str) -> Iterator[None]:
     """A spinner on stderr while something takes its time; nothing where nobody watches."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or SHOWN:
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(message):
-        yield
+    SHOWN.append(message)
+    try:
+        with Console(stderr=True).status(message):
+            yield
+    finally:
+        SHOWN.clear()
