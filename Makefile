@@ -17,7 +17,7 @@ help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
 	@echo "make test      set up, and run all tests"
 	@echo "make check     set up, and run ruff, mypy --strict and import-linter"
-	@echo "make engines   fetch real llama.cpp programs and Ollama, for the tests that need them"
+	@echo "make engines   fetch real llama.cpp programs, Ollama and Python 3.14, for the tests that need them"
 	@echo "make coverage  run the tests of the core with branch coverage"
 	@echo "make faults    print what each provider makes of each network fault"
 	@echo "make bench     measure airouter beside the floor and its peers"
@@ -38,10 +38,12 @@ check: $(VENV)/development
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Real llama.cpp programs and a real Ollama server, for the tests that are skipped without them (Debian, a few minutes).
+# Real llama.cpp programs, a real Ollama server and Python 3.14, for the tests that are skipped without them (Debian, a few
+# minutes).
 engines:
 	tools/engines/llamacpp.sh $(ENGINES)/llamacpp
 	tools/engines/ollama.sh $(ENGINES)/ollama $(ENGINES)/llamacpp
+	tools/engines/python.sh $(ENGINES)/python
 
 coverage: $(VENV)/development
 	$(BIN)/coverage erase

@@ -188,7 +188,9 @@ def require_api_key(api_key: str | None, *, provider: str, variable: str | None)
     if api_key and api_key.strip():
         return api_key
     where = f"set the environment variable {variable}, or pass" if variable else "pass"
-    raise MissingApiKeyError(f"{provider} needs an API key: {where} {{'api_key': ...}} in its configuration")
+    raise MissingApiKeyError(
+        f"{provider} needs an API key: {where} {{'api_key': ...}} in its configuration", provider=provider
+    )
 
 
 def _built(config_class: type[ConfigType], given: Mapping[str, Any], provider: str) -> ConfigType:

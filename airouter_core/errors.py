@@ -71,7 +71,15 @@ class UnknownProviderError(ConfigurationError):
 
 
 class MissingApiKeyError(ConfigurationError):
-    """The provider needs a key, and neither the configuration nor the environment has one."""
+    """The provider needs a key, and neither the configuration nor the environment has one.
+
+    Attributes:
+        provider: the name under which ``airouter keys set`` stores one.
+    """
+
+    def __init__(self, message: str, *, provider: str | None = None) -> None:
+        super().__init__(message)
+        self.provider = provider
 
 
 class ParameterError(ConfigurationError):

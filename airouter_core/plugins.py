@@ -247,13 +247,17 @@ class Plugins:
         import difflib
 
         known = [info.name for info in self.providers()]
+        installed = f"installed are {', '.join(known)}" if known else "none is installed"
+        package, ours = f"airouter-{_squeezed(name) or 'NAME'}", _own_plugins()
+        if package in ours:  # a name like it is no better guess than the name itself
+            return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"
         near = difflib.get_close_matches(name.lower(), [key for key in self._names if ":" not in key], n=1, cutoff=0.7)
         if near:
             return f"no provider is called {name!r}; did you mean {near[0]!r}?"
-        installed = f"installed are {', '.join(known)}" if known else "none is installed"
+        more = f" (if there is one; ours are {', '.join(ours)})" if ours else ""
         return (
-            f"no provider is called {name!r}; {installed}. A provider is a package of its own: "
-            f"pip install airouter-{_squeezed(name) or 'NAME'}"
+            f"no provider is called {name!r}; {installed}. A provider is a package of its own: pip install {package}"
+            f"{more}"
         )
 
 
@@ -385,6 +389,18 @@ def _declared_wrongly(
 def _unusable(source: PluginSource, message: str, cause: Exception | None) -> PluginProblem:
     cure = f"upgrade it, uninstall it, or set {DISABLED}={source.distribution}"
     return PluginProblem(source, message, cure, cause=cause)
+
+
+def _own_plugins() -> list[str]:
+    """The plugins that belong to this core: those that its extra ``all`` brings."""
+    from importlib_metadata import PackageNotFoundError, requires
+
+    try:
+        wanted = [line.partition(";") for line in requires("airouter-core") or ()]
+    except PackageNotFoundError:
+        return []
+    packages = {package.partition("[")[0].strip() for package, _, extra in wanted if "all" in extra}
+    return sorted(package for package in packages if package.startswith("airouter-"))
 
 
 def _canonical(name: str) -> str:

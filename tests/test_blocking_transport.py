@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import json
 import os
@@ -260,12 +261,30 @@ def test_a_body_that_is_asked_for_as_a_stream(serve: Serve, make_provider: Make)
 # What goes wrong.
 
 
+WORDS_OF_A_REFUSAL = (
+    r"^cannot connect to http://127\.0\.0\.1:\d+: is the server running, and base_url right\? \([\w ]+\)$"
+)
+
+
 def test_nobody_there(make_provider: Make) -> None:
-    """A refused connection says where, and what to check."""
+    """A refused connection says where, what to check, and why, in the system's words alone."""
     provider = make_provider(f"http://127.0.0.1:{unused_port()}", max_retries=0)
-    with pytest.raises(ConnectionFailedError, match="is the server running, and base_url right") as caught:
+    with pytest.raises(ConnectionFailedError, match=WORDS_OF_A_REFUSAL) as caught:
         provider.execute("m", "hi")
     assert caught.value.__cause__ is not None
+
+
+def test_nobody_there_who_is_waited_for(make_provider: Make) -> None:
+    """Awaited, the same words."""
+    pytest.importorskip("aiohttp", reason="awaiting is an extra: pip install 'airouter-core[async]'")
+    provider = make_provider(f"http://127.0.0.1:{unused_port()}", max_retries=0)
+
+    async def ask() -> None:
+        with pytest.raises(ConnectionFailedError, match=WORDS_OF_A_REFUSAL):
+            await provider.aexecute("m", "hi")
+        await provider.aclose()
+
+    asyncio.run(ask())
 
 
 def test_no_such_host(make_provider: Make) -> None:

@@ -88,7 +88,8 @@ def test_no_plugins() -> None:
     [
         ("goood", "did you mean 'good'"),
         ("Gud", "installed are another, good.*pip install airouter-gud"),
-        ("my.new-provider", "pip install airouter-mynewprovider"),
+        ("my.new-provider", r"pip install airouter-mynewprovider \(if there is one; ours are airouter-"),
+        ("llama-cpp", "It is a package of its own: pip install airouter-llamacpp$"),
         ("", "no provider is called ''"),
         (None, "a provider's name is a string, not NoneType"),
     ],
@@ -98,6 +99,13 @@ def test_unknown_providers(name: Any, message: str) -> None:
     plugins = from_sources(dist_a=providing(GOOD, info("another")))
     with pytest.raises(UnknownProviderError, match=message):
         plugins.provider(name)
+
+
+def test_a_provider_of_ours_that_is_not_installed_is_no_misspelling() -> None:
+    """However much its name is like that of one which is."""
+    plugins = from_sources(dist_a=providing(info("ollamas")))
+    with pytest.raises(UnknownProviderError, match=r"pip install airouter-ollama$"):
+        plugins.provider("ollama")
 
 
 def test_parameters_and_commands_of_plugins() -> None:

@@ -13,21 +13,16 @@ from typing import Any
 import click
 
 from ..declarations import Command
-from ..errors import (
-    AirouterError,
-    AuthenticationError,
-    ConfigurationError,
-    MissingApiKeyError,
-    ModelNotFoundError,
-    ProviderError,
-    UnsupportedParameterWarning,
-)
+from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
 from ..plugins import installed, loading
 from ..version import VERSION
-from .output import complain
+from .output import complain, error_record, told, warn, write_json
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+HELP_ASKED: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What a group without a command raises; click 8.1 shows the help itself."""
 
 CLI = "airouter_core.cli"
 
@@ -73,6 +68,16 @@ class LazyGroup(click.Group):
             found: click.Command = getattr(importlib.import_module(module), attribute)
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and args[0] not in _commands():
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _commands(), n=1)
+            ctx.fail(f"No such command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The help is declared beside the name, so that asking for it imports no command.
         with formatter.section("Commands"):
@@ -89,24 +94,45 @@ def app(context: click.Context, debug: bool) -> None:
     if debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("urllib3").setLevel(logging.WARNING)
-    # What was left out is in the response's warnings, which the commands show.
-    warnings.simplefilter("ignore", UnsupportedParameterWarning)
 
 
 def run_app(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the result is the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
-    return _exit_code(lambda: app.main(list(arguments), prog_name="airouter", standalone_mode=False), debug=debug)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    with warnings.catch_warnings():
+        # What was left out is in the response's warnings, which the commands show.
+        warnings.simplefilter("ignore", UnsupportedParameterWarning)
+        warnings.showwarning = _shown(warnings.showwarning)
+        return _exit_code(
+            lambda: app.main(list(arguments), prog_name="airouter", standalone_mode=False),
+            debug="--debug" in options,
+            as_json="--json" in options,
+        )
 
 
-def _exit_code(call: Callable[[], Any], *, debug: bool) -> int:
+def _shown(usually: Callable[..., None]) -> Callable[..., None]:
+    """Our own warnings as the command line says things; who reads it does not care which line of ours gave them."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if category.__module__ == AirouterError.__module__:
+            warn(str(message))
+        else:
+            usually(message, category, *where)
+
+    return show
+
+
+def _exit_code(call: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     try:
         result = call()
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
+    except HELP_ASKED as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        complain(_usage(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
@@ -118,21 +144,18 @@ def _exit_code(call: Callable[[], Any], *, debug: bool) -> int:
     except AirouterError as error:
         if debug:
             raise
-        complain(f"{error}{_command_for(error)}")
+        if as_json:
+            write_json({"error": error_record(error)})
+        complain(told(error))
         return 2 if isinstance(error, ConfigurationError) else 1
     return result if isinstance(result, int) else 0
 
 
-def _command_for(error: AirouterError) -> str:
-    """The next step as a command; the error itself speaks to programs."""
-    if isinstance(error, MissingApiKeyError):
-        return "; `airouter keys set` stores one"
-    if isinstance(error, ProviderError) and error.provider:
-        if isinstance(error, AuthenticationError):
-            return f": `airouter keys set {error.provider}` stores another"
-        if isinstance(error, ModelNotFoundError):
-            return f": `airouter models {error.provider}`"
-    return ""
+def _usage(error: click.ClickException) -> str:
+    """A command line that cannot be understood: click says it in four lines, all others in one."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return said if context is None else f"{said} (`{context.command_path} --help`)"
 
 
 def _commands() -> dict[str, Command]:

@@ -13,11 +13,11 @@ from typing import Any
 import attrs
 import click
 
-from ..errors import AirouterError, ExecutionError
+from ..errors import AirouterError
 from ..places import config_folder
 from ..plugins import installed
 from ..provider import Provider
-from ..values.messages import FilePart, Message
+from ..values.messages import FilePart, Message, RefusalPart
 from ..values.response import Response
 from .choices import (
     chosen_model,
@@ -27,18 +27,18 @@ from .choices import (
     system_option,
     target_options,
 )
-from .output import complain, note, warn
-from .run import show_stream
+from .output import complain, note, told, warn
+from .run import ending, show_stream
 
 HELP = """/model NAME     ask another model of this provider
 /system TEXT    set the system prompt; without TEXT, take it away
-/attach PATH    send a file with the next message
+/attach PATH    send a file with the next message; without PATH, send none
 /save PATH      write the conversation: .json for programs, anything else for people
 /clear          begin again
 /usage          what this conversation has used
 /help           this
 /exit           end; so does Ctrl-D
-A message of several lines begins and ends with a line of three quotation marks.
+A message of several lines, or one that begins with a slash, stands between two lines of three quotation marks.
 Ctrl-C stops an answer and keeps what there is of it."""
 
 QUOTES = '"""'
@@ -97,6 +97,7 @@ class Conversation:
             parts.append(f"{response.usage.input_tokens} in, {response.usage.output_tokens} out")
         if response.cost is not None:
             parts.append(f"{response.cost.amount} {response.cost.currency}, {self.cost} in all")
+        parts += ending(response)
         return f"[{self.model}] " + ", ".join(parts)
 
 
@@ -116,15 +117,15 @@ def chat(
         parameters = given_parameters(options, installed().parameters(provider.info.name))
         conversation = Conversation(provider, chosen_model(provider, model), parameters, system)
         note(f"{provider.info.name}, {conversation.model}. /help lists commands, Ctrl-D ends.")
-        for text in _messages(_reader()):
-            if text.startswith("/"):
+        for text, is_command in _messages(_reader()):
+            if is_command:
                 if not _command(conversation, text):
                     break
                 continue
             try:
                 conversation.ask(text)
-            except ExecutionError as error:
-                complain(str(error))
+            except AirouterError as error:  # also when it cannot be asked at all: the conversation goes on
+                complain(told(error))
         note(conversation.usage())
 
 
@@ -149,7 +150,7 @@ def _command(conversation: Conversation, text: str) -> bool:
         else:
             commands[name](conversation, argument)
     except (AirouterError, OSError) as error:
-        complain(str(error))
+        complain(told(error))
     return True
 
 
@@ -165,6 +166,10 @@ def _set_system(conversation: Conversation, argument: str) -> None:
 
 
 def _attach(conversation: Conversation, argument: str) -> None:
+    if not argument:
+        conversation.attachments.clear()
+        note("no file with the next message")
+        return
     part = FilePart.from_path(os.path.expanduser(argument))
     conversation.attachments.append(part)
     note(f"with the next message: {part.name} ({part.media_type})")
@@ -175,14 +180,23 @@ def _save(conversation: Conversation, argument: str) -> None:
         complain("/save needs a path")
         return
     path = os.path.expanduser(argument)
-    turns = [("system", conversation.system)] if conversation.system else []
-    turns += [(message.role, message.text) for message in conversation.messages]
+    turns = [_turn(Message.system(conversation.system))] if conversation.system else []
+    turns += map(_turn, conversation.messages)
     with open(path, "x", encoding="utf-8") as file:
         if path.endswith(".json"):
-            json.dump([{"role": role, "content": text} for role, text in turns], file, indent=1, ensure_ascii=False)
+            json.dump(turns, file, indent=1, ensure_ascii=False)
         else:
-            file.writelines(f"## {role}\n\n{text}\n\n" for role, text in turns)
+            for turn in turns:
+                named = f"({', '.join(turn['files'])})\n\n" if "files" in turn else ""
+                file.write(f"## {turn['role']}\n\n{named}{turn['content']}\n\n")
     note(f"saved: {path}")
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A message as it is saved; of files the names."""
+    said = message.text or "".join(part.text for part in message.parts if isinstance(part, RefusalPart))
+    files = [part.name or part.media_type for part in message.parts if isinstance(part, FilePart)]
+    return {"role": message.role, "content": said, **({"files": files} if files else {})}
 
 
 def _clear(conversation: Conversation, argument: str) -> None:
@@ -191,11 +205,12 @@ def _clear(conversation: Conversation, argument: str) -> None:
     note("begun again")
 
 
-def _messages(read: Callable[[str], str]) -> Iterator[str]:
-    """The user's messages, until the end of input."""
+def _messages(read: Callable[[str], str]) -> Iterator[tuple[str, bool]]:
+    """What the user writes until the end of input, and whether it is a command."""
     while True:
         try:
             text = read("> ")
+            is_command = text.startswith("/") and "\n" not in text
             if text.strip() == QUOTES:
                 lines = []
                 while (line := read(". ")).strip() != QUOTES:
@@ -206,7 +221,7 @@ def _messages(read: Callable[[str], str]) -> Iterator[str]:
         except KeyboardInterrupt:
             continue
         if text.strip():
-            yield text.strip()
+            yield text.strip(), is_command
 
 
 def _reader() -> Callable[[str], str]:

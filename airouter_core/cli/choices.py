@@ -18,6 +18,7 @@ from ..keys import KeyStore
 from ..plugins import installed
 from ..settings import Settings, find_settings, read_settings
 from ..values.kinds import parsed
+from .output import waiting
 
 if TYPE_CHECKING:
     from ..parameters.resolve import ParameterTable
@@ -64,10 +65,16 @@ def chosen_provider(name: str | None, model: str | None, settings: Sequence[str]
     table = _table(key)
     info = installed().provider(table.pop("provider", key))
     given = _given_settings(info, settings)
-    fields = {field.name for field in attrs.fields(config_class(info))}
-    if "api_key" in fields and "api_key" not in table and (stored := KeyStore.default().get(info.name)):
-        table["api_key"] = stored
-    return create_provider(info.name, given, fallback=table)
+    return create_provider(info.name, given, fallback=with_stored_key(info, table))
+
+
+def with_stored_key(info: ProviderInfo, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with the key that ``airouter keys set`` has stored under any of the provider's names."""
+    if "api_key" in table or "api_key" not in {field.name for field in attrs.fields(config_class(info))}:
+        return dict(table)
+    store = KeyStore.default()
+    stored = next((key for name in (info.name, *info.aliases) if (key := store.get(name))), None)
+    return dict(table) if stored is None else {**table, "api_key": stored}
 
 
 def chosen_model(provider: Provider[Any], model: str | None) -> str:
@@ -80,7 +87,8 @@ def chosen_model(provider: Provider[Any], model: str | None) -> str:
     model = model or os.environ.get("AIROUTER_MODEL") or (file.model if file else None)
     if model:
         return model
-    usable = [found.id for found in provider.list_models() if found.problem is None]
+    with waiting(f"{provider.info.name} …"):
+        usable = [found.id for found in provider.list_models() if found.problem is None]
     if len(usable) == 1:
         return usable[0]
     if not usable:

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import click
 
-from ..errors import AirouterError, ConfigurationError, ExecutionError
+from ..errors import AirouterError, ConfigurationError, ExecutionError, UnknownProviderError
 from ..plugins import installed
 from ..provider import Provider
 from ..values.events import TextDelta
@@ -21,7 +21,8 @@ from ..values.messages import Message
 from ..values.response import Response
 from .ask import text_or_pipe
 from .choices import chosen_model, chosen_provider, given_parameters, json_option, parameters_option, system_option
-from .output import write_json
+from .output import told, warn, write_json
+from .run import ending
 
 REFRESH = 0.1
 """Seconds between two pictures of the answers."""
@@ -32,9 +33,9 @@ class Candidate:
     """One of the models asked, and how far it is."""
 
     name: str
-    provider: Provider[Any]
     model: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Any] = attrs.field(factory=dict)
+    provider: Provider[Any] | None = None
     text: str = ""
     response: Response | None = None
     error: AirouterError | None = None
@@ -54,6 +55,7 @@ class Candidate:
             f"{self.seconds:.1f} s",
             f"{tokens} tokens" if tokens is not None else "",
             f"{cost.amount} {cost.currency}" if cost else "",
+            *(ending(self.response) if self.response else ()),
         ]
         return ", ".join(part for part in parts if part)
 
@@ -90,31 +92,47 @@ def compare(
         else:
             for candidate in finished:
                 _print(candidate)
-    click.get_current_context().exit(1 if any(candidate.error for candidate in candidates) else 0)
+        if not as_json:
+            for candidate in candidates:
+                for warning in candidate.response.warnings if candidate.response else ():
+                    warn(f"{candidate.name}: {warning}")
+    click.get_current_context().exit(0 if all(candidate.response for candidate in candidates) else 1)
 
 
 def _candidate(target: str, options: Sequence[str], stack: contextlib.ExitStack) -> Candidate:
     name, _, model = target.partition(":")
     if not name:
         raise ConfigurationError(f"-t takes PROVIDER:MODEL, not {target!r}")
-    provider = stack.enter_context(chosen_provider(name, model or None))
+    try:
+        provider = stack.enter_context(chosen_provider(name, model or None))
+        found = chosen_model(provider, model or None)
+    except UnknownProviderError:
+        raise
+    except AirouterError as error:  # one that is not ready costs only its own answer
+        return Candidate(target, model, error=error)
     parameters = given_parameters(options, installed().parameters(provider.info.name))
-    return Candidate(target, provider, chosen_model(provider, model or None), parameters)
+    return Candidate(target, found, parameters, provider)
 
 
 def _asked(candidates: Sequence[Candidate], messages: Sequence[Message]) -> Iterator[Candidate]:
     """Each candidate when it has finished."""
     finished: queue.Queue[Candidate] = queue.Queue()
     for candidate in candidates:
-        threading.Thread(target=_ask, args=(candidate, messages, finished), daemon=True).start()
+        if candidate.provider is None:
+            finished.put(candidate)
+        else:
+            given = (candidate, candidate.provider, messages, finished)
+            threading.Thread(target=_ask, args=given, daemon=True).start()
     for _ in candidates:
         yield finished.get()
 
 
-def _ask(candidate: Candidate, messages: Sequence[Message], finished: queue.Queue[Candidate]) -> None:
+def _ask(
+    candidate: Candidate, provider: Provider[Any], messages: Sequence[Message], finished: queue.Queue[Candidate]
+) -> None:
     began = time.monotonic()
     try:
-        with candidate.provider.stream_chat(candidate.model, messages, parameters=candidate.parameters) as stream:
+        with provider.stream_chat(candidate.model, messages, parameters=candidate.parameters) as stream:
             for event in stream:
                 if isinstance(event, TextDelta):
                     candidate.text += event.text
@@ -124,7 +142,8 @@ def _ask(candidate: Candidate, messages: Sequence[Message], finished: queue.Queu
     except AirouterError as error:
         candidate.seconds = time.monotonic() - began
         candidate.error = error
-    finished.put(candidate)
+    finally:  # whatever happens: somebody waits
+        finished.put(candidate)
 
 
 def _show_live(candidates: Sequence[Candidate], finished: Iterator[Candidate]) -> None:
@@ -149,7 +168,7 @@ def _picture(candidates: Sequence[Candidate]) -> Any:
     table.add_row(
         *(
             Panel(
-                Text(str(candidate.error) if candidate.error else candidate.text),
+                Text(_said(candidate)),
                 title=candidate.name,
                 subtitle=candidate.summary if candidate.done else "…",
                 border_style="red" if candidate.error else "green" if candidate.done else "dim",
@@ -160,9 +179,14 @@ def _picture(candidates: Sequence[Candidate]) -> Any:
     return table
 
 
+def _said(candidate: Candidate) -> str:
+    """The answer, and what went wrong below what had arrived by then."""
+    return "\n\n".join(part for part in (candidate.text, candidate.error and told(candidate.error)) if part)
+
+
 def _print(candidate: Candidate) -> None:
     click.secho(f"── {candidate.name} ({candidate.summary})", bold=True)
-    click.echo(str(candidate.error) if candidate.error else candidate.text)
+    click.echo(_said(candidate))
     click.echo()
 
 
@@ -178,6 +202,6 @@ def _known(candidate: Candidate) -> dict[str, object]:
         "usage": response.usage if response else None,
         "cost": response.cost if response else None,
         "warnings": response.warnings if response else (),
-        "error": str(candidate.error) if candidate.error else None,
+        "error": told(candidate.error) if candidate.error else None,
         "seconds": round(candidate.seconds, 3),
     }

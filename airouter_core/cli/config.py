@@ -10,13 +10,13 @@ import click
 
 from ..config import ProviderConfig
 from ..declarations import ProviderInfo
-from ..errors import AirouterError, ConfigurationError
+from ..errors import AirouterError, ConfigurationError, MissingApiKeyError
 from ..factory import config_class, create_provider
 from ..places import config_folder
 from ..plugins import installed
 from ..settings import FILE_NAMES, GENERAL, find_settings, read_settings
-from .choices import json_option
-from .output import note, warn, write_json
+from .choices import json_option, with_stored_key
+from .output import note, told, warn, write_json
 
 HIDDEN = "***"
 
@@ -93,10 +93,14 @@ def check() -> None:
     for name in settings.tables:
         try:
             table = settings.table(name)
-            create_provider(table.pop("provider", name), table).close()
+            info = installed().provider(table.pop("provider", name))
+            create_provider(info.name, fallback=with_stored_key(info, table)).close()
+        except MissingApiKeyError as error:  # which may come from elsewhere later
+            click.echo(f"[{name}] ok, without a key")
+            note(told(error))
         except AirouterError as error:
             wrong += 1
-            warn(f"[{name}] {error}")
+            warn(f"[{name}] {told(error)}")
         else:
             click.echo(f"[{name}] ok")
     if wrong:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import attrs
 import click
@@ -15,7 +14,10 @@ from ..factory import config_class
 from ..plugins import installed
 from ..settings import find_settings, read_settings
 from .choices import chosen_provider, json_option
-from .output import note, waiting, warn, write_json, write_table
+from .output import note, told, waiting, warn, write_json, write_table
+
+MACHINE_INTEGER = 2**31 - 1
+"""Limits from here on are those of a type, not of a parameter."""
 
 
 @attrs.frozen
@@ -57,7 +59,8 @@ def doctor(as_json: bool, names: tuple[str, ...]) -> None:
     else:
         for problem in general:
             warn(problem)
-        write_table(("provider", "state", "answers in", "models", "what to do"), map(_row, found))
+        rows = [_row(item, general) for item in found]
+        write_table(("provider", "state", "answers in", "models", "what to do"), rows)
         if not infos:
             note("no provider is installed: pip install 'airouter-llamacpp[embedded]', for example")
     failed = bool(general) or (bool(names) and any(item.state != "ready" for item in found))
@@ -86,10 +89,16 @@ def params(as_json: bool, names: tuple[str, ...]) -> None:
     write_table(
         ("parameter", "also", *support),
         [
-            (row.name, ", ".join(row.aliases), *(_taken(table.get(row.name)) for table in support.values()))
+            (
+                row.name,
+                ", ".join(row.aliases) or "-",
+                *(_taken(table.get(row.name), named=len(support) == 1) for table in support.values()),
+            )
             for row in rows.values()
         ],
     )
+    if len(support) > 1:
+        note("`airouter params PROVIDER` says what each is sent as")
 
 
 def _diagnosed(info: ProviderInfo) -> Diagnosis:
@@ -119,7 +128,7 @@ def _state(error: AirouterError) -> str:
 def _advice(info: ProviderInfo, error: AirouterError) -> str:
     if isinstance(error, MissingApiKeyError):
         return f"airouter keys set {info.name}" + (f", or set {info.api_key_env}" if info.api_key_env else "")
-    return str(error)
+    return told(error)
 
 
 def _settings_problems() -> Iterable[str]:
@@ -137,25 +146,28 @@ def _settings_problems() -> Iterable[str]:
             fields = {field.name for field in attrs.fields(config_class(info))}
             settings.table(name)
         except ConfigurationError as error:
-            yield f"{path}: [{name}] {error}"
+            said = str(error)
+            yield said if said.startswith(path) else f"{path}: [{name}] {said}"
             continue
         unknown = sorted(set(table) - fields - {"provider"})
         if unknown:
             yield f"{path}: [{name}] has unknown settings: {', '.join(unknown)}"
 
 
-def _row(item: Diagnosis) -> tuple[str, ...]:
+def _row(item: Diagnosis, general: Collection[str]) -> tuple[str, ...]:
     seconds = "-" if item.seconds is None else f"{item.seconds:.2f} s"
-    return item.provider, item.state, seconds, "-" if item.models is None else str(item.models), item.advice or "-"
+    models = "-" if item.models is None else str(item.models)
+    return item.provider, item.state, seconds, models, "see above" if item.advice in general else item.advice or "-"
 
 
-def _taken(row: ParameterSupport | None) -> str:
+def _taken(row: ParameterSupport | None, *, named: bool) -> str:
+    """Limits, and with ``named`` the field; several providers side by side leave no room for both."""
     if row is None or row.field is None:
         return "-"
-    low = row.minimum if row.minimum is not None else row.above
-    limits: list[Any] = [] if low is None and row.maximum is None else [f"{_number(low)}..{_number(row.maximum)}"]
-    return " ".join([row.field, *limits])
+    low, high = _number(row.minimum if row.minimum is not None else row.above), _number(row.maximum)
+    limits = f"{low}..{high}" if low or high else ""
+    return f"{row.field} {limits}".rstrip() if named else limits or "yes"
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None or abs(value) >= MACHINE_INTEGER else f"{value:g}"

@@ -6,10 +6,11 @@ import sys
 
 import click
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, UnknownProviderError
 from ..keys import KeyStore
+from ..plugins import installed
 from .choices import json_option
-from .output import note, write_json
+from .output import note, warn, write_json
 
 
 @click.group()
@@ -21,6 +22,12 @@ def keys() -> None:
 @click.argument("name")
 def set_key(name: str) -> None:
     """Store the key of the provider NAME. It is asked for without being shown, or read from a pipe."""
+    try:
+        info = installed().provider(name)
+    except UnknownProviderError as error:  # a name of the user's own, unless it is misspelt
+        warn(f'{error} The key can only be used as "keyring:{name}" in a settings file.')
+    else:
+        name = name if name in info.aliases else info.name
     if sys.stdin is not None and sys.stdin.isatty():
         key = click.prompt(f"Key for {name}", hide_input=True, err=True)
     else:
@@ -30,7 +37,7 @@ def set_key(name: str) -> None:
         raise ConfigurationError("no key was given; nothing was stored")
     store = KeyStore.default()
     store.set(name, key)
-    note(f"stored in {store.place}")
+    note(f"{name}: stored in {store.place}")
 
 
 @keys.command(name="list")

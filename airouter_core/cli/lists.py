@@ -11,7 +11,7 @@ import click
 from ..errors import AirouterError
 from ..plugins import installed
 from .choices import chosen_provider, json_option, settings_option
-from .output import note, waiting, warn, write_json, write_table
+from .output import note, told, waiting, warn, write_json, write_table
 
 if TYPE_CHECKING:
     from ..values.catalog import ModelInfo
@@ -101,7 +101,8 @@ def models(
                 with waiting(f"{info.name} …"), chosen_provider(info.name, None) as provider:
                     found += provider.list_models()
             except AirouterError as error:
-                note(f"{info.name}: {error}")
+                said = told(error)
+                note(said if said.startswith(info.name) else f"{info.name}: {said}")
     found = sorted((model for model in found if _wanted(model, query, min_context, free)), key=ORDERS[sort])
     if as_json:
         write_json(found)
@@ -110,6 +111,8 @@ def models(
         ("model", "provider", "context", "weights", "size", "$ per million in / out"),
         [_row(model) for model in found],
     )
+    if not found:
+        note("no model fits" if query or min_context or free else "no models")
     for model in found:
         if model.problem:
             warn(f"{model.id}: {model.problem}")

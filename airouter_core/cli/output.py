@@ -10,7 +10,19 @@ from typing import Any
 
 import click
 
+from ..errors import (
+    AirouterError,
+    AuthenticationError,
+    ExecutionError,
+    MissingApiKeyError,
+    ModelNotFoundError,
+    ProviderError,
+)
 from ..values.record import plain
+
+SHOWN: list[str] = []
+"""What is waited for now; a terminal has room for one such line."""
+WARNED = f"{__name__}.warned"
 
 
 def complain(message: str) -> None:
@@ -19,13 +31,52 @@ def complain(message: str) -> None:
     click.echo(message, err=True)
 
 
+def told(error: AirouterError | OSError) -> str:
+    """What went wrong, in one line; the error itself speaks to programs, so the command that helps is added."""
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    return " ".join(str(error).split()) + _command_for(error)
+
+
+def _command_for(error: Exception) -> str:
+    if isinstance(error, MissingApiKeyError):
+        return f"; `airouter keys set {error.provider or 'PROVIDER'}` stores one"
+    if isinstance(error, ProviderError) and error.provider:
+        if isinstance(error, AuthenticationError):
+            return f"; `airouter keys set {error.provider}` stores another"
+        if isinstance(error, ModelNotFoundError):
+            return f"; `airouter models {error.provider}` lists them"
+    return ""
+
+
+def error_record(error: AirouterError) -> dict[str, object]:
+    """An error for programs, with what had arrived by then."""
+    partial = error.partial if isinstance(error, ExecutionError) else None
+    vendor = error if isinstance(error, ProviderError) else None
+    return {
+        "type": type(error).__name__,
+        "message": told(error),
+        "provider": vendor.provider if vendor else None,
+        "status": vendor.status if vendor else None,
+        "request_id": vendor.request_id if vendor else None,
+        "retryable": error.retryable if isinstance(error, ExecutionError) else False,
+        "partial": partial.text if partial else None,
+    }
+
+
 def note(message: str) -> None:
     """One line on stderr beside the answer."""
     click.secho(message, dim=True, err=True)
 
 
 def warn(message: str) -> None:
-    """One line on stderr about something that should be known."""
+    """One line on stderr about something that should be known; said once."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        said: set[str] = context.meta.setdefault(WARNED, set())
+        if message in said:
+            return
+        said.add(message)
     click.secho("warning: ", fg="yellow", nl=False, err=True)
     click.echo(message, err=True)
 
@@ -69,10 +120,14 @@ def _write_plain(lines: Sequence[Sequence[str]]) -> None:
 @contextlib.contextmanager
 def waiting(message: str) -> Iterator[None]:
     """A spinner on stderr while something takes its time; nothing where nobody watches."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or SHOWN:
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(message):
-        yield
+    SHOWN.append(message)
+    try:
+        with Console(stderr=True).status(message):
+            yield
+    finally:
+        SHOWN.clear()

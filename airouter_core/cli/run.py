@@ -10,7 +10,7 @@ import click
 from ..calls import ResponseStream
 from ..errors import ExecutionError
 from ..plugins import installed
-from ..values.events import ReasoningDelta, RefusalDelta, TextDelta
+from ..values.events import RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response
 from .choices import (
@@ -81,7 +81,8 @@ def show_stream(answer: ResponseStream, model: str) -> Response:
     try:
         with waiting(f"{model} …"):
             event = next(events, None)
-            while event is not None and not isinstance(event, TextDelta | RefusalDelta | ReasoningDelta):
+            # Thinking shows nothing, so the waiting goes on while a model thinks.
+            while event is not None and not isinstance(event, TextDelta | RefusalDelta):
                 event = next(events, None)
         while event is not None:
             if isinstance(event, TextDelta | RefusalDelta):
@@ -106,9 +107,13 @@ def _summary(response: Response, seconds: float) -> str:
         parts.append(f"{usage.output_tokens} out")
     if response.cost is not None:
         parts.append(f"{response.cost.amount} {response.cost.currency}")
-    if response.finish_reason not in ("stop", "tool_calls"):
-        parts.append(f"ended by: {response.finish_reason}")
+    parts += ending(response)
     return f"[{response.provider} {response.model or ''}] " + ", ".join(parts)
+
+
+def ending(response: Response) -> list[str]:
+    """What is said of an answer that did not end of itself: half an answer must not look whole."""
+    return [] if response.finish_reason in ("stop", "tool_calls") else [f"ended by: {response.finish_reason}"]
 
 
 def _known(response: Response) -> dict[str, object]:

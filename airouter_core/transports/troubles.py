@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from urllib.parse import urlsplit
 
@@ -41,14 +42,27 @@ def not_connected_in_time(url: str) -> TransportTimeoutError:
 def insecure(url: str, reason: object) -> ConnectionFailedError:
     """TLS failed."""
     advice = "check the address; for a private certificate set verify_ssl to its CA file"
-    return ConnectionFailedError(f"no secure connection to {place_of(url)}: {reason} ({advice})")
+    return ConnectionFailedError(f"no secure connection to {place_of(url)}: {_cause(reason)} ({advice})")
 
 
 def refused(url: str, reason: object) -> ConnectionFailedError:
     """Nobody answered there."""
     here = (urlsplit(url).hostname or "") in LOOPBACK
     question = "is the server running" if here else "is this machine online, is the server running"
-    return ConnectionFailedError(f"cannot connect to {place_of(url)}: {question}, and base_url right? ({reason})")
+    return ConnectionFailedError(
+        f"cannot connect to {place_of(url)}: {question}, and base_url right? ({_cause(reason)})"
+    )
+
+
+def _cause(reason: object) -> str:
+    """The system's own words, where a library has wrapped them in its own and in the address once more."""
+    said, error = str(reason), reason
+    while isinstance(error, BaseException):
+        if isinstance(error, OSError) and error.errno is not None and error.strerror:
+            # asyncio writes the address into the words of a refusal.
+            said = os.strerror(error.errno) if isinstance(error, ConnectionError) else error.strerror
+        error = error.__cause__ or error.__context__
+    return said
 
 
 def broken(url: str, reason: object) -> ConnectionFailedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -12,14 +13,25 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 pytest.importorskip("click", reason="the command line is an extra: pip install 'airouter-core[cli]'")
 pytest.importorskip("rich", reason="the command line is an extra: pip install 'airouter-core[cli]'")
 
+from airouter_core.cli import run
 from airouter_core.cli.app import run_app
+from airouter_core.cli.output import error_record
+from airouter_core.cli.run import show_stream
+from airouter_core.errors import TruncatedStreamError
 from airouter_core.plugins import installed
+from airouter_core.values.events import ReasoningDelta, StreamStart, TextDelta
+from airouter_core.values.messages import Message
+from airouter_core.values.response import Response
+
+if TYPE_CHECKING:
+    from airouter_core.calls import ResponseStream
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -125,7 +137,12 @@ def test_providers_and_plugins_are_tables_for_people_and_json_for_programs(capsy
         (["run", "-p", "llama-cpp"], 2, "PROMPT"),
         (["models", "nobody"], 2, "pip install airouter-nobody"),
         (["models", "llama-cpp", "-c", "models_dir=/no/such/folder"], 2, "/no/such/folder"),
-        (["rum", "hi"], 2, "No such command"),
+        (["rum", "hi"], 2, "No such command 'rum'; did you mean 'run'?"),
+        (["frobnicate"], 2, "No such command 'frobnicate' (`airouter --help`)"),
+        (["run", "--frobnicate", "hi"], 2, "(`airouter run --help`)"),
+        (["completion", "smash"], 2, "'bash', 'zsh', 'fish'"),
+        (["compare", "hi"], 2, "--target"),
+        (["keys", "sell"], 2, "No such command 'sell' (`airouter keys --help`)"),
     ],
 )
 @needs_engine
@@ -136,7 +153,52 @@ def test_what_is_wrong_is_one_line_with_the_next_step(
     assert run_app(arguments) == code
     printed = capsys.readouterr()
     assert said in printed.err
-    assert "Traceback" not in printed.err
+    assert printed.err.count("\n") == 1
+    assert not printed.out
+
+
+@needs_engine
+def test_a_program_reads_an_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json it is on stdout too, with what a program decides by; people still have their line."""
+    assert run_app(["run", "-p", "llama-cpp", "-m", "nope", "--json", "hi"]) == 1
+    printed = capsys.readouterr()
+    error = json.loads(printed.out)["error"]
+    assert (error["type"], error["provider"], error["retryable"]) == ("ModelNotFoundError", "llama-cpp", False)
+    assert f"airouter: {error['message']}\n" == printed.err
+    assert run_app(["run", "-p", "nobody", "--", "--json"]) == 2
+    assert not capsys.readouterr().out
+
+
+def test_an_error_with_half_an_answer_has_that_half() -> None:
+    """Nothing that arrived is lost to a program."""
+    half = Response(message=Message.assistant("Half an"), finish_reason="error")
+    error = TruncatedStreamError("it broke off")
+    error.partial = half
+    record = error_record(error)
+    assert record["partial"] == "Half an"
+
+
+def test_waiting_goes_on_while_a_model_thinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thought shows nothing, so the spinner stays until the first word."""
+    shown: list[str] = []
+
+    @contextlib.contextmanager
+    def waiting(message: str) -> Iterator[None]:
+        shown.append("waits")
+        yield
+        shown.append("no longer")
+
+    class Answer:
+        response = Response(message=Message.assistant("So."), finish_reason="stop")
+
+        def __iter__(self) -> Iterator[object]:
+            for event in (StreamStart(), ReasoningDelta("Hm."), ReasoningDelta("Hm!"), TextDelta("So.")):
+                shown.append(type(event).__name__)
+                yield event
+
+    monkeypatch.setattr(run, "waiting", waiting)
+    show_stream(cast("ResponseStream", Answer()), "thinker")
+    assert shown == ["waits", "StreamStart", "ReasoningDelta", "ReasoningDelta", "TextDelta", "no longer"]
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -91,6 +92,43 @@ def test_a_conversation_is_saved(asked: list[dict[str, Any]], tmp_path: Path, mo
     assert text.read_text() == "mine"
 
 
+def test_files_of_a_conversation_are_saved_by_name(
+    asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said cannot be understood without them."""
+    picture, data, text = (tmp_path / name for name in ("dot.png", "talk.json", "talk.md"))
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert converse(f"/attach {picture}\nwhat?\n/save {data}\n/save {text}\n", monkeypatch=monkeypatch) == 0
+    assert json.loads(data.read_text())[0] == {"role": "user", "content": "what?", "files": ["dot.png"]}
+    assert "## user\n\n(dot.png)\n\nwhat?\n" in text.read_text()
+
+
+def test_a_file_can_be_taken_back(asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/attach without a path."""
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert converse(f"/attach {picture}\n/attach\nhello\n", monkeypatch=monkeypatch) == 0
+    assert asked[0]["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_a_message_may_begin_with_a_slash(asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between quotation marks it is no command."""
+    assert converse('"""\n/etc/hosts is what?\n"""\n', monkeypatch=monkeypatch) == 0
+    assert asked[0]["messages"] == [{"role": "user", "content": "/etc/hosts is what?"}]
+
+
+def test_what_cannot_be_asked_does_not_end_the_conversation(
+    asked: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that is refused before anything is sent is told like one that fails."""
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"0")
+    assert converse(f"hello\n/attach {film}\nwhat?\n/attach\nhello\n", monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr()
+    assert "video" in printed.err
+    assert "only got 3 messages" in printed.out
+
+
 def test_what_fails_does_not_end_the_conversation(
     asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +155,52 @@ def test_models_are_compared(asked: list[dict[str, Any]], capsys: pytest.Capture
     found = {item["model"]: item for item in json.loads(capsys.readouterr().out)}
     assert found["one"]["error"] is None
     assert "no such luck" in found["broken"]["error"]
+
+
+def test_one_that_is_not_ready_costs_only_its_own_answer(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has to set all of them up to hear from one; a name that nobody has is told at once."""
+    _ours(0, "compare", "-t", "llama-cpp:one", "hi")
+    if not any(info.name == "openai" for info in installed().providers()):
+        pytest.skip("is about another provider: pip install airouter-openai")
+    capsys.readouterr()
+    _ours(1, "compare", "-t", "llama-cpp:one", "-t", "openai:some", "hi")
+    printed = capsys.readouterr().out
+    assert "one got 1 messages" in printed
+    assert "`airouter keys set openai`" in printed
+    _ours(2, "compare", "-t", "llama-cpp:one", "-t", "opnai:some", "hi")
+    assert not capsys.readouterr().out
+
+
+def test_what_was_left_out_of_a_comparison_is_told(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning of one answer names whose it is."""
+    _ours(0, "compare", "-t", "llama-cpp:one", "-o", "verbosity=low", "hi")
+    assert re.search(r"warning: llama-cpp:one: .*verbosity", capsys.readouterr().err)
+
+
+def test_half_an_answer_of_a_comparison_does_not_look_whole(
+    serve_answers: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What arrived is shown with what went wrong, and an answer that was cut says so."""
+    cut = {"choices": [{"index": 0, "delta": {"content": "Cut"}, "finish_reason": "length"}]}
+    torn = {"choices": [{"index": 0, "delta": {"content": "Torn"}, "finish_reason": None}]}
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        data = b"data: " + json.dumps(cut if body["model"] == "cut" else torn).encode() + b"\n\n"
+        return 200, "text/event-stream", data + (b"data: [DONE]\n\n" if body["model"] == "cut" else b"")
+
+    monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(answer))
+    _ours(1, "compare", "-t", "llama-cpp:cut", "-t", "llama-cpp:torn", "hi")
+    printed = capsys.readouterr().out
+    assert re.search(r"cut \(.*ended by: length\)\nCut\n", printed)
+    assert re.search(r"torn \(failed .*\)\nTorn\n\n\w", printed)
+
+
+def _ours(code: int, *arguments: str) -> None:
+    assert run_app(arguments) == code
 
 
 class Terminal:

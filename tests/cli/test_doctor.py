@@ -113,6 +113,16 @@ def test_a_settings_file_that_is_wrong(text: str, said: str, capsys: pytest.Capt
     assert said in printed.out + printed.err
 
 
+def test_a_fault_of_all_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A settings file that cannot be read stops every provider; the table does not repeat why."""
+    Path("airouter.toml").write_text("[llama-cpp\n")
+    current_settings.cache_clear()
+    assert run_app(["doctor"]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).count("not valid TOML") == 1
+    assert "see above" in printed.out
+
+
 def test_a_settings_file_that_is_not_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """AIROUTER_CONFIG names nothing."""
     monkeypatch.setenv("AIROUTER_CONFIG", "nowhere.toml")
@@ -168,3 +178,12 @@ def test_params_say_who_takes_what(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["top_a"]["providers"]["llama-cpp"] is None
     assert run_app(["params"]) == 0
     assert "max_length" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_a_table_of_parameters_has_no_machine_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Limits that are those of a type are left out; a parameter without limits is just taken."""
+    assert run_app(["params", "gguf"]) == 0
+    lines = {line.split()[0]: " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert lines["seed"].endswith(" seed 0..")
+    assert lines["top_p"].endswith(" top_p 0..1")
+    assert "e+" not in "".join(lines.values())

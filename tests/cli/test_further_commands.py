@@ -63,6 +63,13 @@ def test_models_are_searched_and_sorted(options: list[str], ids: list[str], caps
 
 
 @pytest.mark.usefixtures("shop")
+def test_a_search_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty table could be anything."""
+    assert run_app(["models", "shop", "-q", "no such words"]) == 0
+    assert capsys.readouterr().err == "no model fits\n"
+
+
+@pytest.mark.usefixtures("shop")
 def test_the_table_has_prices_by_the_million_and_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     """And what is wrong with a model is a warning."""
     assert run_app(["models", "shop"]) == 0

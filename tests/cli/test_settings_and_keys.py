@@ -6,8 +6,10 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,40 @@ def test_keys_are_stored_for_their_owner_alone_and_never_shown(
     assert run_app(["keys", "set", "openai"]) == 2
 
 
+@needs_provider
+def test_a_key_is_found_under_any_name_of_its_provider(
+    own_surroundings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stores it under an alias has stored it; a name that is nobody's is told, and may be referred to."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(CANARY + "\n"))
+    assert run_app(["keys", "set", "gguf"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert chosen_provider("llama-cpp", None).config.api_key == CANARY
+    monkeypatch.setattr(sys, "stdin", io.StringIO(CANARY + "\n"))
+    assert run_app(["keys", "set", "lama-cpp"]) == 0
+    assert "did you mean 'llama-cpp'? The key can only be used as \"keyring:lama-cpp\"" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    not any(info.name == "openai" for info in installed().providers()),
+    reason="is about a provider that needs a key: pip install airouter-openai",
+)
+def test_check_looks_for_keys_where_calls_do(
+    own_surroundings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is missing is told and is no fault of the file; a stored one is found."""
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    write(own_surroundings / "airouter.toml", "[openai]\ntimeout = 5\n")
+    assert run_app(["config", "check"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "[openai] ok, without a key\n"
+    assert "`airouter keys set openai`" in printed.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO(CANARY + "\n"))
+    assert run_app(["keys", "set", "openai"]) == 0
+    assert run_app(["config", "check"]) == 0
+    assert capsys.readouterr().out == "[openai] ok\n"
+
+
 def test_a_file_of_keys_that_others_may_read_is_refused(
     own_surroundings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +168,15 @@ def test_literal_keys_in_an_open_file_are_warned_about(own_surroundings: Path) -
 
 
 @needs_provider
+@needs_provider
+def test_a_warning_is_a_line_without_our_source(own_surroundings: Path, program: Callable[..., list[str]]) -> None:
+    """And is said once, however often the file is read."""
+    write(own_surroundings / "airouter.toml", f'[llama-cpp]\napi_key = "{CANARY}"\n', mode=0o644)
+    result = subprocess.run(program("doctor", "gguf"), capture_output=True, text=True, check=False, timeout=60)
+    assert result.stderr.startswith("warning: ./airouter.toml holds keys (llama-cpp.api_key)")
+    assert result.stderr.count("\n") == 1
+
+
 def test_show_hides_keys(own_surroundings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For people and for programs; references are shown, since they say nothing."""
     write(

@@ -1,6 +1,6 @@
 """Every Python snippet of every page is Python, and imports only names that are there.
 
-Those that can run without a vendor do, in test_pages.py.
+They also run: those that a real model can answer in test_pages.py, the others in test_vendor_pages.py.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ INSTALLERS = ("pip", "setuptools", "pkg_resources", "_distutils", "distutils")
 MEGABYTE = 1_000_000
 MOST_OF_CORE = 8 * MEGABYTE
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+MADE = ROOT / ".cache" / "engines" / "python" / "bin"
+"""Where ``make engines`` puts the Python that a machine is least likely to have."""
 EMBEDDED = "airouter-llamacpp[embedded]"
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RELATIVE = re.compile(r"\]\((?!https?://|mailto:|#)([^)]+)\)")
@@ -187,7 +189,7 @@ def _interpreters() -> Iterator[tuple[str, str | None]]:
         if sys.version_info[:2] == tuple(map(int, version.split("."))):
             yield version, getattr(sys, "_base_executable", sys.executable)
             continue
-        kept = sorted(folder.glob(f"{version}.*/bin/python"))
+        kept = [*sorted(folder.glob(f"{version}.*/bin/python")), *MADE.glob(f"python{version}")]
         yield version, str(kept[-1]) if kept else shutil.which(f"python{version}")
 
 
@@ -197,7 +199,7 @@ def test_the_readme_works_as_written(
 ) -> None:
     """From wheels, in a fresh environment, on each Python: its snippets and its commands, with a real model."""
     if python is None:
-        pytest.skip(f"there is no Python {version} here")
+        pytest.skip(f"there is no Python {version} here (3.14: tools/engines/python.sh .cache/engines/python)")
     wheels = [_wheel(dist, name) for name in DISTRIBUTIONS if name != "airouter-llamacpp"]
     made = environment(["--find-links", dist, *wheels, "airouter-core[cli,async,structured]"], python)
     embedded = made.run(

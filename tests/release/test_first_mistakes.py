@@ -60,7 +60,7 @@ MISTAKES = {
         (_run("openrouter"), KEYS, r"needs an API key: set the environment variable OPENROUTER_API_KEY"),
     ],
     "wrong key": [
-        (_run(name), WRONG, rf"check the API key\): `airouter keys set {name}`")
+        (_run(name), WRONG, rf"check the API key\); `airouter keys set {name}`")
         for name in ("openai", "claude", "openrouter")
     ],
     "no network": [

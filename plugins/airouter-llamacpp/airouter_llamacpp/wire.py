@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
-from airouter_core.dialects.chat_completions.errors import COMMON_CODES
+from airouter_core.dialects.chat_completions.errors import COMMON_CODES, failure_in
 from airouter_core.errors import (
     BadRequestError,
     ContextLengthError,
@@ -21,12 +23,15 @@ from airouter_core.errors import (
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import Message, ReasoningPart
 from airouter_core.values.request import Request
-from airouter_core.wire.failures import ErrorTable
+from airouter_core.wire.failures import ErrorTable, Failure
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
 from airouter_core.wire.json import decoded_object, items, mapping
 
 from .config import LlamaCppConfig
 from .plugin import ENGINE_FIELDS, LLAMACPP, PARAMETERS
+
+NOT_TAKEN = "input is not supported"
+"""What llama-server says of an image or a sound that the model has no mmproj file for."""
 
 ERRORS = ErrorTable(
     LLAMACPP.name,
@@ -61,6 +66,16 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
     return {**sent, "reasoning_content": reasoning} if reasoning else sent
 
 
+def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure:
+    """Read an error object. A picture for a model without eyes comes as a failure of the server, which it is not."""
+    failure = failure_in(error, around)
+    if NOT_TAKEN not in failure.message:
+        return failure
+    advice = "this model takes text only; with an mmproj file beside it, or named by the setting mmproj, it takes more"
+    said = failure.message.partition(" - hint")[0]
+    return attrs.evolve(failure, message=f"{said}: {advice}", codes=("not_supported_error", *failure.codes))
+
+
 DIALECT = ChatDialect(
     provider=LLAMACPP.name,
     errors=ERRORS,
@@ -68,6 +83,7 @@ DIALECT = ChatDialect(
     path="v1/chat/completions",
     adapt=adapt,
     sent_message=sent_message,
+    read_failure=read_failure,
 )
 WIRE = DIALECT.wire()
 

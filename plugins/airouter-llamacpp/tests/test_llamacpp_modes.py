@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import math
 import time
@@ -14,6 +15,7 @@ import pytest
 from airouter_core import create_provider
 from airouter_core.errors import (
     AuthenticationError,
+    BadRequestError,
     ConfigurationError,
     ContextLengthError,
     ModelNotFoundError,
@@ -21,6 +23,7 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.values.events import TextDelta
+from airouter_core.values.messages import FilePart, Message
 from airouter_llamacpp.provider import LlamaCppProvider
 
 from .conftest import ENDLESS, GREEDY, TOY, MakeProvider, needs_engine, needs_programs
@@ -48,6 +51,9 @@ PROMPTS = [
     "é😀中\u2028",
     "User:\nhi\n\nAssistant:\nno\n\n",
 ]
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
 WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
@@ -250,6 +256,14 @@ def test_everything_can_be_awaited(local: LlamaCppProvider) -> None:
             assert await local.avalidate_config()
 
     asyncio.run(ask())
+
+
+def test_a_picture_for_a_model_without_eyes(pooled: LlamaCppProvider) -> None:
+    """The engine calls it a failure of its own; it is the caller's, is not tried again, and says what is missing."""
+    picture = FilePart("image/png", data=PICTURE)
+    with pytest.raises(BadRequestError, match="takes text only; with an mmproj file") as caught:
+        pooled.chat(TOY, [Message.user(picture, "What is this?")])
+    assert not caught.value.retryable
 
 
 def test_vectors_come_in_order(pooled: LlamaCppProvider) -> None:

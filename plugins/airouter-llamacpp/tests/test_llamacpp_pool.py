@@ -131,6 +131,50 @@ def test_one_start_serves_all_who_wait_for_it() -> None:
     assert engines.lease(A).engine().settings == A
 
 
+@pytest.mark.parametrize(("keep_alive", "another"), [(-1, True), (0, False)])
+def test_an_engine_that_nobody_wants_any_more_when_it_is_there(keep_alive: float, another: bool) -> None:
+    """It makes room for whoever waits for its place, and leaves in its time where nobody does."""
+    begun, go, waits = threading.Event(), threading.Event(), threading.Event()
+    started: list[FakeEngine] = []
+
+    def start(wanted: EngineSettings, progress: object) -> FakeEngine:
+        begun.set()
+        go.wait(5)
+        started.append(FakeEngine(wanted))
+        return started[-1]
+
+    engines: EnginePool[FakeEngine] = EnginePool(
+        start, lambda wanted: None, limit=1, limit_name="x", keep_alive=keep_alive, patience=600
+    )
+    given_up = engines.lease(A)
+
+    def give_up() -> None:
+        with pytest.raises(ExecutionError, match="given up"):
+            given_up.engine()
+
+    def take() -> None:
+        waits.set()
+        assert engines.lease(B).engine().settings == B
+
+    threads = [threading.Thread(target=give_up)]
+    threads[0].start()
+    assert begun.wait(5)
+    given_up.release()
+    if another:
+        threads.append(threading.Thread(target=take))
+        threads[1].start()
+        assert waits.wait(5)
+    go.set()
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
+    end = time.monotonic() + 5
+    while not started[0].stopped:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert [engine.settings for engine in engines.running()] == ([B] if another else [])
+
+
 def test_a_dead_engine_is_replaced() -> None:
     """The next call starts another; whoever still held the dead one gives back nothing that matters."""
     started: list[FakeEngine] = []

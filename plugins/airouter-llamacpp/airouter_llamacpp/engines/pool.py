@@ -241,6 +241,10 @@ class EnginePool(Generic[EngineT]):
             closed = self._closed
             if not closed:
                 slot.engine = engine
+                slot.unused_since = time.monotonic()
+                if (ends_at := slot.ends_at) is not None:  # all who wanted it have left while it was being loaded
+                    self._keep(ends_at)
+                self._changed.notify_all()
         slot.ready.set()
         if closed:
             engine.stop()
