@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .message_dicts import ANY_PROVIDER
-from .messages import FilePart, Message, ProviderPart, TextPart
+from .messages import FilePart, Message, ProviderPart, TextPart, ToolResultPart
 
 
 def notes_on(messages: Iterable[Message], provider: str, takes_field: Callable[[str], bool]) -> Iterator[str]:
@@ -31,6 +31,8 @@ def notes_on(messages: Iterable[Message], provider: str, takes_field: Callable[[
                 # Calls and results have a place of their own in each format, with no room for more.
                 metadata = getattr(part, "provider_metadata", None)
                 yield from _fields(metadata, where, provider, lambda field: False)
+                for item in part.content if isinstance(part, ToolResultPart) else ():
+                    yield from _fields(item.provider_metadata, where, provider, takes_field)
 
 
 def _fields(metadata: Any, where: str, provider: str, takes_field: Callable[[str], bool]) -> Iterator[str]:

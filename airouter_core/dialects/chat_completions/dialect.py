@@ -12,6 +12,7 @@ from ...config import HttpConfig
 from ...declarations import ParameterSupport
 from ...errors import ProviderError
 from ...values.events import StreamEvent
+from ...values.losses import Loss, lost
 from ...values.messages import Message
 from ...values.request import Request
 from ...values.shared import shared_methods
@@ -23,7 +24,7 @@ from ...wire.sse import ServerSentEvent, SseDecoder
 from ...wire.streams import FramedParser
 from .errors import ReadFailure, failure_in, failure_of
 from .reader import ChatReader
-from .request import chat_body, notes_on
+from .request import LACKS, chat_body
 
 Body = dict[str, Any]
 
@@ -56,7 +57,7 @@ class ChatDialect:
         growing_fields: fields of these items that a stream brings in pieces; pieces of one type and index are joined.
         cost: what an answer cost, from its usage.
         read_failure: what an error object says, where it says more than the format.
-        files_of_assistant: whether ``sent_message`` sends back files that the model made.
+        lacks: what of a conversation is not sent, ``sent_message`` and ``adapt`` included.
     """
 
     provider: str
@@ -75,7 +76,7 @@ class ChatDialect:
     read_failure: ReadFailure = failure_in
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
-    files_of_assistant: bool = False
+    lacks: frozenset[Loss] = LACKS
 
     def wire(self) -> Wire:
         """The wire of this server."""
@@ -121,7 +122,7 @@ def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *
 
 
 def _notes(dialect: ChatDialect, request: Request, config: Any) -> Iterable[str]:
-    return notes_on(request, dialect.provider, files_of_assistant=dialect.files_of_assistant)
+    return lost(request.messages, dialect.lacks, provider=dialect.provider, api="this format")
 
 
 def _parse_body(dialect: ChatDialect, body: bytes) -> Iterable[StreamEvent]:

@@ -8,11 +8,11 @@ from typing import Any
 from ...declarations import ParameterSupport
 from ...errors import UnsupportedFeatureError
 from ...parameters.resolve import overlaid, place
+from ...values.losses import Loss
 from ...values.messages import (
     FilePart,
     Message,
     Part,
-    ProviderPart,
     RefusalPart,
     TextPart,
     ToolCallPart,
@@ -22,6 +22,9 @@ from ...values.request import Request
 from ...values.tools import ResponseFormat, Tool, ToolChoice
 
 SentMessage = Callable[[dict[str, Any], Message], dict[str, Any]]
+
+LACKS = frozenset(Loss) - {Loss.NAMES, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
+"""What the format has no place for."""
 
 
 def chat_body(
@@ -48,24 +51,6 @@ def chat_body(
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return overlaid(body, request.provider_options)
-
-
-def notes_on(request: Request, provider: str, *, files_of_assistant: bool) -> Iterator[str]:
-    """What of this request the format has no place for.
-
-    Args:
-        provider: whose dialect it is.
-        files_of_assistant: whether files that the model made are sent back after all.
-    """
-    said = [(message.role, part) for message in request.messages if not message.is_plain for part in message.parts]
-    if not said:
-        return
-    if any(isinstance(part, ToolResultPart) and part.is_error for _, part in said):
-        yield "tool results were sent without saying that they are errors: this format has no place for that"
-    if not files_of_assistant and any(role == "assistant" and isinstance(part, FilePart) for role, part in said):
-        yield "files in messages of the assistant were not sent: this format has no place for them"
-    if any(isinstance(part, ProviderPart) and part.provider == provider for _, part in said):
-        yield "parts of another API of this provider were not sent: chat completions has no place for them"
 
 
 def tool_body(tool: Tool) -> dict[str, Any]:

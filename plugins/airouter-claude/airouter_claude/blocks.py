@@ -12,6 +12,7 @@ from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatu
 from airouter_core.values.message_dicts import ANY_PROVIDER
 from airouter_core.values.messages import (
     FilePart,
+    Message,
     Part,
     ProviderPart,
     ReasoningPart,
@@ -22,6 +23,7 @@ from airouter_core.values.messages import (
 )
 from airouter_core.wire.json import mapping, text
 
+from .caching import MARK, mark_last
 from .config import OLD_VERSION
 from .models import is_a_line, line_of
 from .parts import KEY, PDF, THOUGHT_BY
@@ -60,6 +62,15 @@ def blocks_of(parts: Iterable[Part], role: str, sending: Sending) -> list[Block]
     return sorted(blocks, key=lambda block: block.get("type") != "tool_result") if role == "user" else blocks
 
 
+def message_blocks(message: Message, role: str, sending: Sending) -> list[Block]:
+    """The blocks of a message; a mark for the cache that stands beside them all is the last one's."""
+    blocks = blocks_of(message.parts, role, sending)
+    mark = mapping(message.provider_metadata.get(ANY_PROVIDER)).get(MARK)
+    if mark and not any(MARK in block for block in blocks):
+        mark_last(blocks, mark)
+    return blocks
+
+
 def require_readable(part: FilePart, role: str, sending: Sending) -> None:
     """Refuse a file that this API does not read.
 
@@ -80,10 +91,12 @@ def require_readable(part: FilePart, role: str, sending: Sending) -> None:
         )
 
 
-def is_foreign_thought(part: Part, sending: Sending) -> bool:
-    """Whether this is a thought of another Claude model, which must not be sent back to this one."""
-    if not isinstance(part, ReasoningPart):
-        return False
+def is_unsent_thought(part: Part, sending: Sending) -> bool:
+    """Whether this is a thought that must not be sent to this model, since another one had it."""
+    return isinstance(part, ReasoningPart) and _thinking_block(part, _extra(part), sending) is None
+
+
+def _is_foreign(part: ReasoningPart, sending: Sending) -> bool:
     thinker = line_of(text(mapping(part.provider_metadata.get(KEY)).get(THOUGHT_BY)))
     # A gateway may call models by names of its own, which tell nothing.
     return thinker != sending.line and is_a_line(thinker) and is_a_line(sending.line)
@@ -138,7 +151,7 @@ def _text_block(said: str, extra: Mapping[str, Any], role: str, sending: Sending
 
 
 def _thinking_block(part: ReasoningPart, extra: Mapping[str, Any], sending: Sending) -> Block | None:
-    if is_foreign_thought(part, sending):
+    if _is_foreign(part, sending):
         return None
     block = {name: value for name, value in extra.items() if name != THOUGHT_BY}
     if block.get("type") == "redacted_thinking":

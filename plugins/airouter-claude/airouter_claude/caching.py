@@ -24,13 +24,14 @@ def mark_stable_prefix(body: dict[str, Any], ttl: str) -> None:
     system = body.get("system")
     if isinstance(system, str):
         system = body["system"] = [{"type": "text", "text": system}]
-    _mark_last(system or body.get("tools") or (), mark)
+    mark_last(system or body.get("tools") or (), mark)
     for message in reversed(body["messages"][:-1]):
-        if _mark_last(message["content"], mark):
+        if mark_last(message["content"], mark):
             return
 
 
-def _mark_last(blocks: Iterable[Block], mark: Mapping[str, Any]) -> bool:
+def mark_last(blocks: Iterable[Block], mark: Mapping[str, Any]) -> bool:
+    """Put a mark on the last block that can bear one; whether there was one."""
     markable = [block for block in blocks if block.get("type") not in UNMARKED]
     if not markable:
         return False

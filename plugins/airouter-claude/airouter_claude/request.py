@@ -8,12 +8,13 @@ from typing import Any
 from airouter_core.config import require_api_key
 from airouter_core.errors import ParameterError
 from airouter_core.parameters.resolve import overlaid, place
+from airouter_core.values.losses import Loss, lost
 from airouter_core.values.messages import Message, ProviderPart, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool
 from airouter_core.wire.json import items, mapping
 
-from .blocks import Block, Sending, arguments_of, blocks_of, is_foreign_thought
+from .blocks import Block, Sending, arguments_of, is_unsent_thought, message_blocks
 from .caching import mark_stable_prefix
 from .config import ClaudeConfig
 from .models import ADAPTIVE, ENABLED, MODEST_MAX_TOKENS, ModelFacts
@@ -27,6 +28,8 @@ NOT_IN_THE_BODY = frozenset({"betas", "api_version", "workspace_id", "user_profi
 """Options that are said in headers, or decide how the body is made."""
 COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "speed", "cache_control")
 """What ``count_tokens`` takes of a body."""
+LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.PICTURE_DETAIL, Loss.FILE_DETAIL})
+"""What this API has no place for."""
 MODES = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 JSON_WISH = "Answer with one JSON object and nothing else: no words around it, and no ```json fence."
 JSON_NOTE = (
@@ -51,6 +54,8 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
     _add_thinking(body, request, facts, options.pop("thinking", None))
     if request.response_format is not None and request.response_format.kind == "json_schema":
         schema = closed(request.response_format.schema or {})
+        if request.response_format.description is not None:
+            schema = {"description": request.response_format.description, **schema}
         body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
     if stream:
         body["stream"] = True
@@ -104,14 +109,13 @@ def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
     found = []
     if request.response_format is not None and request.response_format.kind == "json":
         found.append(JSON_NOTE)
-    if any(message.name for message in request.messages):
-        found.append("names of messages were not sent: this API has no place for them")
-    turns = [message.role for message in request.messages]
-    if "system" in turns[next((at for at, role in enumerate(turns) if role != "system"), len(turns)) :]:
+    found += lost(request.messages, LACKS, provider=KEY, api="this API")
+    stays = [_is_in_place(message) for message in request.messages]
+    if not all(stays[stays.index(True) :] if True in stays else ()):
         found.append("system messages inside the conversation were put at its beginning, where this API takes them")
     sending = Sending(facts.line, "")
     parts = [part for message in request.messages for part in message.parts]
-    if any(is_foreign_thought(part, sending) for part in parts):
+    if any(is_unsent_thought(part, sending) for part in parts):
         found.append("thoughts of another model in the history were left out, as models take only their own")
     found += [
         f"arguments of the call {part.id} in the history are no JSON object and were sent wrapped in one"
@@ -170,7 +174,7 @@ def _is_in_place(message: Message) -> bool:
 
 def _system(request: Request, sending: Sending) -> str | list[Block]:
     messages = [message for message in request.messages if not _is_in_place(message)]
-    blocks = [block for message in messages for block in blocks_of(message.parts, "system", sending)]
+    blocks = [block for message in messages for block in message_blocks(message, "system", sending)]
     if request.response_format is not None and request.response_format.kind == "json":
         blocks.append({"type": "text", "text": JSON_WISH})
     plain = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
@@ -182,7 +186,7 @@ def _conversation(request: Request, sending: Sending) -> list[Body]:
     answers: list[Block] | None = None
     for message in filter(_is_in_place, request.messages):
         role = "user" if message.role == "tool" else message.role
-        blocks = blocks_of(message.parts, role, sending)
+        blocks = message_blocks(message, role, sending)
         if role == "user" and answers is not None:
             # The results of parallel calls, and what the user says to them, are one turn of the user.
             answers += blocks

@@ -185,6 +185,10 @@ def test_notes(make: Make) -> None:
     ]
     streamed = make().stream_chat("claude-opus-5-5", "Hi", response_format="json").read()
     assert "emulated" in streamed.warnings[0]
+    late = Message.system("Be brief.")
+    assert "beginning" in make().chat("claude-opus-5-5", [Message.user("Hi"), late]).warnings[0]
+    stays = Message("system", "Be brief.", provider_metadata={"claude": {"in_place": True}})
+    assert make().chat("claude-opus-5-5", [late, late, Message.user("Hi"), stays]).warnings == ()
 
 
 def test_left_out_parameters(make: Make) -> None:

@@ -436,6 +436,19 @@ def test_own_marks() -> None:
     assert said.body["messages"][0]["content"] == [{"type": "text", "text": "a", "cache_control": MARK}]
 
 
+def test_a_mark_beside_a_message() -> None:
+    """It is the last block's that can bear one; a mark of a block's own is stronger."""
+    beside = {"*": {"cache_control": MARK}}
+    thought = ReasoningPart("hm", {"claude": {"signature": "s"}})
+    other = TextPart("c", {"claude": {"cache_control": {**MARK, "ttl": "1h"}}})
+    messages = [{"role": "system", "content": "x", "cache_control": MARK}, Message.user("a")]
+    messages += [Message("assistant", ("b", thought), provider_metadata=beside)]
+    said = Said(messages=[*messages, Message("user", (other, "d"), provider_metadata=beside)])
+    assert said.body["system"] == [{"type": "text", "text": "x", "cache_control": MARK}]
+    sent = [block.get("cache_control") for message in said.body["messages"] for block in message["content"]]
+    assert sent == [None, MARK, None, {**MARK, "ttl": "1h"}, None]
+
+
 @pytest.mark.parametrize(
     ("given", "environ", "header", "value"),
     [

@@ -13,6 +13,7 @@ import attrs
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES, failure_in
+from airouter_core.dialects.chat_completions.request import LACKS
 from airouter_core.errors import (
     BadRequestError,
     ContextLengthError,
@@ -21,7 +22,8 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.messages import Message, ReasoningPart
+from airouter_core.values.losses import Loss
+from airouter_core.values.messages import Message, ReasoningPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.wire.failures import ErrorTable, Failure
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
@@ -57,11 +59,23 @@ def adapt(body: dict[str, Any], request: Request, config: LlamaCppConfig) -> dic
         body["tool_choice"] = "required"
     if body.get("top_logprobs") is not None and "logprobs" not in body:
         body["logprobs"] = True
+    _add_names_of_tools(body, request)
     return body
 
 
+def _add_names_of_tools(body: dict[str, Any], request: Request) -> None:
+    # Templates that show results by the tool's name find it here; OpenAI's format has no place for it.
+    results = (part for message in request.messages if message.role == "tool" for part in message.parts)
+    names = {part.tool_call_id: part.name for part in results if isinstance(part, ToolResultPart) and part.name}
+    for sent in body["messages"] if names else ():
+        if sent["role"] == "tool" and sent["tool_call_id"] in names:
+            sent["name"] = names[sent["tool_call_id"]]
+
+
 def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
-    """Send reasoning back where templates look for it."""
+    """Send reasoning back where templates look for it, and a refusal as the text that it is: the server knows none."""
+    if "refusal" in sent:
+        sent["content"] = (sent["content"] or "") + sent.pop("refusal")
     reasoning = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
     return {**sent, "reasoning_content": reasoning} if reasoning else sent
 
@@ -84,6 +98,7 @@ DIALECT = ChatDialect(
     adapt=adapt,
     sent_message=sent_message,
     read_failure=read_failure,
+    lacks=LACKS - {Loss.THOUGHTS, Loss.RESULT_NAMES} | {Loss.SEALED_THOUGHTS},
 )
 WIRE = DIALECT.wire()
 

@@ -12,6 +12,7 @@ from typing import Any
 from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
 from airouter_core.parameters.resolve import place
+from airouter_core.values.losses import Loss, lost
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -26,8 +27,12 @@ from airouter_core.values.tools import ResponseFormat, Tool
 
 from .config import OllamaConfig
 from .options import UNCHECKED, check_own_options, sent_options, unknown_fields
+from .plugin import OLLAMA
 
 Body = dict[str, Any]
+
+LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.ERRORS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL, Loss.OWN_PARTS})
+"""What the server has no place for."""
 
 ALWAYS_THINKS = "gpt-oss"
 """Takes a level of thinking and ignores true and false (docs/capabilities/thinking.mdx)."""
@@ -51,8 +56,7 @@ def check_request(request: Request) -> None:
 
 def notes_on(request: Request) -> Iterator[str]:
     """What of this request the server has no place for."""
-    if any(message.name for message in request.messages):
-        yield "names of messages were not sent: ollama has no place for them"
+    yield from lost(request.messages, LACKS, provider=OLLAMA.name, api="ollama")
     if any(tool.strict for tool in offered_tools(request)):
         yield "strict tools were sent as plain ones: ollama does not hold a model to a tool's schema"
     if request.response_format is not None and offered_tools(request):
@@ -61,8 +65,8 @@ def notes_on(request: Request) -> Iterator[str]:
         yield f"{request.model} cannot be told not to think, and ignores it; reasoning_effort='low' is its least"
     if fields := unknown_fields(request.provider_options):
         yield f"{', '.join(map(repr, fields))} went to ollama, which is not known to take it and may ignore it"
-    if any(part.is_error for message in request.messages for part in message.parts if isinstance(part, ToolResultPart)):
-        yield "tool results were sent without saying that they are errors: ollama has no place for that"
+    if request.response_format is not None and request.response_format.description is not None:
+        yield "the description of the response format was not sent: ollama shows a model nothing of the format"
 
 
 def offered_tools(request: Request) -> tuple[Tool, ...]:

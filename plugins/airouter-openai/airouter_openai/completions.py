@@ -13,6 +13,7 @@ import attrs
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.parameters.resolve import overlaid, place
 from airouter_core.values.events import StreamEvent
+from airouter_core.values.losses import Loss, lost
 from airouter_core.values.messages import FilePart
 from airouter_core.values.request import Request
 from airouter_core.wire.http import HttpRequest, StreamParser, json_request
@@ -52,6 +53,10 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
         body["stream_options"] = {"include_usage": True}
     body = overlaid(body, request.provider_options)
     return json_request(config, "POST", "completions", body, headers=headers(config))
+
+
+def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
+    return lost(request.messages, frozenset(Loss), provider=OPENAI.name, api="this API")
 
 
 def _as_chat(answer: dict[str, Any]) -> dict[str, Any]:
@@ -104,5 +109,10 @@ def _said_as_chat(frame: ServerSentEvent) -> bytes:
 
 
 COMPLETIONS = attrs.evolve(
-    CHAT, build_request=_build, parse_body=_parse_body, open_stream=_TextParser, support=completions_support
+    CHAT,
+    build_request=_build,
+    parse_body=_parse_body,
+    open_stream=_TextParser,
+    support=completions_support,
+    notes=_notes,
 )

@@ -85,6 +85,19 @@ def input_items(messages: Iterable[Message], reasons: bool, *, stored: bool) -> 
     return [item for message in messages for item in writer.items(message)]
 
 
+def is_unsent_thought(part: Part, *, stored: bool) -> bool:
+    """Whether this is a thought of another provider, or one without its content: there is nothing to look up."""
+    if not isinstance(part, ReasoningPart):
+        return False
+    own = _own(part.provider_metadata)
+    return own.get("type") != "reasoning" or not (stored or own.get("encrypted_content"))
+
+
+def is_named_address(part: FilePart) -> bool:
+    """Whether this is a document whose address goes out without its name."""
+    return part.url is not None and part.name is not None and not part.is_image
+
+
 class _ItemWriter:
     """Writes messages as items; remembers which calls were not of functions, since their results differ."""
 
@@ -99,12 +112,14 @@ class _ItemWriter:
                 yield from self._said(identity, list(parts))
             return
         content = [part for part in message.parts if isinstance(part, TextPart | FilePart)]
-        if content or message.role != "tool":
+        own = [part.value for part in message.parts if isinstance(part, ProviderPart) and part.provider == OPENAI.name]
+        if content or (message.role != "tool" and not own):
             role = self._system_role if message.role == "system" else "user"
             yield {"role": role, "content": _content(content)}
         for part in message.parts:
             if isinstance(part, ToolResultPart):
                 yield self._result(part)
+        yield from map(dict, own)
 
     def _said(self, identity: tuple[str, object], parts: list[Part]) -> Iterator[Item]:
         match identity[0], parts[0]:
@@ -124,10 +139,8 @@ class _ItemWriter:
                 return
 
     def _reasoning(self, part: ReasoningPart) -> Iterator[Item]:
-        own = _own(part.provider_metadata)
-        # Thoughts of another provider, or without their content, would be refused: there is nothing to look up.
-        if own.get("type") == "reasoning" and (self._stored or own.get("encrypted_content")):
-            yield {name: value for name, value in own.items() if value is not None}
+        if not is_unsent_thought(part, stored=self._stored):
+            yield {name: value for name, value in _own(part.provider_metadata).items() if value is not None}
 
     def _call(self, part: ToolCallPart) -> Item:
         own = _own(part.provider_metadata)
@@ -184,11 +197,12 @@ def _file(part: FilePart) -> Item:
         raise UnsupportedFeatureError(
             f'{OPENAI.name}: the Responses API takes no sound; set api="chat" and take a model that hears (gpt-audio)'
         )
+    file: Item = {"type": "input_file"} if part.detail is None else {"type": "input_file", "detail": part.detail}
     if file_id:
-        return {"type": "input_file", "file_id": file_id}
+        return {**file, "file_id": file_id}
     if part.url is not None:
-        return {"type": "input_file", "file_url": part.url}
-    return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": part.data_url}
+        return {**file, "file_url": part.url}
+    return {**file, "filename": part.name or "document.pdf", "file_data": part.data_url}
 
 
 def _tool(tool: Tool) -> Item:

@@ -11,7 +11,8 @@ from airouter_core.dialects.chat_completions.endpoints import embeddings_operati
 from airouter_core.errors import ProtocolError, UnsupportedFeatureError
 from airouter_core.parameters.resolve import overlaid
 from airouter_core.values.events import StreamEvent
-from airouter_core.values.messages import FilePart, ToolResultPart
+from airouter_core.values.losses import Loss, lost
+from airouter_core.values.messages import FilePart, TextPart
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
 from airouter_core.values.usage import count
@@ -26,7 +27,7 @@ from .families import family_of
 from .parameters import chat_support, responses_support
 from .plugin import OPENAI
 from .reader import ResponseReader
-from .request import JOINED, responses_body
+from .request import JOINED, is_named_address, is_unsent_thought, responses_body
 
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
@@ -85,12 +86,17 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
     return json_request(config, "POST", "responses", body, headers=headers(config))
 
 
+LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.ERRORS})
+"""What the Responses API has no place for."""
+
+
 def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
-    if any(message.name for message in request.messages):
-        yield "names of messages were not sent: the Responses API has no place for them"
-    results = (part for message in request.messages for part in message.parts if isinstance(part, ToolResultPart))
-    if any(part.is_error for part in results):
-        yield "tool results were sent without saying that they are errors: the Responses API has no place for that"
+    yield from lost(request.messages, LACKS, provider=OPENAI.name, api="the Responses API")
+    parts = [part for message in request.messages for part in message.parts if type(part) is not TextPart]
+    if any(is_unsent_thought(part, stored=config.store) for part in parts):
+        yield "thoughts in the history were not sent: OpenAI takes back only its own, with their encrypted content"
+    if any(isinstance(part, FilePart) and is_named_address(part) for part in parts):
+        yield "names of documents that are given by address were not sent: OpenAI takes them from the address"
 
 
 def _parse_body(body: bytes) -> Iterable[StreamEvent]:

@@ -389,7 +389,9 @@ def test_models_that_know_no_turns_go_on_with_a_text(backend: Backend) -> None:
     with backend.provider(api="completions") as provider:
         with pytest.warns(UserWarning, match="verbosity"):
             response = provider.chat(
-                "davinci-002", "Once upon a", parameters={"max_tokens": 1, "top_logprobs": 1, "verbosity": "low"}
+                "davinci-002",
+                Message("user", "Once upon a", name="ada"),
+                parameters={"max_tokens": 1, "top_logprobs": 1, "verbosity": "low"},
             )
         for more in ({"tools": [{"name": "t"}]}, {"response_format": "json"}):
             with pytest.raises(UnsupportedFeatureError, match="chat model"):
@@ -397,6 +399,7 @@ def test_models_that_know_no_turns_go_on_with_a_text(backend: Backend) -> None:
         with pytest.raises(UnsupportedFeatureError):
             provider.chat("davinci-002", [Message.user("a"), Message.assistant("b"), Message.user("c")])
     assert (response.text, response.finish_reason) == (" time", "length")
+    assert any(warning.startswith("names of messages were not sent") for warning in response.warnings)
     assert response.provider_metadata["openai"]["logprobs"] == [{"token": " time", "logprob": -0.5}]
     assert backend.asked == [{"model": "davinci-002", "prompt": "Once upon a", "max_tokens": 1, "logprobs": 1}]
 

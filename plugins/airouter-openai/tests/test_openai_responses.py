@@ -376,19 +376,26 @@ def test_parts_from_elsewhere_are_sent_plainly() -> None:
     ]
 
 
+def test_an_item_of_the_users() -> None:
+    """What only this API understands is an item of its own, whoever says it."""
+    consent = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    alone, beside = Message.user(ProviderPart("openai", consent)), Message.user("Yes.", ProviderPart("openai", consent))
+    assert input_items([alone, beside], True, stored=False) == [consent, {"role": "user", "content": "Yes."}, consent]
+
+
 def test_files_are_sent_by_content_by_address_or_by_id() -> None:
     """Documents and images, each in the three ways that there are."""
     own = {"openai": {"file_id": "file-1"}}
     parts = (
         FilePart("application/pdf", data=b"%PDF-", name="a.pdf"),
         FilePart("application/pdf", url="https://example.com/a.pdf"),
-        FilePart("application/pdf", provider_metadata=own),
+        FilePart("application/pdf", detail="low", provider_metadata=own),
         FilePart("image/png", provider_metadata=own),
     )
     assert input_items([Message("user", parts)], True, stored=False)[0]["content"] == [
         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
         {"type": "input_file", "file_url": "https://example.com/a.pdf"},
-        {"type": "input_file", "file_id": "file-1"},
+        {"type": "input_file", "detail": "low", "file_id": "file-1"},
         {"type": "input_image", "detail": "auto", "file_id": "file-1"},
     ]
 

@@ -7,9 +7,11 @@ from typing import Any, TypeGuard
 
 from airouter_core.declarations import ParameterSupport
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
+from airouter_core.dialects.chat_completions.request import LACKS
 from airouter_core.errors import ParameterError
+from airouter_core.values.losses import Loss
 from airouter_core.values.message_dicts import ANY_PROVIDER
-from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart
+from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.wire.json import mapping
 
@@ -59,6 +61,7 @@ def reasoning_of(request: Request) -> dict[str, Any]:
 
 def adapt(body: dict[str, Any], request: Request, config: OpenRouterConfig) -> dict[str, Any]:
     """Say routing, reasoning and grammar as OpenRouter has them."""
+    _add_marked_results(body, request)
     if "stream_options" not in request.provider_options:
         body.pop("stream_options", None)  # without effect there: usage always comes
     if reasoning := reasoning_of(request):
@@ -84,6 +87,9 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
             sent["reasoning_details"] = details
         elif text and "reasoning_details" not in around:
             sent["reasoning"] = text  # the details hold the text too; sent twice, it would count twice
+        texts = [part for part in message.parts if isinstance(part, TextPart)]
+        if any(map(_extra, texts)):
+            sent["content"] = _marked(texts)
         if "tool_calls" in sent:
             sent["content"] = sent["content"] or None  # as it came: the part that carries the details has no text
         if pictures := [part for part in message.parts if isinstance(part, FilePart) and part.is_image]:
@@ -91,6 +97,21 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
     else:
         sent["content"] = _content(sent["content"], message)
     return {**around, **sent}
+
+
+def _marked(texts: Iterable[TextPart]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": part.text, **_extra(part)} for part in texts]
+
+
+def _add_marked_results(body: dict[str, Any], request: Request) -> None:
+    """Say results whose texts bear marks as lists of them, which the common format does not do."""
+    parts = [part for message in request.messages if message.role == "tool" for part in message.parts]
+    results = [part for part in parts if isinstance(part, ToolResultPart)]
+    sent = [message for message in body["messages"] if message["role"] == "tool"] if results else []
+    for message, result in zip(sent, results, strict=True):
+        texts = [item for item in result.content if isinstance(item, TextPart)]
+        if any(map(_extra, texts)):
+            message["content"] = _marked(texts)
 
 
 def _content(content: Any, message: Message) -> Any:
@@ -133,6 +154,6 @@ DIALECT = ChatDialect(
     part_fields=("reasoning_details",),
     growing_fields=("text", "summary"),
     request_id_headers=("x-generation-id", "x-request-id"),
-    files_of_assistant=True,
+    lacks=LACKS - {Loss.THOUGHTS, Loss.PICTURES_OF_ASSISTANT} | {Loss.SEALED_THOUGHTS},
 )
 WIRE = DIALECT.wire()

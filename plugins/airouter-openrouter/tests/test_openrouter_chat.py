@@ -351,6 +351,22 @@ def test_fields_of_a_dict_message_are_not_dropped() -> None:
     assert message == {"role": "user", "content": "Hi", "cache_control": {"type": "ephemeral"}}
 
 
+def test_marks_of_texts_reach_the_vendor() -> None:
+    """In answers and in results of tools too, whose texts become lists for it."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    text = {"type": "text", "text": "Hi", **mark}
+    messages = [
+        {"role": "assistant", "content": [text]},
+        {"role": "tool", "tool_call_id": "plain", "content": "x"},
+        {"role": "tool", "tool_call_id": "marked", "content": [text, {"type": "text", "text": "x"}]},
+    ]
+    assert body_of(messages=messages_from(messages))["messages"] == [
+        {"role": "assistant", "content": [text]},
+        {"role": "tool", "tool_call_id": "plain", "content": "x"},
+        {"role": "tool", "tool_call_id": "marked", "content": [text, {"type": "text", "text": "x"}]},
+    ]
+
+
 # Errors.
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airouter_core.errors import ConfigurationError, ProtocolError, ServerError, UnsupportedFeatureError
 from airouter_core.transports.flow import Do, Emit, Flow
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, UsageReported, Warned
+from airouter_core.values.losses import lost
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
 from airouter_core.values.usage import Usage
@@ -21,8 +22,9 @@ from ..gguf import GgufHeader
 from ..one_shot.output import Figures, Thoughts
 from ..one_shot.run import CliRun, Result
 from ..one_shot.template import conversation_template, sent_message, text_template
+from ..plugin import LLAMACPP
 from ..programs.program import CLI, Program, Programs
-from ..wire import lacks_model_name
+from ..wire import DIALECT, lacks_model_name
 from .base import Mode, Setting
 
 if TYPE_CHECKING:
@@ -57,6 +59,10 @@ class Cli(Mode):
             )
         for message in request.messages:
             sent_message(message)
+
+    def notes(self, request: Request) -> Iterable[str]:
+        yield from super().notes(request)
+        yield from lost(request.messages, DIALECT.lacks, provider=LLAMACPP.name, api="mode cli")
 
     def answer(self, provider: LlamaCppProvider, request: Request, *, stream: bool) -> Flow[None]:
         found, settings, program = yield Do(functools.partial(self._prepared, request.model, request))

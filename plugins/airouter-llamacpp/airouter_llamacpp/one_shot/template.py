@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
-from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart
+from airouter_core.values.messages import FilePart, Message, ReasoningPart, RefusalPart, TextPart
 
 from ..gguf import GgufHeader
 
@@ -58,9 +58,11 @@ def sent_message(message: Message) -> Mapping[str, str]:
     if any(isinstance(part, FilePart) for part in message.parts):
         raise UnsupportedFeatureError("mode cli cannot show a model images or sound; use mode server or embedded")
     # Several texts of one message are put on lines of their own, as the server does.
-    content = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+    content = "\n".join(part.text for part in message.parts if isinstance(part, TextPart | RefusalPart))
     reasoning = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
     sent = {"role": message.role, "content": content}
+    if message.name:
+        sent["name"] = message.name
     return {**sent, "reasoning_content": reasoning} if reasoning else sent
 
 

@@ -1,0 +1,84 @@
+"""What an API has no place for is found in a conversation, and told in one sentence for each kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from airouter_core.values.losses import Loss, lost
+from airouter_core.values.messages import (
+    FilePart,
+    Message,
+    ProviderPart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from airouter_core.values.unsent import notes_on
+
+CALL = Message.assistant(ToolCallPart("c", "look"))
+PICTURE, PAPER = FilePart("image/png", data=b"x", name="x.png"), FilePart("application/pdf", data=b"x", name="x.pdf")
+
+HELD = {
+    "a name": (Loss.NAMES, Message("user", "hi", name="ada")),
+    "the name of a message of the role tool": (Loss.TOOL_NAMES, Message("tool", ToolResultPart("c", "x"), name="look")),
+    "another name than the call's": (Loss.RESULT_NAMES, Message.tool("c", "x", name="find")),
+    "an error": (Loss.ERRORS, Message.tool("c", "x", is_error=True)),
+    "a thought": (Loss.THOUGHTS, Message.assistant(ReasoningPart("hm"))),
+    "its own sealed thought": (Loss.THOUGHTS, Message.assistant(ReasoningPart("", {"mine": {"data": "x"}}))),
+    "a picture of the assistant": (Loss.PICTURES_OF_ASSISTANT, Message.assistant(PICTURE)),
+    "a paper of the assistant": (Loss.FILES_OF_ASSISTANT, Message.assistant(PAPER)),
+    "a close look": (Loss.PICTURE_DETAIL, Message.user(FilePart("image/png", url="https://a/b", detail="high"))),
+    "a close look at a paper": (Loss.FILE_DETAIL, Message.user(FilePart("application/pdf", data=b"", detail="low"))),
+    "a close look in a result": (
+        Loss.PICTURE_DETAIL,
+        Message("tool", ToolResultPart("c", [FilePart("image/png", data=b"", detail="high")])),
+    ),
+    "its own part": (Loss.OWN_PARTS, Message.user(ProviderPart("mine", {}))),
+}
+
+
+def said(*messages: Message, lacks: frozenset[Loss] = frozenset(Loss)) -> list[str]:
+    return list(lost(messages, lacks, provider="mine", api="this API"))
+
+
+@pytest.mark.parametrize("case", HELD)
+def test_what_is_held_and_lacked_is_told(case: str) -> None:
+    """Once, however often it is there, and only where the API lacks it."""
+    loss, message = HELD[case]
+    assert said(CALL, message, message) == [f"{loss.value}: this API has no place for that"]
+    assert said(CALL, message, lacks=frozenset(Loss) - {loss}) == []
+
+
+def test_a_thought_sealed_by_another() -> None:
+    """It is lost also where thoughts are sent; one with words is not."""
+    sealed = Message.assistant(ReasoningPart("", {"other": {"data": "x"}}))
+    lacks = frozenset(Loss) - {Loss.THOUGHTS}
+    assert said(sealed, lacks=lacks) == [f"{Loss.SEALED_THOUGHTS.value}: this API has no place for that"]
+    assert said(Message.assistant(ReasoningPart("hm", {"other": {"data": "x"}})), lacks=lacks) == []
+
+
+def test_what_loses_nothing_is_not_told() -> None:
+    """Texts, the name that a call has anyway, the usual detail, names of files, and what is another provider's."""
+    assert (
+        said(
+            Message.system("Be brief."),
+            Message.user("hi", TextPart("there", {"other": {"x": 1}}), PICTURE, PAPER),
+            Message.user(FilePart("image/png", url="https://a/b", detail="auto")),
+            CALL,
+            Message.tool("c", "x", name="look"),
+            Message.assistant("no", RefusalPart("never"), ProviderPart("other", {})),
+        )
+        == []
+    )
+
+
+def test_fields_inside_results_are_told() -> None:
+    """A field that nobody here knows is found in the texts of a tool's result as well."""
+    text = TextPart("x", {"*": {"cache_control": {"type": "ephemeral"}}})
+    messages = [Message("tool", ToolResultPart("c", text))]
+    assert list(notes_on(messages, "mine", lambda field: False)) == [
+        "messages[0]: the field 'cache_control' was not sent: mine is not known to take it"
+    ]
+    assert list(notes_on(messages, "mine", lambda field: True)) == []
