@@ -17,7 +17,7 @@ from .declarations import ParameterSupport, ProviderInfo
 from .errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
 from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
 from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
-from .values.messages import FilePart, Message
+from .values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from .values.request import Request
 from .values.shared import shared_methods
 from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
@@ -188,6 +188,8 @@ class Preparer:
                 if isinstance(part, FilePart):
                     kind = part.media_type.partition("/")[0]
                     self.require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
+                elif isinstance(part, ToolCallPart | ToolResultPart):
+                    self.require("tools")
 
     def _warn_once(self, category: type[Warning], name: str, model: str, message: str) -> None:
         with self._lock:

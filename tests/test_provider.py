@@ -27,7 +27,7 @@ from airouter_core.provider import Provider
 from airouter_core.tokens import estimate_tokens
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
-from airouter_core.values.messages import FilePart, Message
+from airouter_core.values.messages import FilePart, Message, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool
 
@@ -183,6 +183,8 @@ def test_a_prompt_is_a_string(provider: Local) -> None:
         ("json", {"response_format": "json"}),
         ("json_schema", {"response_format": {"type": "object", "properties": {}}}),
         ("system_prompt", {"messages": [Message.system("s"), Message.user("hi")]}),
+        ("tools", {"messages": [Message.assistant(ToolCallPart("c", "look")), Message.user("hi")]}),
+        ("tools", {"messages": [Message.tool("c", "x"), Message.user("hi")]}),
         ("vision", {"messages": Message.user(FilePart("image/png", data=PNG))}),
         ("vision", {"messages": Message.user(FilePart("image/*", url="https://h/a"))}),
         ("audio_input", {"messages": Message.user(FilePart("audio/wav", data=b"x"))}),
