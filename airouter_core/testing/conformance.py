@@ -30,6 +30,7 @@ from .checks.awaiting import AwaitingChecks
 from .checks.declaration import DeclarationChecks
 from .checks.features import FeatureChecks
 from .checks.lifetime import LifetimeChecks
+from .checks.losses import LossChecks
 from .checks.mutation import MutationChecks
 from .checks.reading import ReadingChecks
 from .checks.schemas import SchemaChecks
@@ -45,6 +46,7 @@ class ProviderConformance(
     DeclarationChecks,
     SchemaChecks,
     FeatureChecks,
+    LossChecks,
     ReadingChecks,
     MutationChecks,
     SecretChecks,

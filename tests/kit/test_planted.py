@@ -520,6 +520,15 @@ PLANTED: dict[str, tuple[str, Names]] = {
         "test_bodies_fit_the_vendors_schema",
         {"schema_problems": lambda self: lambda body: ["unknown field"] if "seed" in body else []},
     ),
+    "loses words of refusal": (
+        "test_nothing_is_lost_in_silence",
+        sent(lambda b, r: b.update(messages=[{**m, "refusal": None} for m in b["messages"]])),
+    ),
+    "does not tell what it lacks": ("test_nothing_is_lost_in_silence", wire(notes=lambda request, config: ())),
+    "puts the system first without a word": (
+        "test_nothing_is_lost_in_silence",
+        sent(lambda b, r: b.update(messages=sorted(b["messages"], key=lambda m: m["role"] != "system"))),
+    ),
     # Reading.
     "loses tool calls": (
         "test_each_recording_is_read_as_expected",
