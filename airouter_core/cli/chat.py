@@ -57,6 +57,7 @@ class Conversation:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: Decimal | None = None
+    told: set[str] = attrs.field(factory=set)
 
     def ask(self, text: str) -> None:
         """Send a message and show the answer. What fails, and what was stopped before it began, is not kept."""
@@ -77,7 +78,9 @@ class Conversation:
         self.attachments.clear()
         self._count(response)
         for warning in response.warnings:
-            warn(warning)
+            if warning not in self.told:  # what a history loses, it loses with each message again
+                self.told.add(warning)
+                warn(warning)
         note(self._figures(response, time.monotonic() - began))
 
     def usage(self) -> str:

@@ -66,6 +66,15 @@ def test_a_conversation_goes_on(
     assert "6 tokens in" in printed.err
 
 
+def test_a_conversation_warns_once(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out of each message is told with the first."""
+    assert converse("hello\nand again\n", "-o", "verbosity=low", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().err.count("'verbosity' was left out") == 1
+    assert len(asked) == 2
+
+
 def test_commands_change_what_is_sent(
     asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
