@@ -42,7 +42,9 @@ class Transport:
         self.log: list[str] = []
         self._failure = failure
 
-    def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> Answer:
+    def open(
+        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
+    ) -> Answer:
         self.log.append(f"open {request.url} within {connect_timeout} and {read_timeout}")
         if self._failure is not None:
             raise self._failure

@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -397,6 +398,51 @@ def test_the_deadline_ends_what_only_drips(serve: Serve, make_provider: Make) ->
         over.set()
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n\r\n"
+FRAMES = {
+    "a head": b"HTTP/1.1 200 OK\r\nX-Long: ",
+    "the size of a chunk": CHUNKED + b"5;comment=",
+    "a trailer": CHUNKED + b"3\r\n: \n\r\n0\r\nX-Long: ",
+}
+
+
+class Dripping:
+    """A script that never sends a whole piece; with an end, so that a call which nobody cuts off fails its test.
+
+    Attributes:
+        is_through: whether somebody has listened to that end.
+    """
+
+    def __init__(self, beginning: bytes) -> None:
+        self.is_through = False
+        self._beginning = beginning
+
+    def __call__(self, peer: Any, received: Any) -> bool:
+        peer.send(self._beginning)
+        for _ in range(300):
+            peer.send(b"x")
+            time.sleep(0.02)
+        self.is_through = True
+        return False
+
+
+@pytest.fixture(params=FRAMES)
+def dripping(request: pytest.FixtureRequest) -> Dripping:
+    """One for each place where an answer may drip besides its content."""
+    return Dripping(FRAMES[request.param])
+
+
+def test_the_deadline_ends_what_never_is_a_piece(serve: Serve, make_provider: Make, dripping: Any) -> None:
+    """Bytes that frame an answer may drip too, and each begins the socket's timeout anew."""
+    server = serve(dripping)
+    provider = make_provider(server.url, deadline=0.4, timeout=0.3)
+    for ask in (lambda: provider.execute("m", "hi"), lambda: list(provider.stream_execute("m", "hi"))):
+        with pytest.raises(TransportTimeoutError, match=r"deadline of 0\.4 s"):
+            ask()
+    assert len(server.requests) == 2
+    assert not dripping.is_through
+
+
 def test_silence_within_a_deadline_is_told_as_the_deadline(serve: Serve, make_provider: Make) -> None:
     """When the deadline cuts the wait, it is the deadline that is named."""
     over = threading.Event()
@@ -602,6 +648,21 @@ def test_a_private_authority(tls: Any, make_provider: Make, authority: trustme.C
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     assert make_provider(tls.url, verify_ssl=str(path)).execute("m", "hi") == "hello"
+
+
+@blocking_only
+def test_the_deadline_ends_what_drips_over_tls(
+    serve: Serve, make_provider: Make, authority: trustme.CA, tmp_path: Any, dripping: Any
+) -> None:
+    """Whatever the connection is, and however it was found; the other half looks at no socket."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = serve(dripping, lambda connection: context.wrap_socket(connection, server_side=True))
+    provider = make_provider(server.url, deadline=0.4, timeout=0.3, verify_ssl=str(tmp_path / "ca.pem"))
+    with pytest.raises(TransportTimeoutError, match=r"deadline of 0\.4 s"):
+        provider.execute("m", "hi")
+    assert not dripping.is_through
 
 
 def test_a_private_authority_from_the_environment(

@@ -59,7 +59,9 @@ class AsyncOpenResponse(HttpResponse, Protocol):
 class AsyncTransport(Protocol):
     """Sends requests, awaited; for many event loops."""
 
-    async def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> AsyncOpenResponse: ...
+    async def open(
+        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
+    ) -> AsyncOpenResponse: ...
 
     async def close(self) -> None: ...
 
@@ -78,7 +80,10 @@ class _Steps:
             case Open():
                 self.close()
                 self._open = await self._transport.open(
-                    step.request, connect_timeout=step.connect_timeout, read_timeout=step.read_timeout
+                    step.request,
+                    connect_timeout=step.connect_timeout,
+                    read_timeout=step.read_timeout,
+                    within=step.within,
                 )
                 return self._open
             case ReadAll():
@@ -156,7 +161,9 @@ class AiohttpTransport:
         # Whoever forgets aclose() loses nothing, and should not read of it on stderr.
         weakref.finalize(self, _abandon, self._sessions)
 
-    async def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> AiohttpResponse:
+    async def open(
+        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
+    ) -> AiohttpResponse:
         """Send, and wait for status and headers.
 
         Raises:
@@ -168,24 +175,26 @@ class AiohttpTransport:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
         proxy = self._proxy_for(request.url)
         security = self._security_for(request.url, proxy)
+        end = None if within is None else asyncio.get_running_loop().time() + within
         try:
-            response = await self._session().request(
-                request.method,
-                request.url,
-                data=request.body,
-                headers={"Accept-Encoding": "identity", **request.headers},
-                allow_redirects=False,
-                timeout=timeout,
-                proxy=proxy,
-                ssl=security,
-            )
+            async with asyncio.timeout_at(end):
+                response = await self._session().request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers={"Accept-Encoding": "identity", **request.headers},
+                    allow_redirects=False,
+                    timeout=timeout,
+                    proxy=proxy,
+                    ssl=security,
+                )
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             # Not kept, not even as a cause: it shows the request's headers, and the proxy's address with its password.
             failure = broken(request.url, f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error, request.url, read_timeout) from error
         else:
-            return AiohttpResponse(response, request.url, read_timeout)
+            return AiohttpResponse(response, request.url, read_timeout, end)
         raise failure
 
     async def close(self) -> None:
@@ -243,8 +252,9 @@ class AiohttpTransport:
 class AiohttpResponse:
     """An answer whose head has arrived."""
 
-    def __init__(self, response: aiohttp.ClientResponse, url: str, patience: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, url: str, patience: float, end: float | None = None) -> None:
         self._response = response
+        self._end = end
         self._url = url
         self._patience = patience
         self.status: int = response.status
@@ -261,9 +271,13 @@ class AiohttpResponse:
             TransportError: the network failed, or nothing came for ``timeout`` seconds.
         """
         try:
-            if timeout >= self._patience:
+            if timeout < self._patience:
+                async with asyncio.timeout(timeout):
+                    return await self._response.content.readany()
+            if self._end is None:
                 return await self._response.content.readany()
-            async with asyncio.timeout(timeout):
+            # What frames a body can drip as well, and each of its bytes begins the patience anew.
+            async with asyncio.timeout_at(self._end):
                 return await self._response.content.readany()
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error, self._url, timeout) from error

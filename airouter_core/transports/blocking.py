@@ -11,6 +11,7 @@ import functools
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ from urllib3.util import Timeout
 from ..config import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..wire.http import HttpRequest
-from .pools import pool_manager
+from .pools import make_punctual, pool_manager
+from .punctual import Patience
 from .troubles import (
     broken,
     insecure,
@@ -63,7 +65,9 @@ class RequestsTransport:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._reset()
 
-    def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> RequestsResponse:
+    def open(
+        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
+    ) -> RequestsResponse:
         """Send, and wait for status and headers.
 
         Raises:
@@ -85,7 +89,9 @@ class RequestsTransport:
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=_timeout(connect_timeout, read_timeout),
+                timeout=_timeout(connect_timeout, read_timeout)
+                if within is None
+                else Timeout(connect=connect_timeout, read=Patience(read_timeout, time.monotonic() + within)),
             )
         except (HTTPError, OSError) as error:  # what requests raises is an OSError
             raise _translated(error, request.url, read_timeout) from error
@@ -116,6 +122,8 @@ class RequestsTransport:
         route = (
             _Route(self._plain_pool(origin), False, {}) if self._is_plain(origin) else self._route_by_requests(origin)
         )
+        if self._config.deadline is not None:
+            make_punctual(route.pool)
         with self._lock:
             return self._routes.setdefault(origin, route)
 

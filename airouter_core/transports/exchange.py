@@ -141,7 +141,8 @@ class Exchange:
 
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
         patience = self._patience()
-        step = Open(request, min(self._policy.connect_timeout, patience), patience)
+        within = None if self._end is None else self._end - self._policy.clock()
+        step = Open(request, min(self._policy.connect_timeout, patience), patience, within)
         response: HttpResponse
         if not LOGGER.isEnabledFor(logging.DEBUG):
             response = yield step

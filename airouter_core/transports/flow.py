@@ -36,11 +36,15 @@ class HttpResponse(Protocol):
 
 @attrs.frozen(eq=False, repr=False)
 class Open:
-    """Send a request; the result is an :class:`HttpResponse`. What was open before is closed."""
+    """Send a request; the result is an :class:`HttpResponse`. What was open before is closed.
+
+    ``within`` so many seconds the whole answer must be there, however it drips in.
+    """
 
     request: HttpRequest
     connect_timeout: float
     read_timeout: float
+    within: float | None = None
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -99,7 +103,9 @@ class OpenResponse(HttpResponse, Protocol):
 class Transport(Protocol):
     """Sends requests, blocking. Safe for use from many threads."""
 
-    def open(self, request: HttpRequest, *, connect_timeout: float, read_timeout: float) -> OpenResponse:
+    def open(
+        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
+    ) -> OpenResponse:
         """Send, and wait for status and headers.
 
         Raises:
@@ -130,7 +136,10 @@ class _Steps:
             case Open():
                 self.close()
                 self._open = self._transport.open(
-                    step.request, connect_timeout=step.connect_timeout, read_timeout=step.read_timeout
+                    step.request,
+                    connect_timeout=step.connect_timeout,
+                    read_timeout=step.read_timeout,
+                    within=step.within,
                 )
                 return self._open
             case ReadAll():

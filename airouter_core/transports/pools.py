@@ -11,6 +11,8 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from .punctual import punctual
+
 JOINED = 65536
 """Bytes of a body that is copied to stand behind its head; a longer one goes by itself."""
 
@@ -50,18 +52,34 @@ class _HttpsConnection(_Joining, HTTPSConnection):
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
+    is_punctual = False
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name, which only it writes
         # Whoever puts a class of their own in the place of urllib3's (vcrpy does, to record) means it for us too.
         usual = urllib3.HTTPConnectionPool.ConnectionCls
-        return _HttpConnection if usual is HTTPConnection else usual
+        return _ours(_HttpConnection, self.is_punctual) if usual is HTTPConnection else usual
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
+    is_punctual = False
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # as above
         usual = urllib3.HTTPSConnectionPool.ConnectionCls
-        return _HttpsConnection if usual is HTTPSConnection else usual
+        return _ours(_HttpsConnection, self.is_punctual) if usual is HTTPSConnection else usual
+
+
+def _ours(connection_class: Any, is_punctual: bool) -> Any:
+    return punctual(connection_class) if is_punctual else connection_class
+
+
+def make_punctual(pool: Any) -> None:
+    """Let the connections of a pool know when an answer must be there."""
+    if isinstance(pool, _HttpPool | _HttpsPool):
+        pool.is_punctual = True
+    else:  # one of those that requests has found
+        pool.ConnectionCls = punctual(pool.ConnectionCls)
 
 
 def pool_manager(most: int) -> urllib3.PoolManager:
