@@ -339,6 +339,31 @@ def test_a_connection_that_breaks(serve: Serve, make_provider: Make, stage: str,
         assert caught.value.partial.text == ("hel" if stream and stage == "in the body" else "")
 
 
+def test_a_kept_connection_that_is_closed_as_the_next_request_arrives(serve: Serve, make_provider: Make) -> None:
+    """It counts as a retry, since a server that closes may have begun to answer: without any it is an error."""
+    answered = set()
+
+    def script(peer: Any, received: Any) -> bool:
+        if peer.number in answered:
+            return False
+        answered.add(peer.number)
+        peer.answer(200, BODY, **JSON, Connection="keep-alive")
+        return True
+
+    server = serve(script)
+    strict = make_provider(server.url, max_retries=0)
+    assert strict.execute("m", "hi") == "hello"
+    with pytest.raises(
+        ConnectionFailedError, match=r"127\.0\.0\.1:\d+ broke: (Remote end closed|Server disconnected)"
+    ) as caught:
+        strict.execute("m", "hi")
+    assert caught.value.retryable
+    assert [request.connection for request in server.requests] == [1, 1]
+    usual = make_provider(server.url)
+    assert [usual.execute("m", "hi") for _ in range(2)] == ["hello"] * 2
+    assert [request.connection for request in server.requests] == [1, 1, 2, 2, 3]
+
+
 def test_a_body_that_broke_off_is_asked_for_again(serve: Serve, make_provider: Make) -> None:
     """Nothing was handed on, so the call is made again, at once in this test."""
 

@@ -289,6 +289,8 @@ def _timeout(connect: float, read: float) -> Timeout:
 
 def _translated(error: Exception, url: str, timeout: float) -> TransportError:
     reason = getattr(error, "reason", None) or error
+    if isinstance(reason, urllib3.exceptions.ProtocolError) and isinstance(reason.args[-1], Exception):
+        reason = reason.args[-1]  # it says what happened; the other that it did
     if isinstance(error, ReadTimeoutError | TimeoutError) or isinstance(reason, ReadTimeoutError):
         return silent(url, timeout)
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
