@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -125,8 +126,12 @@ class HttpConfig(ProviderConfig):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values that must appear in no output."""
-        hidden = [self.api_key, *self.custom_headers.values(), *map(_password, self.proxies.values())]
+        """Values that must appear in no output: settings declared as secret, and headers that may hold one."""
+        own = _secret_settings(type(self))  # type: ignore[arg-type]  # a class has a hash, whatever its instances have
+        hidden = [getattr(self, name) for name in own]
+        for name, value in self.custom_headers.items():
+            hidden += _secrets_of_header(name, value)
+        hidden += map(_password, self.proxies.values())
         return tuple(value for value in hidden if value and len(value) >= MINIMUM_SECRET)
 
     def url(self, path: str) -> str:
@@ -139,6 +144,15 @@ HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 MINIMUM_SECRET = 6
 """Shorter values are no secrets, and replacing them would garble messages."""
+
+PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "user-agent"})
+TELLING_HEADER = re.compile(
+    r"auth|key|token|cookie|secret|sign|credential|passw|session|jwt|access|cert", re.IGNORECASE
+)
+"""Names of headers whose values are secrets, whatever they look like."""
+PLAIN_WORD = re.compile(r"[A-Z]?[a-z]{1,15}|[A-Z]{1,6}|[0-9]{1,4}")
+MOST_DIGITS = 8
+"""In a value of such words; a date has as many, a number that opens something more."""
 
 
 def load_config(
@@ -239,6 +253,30 @@ def _unknown(name: str, fields: Mapping[str, Any]) -> str:
 
 def _fits_a_header(text: str) -> bool:
     return all(character.isprintable() and ord(character) < 256 for character in text.replace("\t", " "))
+
+
+@functools.cache
+def _secret_settings(config_class: type) -> tuple[str, ...]:
+    known = ((field.name, field.metadata) for field in attrs.fields(config_class))
+    return tuple(name for name, said in known if said.get("secret") and said.get("kind") == "string")
+
+
+def _secrets_of_header(name: str, value: str) -> tuple[str, ...]:
+    """The value, and what of it stands behind a scheme such as ``Bearer``; nothing where it can be no secret."""
+    if not TELLING_HEADER.search(name) and (name.lower() in PLAIN_HEADERS or _is_plain(value)):
+        return ()
+    scheme, _, credential = value.partition(" ")
+    return (value, credential.strip()) if scheme.isalpha() else (value,)
+
+
+def _is_plain(value: str) -> bool:
+    """Whether this is made of words, like a media type, a version or an address; a key mixes letters, cases and digits.
+
+    In doubt it is not.
+    """
+    words = re.findall(r"[A-Za-z0-9]+", value)
+    digits = sum(character.isdigit() for character in value)
+    return bool(words) and digits <= MOST_DIGITS and all(map(PLAIN_WORD.fullmatch, words))
 
 
 def _password(address: str) -> str:

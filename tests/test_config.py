@@ -207,6 +207,54 @@ def test_short_values_are_no_secrets() -> None:
     assert load({"api_key": "none", "custom_headers": {"A": "1"}}).secrets == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"),
+        ("X-Format", "application/json"),
+        ("X-Title", "My Team's Assistant"),
+        ("X-Version", "2026-10-21"),
+        ("X-Beta", "prompt-caching-2024-07-31"),
+        ("HTTP-Referer", "https://example.com/app"),
+        ("X-Environment", "production"),
+    ],
+)
+def test_headers_that_hold_words_are_no_secrets(name: str, value: str) -> None:
+    """Hiding them would garble what a server says of them."""
+    assert load({"custom_headers": {name: value}}).secrets == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Api-Key", "swordfish"),
+        ("Cookie", "session=swordfish"),
+        ("X-Request-Signature", "swordfish"),
+        ("X-Tenant", "a1b2c3d4"),
+        ("X-Tenant", "QWxhZGRpbjpvcGVu"),
+        ("X-Tenant", "abcdefghijklmnopqrst"),
+        ("X-Tenant", "3f2a91bc-77aa-4e2d-9c1b-0123456789ab"),
+        ("X-Tenant", "1234-5678-9012"),
+        ("X-Tenant", "$%&/()=?"),
+        ("HTTP-Referer", "https://example.com/?s=9f8e7d6c5b4a"),
+    ],
+)
+def test_headers_that_may_hold_a_secret_are_hidden(name: str, value: str) -> None:
+    """By the name, or because no word looks like that; in doubt too."""
+    assert load({"custom_headers": {name: value}}).secrets == (value,)
+
+
+def test_a_credential_is_hidden_without_its_scheme_too() -> None:
+    """A server that repeats it may leave out the scheme."""
+    assert load({"custom_headers": {"Authorization": "Bearer swordfish"}}).secrets == ("Bearer swordfish", "swordfish")
+
+
+def test_every_setting_declared_as_secret_is_hidden() -> None:
+    """Those of a plugin's own too."""
+    assert load({"token": "a-good-token"}).secrets == ("a-good-token",)
+
+
 def test_a_configuration_made_directly_is_checked_too() -> None:
     """Constructing the class converts and checks as loading does."""
     assert Config(level=3.0).level == 3  # type: ignore[arg-type]  # a whole number, written as a float

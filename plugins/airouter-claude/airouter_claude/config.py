@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from airouter_core.config import MINIMUM_SECRET, HttpConfig, setting
+from airouter_core.config import HttpConfig, setting
 from airouter_core.values.shared import shared_methods
 
 VENDOR = "https://api.anthropic.com"
@@ -76,12 +76,6 @@ class ClaudeConfig(HttpConfig):
     def root(self) -> str:
         """``base_url`` without the ``/v1`` that other vendors' addresses end in."""
         return self.base_url.rstrip("/").removesuffix("/v1")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values that must appear in no output."""
-        token = (self.auth_token,) if self.auth_token and len(self.auth_token) >= MINIMUM_SECRET else ()
-        return (*super().secrets, *token)
 
     def url(self, path: str) -> str:
         """The address of ``path`` below :attr:`root`."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from airouter_core.config import MINIMUM_SECRET, HttpConfig, setting
+from airouter_core.config import HttpConfig, setting
 from airouter_core.values.shared import shared_methods
 
 from .address import address_of, is_cloud
@@ -73,9 +73,3 @@ class OllamaConfig(HttpConfig):
         environment may name a server of somebody else.
         """
         return self.api_key or (self.cloud_api_key if is_cloud(self.base_url) else None)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        hidden = super().secrets
-        key = self.cloud_api_key
-        return (*hidden, key) if key and len(key) >= MINIMUM_SECRET else hidden
