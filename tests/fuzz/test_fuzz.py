@@ -21,15 +21,27 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "kit"))
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from sample_plugin import DIALECT, SAMPLE, SampleConfig
+from sample_plugin import DIALECT, SAMPLE, SampleConfig, SampleProvider
 
-from airouter_core import list_providers
+from airouter_core import create_provider, list_providers
 from airouter_core.config import load_config
 from airouter_core.errors import AirouterError, ProtocolError
+from airouter_core.http_provider import HttpProvider
 from airouter_core.parameters.resolve import resolve
+from airouter_core.preparation import ChatArguments
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.samples import CHAT_COMPLETIONS
 from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from
+from airouter_core.values.messages import (
+    FilePart,
+    Message,
+    ProviderPart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from airouter_core.values.response import Response, events_of, fold
 from airouter_core.values.tools import response_format_from
 from airouter_core.wire.failures import seconds_to_wait
@@ -47,6 +59,17 @@ def wires_installed():
             places.append(vars(importlib.import_module(f"{module.partition('.')[0]}.wire")))
             for place in places:
                 yield from (value for value in place.values() if isinstance(value, Wire))
+
+
+def providers_with_wires():
+    """Every provider installed here that speaks over HTTP, with each of its APIs, and the made-up one."""
+    yield SampleProvider(load_config(SampleConfig, {"api_key": "fuzz-key"}, provider="sample", environ={}), SAMPLE)
+    for info in list_providers():
+        for api in ({}, {"api": "responses"}, {"api": "completions"}):
+            with contextlib.suppress(AirouterError):  # most have one; those of other people may want other settings
+                given = {"base_url": "http://127.0.0.1:9", "api_key": "fuzz-key", **api}
+                if isinstance(provider := create_provider(info.name, given), HttpProvider):
+                    yield provider
 
 
 PROFILE_SECONDS = "600" if settings.get_current_profile_name() == "fuzz" else "0"
@@ -92,6 +115,49 @@ SHAPED = st.recursive(
     max_leaves=30,
 )
 """JSON with the words of the format at places where they do not belong."""
+
+
+FORMATS = list(providers_with_wires())
+WORDS_AND_WORSE = st.text(max_size=10) | st.sampled_from(["", " ", "{}", '{"a": 1}', "call_1"])
+MEDIA = _words("image/png image/* image/jpg application/pdf audio/wav audio/ogg video/mp4 text/plain x")
+METADATA = st.just({}) | st.dictionaries(
+    st.sampled_from(["*", "other", *(provider.info.name for provider in FORMATS)]),
+    st.dictionaries(
+        WORDS | _words("cache_control source title file_id signature reasoning_details"), SHAPED, max_size=3
+    ),
+    max_size=2,
+)
+TEXTS = st.builds(TextPart, WORDS_AND_WORSE, METADATA)
+FILES = st.builds(
+    FilePart,
+    MEDIA,
+    data=st.none() | st.binary(max_size=8),
+    url=st.none() | st.just("https://example.com/a"),
+    name=st.none() | WORDS_AND_WORSE,
+    detail=st.none() | st.sampled_from(["auto", "high"]),
+    provider_metadata=METADATA,
+)
+OWN = st.builds(ProviderPart, st.sampled_from(["other", *(provider.info.name for provider in FORMATS)]), METADATA)
+SAID = TEXTS | FILES | OWN
+ANSWERED = (
+    SAID
+    | st.builds(ReasoningPart, WORDS_AND_WORSE, METADATA)
+    | st.builds(RefusalPart, WORDS_AND_WORSE)
+    | st.builds(ToolCallPart, WORDS_AND_WORSE, WORDS_AND_WORSE, WORDS_AND_WORSE, METADATA)
+)
+RESULTS = st.builds(
+    ToolResultPart,
+    WORDS_AND_WORSE,
+    st.lists(TEXTS | FILES, max_size=2),
+    st.none() | WORDS_AND_WORSE,
+    st.booleans(),
+    METADATA,
+)
+MESSAGES = st.one_of(
+    st.builds(Message, st.just(role), st.lists(parts, max_size=4), st.none() | WORDS_AND_WORSE, METADATA)
+    for role, parts in (("system", SAID), ("user", SAID), ("assistant", ANSWERED), ("tool", RESULTS))
+)
+"""Messages that may be said, with everything that a part can hold."""
 
 
 def fuzz(*strategies):
@@ -234,6 +300,16 @@ def test_messages_and_tools(messages, tools, choice, form) -> None:
             if isinstance(value, list | dict | str) or value is None:
                 with _own_errors_only():
                     read(value)
+
+
+@fuzz(st.sampled_from(FORMATS), st.lists(MESSAGES, min_size=1, max_size=4), st.booleans())
+def test_requests(provider, messages, stream) -> None:
+    """What is sent for any conversation is JSON, and what is not sent is told in words."""
+    with _own_errors_only():
+        request, _ = provider._preparer.prepare(ChatArguments(model="m", messages=messages))
+        wire = provider.wire_for(request)
+        assert all(map(str.strip, wire.notes(request, provider.config)))
+        assert json.loads(wire.build_request(request, provider.config, stream=stream).body)
 
 
 @fuzz(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text(max_size=30)))
