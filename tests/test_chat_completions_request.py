@@ -185,6 +185,8 @@ def test_tools_and_choices() -> None:
     assert sent(tools=tools, tool_choice=ToolChoice("required"))["tool_choice"] == "required"
     assert "tool_choice" not in sent(tools=tools)
     assert "tool_choice" not in sent(tool_choice=ToolChoice("none"))
+    own = {"tools": [{"type": "web_search"}]}
+    assert sent(tool_choice=ToolChoice("none"), provider_options=own)["tool_choice"] == "none"
 
 
 def test_response_formats() -> None:

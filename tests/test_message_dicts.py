@@ -151,6 +151,10 @@ REFUSED: list[tuple[Any, str]] = [
     ([{"role": "user", "content": {"type": "text"}}], r"messages\[0\]: content must be .*, not dict"),
     ([{"role": "user", "content": b"x"}], r"messages\[0\]: content must be .*, not bytes"),
     ([{"role": "tool", "content": "x"}], r"messages\[0\]: a tool message needs the tool_call_id"),
+    (
+        [{"role": "tool", "tool_call_id": "c", "content": [{"type": "refusal", "refusal": "no"}]}],
+        r"messages\[0\]: a tool result holds text and files only",
+    ),
     ([{"role": "assistant", "tool_calls": ["f"]}], r"messages\[0\]: a tool call needs a function with a name"),
     ([{"role": "assistant", "tool_calls": [{"function": {}}]}], r"messages\[0\]: a tool call needs a function"),
     ([{"role": "assistant", "tool_calls": 7}], r"messages\[0\]: tool_calls must be a list"),

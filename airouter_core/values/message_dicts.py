@@ -191,7 +191,10 @@ def _tool_message(value: Mapping[str, Any], where: str) -> Message:
     call_id = value.get("tool_call_id") or value.get("name")
     if not isinstance(call_id, str):
         raise ParameterError(f"{where}: a tool message needs the tool_call_id that it answers")
-    content = [part for part in _content_parts(value.get("content"), where) if isinstance(part, TextPart | FilePart)]
+    said = tuple(_content_parts(value.get("content"), where))
+    content = [part for part in said if isinstance(part, TextPart | FilePart)]
+    if len(content) < len(said):
+        raise ParameterError(f"{where}: a tool result holds text and files only")
     kept = _rest(value, TOOL_FIELDS)
     return Message("tool", (ToolResultPart(call_id, content, name=value.get("name"), provider_metadata=kept),))
 

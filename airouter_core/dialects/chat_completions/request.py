@@ -42,8 +42,8 @@ def chat_body(
     }
     if request.tools:
         body["tools"] = [tool_body(tool) for tool in request.tools]
-        if request.tool_choice is not None:
-            body["tool_choice"] = tool_choice_body(request.tool_choice)
+    if request.tool_choice is not None and (request.tools or "tools" in request.provider_options):
+        body["tool_choice"] = tool_choice_body(request.tool_choice)
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format)
     place(body, request.parameters, support)

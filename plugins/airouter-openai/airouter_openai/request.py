@@ -55,8 +55,8 @@ def responses_body(
     body: dict[str, Any] = {"model": request.model, "input": input_items(request.messages, reasons, stored=store)}
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.tool_choice is not None and (request.tools or "tools" in request.provider_options):
+        body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.response_format is not None:
         body["text"] = {"format": _format(request.response_format)}
     place(body, request.parameters, support)

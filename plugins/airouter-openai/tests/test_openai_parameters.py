@@ -6,6 +6,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
+import attrs
 import pytest
 
 from airouter_core.config import load_config
@@ -14,7 +15,7 @@ from airouter_core.factory import create_provider, validate_provider_config
 from airouter_core.parameters.resolve import resolve
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
-from airouter_core.values.tools import Tool
+from airouter_core.values.tools import Tool, ToolChoice
 from airouter_openai.catalog import limits_of
 from airouter_openai.config import OpenAIConfig
 from airouter_openai.families import FAMILIES, UNKNOWN, family_of
@@ -213,6 +214,8 @@ def test_provider_options_are_laid_over_the_body() -> None:
     assert [tool["type"] for tool in body["tools"]] == ["function", "web_search"]
     assert body["include"] == ["reasoning.encrypted_content", "web_search_call.action.sources"]
     assert (body["previous_response_id"], body["store"]) == ("resp_1", True)
+    asked = attrs.evolve(asked, tools=(), tool_choice=ToolChoice("none"))
+    assert json.loads(RESPONSES.build_request(asked, config(), stream=False).body or b"")["tool_choice"] == "none"
 
 
 def test_a_key_is_needed_by_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:
