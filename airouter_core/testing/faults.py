@@ -188,6 +188,7 @@ def _of_the_network() -> Iterator[Fault]:
     yield from _same("silence before the headers", TIMEOUT, plays.stall, settings=QUICK)
     yield from _same("silence inside the answer", TIMEOUT, plays.stall_inside, settings=QUICK)
     yield from _same("a drip that outlasts the deadline", TIMEOUT, plays.drip, settings={"deadline": 0.5})
+    yield from _same("headers that outlast the deadline", TIMEOUT, plays.drip_head, settings={"deadline": 0.5})
     yield from _same("slow bytes", ANSWER, plays.slow)
 
 

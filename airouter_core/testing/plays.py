@@ -132,6 +132,13 @@ def drip(case: Case, connection: Connection) -> None:
         pass
 
 
+def drip_head(case: Case, connection: Connection) -> None:
+    connection.send(b"HTTP/1.1 200 OK\r\nX-Kit: ")
+    for _ in range(500):
+        if connection.wait(0.02) or not connection.send(b"x"):
+            return
+
+
 def endless(mebibytes: int) -> Play:
     def play(case: Case, connection: Connection) -> None:
         piece = case.changed(b"x" * MEBIBYTE)
