@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -31,6 +32,7 @@ from airouter_core.errors import (
 )
 from airouter_core.testing.halves import AWAITED, BLOCKING, ON_UVLOOP, Half
 from airouter_core.transports.flow import Flow, Open, ReadAll
+from airouter_core.transports.pools import JOINED
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest
 
@@ -104,6 +106,31 @@ def test_a_connection_is_used_again(serve: Serve, make_provider: Make) -> None:
     assert "".join(provider.stream_execute("m", "hi")) == "hello"
     assert provider.execute("m", "hi") == "hello"
     assert [received.connection for received in server.requests] == [1, 1, 1]
+
+
+@blocking_only  # aiohttp's own affair
+@pytest.mark.parametrize("proxied", [False, True])
+def test_head_and_body_go_out_together(
+    serve: Serve, make_provider: Make, monkeypatch: pytest.MonkeyPatch, proxied: bool
+) -> None:
+    """A request is written at once; one whose body is long is not copied for that."""
+    server, written = serve(answers), []
+    monkeypatch.setattr(
+        http.client.HTTPConnection,
+        "send",
+        lambda to, data, send=http.client.HTTPConnection.send: (
+            written.append(len(data)),
+            send(to, data),
+        ),
+    )
+    if proxied:
+        provider = make_provider("http://nowhere.invalid/v1", proxies={"http": server.url})
+    else:
+        provider = make_provider(server.url)
+    assert provider.execute("m", "hi") == "hello"
+    assert len(written) == 1
+    assert provider.execute("m", "h" * JOINED) == "hello"
+    assert len(written) == 3
 
 
 def test_leaving_a_stream_early_closes_its_connection(serve: Serve, make_provider: Make) -> None:

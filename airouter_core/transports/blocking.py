@@ -23,7 +23,7 @@ from urllib3.util import Timeout
 from ..config import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..wire.http import HttpRequest
-from .pools import make_punctual, pool_manager
+from .pools import make_punctual, pool_manager, session
 from .punctual import Patience
 from .troubles import (
     broken,
@@ -149,11 +149,7 @@ class RequestsTransport:
 
         with self._lock:
             if self._session is None:
-                session = requests.Session()
-                adapter = requests.adapters.HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
-                session.mount("http://", adapter)
-                session.mount("https://", adapter)
-                self._session = session
+                self._session = session(POOL)
         adapter = self._session.get_adapter(origin)
         prepared = requests.Request("GET", origin).prepare()
         settings = self._session.merge_environment_settings(

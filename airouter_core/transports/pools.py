@@ -6,12 +6,15 @@ are one, and one system call fewer: a tenth of what sending costs (measured in `
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .punctual import punctual
+
+if TYPE_CHECKING:
+    import requests
 
 JOINED = 65536
 """Bytes of a body that is copied to stand behind its head; a longer one goes by itself."""
@@ -78,12 +81,34 @@ def make_punctual(pool: Any) -> None:
     """Let the connections of a pool know when an answer must be there."""
     if isinstance(pool, _HttpPool | _HttpsPool):
         pool.is_punctual = True
-    else:  # one of those that requests has found
+    else:  # that of a SOCKS proxy
         pool.ConnectionCls = punctual(pool.ConnectionCls)
 
 
-def pool_manager(most: int) -> urllib3.PoolManager:
+def pool_manager(most: int) -> Any:
     """Pools for many hosts, each of up to ``most`` connections, that trust no host without a certificate."""
-    manager = urllib3.PoolManager(most, maxsize=most, cert_reqs="CERT_REQUIRED")
-    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    return _with_our_pools(urllib3.PoolManager(most, maxsize=most, cert_reqs="CERT_REQUIRED"))
+
+
+def session(most: int) -> requests.Session:
+    """A session of requests with such pools, for what it finds out: proxies, and other certificates than the usual."""
+    import requests
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+            super().init_poolmanager(*arguments, **named)
+            _with_our_pools(self.poolmanager)
+
+        def proxy_manager_for(self, *arguments: Any, **named: Any) -> Any:
+            return _with_our_pools(super().proxy_manager_for(*arguments, **named))
+
+    made = requests.Session()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, Adapter(pool_connections=most, pool_maxsize=most, max_retries=0))
+    return made
+
+
+def _with_our_pools(manager: Any) -> Any:
+    if manager.pool_classes_by_scheme["http"] is urllib3.HTTPConnectionPool:  # those of a SOCKS proxy are others
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
     return manager
