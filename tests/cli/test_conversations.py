@@ -170,6 +170,7 @@ def test_one_that_is_not_ready_costs_only_its_own_answer(
     printed = capsys.readouterr().out
     assert "one got 1 messages" in printed
     assert "`airouter keys set openai`" in printed
+    assert "openai:some (not asked)" in printed
     _ours(2, "compare", "-t", "llama-cpp:one", "-t", "opnai:some", "hi")
     assert not capsys.readouterr().out
 
