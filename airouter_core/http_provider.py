@@ -39,7 +39,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     """A provider reached over HTTP.
 
     A subclass sets :attr:`wire`, and :attr:`models` if the API lists its models in one answer. What takes more than
-    one request is written as a flow (see :mod:`airouter_core.transports.flow`) and run by :meth:`run`.
+    one request is written as a flow (see :mod:`airouter_core.transports.flow`), and run by :meth:`run`, or by
+    :meth:`stream` if it emits events; :meth:`arun` and :meth:`astream` await the same flow.
     """
 
     wire: ClassVar[Wire]

@@ -308,20 +308,14 @@ class ProviderManager:
         return [(self._key(name), model) for name, model in pairs]
 
     def _compared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
-        began = time.monotonic()
-        try:
-            response = self.provider(name).chat(model, messages, parameters=parameters)
-        except AirouterError as error:
-            return Comparison(name, model, None, error, time.monotonic() - began)
-        return Comparison(name, model, response, None, time.monotonic() - began)
+        with _Asking(name, model) as asking:
+            asking.response = self.provider(name).chat(model, messages, parameters=parameters)
+        return asking.comparison
 
     async def _acompared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
-        began = time.monotonic()
-        try:
-            response = await self.provider(name).achat(model, messages, parameters=parameters)
-        except AirouterError as error:
-            return Comparison(name, model, None, error, time.monotonic() - began)
-        return Comparison(name, model, response, None, time.monotonic() - began)
+        with _Asking(name, model) as asking:
+            asking.response = await self.provider(name).achat(model, messages, parameters=parameters)
+        return asking.comparison
 
     def _key(self, name: str) -> str:
         if isinstance(name, str) and name in self._providers:
@@ -338,22 +332,44 @@ class ProviderManager:
 
 def _listed(named: tuple[str, Provider[Any]]) -> list[ModelInfo]:
     name, provider = named
-    try:
-        return provider.list_models()
-    except AirouterError as error:
-        return _none_listed(name, error)
+    with _listing(name) as found:
+        found.extend(provider.list_models())
+    return found
 
 
 async def _alisted(name: str, provider: Provider[Any]) -> list[ModelInfo]:
+    with _listing(name) as found:
+        found.extend(await provider.alist_models())
+    return found
+
+
+@contextlib.contextmanager
+def _listing(name: str) -> Iterator[list[ModelInfo]]:
+    """A list for the models of one provider; it stays empty if they cannot be listed."""
     try:
-        return await provider.alist_models()
+        yield []
     except AirouterError as error:
-        return _none_listed(name, error)
+        LOGGER.warning("%s: models cannot be listed: %s", name, error)
 
 
-def _none_listed(name: str, error: AirouterError) -> list[ModelInfo]:
-    LOGGER.warning("%s: models cannot be listed: %s", name, error)
-    return []
+class _Asking:
+    """Asks one candidate within a ``with``; whatever comes of it is then a comparison."""
+
+    comparison: Comparison
+    response: Response | None = None
+
+    def __init__(self, name: str, model: str) -> None:
+        self._name = name
+        self._model = model
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        told = error if isinstance(error, AirouterError) else None
+        self.comparison = Comparison(self._name, self._model, self.response, told, time.monotonic() - self._began)
+        return told is not None
 
 
 def _models_or_none(provider: Provider[Any]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -399,27 +400,15 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: the call is wrong; nothing was sent.
             ExecutionError: a call failed, or the model still calls tools after ``max_rounds``.
         """
-        from .tool_loop import Ask, Toolbox, loop, run_blocking
+        from .tool_loop import Toolbox, driven, loop, run_blocking
 
         toolbox = Toolbox(tools)
-        steps = loop(messages_from(messages), max_rounds)
-        outcome: Any = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                run: ToolRun = end.value
-                return run
-            if isinstance(step, Ask):
-                outcome = self.chat(
-                    model,
-                    step.messages,
-                    parameters=parameters,
-                    tools=toolbox.tools,
-                    provider_options=provider_options,
-                )
-            else:
-                outcome = at_once(functools.partial(run_blocking, toolbox), step.calls)
+        given: dict[str, Any] = {"parameters": parameters, "provider_options": provider_options}
+        return driven(
+            loop(messages_from(messages), max_rounds),
+            lambda step: self.chat(model, step.messages, tools=toolbox.tools, **given),
+            lambda step: at_once(functools.partial(run_blocking, toolbox), step.calls),
+        )
 
     async def arun_tools(
         self,
@@ -432,59 +421,41 @@ class Provider(ABC, Generic[ConfigT]):
         provider_options: ProviderOptions | None = None,
     ) -> ToolRun:
         """:meth:`run_tools`, awaited; functions may be coroutines."""
-        from .tool_loop import Ask, Toolbox, loop, run_awaited
+        from .tool_loop import Toolbox, awaited_driven, loop, run_awaited
 
         toolbox = Toolbox(tools)
-        steps = loop(messages_from(messages), max_rounds)
-        outcome: Any = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                run: ToolRun = end.value
-                return run
-            if isinstance(step, Ask):
-                outcome = await self.achat(
-                    model,
-                    step.messages,
-                    parameters=parameters,
-                    tools=toolbox.tools,
-                    provider_options=provider_options,
-                )
-            else:
-                outcome = await all_awaited(run_awaited(toolbox, call, awaited) for call in step.calls)
+        given: dict[str, Any] = {"parameters": parameters, "provider_options": provider_options}
+        return await awaited_driven(
+            loop(messages_from(messages), max_rounds),
+            lambda step: self.achat(model, step.messages, tools=toolbox.tools, **given),
+            lambda step: all_awaited(run_awaited(toolbox, call, awaited) for call in step.calls),
+        )
 
     def validate_config(self) -> bool:
         """Whether a call could succeed now: the key is good, the server is up. The log says why not."""
-        try:
+        with _failures() as found:
             self.check()
-        except AirouterError as error:
-            self._logger.warning("%s cannot be used: %s", self.info.name, error)
-            return False
-        return True
+        return self._is_usable(found)
 
     async def avalidate_config(self) -> bool:
         """:meth:`validate_config`, awaited."""
-        try:
+        with _failures() as found:
             await self.acheck()
-        except AirouterError as error:
-            self._logger.warning("%s cannot be used: %s", self.info.name, error)
-            return False
-        return True
+        return self._is_usable(found)
 
     def get_info(self) -> ProviderStatus:
         """How the provider is doing; a provider that is down is reported, not raised."""
-        try:
-            return self._status(self.list_models())
-        except AirouterError as error:
-            return self._status((), str(error))
+        models: list[ModelInfo] = []
+        with _failures() as found:
+            models = self.list_models()
+        return self._status(models, found)
 
     async def aget_info(self) -> ProviderStatus:
         """:meth:`get_info`, awaited."""
-        try:
-            return self._status(await self.alist_models())
-        except AirouterError as error:
-            return self._status((), str(error))
+        models: list[ModelInfo] = []
+        with _failures() as found:
+            models = await self.alist_models()
+        return self._status(models, found)
 
     def __enter__(self) -> Self:
         return self
@@ -531,20 +502,35 @@ class Provider(ABC, Generic[ConfigT]):
             raise ParameterError("create_embedding takes a text or a list of texts, none of them empty")
         return texts
 
-    def _status(self, models: Iterable[ModelInfo], problem: str | None = None) -> ProviderStatus:
+    def _is_usable(self, failures: list[AirouterError]) -> bool:
+        for error in failures:
+            self._logger.warning("%s cannot be used: %s", self.info.name, error)
+        return not failures
+
+    def _status(self, models: Iterable[ModelInfo], failures: list[AirouterError]) -> ProviderStatus:
         return ProviderStatus(
             name=self.info.name,
-            status="available" if problem is None else "unavailable",
+            status="unavailable" if failures else "available",
             kind=self.info.kind,
             description=self.info.description,
             capabilities=self.info.capabilities,
             available_models=tuple(model.id for model in models),
-            problem=problem,
+            problem=str(failures[0]) if failures else None,
             details=self.details(),
         )
 
     def _lacks(self, capability: str) -> UnsupportedFeatureError:
         return self._preparer.lacks(capability)
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[list[AirouterError]]:
+    """Of what is done inside: reported instead of raised."""
+    found: list[AirouterError] = []
+    try:
+        yield found
+    except AirouterError as error:
+        found.append(error)
 
 
 def _given(

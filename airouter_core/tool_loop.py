@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -111,6 +111,30 @@ def loop(messages: Sequence[Message], limit: int) -> Loop:
     error = ExecutionError(f"the model still calls tools after {limit} rounds; raise max_rounds if that is right")
     error.partial = response
     raise error
+
+
+def driven(steps: Loop, ask: Callable[[Ask], Response], run: Callable[[RunCalls], Any]) -> ToolRun:
+    """Do what the loop says, to its end."""
+    outcome: Any = None
+    while True:
+        try:
+            step = steps.send(outcome)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # typed by Loop
+        outcome = ask(step) if isinstance(step, Ask) else run(step)
+
+
+async def awaited_driven(
+    steps: Loop, ask: Callable[[Ask], Awaitable[Response]], run: Callable[[RunCalls], Awaitable[Any]]
+) -> ToolRun:
+    """:func:`driven`, awaited."""
+    outcome: Any = None
+    while True:
+        try:
+            step = steps.send(outcome)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # typed by Loop
+        outcome = await (ask(step) if isinstance(step, Ask) else run(step))
 
 
 def result_of(call: ToolCallPart, value: Any) -> ToolResultPart:

@@ -1,7 +1,8 @@
 """``python -m benchmarks.soak``: calls and streams mixed with faults, for long.
 
-Threads and an event loop use the same providers, made once. Memory, threads and sockets are counted after a tenth of
-the calls, when pools and caches are full, and at the end, and must be flat; after closing, nothing may be left.
+Threads and an event loop use the same providers, made once, and meet the same faults. Memory, threads and sockets are
+counted after each tenth of the calls. From the first on, when pools and caches are full, they must be flat; after
+closing, nothing may be left. Ctrl-C ends it early, with everything closed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from .laboratory import tell
 from .stub import Stub
 
 THREADS, TASKS = 8, 8
+SHARES = 10
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended."""
 MEMORY = 4.0
 """Megabytes that may be gained; the allocator's own unrest is about half of that."""
 QUESTION = ("gpt-4o-mini", "Say hello.")
@@ -95,16 +99,26 @@ class Outcomes:
     """What came of the calls, and what should not have."""
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+        self.blocking: Counter[str] = Counter()
+        self.awaited: Counter[str] = Counter()
         self.wrong: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def note(self, kind: Kind, text: str | None, error: AirouterError | None) -> None:
+    @property
+    def total(self) -> int:
+        return self.blocking.total() + self.awaited.total()
+
+    def complain(self, about: object) -> None:
+        """Count what no call is told: the complaints of event loops and destructors."""
+        with self._lock:
+            self.wrong[f"nobody was told: {about}"[:160]] += 1
+
+    def note(self, counts: Counter[str], kind: Kind, text: str | None, error: AirouterError | None) -> None:
         """Compare with what is expected."""
         names = [] if error is None else [type_.__name__ for type_ in type(error).__mro__]
         right = kind.expected in names if kind.expected else error is None and _is_right(kind, text)
         with self._lock:
-            self.counts[kind.name] += 1
+            counts[kind.name] += 1
             if not right:
                 self.wrong[f"{kind.name}: {error or text!r}"[:160]] += 1
 
@@ -117,14 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("error")
     before = State.now()
     outcomes = Outcomes()
-    with Stub() as stub:
-        early, late = _soak(stub, calls, outcomes)
-        gc.collect()
-        left = State.now()
+    sys.unraisablehook = lambda lost: outcomes.complain(lost.exc_value)
+    try:
+        with Stub() as stub:
+            early, late = _soak(stub, calls, outcomes)
+            left = State.now()
+    except KeyboardInterrupt:
+        tell(f"stopped after {outcomes.total} calls; before {before}, now {State.now()}")
+        return INTERRUPTED
     problems = list(_problems(before, early, late, left, outcomes))
-    for name, count in outcomes.counts.most_common():
-        tell(f"{count:8} {name}")
-    tell(f"at the start {before}\nafter {calls // 10} {early}\nafter {calls} {late}\nclosed {left}")
+    tell("blocking  awaited")
+    for kind in KINDS:
+        tell(f"{outcomes.blocking[kind.name]:8} {outcomes.awaited[kind.name]:8} {kind.name}")
+    tell(f"at the start {before}\nafter {calls // SHARES} {early}\nafter {calls} {late}\nclosed {left}")
     for problem in problems:
         tell(f"NOT FLAT: {problem}")
     return int(bool(problems))
@@ -132,34 +151,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _soak(stub: Stub, calls: int, outcomes: Outcomes) -> tuple[State, State]:
     with ExitStack() as stack:
-        providers = {}
+        runner = stack.enter_context(asyncio.Runner())
+        runner.get_loop().set_exception_handler(lambda loop, context: outcomes.complain(context))
+        providers: dict[str, Any] = {}
+        stack.callback(lambda: runner.run(_close(providers)))
         for kind in KINDS:
             base = f"{stub.base}/x-{kind.options}/v1"
-            provider = create_provider("openai", {"api_key": "stub-key", "base_url": base, "max_retries": 0})
-            providers[kind.name] = stack.enter_context(provider)
+            config = {"api_key": "stub-key", "base_url": base, "max_retries": 0}
+            providers[kind.name] = create_provider("openai", config)
         executor = stack.enter_context(ThreadPoolExecutor(THREADS))
-        loop = asyncio.new_event_loop()
-        stack.callback(loop.close)
+        stopping = threading.Event()
+        stack.callback(stopping.set)  # before the executor waits for its threads
+
+        def block(kind: Kind) -> None:
+            if not stopping.is_set():
+                _blocking(providers[kind.name], kind, outcomes)
+
         states = []
-        for share in (calls // 10, calls - calls // 10):
-            kinds = random.Random(share).choices(KINDS, [kind.share for kind in KINDS], k=share)
+        for number in range(SHARES):
+            share = calls * (number + 1) // SHARES - calls * number // SHARES
+            kinds = random.Random(number).choices(KINDS, [kind.share for kind in KINDS], k=share)
             half = len(kinds) // 2
-            _work(executor, THREADS, kinds[:half], lambda kind: _blocking(providers[kind.name], kind, outcomes))
-            loop.run_until_complete(_all_awaited(providers, kinds[half:], outcomes))
+            _work(executor, kinds[:half], block)
+            runner.run(_all_awaited(providers, kinds[half:], outcomes))
             states.append(State.now())
-            tell(f"{sum(outcomes.counts.values())} calls: {states[-1]}")
-        for provider in providers.values():
-            loop.run_until_complete(provider.aclose())
-        loop.run_until_complete(asyncio.sleep(0.1))  # closing connections are told so by the loop
-    return states[0], states[1]
+            tell(f"{outcomes.total} of {calls} calls: {states[-1]}, {outcomes.wrong.total()} wrong")
+    return states[0], states[-1]
 
 
-def _work(executor: ThreadPoolExecutor, width: int, kinds: Sequence[Kind], do: Callable[[Kind], None]) -> None:
+async def _close(providers: dict[str, Any]) -> None:
+    for provider in providers.values():
+        await provider.aclose()
+    await asyncio.sleep(0.1)  # closing connections are told so by the loop
+
+
+def _work(executor: ThreadPoolExecutor, kinds: Sequence[Kind], do: Callable[[Kind], None]) -> None:
     def some(start: int) -> None:
-        for kind in kinds[start::width]:
+        for kind in kinds[start::THREADS]:
             do(kind)
 
-    for _ in executor.map(some, range(width)):
+    for _ in executor.map(some, range(THREADS)):
         pass
 
 
@@ -176,9 +207,9 @@ def _blocking(provider: Any, kind: Kind, outcomes: Outcomes) -> None:
                     pieces.close()
                     break
     except AirouterError as error:
-        outcomes.note(kind, None, error)
+        outcomes.note(outcomes.blocking, kind, None, error)
     else:
-        outcomes.note(kind, text, None)
+        outcomes.note(outcomes.blocking, kind, text, None)
 
 
 async def _all_awaited(providers: dict[str, Any], kinds: Sequence[Kind], outcomes: Outcomes) -> None:
@@ -201,9 +232,9 @@ async def _awaited(provider: Any, kind: Kind, outcomes: Outcomes) -> None:
                     if kind.leave_early:
                         break
     except AirouterError as error:
-        outcomes.note(kind, None, error)
+        outcomes.note(outcomes.awaited, kind, None, error)
     else:
-        outcomes.note(kind, text, None)
+        outcomes.note(outcomes.awaited, kind, text, None)
 
 
 def _is_right(kind: Kind, text: str | None) -> bool:
@@ -219,8 +250,8 @@ def _problems(before: State, early: State, late: State, left: State, outcomes: O
         yield f"{count} times: {wrong}"
     if late.megabytes - early.megabytes > MEMORY:
         yield f"memory grew by {late.megabytes - early.megabytes:.1f} MB"
-    if late.threads > early.threads:
-        yield f"{late.threads - early.threads} threads more"
+    if late.threads > before.threads + THREADS:
+        yield f"{late.threads} threads"
     # Each provider keeps at most one connection for each thread and each task.
     if late.sockets > before.sockets + len(KINDS) * (THREADS + TASKS):
         yield f"{late.sockets} sockets"

@@ -48,7 +48,8 @@ class Stub:
 
     def __init__(self, core: int | None = None) -> None:
         place = [] if core is None else [str(core)]
-        self._process = subprocess.Popen([build(), "0", *place], stdout=subprocess.PIPE, text=True)
+        # In a group of its own: Ctrl-C ends the measurement, whose end needs a server that still answers.
+        self._process = subprocess.Popen([build(), "0", *place], stdout=subprocess.PIPE, text=True, process_group=0)
         assert self._process.stdout is not None
         self.base = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
 

@@ -13,17 +13,16 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-import pytest
-
 from .conformance import ProviderConformance
-from .faults import FAULTS, Fault, Outcome, outcome_of
+from .faults import FAULTS, Fault, Outcome, outcomes_of
 
 PLACES = ("plugins/*/tests/test_*_conformance.py", "examples/*/tests/test_*_conformance.py")
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 AT_ONCE = 4
 """Faults that are played at the same time; most of them wait."""
 
-Table = Mapping[str, Mapping[str, Outcome]]
+Table = Mapping[str, Mapping[str, Mapping[str, Outcome]]]
+"""By the fault's id, the provider's column, and the half that asked."""
 
 
 def subjects_in(paths: Iterable[str]) -> dict[str, ProviderConformance]:
@@ -48,18 +47,11 @@ def subjects_in(paths: Iterable[str]) -> dict[str, ProviderConformance]:
     return found
 
 
-def outcomes_of(subjects: Mapping[str, ProviderConformance], faults: Sequence[Fault] = FAULTS) -> Table:
-    """What each provider makes of each fault, by the fault's id and the provider's column."""
-
-    def play(fault: Fault, subject: ProviderConformance) -> Outcome:
-        try:
-            return outcome_of(fault, subject)
-        except pytest.skip.Exception as skipped:
-            return Outcome("not played", False, (str(skipped),))
-
+def table_of(subjects: Mapping[str, ProviderConformance], faults: Sequence[Fault] = FAULTS) -> Table:
+    """What each half of each provider makes of each fault."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         plays = {
-            fault.id: {name: pool.submit(play, fault, subject) for name, subject in subjects.items()}
+            fault.id: {name: pool.submit(outcomes_of, fault, subject) for name, subject in subjects.items()}
             for fault in faults
         }
         return {fault: {name: play.result() for name, play in row.items()} for fault, row in plays.items()}
@@ -68,15 +60,16 @@ def outcomes_of(subjects: Mapping[str, ProviderConformance], faults: Sequence[Fa
 def wrong_in(table: Table) -> list[str]:
     """What is not as the table of faults says."""
     return [
-        f"{fault}, {name}: {outcome.said}; {'; '.join(outcome.problems)}"
+        f"{fault}, {name}, {half}: {outcome.said}; {'; '.join(outcome.problems)}"
         for fault, row in table.items()
-        for name, outcome in row.items()
+        for name, outcomes in row.items()
+        for half, outcome in outcomes.items()
         if not outcome.right
     ]
 
 
 def rendered(table: Table, columns: Iterable[str]) -> str:
-    """The table as Markdown: a row for each fault, with what whole answers and streams get."""
+    """The table as Markdown: a row for each fault with what whole answers and streams get, and a mark for each half."""
     names = sorted(columns)
     lines = [
         f"| fault | a whole answer | a stream | {' | '.join(names)} |",
@@ -86,7 +79,7 @@ def rendered(table: Table, columns: Iterable[str]) -> str:
     for fault in FAULTS:
         by_name.setdefault(fault.name, {})[fault.stream] = fault
     for name, ways in by_name.items():
-        expected = [f"`{ways[way].expected}`" if way in ways else "does not apply" for way in (False, True)]
+        expected = [_expected(ways[way]) if way in ways else "does not apply" for way in (False, True)]
         cells = [_cell([table[fault.id][column] for fault in ways.values()]) for column in names]
         lines.append(f"| {name} | {' | '.join((*expected, *cells))} |")
     return "\n".join(lines).replace("`answer`", "the answer")
@@ -98,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     target = given.pop(given.index("--write") + 1) if "--write" in given else None
     paths = [path for path in given if path != "--write"] or [path for place in PLACES for path in glob.glob(place)]
     subjects = subjects_in(paths)
-    table = outcomes_of(subjects)
+    table = table_of(subjects)
     text = rendered(table, subjects)
     if target is None:
         sys.stdout.write(text + "\n")
@@ -118,7 +111,15 @@ def _column(subject: type[ProviderConformance], *, alone: bool) -> str:
     return subject.info.name if alone else f"{subject.info.name} {' '.join(words).lower()}"
 
 
-def _cell(outcomes: Iterable[Outcome]) -> str:
+def _expected(fault: Fault) -> str:
+    return " or ".join(f"`{name}`" for name in (fault.expected, fault.or_else) if name)
+
+
+def _cell(ways: Sequence[Mapping[str, Outcome]]) -> str:
+    return " ".join(_mark([outcomes[half] for outcomes in ways]) for half in ways[0])
+
+
+def _mark(outcomes: Iterable[Outcome]) -> str:
     wrong = [outcome.said for outcome in outcomes if not outcome.right]
     return ", ".join(wrong) if wrong else "✓"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import json
@@ -9,7 +10,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import attrs
 import pytest
@@ -27,6 +28,7 @@ from ..values.request import Request
 from ..values.response import Response
 from ..wire.http import EVENT_STREAM, Wire
 from .edits import COUNTS, FINISH_FIELDS
+from .halves import AWAITED, BLOCKING, Half
 from .recordings import Recording, load_recordings
 from .server import Answer, Connection, LoopbackServer, ReceivedRequest
 
@@ -71,6 +73,8 @@ class Subject:
             that is read as expected must not be here.
         count_fields: fields of answers that hold counts, to be taken out.
         finish_fields: fields of answers that hold the reason to stop, to be changed.
+        halves: the ways to use the provider, each of which must pass the checks that ask it.
+        half: the one that asks now.
     """
 
     info: ClassVar[ProviderInfo]
@@ -87,13 +91,15 @@ class Subject:
     excused: ClassVar[Mapping[str, str]] = {}
     count_fields: ClassVar[tuple[str, ...]] = COUNTS
     finish_fields: ClassVar[tuple[str, ...]] = FINISH_FIELDS
+    halves: ClassVar[tuple[Half, ...]] = (BLOCKING, AWAITED)
+    half: Half = BLOCKING
 
     # What a subclass may say otherwise.
 
     def wire(self) -> Wire:
         """The wire that reads the recordings: the provider's own for a request like those of the checks."""
         self.http_class()
-        with self.provider("http://127.0.0.1:9") as provider:
+        with self.provider_itself("http://127.0.0.1:9") as provider:
             assert isinstance(provider, HttpProvider)
             return provider.wire_for(self.request())
 
@@ -160,7 +166,12 @@ class Subject:
         return {name: value for name, value in given.items() if name in known or name in more}
 
     def provider(self, server: LoopbackServer | str | None = None, **more: Any) -> Provider[Any]:
-        """A provider that asks ``server``; the environment is not looked at."""
+        """A provider that asks ``server``, used by the half whose turn it is; the environment is not looked at."""
+        used: Provider[Any] = self.half.of(self.provider_itself(server, **more))
+        return used
+
+    def provider_itself(self, server: LoopbackServer | str | None = None, **more: Any) -> Provider[Any]:
+        """The same, with both its halves."""
         address = server.url if isinstance(server, LoopbackServer) else server
         config = load_config(
             config_class(self.info), self.settings(address, **more), provider=self.info.name, environ={}
@@ -169,7 +180,7 @@ class Subject:
 
     def http_config(self, address: str = "http://127.0.0.1:9") -> HttpConfig:
         """The same configuration, as the wire gets it."""
-        with self.provider(address) as provider:
+        with self.provider_itself(address) as provider:
             self.http_class()
             config: HttpConfig = provider.config
             return config
@@ -225,6 +236,12 @@ class Subject:
         """Whether a request asks for a stream: ``stream`` in its body, unless a subclass knows better."""
         body = request.json if request.body else None
         return isinstance(body, dict) and bool(body.get("stream", False))
+
+    def by(self, half: Half) -> Self:
+        """The same subject, asked by this half."""
+        other = copy.copy(self)
+        other.half = half
+        return other
 
     def ask(self, provider: Provider[Any], *, stream: bool = False, **more: Any) -> Response:
         """One small question."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 import threading
 import weakref
@@ -20,7 +21,17 @@ from ..errors import AirouterError, ConfigurationError, ProtocolError, Transport
 from ..values.events import StreamEvent
 from ..wire.http import HttpRequest
 from .flow import Do, Emit, Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, Step
-from .troubles import broken, insecure, not_connected_in_time, refused, silent, too_long, warn_insecure
+from .troubles import (
+    broken,
+    insecure,
+    not_connected_in_time,
+    refused,
+    require_authorities,
+    silent,
+    too_long,
+    unsendable,
+    warn_insecure,
+)
 
 try:
     import aiohttp
@@ -31,6 +42,8 @@ Result = TypeVar("Result")
 
 READ_LIMIT = 1 << 20
 """Bytes that may wait unread before the sender is slowed down."""
+UNSENDABLE = re.compile("[^\t -\xff]").search
+"""Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
 
 
 class AsyncOpenResponse(HttpResponse, Protocol):
@@ -136,7 +149,9 @@ class AiohttpTransport:
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
             weakref.WeakKeyDictionary()
         )
-        self._ssl = _ssl_context(config.verify_ssl)
+        if config.verify_ssl is False:
+            warn_insecure()
+        self._ssl: ssl.SSLContext | bool | None = None
         self._proxies: dict[str, str | None] = {}
         # Whoever forgets aclose() loses nothing, and should not read of it on stderr.
         weakref.finalize(self, _abandon, self._sessions)
@@ -146,8 +161,13 @@ class AiohttpTransport:
 
         Raises:
             TransportError: the network failed.
+            ConfigurationError: a header is none.
         """
+        if any(map(UNSENDABLE, request.headers.values())):
+            raise unsendable()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        proxy = self._proxy_for(request.url)
+        security = self._security_for(request.url, proxy)
         try:
             response = await self._session().request(
                 request.method,
@@ -156,8 +176,8 @@ class AiohttpTransport:
                 headers={"Accept-Encoding": "identity", **request.headers},
                 allow_redirects=False,
                 timeout=timeout,
-                proxy=self._proxy_for(request.url),
-                ssl=self._ssl,
+                proxy=proxy,
+                ssl=security,
             )
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             # Not kept, not even as a cause: it shows the request's headers, and the proxy's address with its password.
@@ -193,6 +213,14 @@ class AiohttpTransport:
             _abandon(ended)
         return session
 
+    def _security_for(self, url: str, proxy: str | None) -> ssl.SSLContext | bool:
+        # Reading the authorities takes longer than many calls to a server on this machine, which needs none of them.
+        if not url.startswith("https:") and not (proxy or "").startswith("https:"):
+            return True
+        if self._ssl is None:
+            self._ssl = _ssl_context(self._config.verify_ssl)
+        return self._ssl
+
     def _proxy_for(self, url: str) -> str | None:
         scheme, _, rest = url.partition("://")
         origin = f"{scheme}://{rest.partition('/')[0]}"
@@ -222,6 +250,9 @@ class AiohttpResponse:
         self.status: int = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
         self._compressed = "content-encoding" in self.headers
+        self._closed = _end_of_connection(response) if "transfer-encoding" in self.headers else None
+        if self._closed is not None:
+            self._closed.add_done_callback(self._lose)
 
     async def read_some(self, timeout: float) -> bytes:
         """What has arrived, at least one byte; empty at the end.
@@ -265,7 +296,33 @@ class AiohttpResponse:
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._lose)
         self._response.close()
+
+    def _lose(self, _: object) -> None:
+        # aiohttp 3.14 tells nobody of a chunk that it cannot read: whoever waits for the body would wait for ever.
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the answer is not in the form that HTTP prescribes"))
+
+
+def _end_of_connection(response: aiohttp.ClientResponse) -> asyncio.Future[None] | None:
+    """Done when the connection is lost; ``None`` when the answer has been read to its end already."""
+    connection = response.connection
+    protocol = None if connection is None else connection.protocol
+    closed = None if protocol is None else protocol.closed
+    if closed is not None:
+        # Once for each connection, however many answers it brings.
+        closed.remove_done_callback(_notice)
+        closed.add_done_callback(_notice)
+    return closed
+
+
+def _notice(closed: asyncio.Future[None]) -> None:
+    """Look at how a connection was lost, or asyncio reports that nobody did."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 def _abandon(sessions: Mapping[Any, aiohttp.ClientSession]) -> None:
@@ -281,9 +338,9 @@ def _abandon(sessions: Mapping[Any, aiohttp.ClientSession]) -> None:
 
 def _ssl_context(verify: bool | str) -> ssl.SSLContext | bool:
     if verify is False:
-        warn_insecure()
         return False
     if isinstance(verify, str):
+        require_authorities(verify)
         bundle = verify
     else:
         # The authorities that the blocking half trusts: those of requests.

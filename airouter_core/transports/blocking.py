@@ -23,7 +23,17 @@ from ..config import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..wire.http import HttpRequest
 from .pools import pool_manager
-from .troubles import broken, insecure, not_connected_in_time, refused, silent, too_long, warn_insecure
+from .troubles import (
+    broken,
+    insecure,
+    not_connected_in_time,
+    refused,
+    require_authorities,
+    silent,
+    too_long,
+    unsendable,
+    warn_insecure,
+)
 
 POOL = 256
 """Connections kept for one host; they are made when needed."""
@@ -82,10 +92,7 @@ class RequestsTransport:
         except ConfigurationError:
             raise
         except ValueError:
-            # The error is not kept: it may show the value, which may be a key.
-            raise ConfigurationError(
-                "the request cannot be sent: its address or a header holds a character that cannot stand there"
-            ) from None
+            raise unsendable() from None
         return RequestsResponse(raw, request.url, read_timeout, by_chunk=self._config.deadline is None)
 
     def close(self) -> None:
@@ -154,8 +161,8 @@ class RequestsTransport:
     def _verify(self) -> bool | str | None:
         if self._config.verify_ssl is True:
             return None  # lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE speak, as in requests
-        if isinstance(self._config.verify_ssl, str) and not os.path.exists(self._config.verify_ssl):
-            raise ConfigurationError(f"verify_ssl: there is no CA file {self._config.verify_ssl!r}")
+        if isinstance(self._config.verify_ssl, str):
+            require_authorities(self._config.verify_ssl)
         return self._config.verify_ssl
 
 

@@ -6,7 +6,7 @@ import os
 import warnings
 from urllib.parse import urlsplit
 
-from ..errors import ConnectionFailedError, InsecureConnectionWarning, TransportTimeoutError
+from ..errors import ConfigurationError, ConnectionFailedError, InsecureConnectionWarning, TransportTimeoutError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Where nobody needs a network."""
@@ -18,6 +18,23 @@ def warn_insecure() -> None:
         "verify_ssl=False: certificates are not checked, anybody on the way can read and change what is sent",
         InsecureConnectionWarning,
         stacklevel=2,
+    )
+
+
+def require_authorities(path: str) -> None:
+    """Refuse a file or folder of authorities that is not there.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if not os.path.exists(path):
+        raise ConfigurationError(f"verify_ssl: there is no CA file {path!r}")
+
+
+def unsendable() -> ConfigurationError:
+    """An address or a header is none. What it holds is not said: it may be a key."""
+    return ConfigurationError(
+        "the request cannot be sent: its address or a header holds a character that cannot stand there"
     )
 
 

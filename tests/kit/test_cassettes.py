@@ -21,9 +21,17 @@ MAIL = "someone@example.org"
 ACCOUNT = "org-AbCdEfGhIjKlMnOpQr"
 
 
-@pytest.fixture
-def subject():
-    return sound.TestSample()
+HALVES = sound.TestSample.halves
+
+
+@pytest.fixture(params=HALVES, ids=lambda half: half.name)
+def subject(request):
+    return sound.TestSample().by(request.param)
+
+
+@pytest.fixture(params=HALVES, ids=lambda half: f"replayed {half.name}")
+def other(request):
+    return sound.TestSample().by(request.param)
 
 
 def _answering(subject):
@@ -37,15 +45,15 @@ def _answering(subject):
     return LoopbackServer(behave)
 
 
-def test_traffic_is_recorded_and_replayed(subject, tmp_path) -> None:
-    """What was recorded once is answered again with the server gone, whole answers and streams."""
+def test_traffic_is_recorded_and_replayed(subject, other, tmp_path) -> None:
+    """What was recorded once is answered again with the server gone, whole and streamed, whichever half asks."""
     path = tmp_path / "hello.yaml"
     with _answering(subject) as server:
         url = server.url
         with cassette(path, record=True), subject.provider(server) as provider:
             recorded = [subject.ask(provider, stream=stream) for stream in (False, True)]
-    with cassette(path), subject.provider(url) as provider:
-        replayed = [subject.ask(provider, stream=stream) for stream in (False, True)]
+    with cassette(path), other.provider(url) as provider:
+        replayed = [other.ask(provider, stream=stream) for stream in (False, True)]
     assert replayed == recorded
     assert replayed[0].text == subject.good(stream=False).expected["text"]
 

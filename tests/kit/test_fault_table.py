@@ -11,8 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import pytest
 import test_sample_conformance as sound
 
-from airouter_core.testing.fault_table import BEGIN, END, main, outcomes_of, rendered, subjects_in, wrong_in
-from airouter_core.testing.faults import FAULTS, Fault, Outcome
+from airouter_core.testing.fault_table import BEGIN, END, main, rendered, subjects_in, table_of, wrong_in
+from airouter_core.testing.faults import ANSWER, FAULTS, Fault, Outcome
 from airouter_core.testing.plays import status
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -26,7 +26,10 @@ def _documented() -> list[list[str]]:
 
 
 def _as_said(columns) -> list[list[str]]:
-    said = {fault.id: dict.fromkeys(columns, Outcome(fault.expected, True, ())) for fault in FAULTS}
+    right = {
+        name: {half.name: Outcome(ANSWER, True, ()) for half in subject.halves} for name, subject in columns.items()
+    }
+    said = dict.fromkeys((fault.id for fault in FAULTS), right)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in rendered(said, columns).splitlines()]
 
 
@@ -49,10 +52,12 @@ def test_no_two_faults_have_one_name() -> None:
 def test_a_wrong_outcome_is_seen_in_the_table(capsys, tmp_path) -> None:
     """A provider that makes something else of a fault is named, and the program fails."""
     wrong = Fault("kit", False, "QuotaExceededError", status(500))
-    table = outcomes_of({"sample": sound.TestSample()}, [wrong])
-    (line,) = wrong_in(table)
-    assert line.startswith("kit (whole), sample: ServerError")
-    assert table["kit (whole)"]["sample"].said == "ServerError"
+    table = table_of({"sample": sound.TestSample()}, [wrong])
+    lines = wrong_in(table)
+    assert [line.partition(";")[0] for line in lines] == [
+        f"kit (whole), sample, {half.name}: ServerError" for half in sound.TestSample.halves
+    ]
+    assert {outcome.said for outcome in table["kit (whole)"]["sample"].values()} == {"ServerError"}
 
 
 def test_the_table_is_written_between_its_marks(monkeypatch, tmp_path) -> None:
@@ -60,10 +65,10 @@ def test_the_table_is_written_between_its_marks(monkeypatch, tmp_path) -> None:
     document = tmp_path / "page.md"
     document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     monkeypatch.setattr("airouter_core.testing.fault_table.FAULTS", FAULTS[:2])
-    two = functools.partial(outcomes_of, faults=FAULTS[:2])
-    monkeypatch.setattr("airouter_core.testing.fault_table.outcomes_of", two)
+    two = functools.partial(table_of, faults=FAULTS[:2])
+    monkeypatch.setattr("airouter_core.testing.fault_table.table_of", two)
     assert main(["--write", str(document), str(pathlib.Path(__file__).parent / "test_sample_conformance.py")]) == 0
     lines = document.read_text().splitlines()
     assert lines[:2] == ["before", BEGIN]
     assert lines[-2:] == [END, "after"]
-    assert "| refused | `ConnectionFailedError` | `ConnectionFailedError` | ✓ |" in lines
+    assert "| refused | `ConnectionFailedError` | `ConnectionFailedError` | ✓ ✓ ✓ |" in lines

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from airouter_core.testing.halves import AWAITED, BLOCKING
+
 MEBIBYTES = 250
 """What a process may grow by; one answer may have 64 MiB, and is joined once."""
 PROGRAM = """
@@ -16,7 +18,8 @@ import test_sample_conformance as sound
 from airouter_core.testing.faults import FAULTS, outcome_of
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 (fault,) = (fault for fault in FAULTS if fault.id == sys.argv[1])
-outcome = outcome_of(fault, sound.TestSample())
+(half,) = (half for half in sound.TestSample.halves if half.name == sys.argv[2])
+outcome = outcome_of(fault, sound.TestSample().by(half))
 assert outcome.right, outcome
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
@@ -26,10 +29,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 @pytest.mark.parametrize(
     "fault", ["a gzip bomb (whole)", "a gzip bomb (stream)", "a body without end (whole)", "a huge line (stream)"]
 )
-def test_memory_stays_bounded(fault) -> None:
+@pytest.mark.parametrize("half", [BLOCKING, AWAITED], ids=lambda half: half.name)
+def test_memory_stays_bounded(fault, half) -> None:
     """An endless answer ends in an error before it has filled the memory."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, fault],
+        [sys.executable, "-c", PROGRAM, fault, half.name],
         capture_output=True,
         text=True,
         check=False,

@@ -6,6 +6,7 @@ Each planted provider is the made-up one with one thing wrong. The made-up one i
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import pathlib
@@ -27,6 +28,7 @@ from airouter_core.errors import ProviderError, RateLimitedError
 from airouter_core.hookspecs import hookimpl
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.faults import FAULTS
+from airouter_core.testing.halves import AWAITED
 from airouter_core.testing.samples import CHAT_COMPLETIONS
 from airouter_core.transports.blocking import RequestsTransport
 from airouter_core.values import events as e
@@ -351,6 +353,44 @@ async def collected_awaited(self, request, *, stream):
         yield event
 
 
+async def going_on(self, request, *, stream):
+    events = [event async for event in _through_cancelling(SampleProvider.aevents(self, request, stream=stream))]
+    for event in events:
+        yield event
+
+
+async def _through_cancelling(events):
+    try:
+        async for event in events:
+            yield event
+    except asyncio.CancelledError:
+        yield e.TextDelta("never mind")
+        yield e.Finish("stop", "stop")
+
+
+def never_closing_transport(self):
+    transport = SampleProvider.async_transport.fget(self)
+    if "kept" not in self.__dict__:
+        self.kept, opened = [], transport.open
+
+        async def keep(*request, **patience):
+            response = await opened(*request, **patience)
+            response.close = lambda: None
+            self.kept.append(response)
+            return response
+
+        transport.open = keep
+    return transport
+
+
+async def json_error_awaited(self, request, *, stream):
+    try:
+        async for event in SampleProvider.aevents(self, request, stream=stream):
+            yield event
+    except ProviderError as error:
+        raise ValueError("Expecting value") from error
+
+
 def never_closed(self):
     self.__dict__.setdefault("forgotten", []).append(self._transport)
 
@@ -540,10 +580,16 @@ PLANTED: dict[str, tuple[str, Names]] = {
     # Awaiting.
     "answers otherwise when awaited": ("test_awaiting_gives_the_same", provider(aevents=other_words_awaited)),
     "reads on before it hands on, awaited": (
-        "test_leaving_an_awaited_stream_closes_its_connection",
-        provider(aevents=collected_awaited),
+        "test_leaving_a_stream_closes_its_connection",
+        {**provider(aevents=collected_awaited), "half": AWAITED},
+    ),
+    "goes on when it is cancelled": ("test_cancelling_leaves_nothing_behind", provider(aevents=going_on)),
+    "keeps the connection of a cancelled call": (
+        "test_cancelling_leaves_nothing_behind",
+        provider(async_transport=property(never_closing_transport)),
     ),
     # Faults.
+    "gives another error when it is awaited": ("500 (whole)", provider(aevents=json_error_awaited)),
     "retries when the money is gone": ("quota used up, with retries left (whole)", error_as(limited)),
     "has no class for a missing model": (
         "404 (whole)",

@@ -1,24 +1,29 @@
-"""The awaited half: the same answers, the same errors, nothing left behind."""
+"""What only the awaited half can get wrong; that it does what the blocking half does, all other checks see."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import gc
+import itertools
 from typing import Any
 
+import attrs
 import pytest
 
 from ...errors import AirouterError
 from ...provider import Provider
-from ..edits import frame_ends
-from ..recordings import Recording, ReplayServer
-from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
+from ...values.response import Response
+from ..cancelling import Place, cancelled_everywhere
+from ..halves import AWAITED, BLOCKING, Half, need_aiohttp
+from ..recordings import Recording, ReplayServer, pieces
+from ..server import LoopbackServer
 from ..subject import Subject, hold, none_of
 from . import lifetime
 from .reading import differing
 
 MOST = 12
 """Recordings that are asked for, awaited."""
+PIECES = 2
 
 
 class AwaitingChecks(Subject):
@@ -27,7 +32,7 @@ class AwaitingChecks(Subject):
     def test_awaiting_gives_the_same(self) -> None:
         """Every recording, awaited, gives the response or the error that blocking gives."""
         self.http_class()
-        _need_aiohttp()
+        need_aiohttp()
         recordings = self.known_recordings()[:: max(len(self.known_recordings()) // MOST, 1)]
         if not recordings:
             pytest.skip("has no recordings: set `recordings` or `samples`")
@@ -38,55 +43,70 @@ class AwaitingChecks(Subject):
                 for problem in self._differing(server, recording)
             )
 
-    def test_leaving_an_awaited_stream_closes_its_connection(self) -> None:
-        """A stream that is awaited and not read to its end has its connection closed at once."""
+    def test_cancelling_leaves_nothing_behind(self) -> None:
+        """Cancelled at any await, a call ends at once; its connection is closed or kept for the next, which works."""
         self.http_class()
-        _need_aiohttp()
-        if "stream" not in self.info.capabilities:
-            pytest.skip("does not stream")
-        recording = self.good(stream=True)
-        most = frame_ends(recording, self.wire())[-2]
-        started = Answer(200, recording.headers, (recording.body[:most],))
+        need_aiohttp()
+        complaints: list[str] = []
+        loops = [half.new_loop for half in self.halves if half.new_loop is not None]
+        ways = (False, True) if "stream" in self.info.capabilities else (False,)
+        for new_loop, stream in itertools.product(loops, ways):
+            with _slowly(self.good(stream=stream)) as server, asyncio.Runner(loop_factory=new_loop) as runner:
+                loop = runner.get_loop()
+                loop.set_exception_handler(lambda _, context: complaints.append(str(context)))
+                runner.run(self._cancel_calls(server, stream=stream))
+                runner.run(self._cancel_lives(server, stream=stream))
+                gc.collect()
+        none_of(complaints)
 
-        def half(request: ReceivedRequest, connection: Connection) -> None:
-            connection.send(started.head + b"".join(started.frames()))
-            connection.wait(lifetime.PATIENCE)
-            connection.close()
+    async def _cancel_calls(self, server: LoopbackServer, *, stream: bool) -> None:
+        async with self.provider_itself(server) as provider:
+            expected = (await self._call(provider, stream=stream)).text
 
-        async def leave(provider: Provider[Any]) -> bool:
-            async with provider:
-                async with provider.astream_chat(self.model, "Hello") as stream:
-                    await anext(stream)
-                # While the loop still runs: its end would close everything.
-                return await asyncio.to_thread(server.left.wait, lifetime.PATIENCE)
+            async def look(place: Place) -> None:
+                text = (await self._call(provider, stream=stream)).text
+                hold(text == expected, f"after a call cancelled at {place} the next one says {text[:60]!r}")
+                await _hold_open(server, 1, place)
 
-        with LoopbackServer(half) as server:
-            hold(asyncio.run(leave(self.provider(server))), "the connection stays open")
+            await cancelled_everywhere(lambda: self._call(provider, stream=stream), look)
+
+    async def _cancel_lives(self, server: LoopbackServer, *, stream: bool) -> None:
+        """The same from the first connection to the last: connecting and closing may be cancelled too."""
+
+        async def live() -> None:
+            async with self.provider_itself(server) as provider:
+                await self._call(provider, stream=stream)
+
+        await cancelled_everywhere(live, lambda place: _hold_open(server, 0, place))
+
+    async def _call(self, provider: Provider[Any], *, stream: bool) -> Response:
+        if stream:
+            return await provider.astream_chat(self.model, "Say hello.").read()
+        return await provider.achat(self.model, "Say hello.")
 
     def _differing(self, server: ReplayServer, recording: Recording) -> list[str]:
-        with self.provider(server.address(recording)) as provider:
-            blocking = _outcome(lambda: self.ask(provider, stream=recording.stream))
-        awaited = _outcome(lambda: asyncio.run(self._awaited(self.provider(server.address(recording)), recording)))
+        blocking, awaited = (self._outcome(half, server, recording) for half in (BLOCKING, AWAITED))
         if isinstance(blocking, AirouterError) or isinstance(awaited, AirouterError):
             same = type(blocking) is type(awaited) and str(blocking) == str(awaited)
             return [] if same else [f"blocking gives {blocking!r}, awaiting {awaited!r}"]
         return differing(awaited, blocking)
 
-    async def _awaited(self, provider: Provider[Any], recording: Recording) -> Any:
-        async with provider:
-            if recording.stream:
-                async with provider.astream_chat(self.model, "Say hello.") as stream:
-                    return await stream.read()
-            return await provider.achat(self.model, "Say hello.")
+    def _outcome(self, half: Half, server: ReplayServer, recording: Recording) -> Any:
+        with self.by(half).provider(server.address(recording)) as provider:
+            try:
+                return self.ask(provider, stream=recording.stream)
+            except AirouterError as error:
+                return error
 
 
-def _outcome(call: Any) -> Any:
-    try:
-        return call()
-    except AirouterError as error:
-        return error
+def _slowly(recording: Recording) -> LoopbackServer:
+    """A server that has its answers waited for, so that there are places to be cancelled at."""
+    size = len(recording.body) // PIECES + 1
+    answer = attrs.evolve(recording.answer(lambda body: pieces(body, size)), pause=0.002)
+    return LoopbackServer(lambda request, connection: connection.answer(answer))
 
 
-def _need_aiohttp() -> None:
-    if importlib.util.find_spec("aiohttp") is None:
-        pytest.skip("awaiting needs aiohttp: pip install 'airouter-core[async]'")
+async def _hold_open(server: LoopbackServer, expected: int, place: Place) -> None:
+    # The loop goes on: its end would close everything.
+    right = await asyncio.to_thread(lifetime.soon, lambda: server.open_connections == expected)
+    hold(right, f"cancelled at {place}, {server.open_connections} connections are open instead of {expected}")

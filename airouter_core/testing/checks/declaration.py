@@ -18,6 +18,7 @@ from ...errors import ConfigurationError, MissingApiKeyError
 from ...factory import config_class
 from ...plugins import Plugins
 from ...provider import Provider
+from ..halves import in_each_half
 from ..subject import NotConformingError, Subject, hold, none_of
 
 HEAVY = ("requests", "urllib3", "http.client", "httpx", "aiohttp", "asyncio", "socket", "ssl", "click", "pydantic")
@@ -122,6 +123,7 @@ class DeclarationChecks(Subject):
             else:
                 hold(False, f"the setting {setting}={value!r} is accepted")
 
+    @in_each_half
     def test_a_missing_key_is_named(self) -> None:
         """Without its key the provider sends nothing, and says which variable to set."""
         variable = self.info.api_key_env
@@ -131,7 +133,7 @@ class DeclarationChecks(Subject):
         settings = {**self.settings(proxies=nowhere), "api_key": None, "base_url": None}
         try:
             config = load_config(config_class(self.info), settings, provider=self.info.name, environ={})
-            with self.implementation()(config, self.info, self.plugins()) as provider:
+            with self.half.of(self.implementation()(config, self.info, self.plugins())) as provider:
                 self.ask(provider)
         except MissingApiKeyError as error:
             hold(variable in str(error), f"the error does not name {variable}: {error}")

@@ -12,6 +12,7 @@ from ...errors import AirouterError, ProviderError, UnsupportedFeatureError
 from ...provider import Provider
 from ...tokens import estimate_tokens
 from ...values.messages import FilePart, Message, TextPart, ToolCallPart
+from ..halves import in_each_half
 from ..server import LoopbackServer
 from ..subject import Subject, hold, none_of
 
@@ -64,6 +65,7 @@ FEATURES: Mapping[str, tuple[Ask, bytes]] = {
 class FeatureChecks(Subject):
     """Capabilities."""
 
+    @in_each_half
     def test_what_is_declared_is_sent(self) -> None:
         """Each capability that is declared gets into the request."""
         none_of(self._not_sent())
@@ -76,6 +78,7 @@ class FeatureChecks(Subject):
                     if sign not in server.requests[-1].body:
                         yield f"{capability!r} is declared, and the request does not hold {sign[:40]!r}"
 
+    @in_each_half
     def test_a_conversation_is_sent_whole(self) -> None:
         """Each earlier turn is in the request, with the calls and results of tools where they are declared."""
         self.http_class()
@@ -91,6 +94,7 @@ class FeatureChecks(Subject):
             sent = server.requests[-1].body
         none_of(f"{mark} is not in the request" for mark in marks if mark.encode() not in sent)
 
+    @in_each_half
     def test_a_choice_of_tool_changes_the_request(self) -> None:
         """Each tool_choice is told to the service, and "required" otherwise than "none"."""
         self.http_class()
@@ -103,6 +107,7 @@ class FeatureChecks(Subject):
                 sent[choice] = server.requests[-1].body
         hold(sent["none"] != sent["required"], "tool_choice 'none' and 'required' are sent alike")
 
+    @in_each_half
     def test_a_stream_is_asked_for(self) -> None:
         """A request for a stream is another one, and asks_for_stream() tells it."""
         self.http_class()
@@ -117,6 +122,7 @@ class FeatureChecks(Subject):
         hold(self.asks_for_stream(streamed), "asks_for_stream() does not tell a stream: override it in the class")
         hold(not self.asks_for_stream(whole), "asks_for_stream() takes a whole answer for a stream")
 
+    @in_each_half
     def test_what_is_not_declared_is_refused(self) -> None:
         """Each capability that is not declared is refused before anything is sent."""
         none_of(self._not_refused())
@@ -143,6 +149,7 @@ class FeatureChecks(Subject):
             if server.requests:
                 yield f"{len(server.requests)} requests were sent for what is not declared"
 
+    @in_each_half
     def test_declared_embeddings_are_asked_for(self) -> None:
         """A provider that declares embeddings asks its server for them."""
         self.http_class()
@@ -153,6 +160,7 @@ class FeatureChecks(Subject):
                 provider.create_embedding("kit-text", self.model)
             hold(b"kit-text" in server.requests[-1].body, "the text to embed is not in the request")
 
+    @in_each_half
     def test_tokens_are_counted(self) -> None:
         """Counting tokens gives a number; without the capability it is the estimate, and nothing is sent."""
         if "token_counting" in self.info.capabilities:
@@ -161,6 +169,7 @@ class FeatureChecks(Subject):
             hold(provider.count_tokens("kit text") == estimate_tokens("kit text"), "the count is not the estimate")
             hold(not server.requests, "a request was sent, although token_counting is not declared")
 
+    @in_each_half
     def test_a_provider_that_is_down_is_reported(self) -> None:
         """validate_config() and get_info() tell of a failure; they do not raise."""
         self.http_class()
@@ -170,6 +179,7 @@ class FeatureChecks(Subject):
             hold(status["status"] == "unavailable" and status.problem, f"get_info() says {status['status']!r}")
             hold(status.name == self.info.name, f"get_info() calls it {status.name!r}")
 
+    @in_each_half
     def test_provider_options_are_sent(self) -> None:
         """What is in provider_options for this provider is sent; what is for another is not, and is reported."""
         self.http_class()

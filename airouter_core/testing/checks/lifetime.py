@@ -14,6 +14,7 @@ import pytest
 from ...errors import AirouterError
 from ...provider import Provider
 from ..edits import frame_ends
+from ..halves import in_each_half
 from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
 from ..subject import Subject, hold, none_of
 
@@ -26,6 +27,7 @@ PATIENCE = 3.0
 class LifetimeChecks(Subject):
     """Threads, early ends, and closing."""
 
+    @in_each_half
     def test_asking_and_streaming_give_the_same(self) -> None:
         """chat(), stream_chat(), execute() and stream_execute() give the same answer to the same question."""
         with _Asked(self) as provider:
@@ -43,6 +45,7 @@ class LifetimeChecks(Subject):
             if not self.has_wire:
                 hold(whole.text == texts, f"chat() says {whole.text!r}, streaming {texts!r}")
 
+    @in_each_half
     def test_it_is_usable_from_many_threads(self) -> None:
         """32 threads that ask one provider at once each get their own answer."""
         with _Asked(self) as provider:
@@ -63,6 +66,7 @@ class LifetimeChecks(Subject):
             with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
                 none_of(problem for problems in pool.map(work, range(THREADS)) for problem in problems)
 
+    @in_each_half
     def test_leaving_a_stream_closes_its_connection(self) -> None:
         """A stream that is not read to its end has its connection closed at once, however it is left."""
         self.http_class()
@@ -93,6 +97,7 @@ class LifetimeChecks(Subject):
                 hold(server.left.wait(PATIENCE), f"{leave.__name__}: the connection stays open")
                 hold(time.monotonic() - began < PATIENCE, f"{leave.__name__}: leaving takes {PATIENCE} s")
 
+    @in_each_half
     def test_closing_leaves_nothing_behind(self) -> None:
         """After close() there is no connection, thread or process left, and closing twice does no harm."""
         threads = set(threading.enumerate())
@@ -104,7 +109,7 @@ class LifetimeChecks(Subject):
             provider.close()
             provider.close()
             if server is not None:
-                hold(_soon(lambda: server.open_connections == 0), f"{server.open_connections} connections are open")
+                hold(soon(lambda: server.open_connections == 0), f"{server.open_connections} connections are open")
                 self._refuses_when_closed(provider)
         left = [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
         hold(not left, f"threads are left: {', '.join(left)}")
@@ -117,6 +122,7 @@ class LifetimeChecks(Subject):
             return
         hold(False, "a closed provider still answers")
 
+    @in_each_half
     def test_connections_are_used_again(self) -> None:
         """Calls after each other go through one connection, streams and errors among them."""
         self.http_class()
@@ -160,7 +166,8 @@ class _Asked:
         self._server.__exit__(None, None, None)
 
 
-def _soon(condition: Callable[[], bool]) -> bool:
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true before patience ends."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:

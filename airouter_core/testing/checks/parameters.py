@@ -10,6 +10,7 @@ import attrs
 from ...declarations import Parameter, ParameterSupport
 from ...errors import ParameterError
 from ...values.response import ParameterReceipt, Response
+from ..halves import in_each_half
 from ..server import LoopbackServer
 from ..subject import Subject, none_of, quietly
 
@@ -32,6 +33,7 @@ VALUES: Mapping[str, Any] = {
 class ParameterChecks(Subject):
     """Parameters."""
 
+    @in_each_half
     def test_a_declared_parameter_changes_the_request(self) -> None:
         """Every parameter that the provider takes makes a difference to what is sent."""
         none_of(self._without_effect())
@@ -45,6 +47,7 @@ class ParameterChecks(Subject):
                 if self._body(server, provider, {**company, parameter.name: value}) == bare:
                     yield f"{parameter.name}={value!r} changes nothing in the request"
 
+    @in_each_half
     def test_an_alias_is_its_canonical_name(self) -> None:
         """Each other spelling of a parameter sends exactly what the canonical name sends."""
         none_of(self._differing_aliases())
@@ -59,6 +62,7 @@ class ParameterChecks(Subject):
                     if self._body(server, provider, {**company, alias: value}) != canonical:
                         yield f"{alias}={value!r} sends something else than {parameter.name}={value!r}"
 
+    @in_each_half
     def test_every_parameter_has_a_receipt(self) -> None:
         """The receipt says of each parameter given what became of it, and what it says was sent, was."""
         none_of(self._untrue_receipts())
@@ -77,6 +81,7 @@ class ParameterChecks(Subject):
                 body = server.requests[-1].json if server else None
                 yield from _untrue(receipts[0], row, body, response)
 
+    @in_each_half
     def test_a_parameter_it_does_not_take_is_reported(self) -> None:
         """A known parameter that is not taken is left out with a warning, or is an error where that was asked for."""
         none_of(self._silently_dropped())
@@ -96,6 +101,7 @@ class ParameterChecks(Subject):
                     yield f"{parameter.name} is left out, and response.warnings does not say so"
                 yield from self._sent_nothing(server, strict, given)
 
+    @in_each_half
     def test_a_wrong_parameter_is_an_error(self) -> None:
         """A misspelt parameter, a wrong type, a value out of range or a contradiction is an error; nothing is sent."""
         none_of(self._accepted_wrongly())

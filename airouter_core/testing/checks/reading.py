@@ -16,6 +16,7 @@ from ...errors import AirouterError, ProviderError
 from ...provider import Provider
 from ...values.response import Response, events_of, fold
 from ...wire.http import Wire
+from ..halves import in_each_half
 from ..recordings import Cut, Recording, ReplayServer, cuts, difference, pieces, wire_events
 from ..server import Answer, Connection, LoopbackServer
 from ..subject import Subject, hold, none_of
@@ -32,6 +33,7 @@ class ReadingChecks(Subject):
         wire = self.wire()
         none_of(self._judged((item, read(wire, item)) for item in self._recorded()))
 
+    @in_each_half
     def test_each_recording_is_read_end_to_end(self) -> None:
         """A provider that is asked over HTTP, with the answer in pieces, gives what is expected."""
         self.http_class()
@@ -106,6 +108,7 @@ class ReadingChecks(Subject):
         hold(attrs.asdict(first) == attrs.asdict(again), "building the same request twice gives two different ones")
         hold(repr(request) == before, "building changes the request that it is given")
 
+    @in_each_half
     def test_an_error_carries_what_support_asks_for(self) -> None:
         """An error has the status, the request id and the wait that the answer's headers name."""
         name = self.wire().request_id_headers[0]

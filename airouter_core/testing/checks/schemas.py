@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ...provider import Provider
+from ..halves import in_each_half
 from ..subject import Subject, hold, none_of, quietly
 from .features import FEATURES, TOOL
 from .parameters import ParameterChecks
@@ -47,6 +48,7 @@ class SchemaChecks(ParameterChecks, Subject):
         """What judges a body: see :func:`problems_by_schema`. Without one the check is skipped."""
         return None
 
+    @in_each_half
     def test_bodies_fit_the_vendors_schema(self) -> None:
         """Each parameter, each capability and a conversation with tools are sent in a body that the schema accepts."""
         self.http_class()

@@ -15,6 +15,7 @@ import attrs
 from ...config import load_config
 from ...errors import AirouterError, ConfigurationError
 from ...factory import config_class
+from ..halves import in_each_half
 from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
 from ..subject import CANARY, Subject, hold, none_of
 
@@ -24,6 +25,7 @@ SECOND = "canary-header-9876543210-never-shown"
 class SecretChecks(Subject):
     """Secrets."""
 
+    @in_each_half
     def test_the_key_is_sent_in_a_header(self) -> None:
         """The key reaches the server, and never as a part of the address or of the body."""
         if not self._has("api_key"):
@@ -36,6 +38,7 @@ class SecretChecks(Subject):
         hold(CANARY not in request.path, "the key is in the address")
         hold(CANARY.encode() not in request.body, "the key is in the body")
 
+    @in_each_half
     def test_no_output_shows_a_secret(self) -> None:
         """No repr, log, warning, error or traceback shows the key, even where the server repeats it."""
         if not self._has("api_key"):

@@ -1,9 +1,10 @@
-"""The blocking transport, against servers on the loopback that behave and misbehave."""
+"""The transports, blocking and awaited, against servers on the loopback that behave and misbehave."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import os
 import socket
@@ -12,13 +13,12 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import trustme
 
-from airouter_core.config import HttpConfig
 from airouter_core.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -28,7 +28,8 @@ from airouter_core.errors import (
     ProviderError,
     TransportTimeoutError,
 )
-from airouter_core.transports.blocking import RequestsTransport
+from airouter_core.testing.halves import AWAITED, BLOCKING, ON_UVLOOP, Half
+from airouter_core.transports.flow import Flow, Open, ReadAll
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest
 
@@ -67,6 +68,22 @@ def reset(peer: Any) -> bool:
 def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+@pytest.fixture(params=(BLOCKING, AWAITED, ON_UVLOOP), ids=lambda half: half.name)
+def half(request: pytest.FixtureRequest) -> Half:
+    chosen: Half = request.param
+    return chosen
+
+
+@pytest.fixture
+def make_provider(make_provider: Make, half: Half) -> Iterator[Make]:
+    """Make providers that are used by each half in turn."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *given, **settings: stack.enter_context(half.of(make_provider(*given, **settings)))
+
+
+blocking_only = pytest.mark.parametrize("half", [BLOCKING], indirect=True, ids=["blocking"])
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +181,7 @@ def test_many_threads_at_once(serve: Serve, make_provider: Make) -> None:
             assert said == [f"thread {number} call {call}" for call in range(5)]
 
 
+@blocking_only  # an event loop does not survive a fork
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fork_makes_connections_of_its_own(serve: Serve, make_provider: Make) -> None:
     """A child asks over its own connection, and the parent's goes on working."""
@@ -395,19 +413,21 @@ def test_silence_within_a_deadline_is_told_as_the_deadline(serve: Serve, make_pr
         over.set()
 
 
-def test_an_answer_without_end(serve: Serve) -> None:
+def test_an_answer_without_end(serve: Serve, make_provider: Make) -> None:
     """A body beyond its limit is given up."""
 
     def script(peer: Any, received: Any) -> None:
         peer.answer(200, b"x" * 1000)
 
     server = serve(script)
-    transport = RequestsTransport(HttpConfig())
-    response = transport.open(HttpRequest("GET", server.url), connect_timeout=5, read_timeout=5)
+
+    def flow() -> Flow[bytes]:
+        response = yield Open(HttpRequest("GET", server.url), 5, 5)
+        body: bytes = yield ReadAll(response, 5, 999)
+        return body
+
     with pytest.raises(ProtocolError, match="more than 999 bytes"):
-        response.read_all(5, 999)
-    response.close()
-    transport.close()
+        make_provider(server.url).run(flow())
 
 
 def test_what_is_no_http(serve: Serve, make_provider: Make) -> None:
@@ -434,17 +454,18 @@ def test_a_web_page_is_no_answer(serve: Serve, make_provider: Make, content_type
         list(provider.stream_execute("m", "hi")) if stream else provider.execute("m", "hi")
 
 
-def test_a_header_that_cannot_be_sent_is_the_callers_fault(serve: Serve) -> None:
+@pytest.mark.parametrize("value", ["sk-secret\nx", "sk-secret\u201d"])
+def test_a_header_that_cannot_be_sent_is_the_callers_fault(serve: Serve, make_provider: Make, value: str) -> None:
     """A value that no header can hold is a ConfigurationError that does not show it, and nothing is sent."""
     server = serve(answers)
-    transport = RequestsTransport(HttpConfig())
-    for value in ("sk-secret\nx", "sk-secret\u201d"):
-        request = HttpRequest("GET", server.url, {"Authorization": value})
-        with pytest.raises(ConfigurationError, match="header") as caught:
-            transport.open(request, connect_timeout=5, read_timeout=5)
-        assert "sk-secret" not in str(caught.value)
-        assert caught.value.__cause__ is None
-    transport.close()
+
+    def flow() -> Flow[None]:
+        yield Open(HttpRequest("GET", server.url, {"Authorization": value}), 5, 5)
+
+    with pytest.raises(ConfigurationError, match="header") as caught:
+        make_provider(server.url).run(flow())
+    assert "sk-secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
     assert server.requests == []
 
 
