@@ -55,6 +55,14 @@ def test_each_status_has_its_error(status: int | None, kind: type[errors.Provide
     assert str(error).startswith("p: said")
 
 
+@pytest.mark.parametrize(("retryable", "advised"), [(None, True), (True, True), (False, False)])
+def test_nobody_is_advised_to_try_again_what_the_provider_calls_final(retryable: bool | None, advised: bool) -> None:
+    """The usual next step of a failure gives way to what the provider says of this one."""
+    error = ErrorTable("p").error(Failure(message="said", retryable=retryable), status=500)
+    assert str(error).endswith("(try again in a while)") is advised
+    assert error.retryable is advised
+
+
 def test_a_code_outweighs_the_status() -> None:
     """A provider's own code says more than its status, and the first that is known counts."""
     assert type(error_of("own_code", status=500)) is errors.ContentFilteredError

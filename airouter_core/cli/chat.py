@@ -57,7 +57,8 @@ class Conversation:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: Decimal | None = None
-    told: set[str] = attrs.field(factory=set)
+    warned: set[str] = attrs.field(factory=set)
+    uncounted: int = 0
 
     def ask(self, text: str) -> None:
         """Send a message and show the answer. What fails, and what was stopped before it began, is not kept."""
@@ -72,23 +73,25 @@ class Conversation:
             except KeyboardInterrupt:
                 response = stream.partial
                 note("stopped")
-                if not response.message.parts:
+                if not response.text:
                     return
         self.messages += [question, response.message]
         self.attachments.clear()
         self._count(response)
         for warning in response.warnings:
-            if warning not in self.told:  # what a history loses, it loses with each message again
-                self.told.add(warning)
+            if warning not in self.warned:  # what a history loses, it loses with each message again
+                self.warned.add(warning)
                 warn(warning)
         note(self._figures(response, time.monotonic() - began))
 
     def usage(self) -> str:
         """What the conversation has used."""
         cost = f", {self.cost} USD" if self.cost is not None else ""
-        return f"{self.input_tokens} tokens in, {self.output_tokens} out{cost}, {len(self.messages)} messages"
+        unknown = f" ({self.uncounted} answers came without figures)" if self.uncounted else ""
+        return f"{self.input_tokens} tokens in, {self.output_tokens} out{unknown}{cost}, {len(self.messages)} messages"
 
     def _count(self, response: Response) -> None:
+        self.uncounted += response.usage.output_tokens is None
         self.input_tokens += response.usage.input_tokens or 0
         self.output_tokens += response.usage.output_tokens or 0
         if response.cost is not None:

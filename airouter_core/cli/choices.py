@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..parameters.resolve import ParameterTable
     from ..provider import Provider
 
+NO_MODELS = "has no model yet: pull one, or put one where it looks"
 SHOWN = 12
 """Names that an error lists."""
 
@@ -92,7 +93,7 @@ def chosen_model(provider: Provider[Any], model: str | None) -> str:
     if len(usable) == 1:
         return usable[0]
     if not usable:
-        raise ConfigurationError(f"{provider.info.name} has no model; `airouter models {provider.info.name}` says more")
+        raise ConfigurationError(f"{provider.info.name} {NO_MODELS}")
     more = f" and {len(usable) - SHOWN} more" if len(usable) > SHOWN else ""
     raise ConfigurationError(f"choose a model with -m: {', '.join(usable[:SHOWN])}{more}")
 

@@ -39,6 +39,7 @@ class Candidate:
     text: str = ""
     response: Response | None = None
     error: AirouterError | None = None
+    began: float = attrs.field(factory=time.monotonic)
     seconds: float = 0.0
 
     @property
@@ -47,6 +48,10 @@ class Candidate:
 
     @property
     def summary(self) -> str:
+        if not self.done:
+            return f"… {time.monotonic() - self.began:.0f} s"
+        if self.provider is None:
+            return "not asked"
         if self.error is not None:
             return f"failed after {self.seconds:.1f} s"
         tokens = self.response.usage.output_tokens if self.response is not None else None
@@ -130,17 +135,17 @@ def _asked(candidates: Sequence[Candidate], messages: Sequence[Message]) -> Iter
 def _ask(
     candidate: Candidate, provider: Provider[Any], messages: Sequence[Message], finished: queue.Queue[Candidate]
 ) -> None:
-    began = time.monotonic()
+    candidate.began = time.monotonic()
     try:
         with provider.stream_chat(candidate.model, messages, parameters=candidate.parameters) as stream:
             for event in stream:
                 if isinstance(event, TextDelta):
                     candidate.text += event.text
             response = stream.response
-        candidate.seconds = time.monotonic() - began
+        candidate.seconds = time.monotonic() - candidate.began
         candidate.response = response
     except AirouterError as error:
-        candidate.seconds = time.monotonic() - began
+        candidate.seconds = time.monotonic() - candidate.began
         candidate.error = error
     finally:  # whatever happens: somebody waits
         finished.put(candidate)
@@ -170,7 +175,7 @@ def _picture(candidates: Sequence[Candidate]) -> Any:
             Panel(
                 Text(_said(candidate)),
                 title=candidate.name,
-                subtitle=candidate.summary if candidate.done else "…",
+                subtitle=candidate.summary,
                 border_style="red" if candidate.error else "green" if candidate.done else "dim",
             )
             for candidate in candidates

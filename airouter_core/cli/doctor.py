@@ -13,7 +13,7 @@ from ..errors import AirouterError, AuthenticationError, ConfigurationError, Mis
 from ..factory import config_class
 from ..plugins import installed
 from ..settings import find_settings, read_settings
-from .choices import chosen_provider, json_option
+from .choices import NO_MODELS, chosen_provider, json_option
 from .output import note, told, waiting, warn, write_json, write_table
 
 MACHINE_INTEGER = 2**31 - 1
@@ -109,7 +109,8 @@ def _diagnosed(info: ProviderInfo) -> Diagnosis:
             models = len(provider.list_models())
     except AirouterError as error:
         return Diagnosis(info.name, info.distribution, _state(error), advice=_advice(info, error))
-    return Diagnosis(info.name, info.distribution, "ready", round(time.monotonic() - began, 3), models)
+    seconds = round(time.monotonic() - began, 3)
+    return Diagnosis(info.name, info.distribution, "ready", seconds, models, None if models else NO_MODELS)
 
 
 def _state(error: AirouterError) -> str:

@@ -20,6 +20,8 @@ from ..errors import (
 )
 from ..values.record import plain
 
+SHORT = 12
+"""Characters up to which the cells of a table are kept in one piece on a narrow terminal."""
 SHOWN: list[str] = []
 """What is waited for now; a terminal has room for one such line."""
 WARNED = f"{__name__}.warned"
@@ -100,10 +102,13 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             raise BrokenPipeError
 
     table = Table(box=None, pad_edge=False, header_style="bold")
+    lines = list(rows)
     for position, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=position == 0)
-    for row in rows:
-        table.add_row(*row)
+        widest = max((len(line[position]) for line in lines), default=0)
+        least = max(min(widest, SHORT), *map(len, column.split()))
+        table.add_column(column, overflow="fold", no_wrap=position == 0, min_width=least)
+    for line in lines:
+        table.add_row(*line)
     Output(markup=False).print(table)
 
 

@@ -113,7 +113,7 @@ def _summary(response: Response, seconds: float) -> str:
 
 def ending(response: Response) -> list[str]:
     """What is said of an answer that did not end of itself: half an answer must not look whole."""
-    return [] if response.finish_reason in ("stop", "tool_calls") else [f"ended by: {response.finish_reason}"]
+    return [] if response.finish_reason in (None, "stop", "tool_calls") else [f"ended by: {response.finish_reason}"]
 
 
 def _known(response: Response) -> dict[str, object]:

@@ -16,6 +16,7 @@ from ..errors import (
     AuthenticationError,
     BadRequestError,
     ContextLengthError,
+    FailureClass,
     ModelNotFoundError,
     OverloadedError,
     PermissionDeniedError,
@@ -157,6 +158,8 @@ def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
 def _message(provider: str, failure: Failure, error_class: ErrorClass, status: int | None) -> str:
     said = failure.message.strip() or (f"HTTP {status}" if status else "an error without a message")
     step = NEXT_STEPS.get(error_class)
+    if failure.retryable is False and error_class.failure_class is FailureClass.TRANSIENT:
+        step = None  # to try again is just what does not help
     return f"{provider}: {said}" + (f" ({step})" if step else "")
 
 

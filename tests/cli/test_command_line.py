@@ -254,7 +254,7 @@ def test_ctrl_c_stops_a_stream_with_exit_code_130(slow_server: str) -> None:
         assert process.stdout.read(4) == "Once"
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
-        assert process.wait(30) == 130
+        assert process.wait(30) == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
 

@@ -21,6 +21,7 @@ import pytest
 
 from airouter_core.cli.app import run_app
 from airouter_core.plugins import installed
+from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 
 pytestmark = pytest.mark.skipif(
     not any(info.name == "llama-cpp" for info in installed().providers()),
@@ -178,6 +179,7 @@ def test_one_that_is_not_ready_costs_only_its_own_answer(
     printed = capsys.readouterr().out
     assert "one got 1 messages" in printed
     assert "`airouter keys set openai`" in printed
+    assert "openai:some (not asked)" in printed
     _ours(2, "compare", "-t", "llama-cpp:one", "-t", "opnai:some", "hi")
     assert not capsys.readouterr().out
 
@@ -269,6 +271,39 @@ def test_chat_in_a_terminal(asked: list[dict[str, Any]], terminal: Any, program:
     screen.keys("C-d")
     screen.wait_for("ended 0")
     assert [body["messages"][-1]["content"] for body in asked] == ["hello", "hello"]
+
+
+def test_an_answer_that_is_stopped(terminal: Any, program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words are kept; thoughts alone are not, and what was not counted is not said to be nothing."""
+
+    def behave(request: ReceivedRequest, connection: Connection) -> None:
+        thinks = request.json["messages"][-1]["content"] == "think"
+        delta = {"reasoning_content": "Hm."} if thinks else {"content": "Half an"}
+        event = {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        head = Answer(200, {"content-type": "text/event-stream"}, framing="close").head
+        connection.send(head + b"data: " + json.dumps(event).encode() + b"\n\n")
+        connection.wait(PATIENCE)
+
+    with LoopbackServer(behave) as server:
+        monkeypatch.setenv("LLAMA_CPP_BASE_URL", f"http://127.0.0.1:{server.port}")
+        screen = terminal(program("chat", "-p", "llama-cpp", "-m", "only"))
+        screen.wait_for("/help lists commands")
+        screen.keys("think", "Enter")
+        screen.wait_for("only …")
+        screen.keys("C-c")
+        screen.wait_for("stopped")
+        screen.keys("/usage", "Enter")
+        screen.wait_for("0 out, 0 messages")
+        screen.keys("talk", "Enter")
+        screen.wait_for("Half an")
+        screen.keys("C-c")
+        screen.wait_for("[only]")
+        screen.keys("/usage", "Enter")
+        screen.wait_for("2 messages")
+        screen.keys("C-d")
+        shown = screen.wait_for("ended 0")
+    assert "(1 answers came without figures), 2 messages" in shown
+    assert "None" not in shown
 
 
 def test_compare_in_a_terminal(asked: list[dict[str, Any]], terminal: Any, program: Any) -> None:

@@ -46,6 +46,18 @@ def test_what_is_right_is_ready(
     assert said["problems"] == []
 
 
+def test_a_server_without_a_model(
+    serve_answers: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers, and there is nobody to ask yet: told by doctor, and by whoever names no model."""
+    monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(lambda *_: (200, "application/json", b'{"data": []}')))
+    code, said = diagnose(capsys, "llama-cpp")
+    assert (code, the_engine(said)["state"], the_engine(said)["models"]) == (0, "ready", 0)
+    assert "has no model yet" in the_engine(said)["advice"]
+    assert run_app(["run", "-p", "llama-cpp", "hi"]) == 2
+    assert "llama-cpp has no model yet" in capsys.readouterr().err
+
+
 def test_a_server_that_is_down(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Unreachable, with the address."""
     monkeypatch.setenv("LLAMA_CPP_BASE_URL", "http://127.0.0.1:9")

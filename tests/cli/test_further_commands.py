@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import pytest
 
 from airouter_core.cli import lists
 from airouter_core.cli.app import run_app
+from airouter_core.cli.output import write_table
 from airouter_core.plugins import installed
 from airouter_core.values.catalog import ModelInfo, Pricing
 
@@ -67,6 +69,18 @@ def test_a_search_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str])
     """An empty table could be anything."""
     assert run_app(["models", "shop", "-q", "no such words"]) == 0
     assert capsys.readouterr().err == "no model fits\n"
+
+
+def test_a_narrow_terminal_breaks_no_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short cells stay in one piece, and so do the words of the headings."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "76")
+    monkeypatch.setenv("TERM", "xterm")
+    row = ("airouter-toy/airouter-toy", "llama-cpp", "4096", "974.5K F16", "1.9 MiB", "-")
+    write_table(("model", "provider", "context", "weights", "size", "$ per million in / out"), [row])
+    printed = capsys.readouterr().out
+    for word in ("provider", "context", "weights", "million", *row):
+        assert word in printed
 
 
 @pytest.mark.usefixtures("shop")

@@ -86,8 +86,7 @@ def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure
     if NOT_TAKEN not in failure.message:
         return failure
     advice = "this model takes text only; with an mmproj file beside it, or named by the setting mmproj, it takes more"
-    said = failure.message.partition(" - hint")[0]
-    return attrs.evolve(failure, message=f"{said}: {advice}", codes=("not_supported_error", *failure.codes))
+    return attrs.evolve(failure, message=f"{failure.message}; {advice}", retryable=False)
 
 
 DIALECT = ChatDialect(

@@ -15,11 +15,11 @@ import pytest
 from airouter_core import create_provider
 from airouter_core.errors import (
     AuthenticationError,
-    BadRequestError,
     ConfigurationError,
     ContextLengthError,
     ModelNotFoundError,
     ParameterError,
+    ServerError,
     UnsupportedFeatureError,
 )
 from airouter_core.values.events import TextDelta
@@ -259,9 +259,9 @@ def test_everything_can_be_awaited(local: LlamaCppProvider) -> None:
 
 
 def test_a_picture_for_a_model_without_eyes(pooled: LlamaCppProvider) -> None:
-    """The engine calls it a failure of its own; it is the caller's, is not tried again, and says what is missing."""
+    """The engine calls it a failure of its own; it is not tried again, and says what is missing."""
     picture = FilePart("image/png", data=PICTURE)
-    with pytest.raises(BadRequestError, match="takes text only; with an mmproj file") as caught:
+    with pytest.raises(ServerError, match=r"takes text only; with an mmproj file.*it takes more$") as caught:
         pooled.chat(TOY, [Message.user(picture, "What is this?")])
     assert not caught.value.retryable
 
