@@ -87,7 +87,7 @@ class Conversation:
     def usage(self) -> str:
         """What the conversation has used."""
         cost = f", {self.cost} USD" if self.cost is not None else ""
-        unknown = f" ({self.uncounted} answers came without figures)" if self.uncounted else ""
+        unknown = f" (answers without figures: {self.uncounted})" if self.uncounted else ""
         return f"{self.input_tokens} tokens in, {self.output_tokens} out{unknown}{cost}, {len(self.messages)} messages"
 
     def _count(self, response: Response) -> None:

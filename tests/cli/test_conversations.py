@@ -302,7 +302,7 @@ def test_an_answer_that_is_stopped(terminal: Any, program: Any, monkeypatch: pyt
         screen.wait_for("2 messages")
         screen.keys("C-d")
         shown = screen.wait_for("ended 0")
-    assert "(1 answers came without figures), 2 messages" in shown
+    assert "(answers without figures: 1), 2 messages" in shown
     assert "None" not in shown
 
 

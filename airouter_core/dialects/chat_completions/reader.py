@@ -255,7 +255,8 @@ class _Choice:
 
     def finish(self, reason: Any) -> Iterator[StreamEvent]:
         """Take the finish reason."""
-        yield from self._end_calls()
+        if self.calls:
+            yield from self._end_calls()
         known = FINISH_REASONS.get(str(reason), "other")
         yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
 
@@ -268,6 +269,8 @@ class _Choice:
 
     def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:
         """Give what was collected; an answer that ended in good order without a reason has ended."""
+        if self.finished and not (self.kept or self.logprobs or self.annotations or self.audio):
+            return
         kept: dict[str, Any] = {field: values for field, values in self.kept.items() if values}
         if self.logprobs:
             kept["logprobs"] = self.logprobs
