@@ -15,7 +15,7 @@ from airouter_core.errors import (
 )
 from airouter_core.http_provider import HttpProvider
 from airouter_core.transports.exchange import Exchange, Policy
-from airouter_core.transports.flow import Do, Flow
+from airouter_core.transports.flow import Do, Flow, Sleep
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.wire.http import MEBIBYTE
 
@@ -23,9 +23,13 @@ from .config import OllamaConfig
 from .create import LocalFile, Paths, create_body, local_files, model_options, opened, upload
 from .endpoints import BLOB, COPY, DELETE, RUNNING, SHOW, TAGS, UNLOAD, ask
 from .errors import parse_error
-from .models import ModelDetails, RunningModel, shown_model
+from .models import ModelDetails, RunningModel, full_name, shown_model
 from .progress import OnProgress, Progress, work_flow
 from .wire import WIRE
+
+LOOKS = 100
+BETWEEN_LOOKS = 0.05
+"""Seconds."""
 
 
 class ModelManagement(HttpProvider[OllamaConfig]):
@@ -117,6 +121,9 @@ class ModelManagement(HttpProvider[OllamaConfig]):
     def unload_model(self, name: str) -> None:
         """Free the memory of a model now, instead of when its ``keep_alive`` is over. One that is not loaded stays so.
 
+        Returns when it is gone. One that answers another call at this moment goes after that; it is not waited for
+        longer than five seconds.
+
         Raises:
             ModelNotFoundError: it is not there.
         """
@@ -170,6 +177,11 @@ class ModelManagement(HttpProvider[OllamaConfig]):
             if "does not support" not in str(error):
                 raise
             yield from self.operate(UNLOAD, _named(name), "api/embed", "input")
+        # The server says that it is done when it has begun to.
+        for _ in range(LOOKS):
+            if all(loaded.id != full_name(name) for loaded in (yield from self.operate(RUNNING))):
+                break
+            yield Sleep(BETWEEN_LOOKS)
 
     def _upload_flow(self, file: LocalFile) -> Flow[None]:
         # A blob that is there already is not sent: the server would answer at once and break the connection.
