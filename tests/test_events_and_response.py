@@ -260,3 +260,10 @@ def test_what_was_half_there_stays_half_there(response: Response) -> None:
 def test_a_response_survives_pickling(response: Response) -> None:
     """Answers can be stored and sent to other processes."""
     assert pickle.loads(pickle.dumps(response)) == response
+
+
+@pytest.mark.parametrize("given", ["a text", None, Message.user("hi")])
+def test_what_is_no_event_is_not_passed_over(given: Any) -> None:
+    """A provider that gives anything else is told, instead of half its answer being lost."""
+    with pytest.raises(ProtocolError, match="is no event"):
+        fold([e.TextDelta("a"), given, STOP])

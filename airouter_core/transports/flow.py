@@ -34,7 +34,7 @@ class HttpResponse(Protocol):
         ...
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Open:
     """Send a request; the result is an :class:`HttpResponse`. What was open before is closed.
 
@@ -47,7 +47,7 @@ class Open:
     within: float | None = None
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class ReadSome:
     """Read what has arrived, at least one byte; the result is empty at the end. ``timeout`` in seconds of silence."""
 
@@ -55,7 +55,7 @@ class ReadSome:
     timeout: float
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class ReadAll:
     """Read to the end; more than ``limit`` bytes are a :class:`~airouter_core.errors.ProtocolError`."""
 
@@ -64,21 +64,21 @@ class ReadAll:
     limit: int
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Sleep:
     """Wait."""
 
     seconds: float
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Do:
     """Call something that blocks; the result is what it returns."""
 
     function: Callable[[], Any]
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Emit:
     """Hand events on to the reader; an error raised while iterating them is raised inside the flow."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import attrs
 
@@ -139,7 +139,9 @@ class ResponseBuilder:
     @property
     def finished(self) -> bool:
         """Whether the provider has said that the answer, and each further one, is complete."""
-        return self._finish is not None and all(builder.finished for builder in self._alternatives.values())
+        if self._finish is None:
+            return False
+        return not self._alternatives or all(builder.finished for builder in self._alternatives.values())
 
     def add(self, event: e.StreamEvent) -> None:
         """Take the next event.
@@ -154,7 +156,10 @@ class ResponseBuilder:
                 self._open = kind
             self._texts.append(event.text)  # type: ignore[union-attr]  # the three delta types have a text
         else:
-            self._add_rare(event)
+            take = self._takes.get(type(event))
+            if take is None:
+                raise ProtocolError(f"the provider gave what is no event: {repr(event)[:80]}")
+            take(self, event)
 
     def complete(self) -> Response:
         """The whole answer.
@@ -193,39 +198,67 @@ class ResponseBuilder:
             request_id=self._start.request_id,
             warnings=warnings,
             provider_metadata=metadata,
-            alternatives=tuple(builder.partial() for _, builder in sorted(self._alternatives.items())),
+            alternatives=self._answered() if self._alternatives else (),
             **known,
         )
 
-    def _add_rare(self, event: e.StreamEvent) -> None:  # noqa: C901  # one case for each event
-        match event:
-            case e.Finish():
-                self._finish = event
-            case e.PartEnd():
-                self._close_part(event.provider_metadata)
-            case e.PartAdded():
-                self._close_part(NO_METADATA)
-                self._parts.append(event.part)
-            case e.ToolCallStart():
-                self._close_part(NO_METADATA)
-                call = self._calls[event.index] = _OpenCall(event.id, event.name)
-                self._parts.append(call)
-            case e.ToolCallDelta():
-                self._call(event.index).fragments.append(event.arguments_json)
-            case e.ToolCallEnd():
-                self._call(event.index).provider_metadata = event.provider_metadata
-            case e.UsageReported():
-                self._usage = event.usage
-            case e.CostReported():
-                self._cost = event.cost
-            case e.StreamStart():
-                self._start = event if self._start is NOT_STARTED else _both(self._start, event)
-            case e.MetadataReported():
-                _merge(self._metadata, event.provider_metadata)
-            case e.Warned():
-                self._warnings.append(event.message)
-            case e.Alternative():
-                self._alternatives.setdefault(event.index, ResponseBuilder()).add(event.event)
+    def _answered(self) -> tuple[Response, ...]:
+        return tuple(builder.partial() for _, builder in sorted(self._alternatives.items()))
+
+    def _end_part(self, event: e.PartEnd) -> None:
+        self._close_part(event.provider_metadata)
+
+    def _add_part(self, event: e.PartAdded) -> None:
+        self._close_part(NO_METADATA)
+        self._parts.append(event.part)
+
+    def _start_call(self, event: e.ToolCallStart) -> None:
+        self._close_part(NO_METADATA)
+        call = self._calls[event.index] = _OpenCall(event.id, event.name)
+        self._parts.append(call)
+
+    def _extend_call(self, event: e.ToolCallDelta) -> None:
+        self._call(event.index).fragments.append(event.arguments_json)
+
+    def _end_call(self, event: e.ToolCallEnd) -> None:
+        self._call(event.index).provider_metadata = event.provider_metadata
+
+    def _take_usage(self, event: e.UsageReported) -> None:
+        self._usage = event.usage
+
+    def _take_cost(self, event: e.CostReported) -> None:
+        self._cost = event.cost
+
+    def _take_start(self, event: e.StreamStart) -> None:
+        self._start = event if self._start is NOT_STARTED else _both(self._start, event)
+
+    def _take_metadata(self, event: e.MetadataReported) -> None:
+        _merge(self._metadata, event.provider_metadata)
+
+    def _take_warning(self, event: e.Warned) -> None:
+        self._warnings.append(event.message)
+
+    def _take_finish(self, event: e.Finish) -> None:
+        self._finish = event
+
+    def _add_alternative(self, event: e.Alternative) -> None:
+        self._alternatives.setdefault(event.index, ResponseBuilder()).add(event.event)
+
+    _takes: ClassVar[Mapping[type, Callable[[ResponseBuilder, Any], None]]] = {
+        e.PartEnd: _end_part,
+        e.PartAdded: _add_part,
+        e.ToolCallStart: _start_call,
+        e.ToolCallDelta: _extend_call,
+        e.ToolCallEnd: _end_call,
+        e.UsageReported: _take_usage,
+        e.CostReported: _take_cost,
+        e.StreamStart: _take_start,
+        e.MetadataReported: _take_metadata,
+        e.Warned: _take_warning,
+        e.Finish: _take_finish,
+        e.Alternative: _add_alternative,
+    }
+    """What to do with an event that is no delta; looked up, since going through a dozen cases costs each event."""
 
     def _call(self, index: int) -> _OpenCall:
         try:

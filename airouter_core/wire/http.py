@@ -121,10 +121,10 @@ def json_request(
     Raises:
         ParameterError: the payload holds something JSON cannot say.
     """
-    sent = {"Accept": "application/json", **(headers or {})}
     if payload is None:
-        return HttpRequest(method, config.url(path), sent)
-    return HttpRequest(method, config.url(path), {"Content-Type": "application/json", **sent}, encoded(payload))
+        return HttpRequest(method, config.url(path), {"Accept": "application/json", **(headers or {})})
+    sent = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+    return HttpRequest(method, config.url(path), sent, encoded(payload))
 
 
 def bearer(config: HttpConfig) -> dict[str, str]:

@@ -32,8 +32,12 @@ from .request import JOINED, is_named_address, is_unsent_thought, responses_body
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
     """The key, and who is charged."""
-    named = {"OpenAI-Organization": config.organization, "OpenAI-Project": config.project}
-    return {**bearer(config), **{name: value for name, value in named.items() if value}}
+    sent = bearer(config)
+    if config.organization:
+        sent["OpenAI-Organization"] = config.organization
+    if config.project:
+        sent["OpenAI-Project"] = config.project
+    return sent
 
 
 # Chat completions.
