@@ -6,6 +6,7 @@ nox -s wheels             built wheels, installed into a bare environment
 nox -s release            build everything, and try it as tests/release says, on each Python that is here
 nox -s beside_peers       all of ours beside each library that people have already; pip finds no conflict
 nox -s tests -p 3.13      the tests on another Python
+nox -s lowest             the tests with the oldest versions of everything that is needed
 """
 
 from __future__ import annotations
@@ -76,6 +77,16 @@ def plugin_alone(session: nox.Session, plugin: Path) -> None:
 def tests(session: nox.Session) -> None:
     """Everything together."""
     session.install(".[async,cli,structured,testing]", *map(_requirement, PLUGINS), "--group", "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Everything together, with what is needed at its lower bounds: pip knows only the newest."""
+    session.install("uv==0.13.9")
+    oldest = ("uv", "pip", "install", "--quiet", "--python", str(Path(session.bin) / "python"))
+    needed = [".[async,cli,structured,testing]", *map(_requirement, PLUGINS), "examples/airouter-echo"]
+    session.run(*oldest, "--resolution", "lowest-direct", *needed, "--group", "test")
     session.run("pytest", *session.posargs)
 
 

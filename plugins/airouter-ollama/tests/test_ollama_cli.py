@@ -48,7 +48,7 @@ def test_a_pull_is_reported(stub: Callable[..., Any]) -> None:
     with stub(pull=PULLED) as server:
         result = run(server, "pull", "m")
         assert result.exit_code == 0
-        assert result.stderr.splitlines() == [
+        assert result.output.splitlines() == [
             "pulling manifest",
             "pulling aaaaaaaaaaaa (1000 B)",
             "verifying sha256 digest",
