@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airouter_core.values.losses import Loss, lost
+from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -82,3 +83,16 @@ def test_fields_inside_results_are_told() -> None:
         "messages[0]: the field 'cache_control' was not sent: mine is not known to take it"
     ]
     assert list(notes_on(messages, "mine", lambda field: True)) == []
+
+
+def test_fields_inside_objects_are_told() -> None:
+    """What stands beside a picture's address or a function's name is sent to nobody, whatever else a provider takes."""
+    picture = {"type": "image_url", "image_url": {"url": "https://a/b.png", "max_pixels": 9, "detail": "low"}}
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}", "strict": True}}
+    messages = messages_from(
+        [{"role": "user", "content": [picture]}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    )
+    assert list(notes_on(messages, "mine", lambda field: True)) == [
+        "messages[0]: the field 'image_url.max_pixels' was not sent: mine is not known to take it",
+        "messages[1]: the field 'function.strict' was not sent: mine is not known to take it",
+    ]

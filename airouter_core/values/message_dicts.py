@@ -41,8 +41,17 @@ PART_FIELDS: Mapping[str, frozenset[str]] = {
     "file": frozenset({"file"}),
 }
 """By the type of a part, as above."""
+INNER_FIELDS: Mapping[str, frozenset[str]] = {
+    "image_url": frozenset({"url", "detail"}),
+    "input_audio": frozenset({"data", "format"}),
+    "file": frozenset({"file_data", "filename"}),
+    "function": frozenset({"name", "arguments"}),
+}
+"""By the object inside a part or a call, as above."""
 ANY_PROVIDER = "*"
 """Key in ``provider_metadata`` of messages and parts: the fields that only some provider knows."""
+NO_PROVIDER = "-"
+"""The same for fields inside of objects, by name of both; no provider is known to take any."""
 
 ROLE_NAMES: Mapping[str, Role] = {
     "system": "system",
@@ -187,6 +196,17 @@ def _rest(value: Mapping[str, Any], known: Container[str]) -> Metadata:
     return {ANY_PROVIDER: rest} if rest else NO_METADATA
 
 
+def _inner_rest(item: Mapping[str, Any]) -> Metadata:
+    rest = {
+        f"{name}.{field}": kept
+        for name, known in INNER_FIELDS.items()
+        if isinstance(inner := item.get(name), Mapping)
+        for field, kept in inner.items()
+        if field not in known and kept is not None
+    }
+    return {NO_PROVIDER: rest} if rest else NO_METADATA
+
+
 def _tool_message(value: Mapping[str, Any], where: str) -> Message:
     call_id = value.get("tool_call_id") or value.get("name")
     if not isinstance(call_id, str):
@@ -220,7 +240,7 @@ def _part(item: Any, where: str) -> Part:
         raise ParameterError(f"{where} must be a part or a dict, not {type(item).__name__}")
     try:
         if (part := _known_part(item)) is not None:
-            kept = _rest(item, PART_FIELDS.get(str(item.get("type")), item.keys()) | {"type"})
+            kept = {**_rest(item, PART_FIELDS.get(str(item.get("type")), item.keys()) | {"type"}), **_inner_rest(item)}
             if kept and isinstance(part, TextPart | FilePart):
                 return attrs.evolve(part, provider_metadata=kept)
             return part
@@ -292,7 +312,8 @@ def _tool_call(call: Any, where: str) -> ToolCallPart:
         raise ParameterError(
             f"{where}: the arguments of tool call {name!r} cannot be written as JSON: {error}"
         ) from error
-    return ToolCallPart(str(call.get("id") or name), name, text, _rest(call, CALL_FIELDS))
+    kept = {**_rest(call, CALL_FIELDS), **_inner_rest(call)}
+    return ToolCallPart(str(call.get("id") or name), name, text, kept or NO_METADATA)
 
 
 def _tool(value: Any) -> Tool:

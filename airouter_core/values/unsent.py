@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .message_dicts import ANY_PROVIDER
+from .message_dicts import ANY_PROVIDER, NO_PROVIDER
 from .messages import FilePart, Message, ProviderPart, TextPart, ToolResultPart
 
 
@@ -36,7 +36,10 @@ def notes_on(messages: Iterable[Message], provider: str, takes_field: Callable[[
 
 
 def _fields(metadata: Any, where: str, provider: str, takes_field: Callable[[str], bool]) -> Iterator[str]:
-    kept = metadata.get(ANY_PROVIDER) if metadata else None
-    for field in kept if isinstance(kept, Mapping) else ():
-        if not takes_field(field):
-            yield f"{where}: the field {field!r} was not sent: {provider} is not known to take it"
+    if not metadata:
+        return
+    for key in (ANY_PROVIDER, NO_PROVIDER):
+        kept = metadata.get(key)
+        for field in kept if isinstance(kept, Mapping) else ():
+            if key == NO_PROVIDER or not takes_field(field):
+                yield f"{where}: the field {field!r} was not sent: {provider} is not known to take it"
