@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 READ_LIMIT = 1 << 20
 """Bytes that may wait unread before the sender is slowed down."""
-UNSENDABLE = re.compile("[^\t -\xff]").search
+UNSENDABLE = re.compile("[^\t -\xff]")
 """Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
 
 
@@ -170,7 +170,7 @@ class AiohttpTransport:
             TransportError: the network failed.
             ConfigurationError: a header is none.
         """
-        if any(map(UNSENDABLE, request.headers.values())):
+        if any(map(UNSENDABLE.search, request.headers.values())):
             raise unsendable()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
         proxy = self._proxy_for(request.url)

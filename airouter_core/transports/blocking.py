@@ -79,6 +79,10 @@ class RequestsTransport:
             scheme, _, rest = request.url.partition("://")
             origin = f"{scheme}://{rest.partition('/')[0]}"
             route = self._routes.get(origin) or self._find_route(origin)
+            if within is None:
+                timeout = _timeout(connect_timeout, read_timeout)
+            else:
+                timeout = Timeout(connect=connect_timeout, read=Patience(read_timeout, time.monotonic() + within))
             raw = route.pool.urlopen(
                 request.method,
                 request.url if route.absolute else request.url[len(origin) :] or "/",
@@ -89,9 +93,7 @@ class RequestsTransport:
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=_timeout(connect_timeout, read_timeout)
-                if within is None
-                else Timeout(connect=connect_timeout, read=Patience(read_timeout, time.monotonic() + within)),
+                timeout=timeout,
             )
         except (HTTPError, OSError) as error:  # what requests raises is an OSError
             raise _translated(error, request.url, read_timeout) from error

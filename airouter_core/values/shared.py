@@ -1,7 +1,7 @@
 """Comparison, hash, repr and pickling for attrs classes, shared by all of them.
 
-attrs writes and compiles these for each class, which is two thirds of what making the class costs; a program that asks
-once makes some seventy classes. What a class has of its own attrs leaves alone.
+attrs writes and compiles these for each class, which is half of what making the class costs; a program that asks once
+makes some seventy classes. What a class has of its own attrs leaves alone.
 """
 
 from __future__ import annotations
