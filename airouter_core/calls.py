@@ -11,17 +11,16 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self
 
-import attrs
+import msgspec
 
 from .errors import ExecutionError, ProviderError
 from .values.events import StreamEvent, TextDelta
 from .values.request import Request
 from .values.response import Response, ResponseBuilder, events_of
-from .values.shared import shared_methods
+from .values.value import Value
 
 
-@attrs.frozen(eq=False)
-class Call:
+class Call(Value, frozen=True, eq=False):
     """One call, as hooks see it.
 
     Attributes:
@@ -33,12 +32,10 @@ class Call:
     provider: str
     request: Request
     stream: bool
-    notes: dict[str, Any] = attrs.field(factory=dict)
+    notes: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-@attrs.frozen
-@shared_methods
-class Outcome:
+class Outcome(Value, frozen=True):
     """How a call ended.
 
     Attributes:

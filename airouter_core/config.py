@@ -12,7 +12,6 @@ import attrs
 
 from .errors import ConfigurationError, MissingApiKeyError
 from .values.kinds import Kind, checked, parsed, within
-from .values.shared import shared_methods
 
 ConfigType = TypeVar("ConfigType", bound="ProviderConfig")
 Factory = Callable[[], Any]
@@ -68,7 +67,6 @@ def setting(
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class ProviderConfig:
     """What every provider can be told."""
 
@@ -82,7 +80,6 @@ class ProviderConfig:
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class HttpConfig(ProviderConfig):
     """What every provider that is reached over HTTP can be told."""
 

@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import attrs
+import msgspec
 
 from .values.kinds import Kind
 from .values.record import Record
-from .values.shared import shared_methods
 
 INTERFACE_VERSION = "1.0"
 """Version of the interface between core and plugins; ``docs/compatibility.md`` says what a change of it means."""
@@ -43,30 +42,26 @@ Capability = Literal[
 ]
 
 
-def _pattern(
-    expression: re.Pattern[str], example: str
-) -> Any:  # attrs' validators have no public type that mypy accepts here
-    def validate(_instance: object, attribute: attrs.Attribute[str | None], value: str | None) -> None:
-        if value is not None and not expression.fullmatch(value):
-            raise ValueError(f"{attribute.name} must look like {example!r}, not {value!r}")
-
-    return validate
+def _like(instance: object, name: str, expression: re.Pattern[str], example: str) -> None:
+    value = getattr(instance, name)
+    if value is not None and not expression.fullmatch(value):
+        raise ValueError(f"{name} must look like {example!r}, not {value!r}")
 
 
-def _strings(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+def _strings(instance: object, name: str) -> None:
+    value = getattr(instance, name)
     # A string where a tuple is meant would declare each of its letters.
     if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{attribute.name} must be a tuple of strings, not {value!r}")
+        raise TypeError(f"{name} must be a tuple of strings, not {value!r}")
 
 
-def _string(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+def _string(instance: object, name: str) -> None:
+    value = getattr(instance, name)
     if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a string, not {value!r}")
+        raise TypeError(f"{name} must be a string, not {value!r}")
 
 
-@attrs.frozen
-@shared_methods
-class Parameter(Record):
+class Parameter(Record, frozen=True):
     """A canonical parameter: one meaning, one name, and the spellings people use for it.
 
     Attributes:
@@ -81,7 +76,7 @@ class Parameter(Record):
 
     name: str
     kind: Kind
-    aliases: tuple[str, ...] = attrs.field(default=(), validator=_strings)
+    aliases: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None
@@ -89,10 +84,11 @@ class Parameter(Record):
     unit: str | None = None
     description: str = ""
 
+    def __post_init__(self) -> None:
+        _strings(self, "aliases")
 
-@attrs.frozen
-@shared_methods
-class ParameterSupport(Record):
+
+class ParameterSupport(Record, frozen=True):
     """How one provider takes one canonical parameter, or why it does not.
 
     Attributes:
@@ -111,14 +107,12 @@ class ParameterSupport(Record):
     maximum: float | None = None
     above: float | None = None
     choices: tuple[str, ...] = ()
-    said_as: Mapping[str | bool, Any] = attrs.field(factory=dict)
+    said_as: Mapping[str | bool, Any] = msgspec.field(default_factory=dict)
     reason: str | None = None
-    words: Mapping[str, str] = attrs.field(factory=dict)
+    words: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ProviderInfo(Record):
+class ProviderInfo(Record, frozen=True, kw_only=True):
     """All that is needed to list a provider, and the names of what is needed to use it.
 
     Attributes:
@@ -135,23 +129,30 @@ class ProviderInfo(Record):
         distribution: filled in by discovery.
     """
 
-    name: str = attrs.field(validator=_pattern(NAME, "my-provider"))
-    aliases: tuple[str, ...] = attrs.field(default=(), validator=_strings)
+    name: str
+    aliases: tuple[str, ...] = ()
     description: str = ""
-    target: str = attrs.field(validator=_pattern(TARGET, "package.module:Class"))
+    target: str
     kind: Literal["local", "cloud"] = "cloud"
-    capabilities: tuple[Capability, ...] = attrs.field(default=("chat", "stream", "system_prompt"), validator=_strings)
+    capabilities: tuple[Capability, ...] = ("chat", "stream", "system_prompt")
     parameters: tuple[ParameterSupport, ...] = ()
-    model_patterns: tuple[str, ...] = attrs.field(default=(), validator=_strings)
-    config_target: str | None = attrs.field(default=None, validator=_pattern(TARGET, "package.config:Config"))
+    model_patterns: tuple[str, ...] = ()
+    config_target: str | None = None
     api_key_env: str | None = None
-    interface_version: str = attrs.field(default=INTERFACE_VERSION, validator=_string)
+    interface_version: str = INTERFACE_VERSION
     distribution: str | None = None
 
+    def __post_init__(self) -> None:
+        _like(self, "name", NAME, "my-provider")
+        _strings(self, "aliases")
+        _like(self, "target", TARGET, "package.module:Class")
+        _strings(self, "capabilities")
+        _strings(self, "model_patterns")
+        _like(self, "config_target", TARGET, "package.config:Config")
+        _string(self, "interface_version")
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Command(Record):
+
+class Command(Record, frozen=True, kw_only=True):
     """A command that a plugin adds to ``airouter``.
 
     Attributes:
@@ -160,6 +161,9 @@ class Command(Record):
     """
 
     name: str
-    target: str = attrs.field(validator=_pattern(TARGET, "package.cli:command"))
+    target: str
     help: str = ""
     distribution: str | None = None
+
+    def __post_init__(self) -> None:
+        _like(self, "target", TARGET, "package.cli:command")

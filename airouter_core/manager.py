@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
-import attrs
-
 from .calls import AsyncResponseStream, ResponseStream
 from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
 from .factory import create_provider
@@ -29,8 +27,7 @@ from .values.response import Response
 LOGGER = logging.getLogger("airouter.manager")
 
 
-@attrs.frozen
-class Comparison(Record):
+class Comparison(Record, frozen=True):
     """What one of several models made of a prompt: a response, or an error; and how long it took."""
 
     provider: str

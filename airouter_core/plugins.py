@@ -12,13 +12,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
+import msgspec
 import pluggy
 
 from . import hookspecs
 from .declarations import INTERFACE_VERSION, Command, Parameter, ProviderInfo
 from .errors import PluginConflictError, PluginLoadError, UnknownProviderError
-from .values.shared import shared_methods
+from .values.value import Value, hiding
 
 if TYPE_CHECKING:
     import logging
@@ -33,9 +33,7 @@ GROUP = "airouter"
 DISABLED = "AIROUTER_DISABLED_PLUGINS"
 
 
-@attrs.frozen
-@shared_methods
-class PluginSource:
+class PluginSource(Value, frozen=True):
     """Where a plugin comes from.
 
     Attributes:
@@ -50,23 +48,22 @@ class PluginSource:
     target: str
 
 
-@attrs.frozen
-@shared_methods
-class PluginProblem:
+class PluginProblem(Value, frozen=True):
     """A plugin that does not work, or not wholly, and what to do about it."""
 
     source: PluginSource
     message: str
     cure: str
     names: tuple[str, ...] = ()
-    cause: Exception | None = attrs.field(default=None, repr=False, eq=False)
+    cause: Exception | None = None
+
+    __repr__ = hiding("cause")
 
     def __str__(self) -> str:
         return f"{self.source.distribution}: {self.message}; {self.cure}"
 
 
-@attrs.define
-class _Registered:
+class _Registered(msgspec.Struct):
     source: PluginSource
     providers: tuple[ProviderInfo, ...]
     commands: tuple[Command, ...]
@@ -305,7 +302,7 @@ def _plugin_name(source: PluginSource) -> str:
 
 
 def _of(source: PluginSource, declared: Declared) -> Declared:
-    return attrs.evolve(declared, distribution=declared.distribution or source.distribution)
+    return msgspec.structs.replace(declared, distribution=declared.distribution or source.distribution)
 
 
 def _entry_points() -> list[tuple[PluginSource, Callable[[], Any]]]:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from .config import ProviderConfig
 from .declarations import ParameterSupport, ProviderInfo
@@ -19,9 +19,9 @@ from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
 from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
 from .values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from .values.request import Request
-from .values.shared import shared_methods
 from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
 from .values.unsent import notes_on
+from .values.value import Value
 
 Parameters = Mapping[str, Any]
 Messages = str | MessageLike | Iterable[MessageLike]
@@ -34,9 +34,7 @@ NOTHING_GIVEN = Resolved({}, (), {})
 """What a call without parameters comes to."""
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ChatArguments:
+class ChatArguments(Value, frozen=True, kw_only=True):
     """The arguments of one chat, as they were given."""
 
     model: str
@@ -104,7 +102,7 @@ class Preparer:
         self._require_features(draft)
         notes += notes_on(draft.messages, self._info.name, self._takes_field)
         resolved = self._resolved(draft, given.parameters)
-        request = attrs.evolve(draft, parameters=resolved.values) if resolved.values else draft
+        request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
         if self._logger.isEnabledFor(logging.DEBUG):
             self._logger.debug(
                 "%s: %d messages, %d tools, parameters %s",
@@ -140,7 +138,7 @@ class Preparer:
         table = self._table(self._info.name)
         known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
-        support = tuple(self._support(attrs.evolve(draft, parameters=known)))
+        support = tuple(self._support(msgspec.structs.replace(draft, parameters=known)))
         resolved = resolve(
             parameters, support, provider=self._info.name, table=table, unsupported=self._config.unsupported_parameters
         )

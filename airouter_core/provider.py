@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, overload
 
-import attrs
+import msgspec
 
 from .calls import AsyncResponseStream, Call, CallHooks, CallRun, ResponseStream
 from .config import ProviderConfig
@@ -586,7 +586,7 @@ def _parse_as(kind: Any, response: Response) -> Response:
     if response.refusal is not None or (response.tool_calls and not response.text):
         return response
     try:
-        return attrs.evolve(response, parsed=instance_of(kind, response.text))
+        return msgspec.structs.replace(response, parsed=instance_of(kind, response.text))
     except ProtocolError as error:
         error.partial = response
         if response.finish_reason == "length":
@@ -610,7 +610,7 @@ def _parse_json(response: Response) -> Response:
     if not response.text:
         return response
     try:
-        return attrs.evolve(response, parsed=json.loads(response.text))
+        return msgspec.structs.replace(response, parsed=json.loads(response.text))
     except (ValueError, RecursionError) as error:
         note = f"the answer is no valid JSON, although it was asked for ({error})"
-        return attrs.evolve(response, warnings=(*response.warnings, note))
+        return msgspec.structs.replace(response, warnings=(*response.warnings, note))

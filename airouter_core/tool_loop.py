@@ -11,20 +11,18 @@ import json
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from . import structured
 from .errors import AirouterError, ExecutionError, ParameterError
 from .values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from .values.record import plain
 from .values.response import Response
 from .values.tools import Tool
+from .values.value import Value
 
 ToolLike = Callable[..., Any]
 
 
-@attrs.frozen
-class ToolRun:
+class ToolRun(Value, frozen=True):
     """How a loop ended.
 
     Attributes:
@@ -43,15 +41,13 @@ class ToolRun:
         return self.response.text
 
 
-@attrs.frozen
-class Ask:
+class Ask(Value, frozen=True):
     """Ask the model; the result is its :class:`~airouter_core.values.response.Response`."""
 
     messages: tuple[Message, ...]
 
 
-@attrs.frozen
-class RunCalls:
+class RunCalls(Value, frozen=True):
     """Run calls, all at the same time; the result is the list of what :func:`run_call` gave for each."""
 
     calls: tuple[ToolCallPart, ...]

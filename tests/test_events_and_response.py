@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,7 +250,7 @@ def test_folding_the_events_of_a_response_gives_it_back(response: Response) -> N
 @given(RESPONSES)
 def test_what_was_half_there_stays_half_there(response: Response) -> None:
     """An answer without its end is not made complete by being replayed."""
-    cut = attrs.evolve(response, finish_reason=None, raw_finish_reason=None)
+    cut = msgspec.structs.replace(response, finish_reason=None, raw_finish_reason=None)
     with pytest.raises(TruncatedStreamError) as caught:
         fold(events_of(cut))
     assert caught.value.partial == cut

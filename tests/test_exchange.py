@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 
 from airouter_core.config import HttpConfig
@@ -58,7 +59,7 @@ class World:
 
     def exchange(self, request: HttpRequest = REQUEST, **settings: Any) -> Exchange:
         config = HttpConfig(base_url="http://h", api_key=SECRET, **settings)
-        policy = attrs.evolve(Policy.of(config), clock=lambda: self.now, chance=lambda: 1.0)
+        policy = msgspec.structs.replace(Policy.of(config), clock=lambda: self.now, chance=lambda: 1.0)
 
         def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
             return parse_error(TABLE, status, headers, body)
@@ -191,7 +192,7 @@ def test_waits_are_jittered() -> None:
     """The wait is between half of its length and all of it."""
     world = World(failing(503), OK)
     exchange = world.exchange()
-    exchange._policy = attrs.evolve(exchange._policy, chance=lambda: 0.0)
+    exchange._policy = msgspec.structs.replace(exchange._policy, chance=lambda: 0.0)
     world.run(exchange.fetch(100))
     assert world.slept == [0.25]
 

@@ -7,7 +7,7 @@ import pathlib
 import pickle
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from airouter_core.errors import ParameterError, ProtocolError
@@ -199,7 +199,7 @@ def test_metadata_and_bytes_are_not_shown(part: Any) -> None:
     """What providers attach, and the bytes of files, stay out of repr; but they count when parts are compared."""
     assert SECRET not in repr(part)
     assert part == pickle.loads(pickle.dumps(part))
-    assert part != attrs.evolve(part, provider_metadata={})
+    assert part != msgspec.structs.replace(part, provider_metadata={})
 
 
 def test_a_request_tells_system_from_conversation() -> None:

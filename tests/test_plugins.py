@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 
 from airouter_core import hookimpl
@@ -70,7 +71,7 @@ def test_providers_by_name_and_alias() -> None:
     plugins = from_sources(dist_a=providing(GOOD, info("another")))
     assert [found.name for found in plugins.providers()] == ["another", "good"]
     for name in ("good", "fine", "ok", "OK", " Good ", "dist-a:good", "Dist-A:Good"):
-        assert plugins.provider(name) == attrs.evolve(GOOD, distribution="dist-a")
+        assert plugins.provider(name) == msgspec.structs.replace(GOOD, distribution="dist-a")
     assert plugins.problems == ()
     assert [source.distribution for source in plugins.sources] == ["dist-a"]
 

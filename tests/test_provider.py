@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from airouter_core.config import ProviderConfig
@@ -209,9 +209,9 @@ def test_what_is_not_declared_is_refused(capability: str, arguments: Any) -> Non
         )
         if name != capability
     )
-    able = Local(info=attrs.evolve(INFO, capabilities=(*capabilities, capability)))
+    able = Local(info=msgspec.structs.replace(INFO, capabilities=(*capabilities, capability)))
     able.chat("m", **{"messages": "hi", **arguments})
-    provider = Local(info=attrs.evolve(INFO, capabilities=capabilities))
+    provider = Local(info=msgspec.structs.replace(INFO, capabilities=capabilities))
     with pytest.raises(UnsupportedFeatureError, match=f"local cannot do '{capability}'; it can do chat"):
         provider.chat("m", **{"messages": "hi", **arguments})
     assert provider.requests == []
@@ -219,7 +219,7 @@ def test_what_is_not_declared_is_refused(capability: str, arguments: Any) -> Non
 
 def test_streams_and_embeddings_must_be_declared() -> None:
     """A provider that does not stream says so at once; so does one without embeddings."""
-    provider = Local(info=attrs.evolve(INFO, capabilities=("chat",)))
+    provider = Local(info=msgspec.structs.replace(INFO, capabilities=("chat",)))
     with pytest.raises(UnsupportedFeatureError, match="'stream'"):
         provider.stream_chat("m", "hi")
     with pytest.raises(UnsupportedFeatureError, match="'embeddings'"):

@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Mapping
 from decimal import Decimal
 
-import attrs
 import pytest
 
 from airouter_core.declarations import Command, Parameter, ParameterSupport, ProviderInfo
@@ -34,7 +33,7 @@ RECORDS: tuple[Record, ...] = (
 def test_a_record_reads_as_a_mapping(record: Record) -> None:
     """Every field is a key with the same value; there is no other key; and it is frozen, equal to and as its copy."""
     assert isinstance(record, Mapping)
-    fields = [field.name for field in attrs.fields(type(record))]
+    fields = list(type(record).__struct_fields__)
     assert list(record) == fields
     assert len(record) == len(fields)
     assert all(record[name] is getattr(record, name) for name in fields)
@@ -43,7 +42,7 @@ def test_a_record_reads_as_a_mapping(record: Record) -> None:
     assert record.get("keys") is None
     with pytest.raises(KeyError, match="items"):
         record["items"]
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         setattr(record, fields[0], None)
     assert pickle.loads(pickle.dumps(record)) == record
 

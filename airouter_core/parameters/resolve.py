@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import attrs
-
 from ..declarations import Parameter, ParameterSupport
 from ..errors import ParameterError, PluginConflictError
 from ..values.kinds import checked, within
 from ..values.response import ParameterReceipt
-from ..values.shared import shared_methods
+from ..values.value import Value
 from .canonical import CANONICAL, ELSEWHERE
 
 Policy = Literal["warn", "error"]
@@ -68,9 +66,7 @@ class ParameterTable:
 DEFAULT_TABLE = ParameterTable()
 
 
-@attrs.frozen
-@shared_methods
-class Resolved:
+class Resolved(Value, frozen=True):
     """Parameters ready to be sent.
 
     Attributes:

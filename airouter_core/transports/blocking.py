@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from ..config import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
+from ..values.value import Value
 from ..wire.http import HttpRequest
 from .pools import make_punctual, pool_manager, session
 from .punctual import Patience
@@ -44,8 +44,7 @@ BLOCK = 65536
 """Bytes asked for at a time."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Route:
+class _Route(Value, frozen=True, eq=False):
     """How one origin is reached: its pool of connections, and what a proxy on the way wants."""
 
     pool: Any

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urljoin, urlsplit
 
-import attrs
+import msgspec
 
 from ..config import HttpConfig
 from ..errors import (
@@ -23,7 +23,7 @@ from ..errors import (
     TransportTimeoutError,
 )
 from ..values.events import StreamEvent, Warned
-from ..values.shared import shared_methods
+from ..values.value import Value, hiding
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
 from .flow import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep
@@ -46,19 +46,19 @@ KEPT_METHOD = frozenset({307, 308})
 ParseError = Callable[[int, Mapping[str, str], bytes], ProviderError]
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Policy:
+class Policy(Value, frozen=True, kw_only=True):
     """How one exchange is held to time, how often it is tried, and what must not be shown."""
 
     timeout: float
     connect_timeout: float
     deadline: float | None
     max_retries: int
-    secrets: tuple[str, ...] = attrs.field(repr=False)
+    secrets: tuple[str, ...]
     log_content: bool
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
+
+    __repr__ = hiding("secrets")
 
     @classmethod
     def of(cls, config: HttpConfig) -> Policy:
@@ -240,7 +240,7 @@ class Exchange:
                 retryable=False,
             )
         if response.status in KEPT_METHOD or request.method in ("GET", "HEAD"):
-            return attrs.evolve(request, url=target)
+            return msgspec.structs.replace(request, url=target)
         raise ProviderError(
             f"{_shown(request.url)} redirects to {_shown(target)} in a way that would lose the request; "
             "set base_url to the final address",

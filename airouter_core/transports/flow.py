@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-import attrs
+import msgspec
 
 from ..errors import AirouterError
 from ..values.events import StreamEvent
@@ -34,8 +34,7 @@ class HttpResponse(Protocol):
         ...
 
 
-@attrs.define(eq=False, repr=False)
-class Open:
+class Open(msgspec.Struct, eq=False):
     """Send a request; the result is an :class:`HttpResponse`. What was open before is closed.
 
     ``within`` so many seconds the whole answer must be there, however it drips in.
@@ -47,16 +46,14 @@ class Open:
     within: float | None = None
 
 
-@attrs.define(eq=False, repr=False)
-class ReadSome:
+class ReadSome(msgspec.Struct, eq=False):
     """Read what has arrived, at least one byte; the result is empty at the end. ``timeout`` in seconds of silence."""
 
     response: HttpResponse
     timeout: float
 
 
-@attrs.define(eq=False, repr=False)
-class ReadAll:
+class ReadAll(msgspec.Struct, eq=False):
     """Read to the end; more than ``limit`` bytes are a :class:`~airouter_core.errors.ProtocolError`."""
 
     response: HttpResponse
@@ -64,22 +61,19 @@ class ReadAll:
     limit: int
 
 
-@attrs.define(eq=False, repr=False)
-class Sleep:
+class Sleep(msgspec.Struct, eq=False):
     """Wait."""
 
     seconds: float
 
 
-@attrs.define(eq=False, repr=False)
-class Do:
+class Do(msgspec.Struct, eq=False):
     """Call something that blocks; the result is what it returns."""
 
     function: Callable[[], Any]
 
 
-@attrs.define(eq=False, repr=False)
-class Emit:
+class Emit(msgspec.Struct, eq=False):
     """Hand events on to the reader; an error raised while iterating them is raised inside the flow."""
 
     events: Iterable[StreamEvent]

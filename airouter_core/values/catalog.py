@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import attrs
+import msgspec
 
 from .record import Record
-from .shared import shared_methods
+from .value import hiding
 
 
-@attrs.frozen
-@shared_methods
-class Pricing(Record):
+class Pricing(Record, frozen=True):
     """Prices in US dollars per token (per image, per request where so named); ``None`` where none is stated."""
 
     prompt: Decimal | None = None
@@ -27,9 +25,7 @@ class Pricing(Record):
     reasoning: Decimal | None = None
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ModelInfo(Record):
+class ModelInfo(Record, frozen=True, kw_only=True):
     """A model that a provider can run. ``None`` means that the provider does not say.
 
     Attributes:
@@ -62,12 +58,12 @@ class ModelInfo(Record):
     supported_parameters: tuple[str, ...] | None = None
     capabilities: tuple[str, ...] | None = None
     problem: str | None = None
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    __repr__ = hiding("raw")
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ProviderStatus(Record):
+class ProviderStatus(Record, frozen=True, kw_only=True):
     """How a provider is doing, as far as a call now would notice.
 
     Attributes:
@@ -84,4 +80,4 @@ class ProviderStatus(Record):
     capabilities: tuple[str, ...]
     available_models: tuple[str, ...] = ()
     problem: str | None = None
-    details: Mapping[str, Any] = attrs.field(factory=dict)
+    details: Mapping[str, Any] = msgspec.field(default_factory=dict)

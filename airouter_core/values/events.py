@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
-
-from .messages import NO_METADATA, Metadata, Part
-from .shared import shared_methods
+from .messages import Metadata, Part
 from .usage import Cost, Usage
+from .value import Value, hiding, metadata
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
 
 
-@attrs.frozen
-@shared_methods
-class StreamStart:
+class StreamStart(Value, frozen=True, tag=True, gc=False):
     """The provider begins to answer, and says as which model. A later one adds to what an earlier one said."""
 
     model: str | None = None
@@ -28,49 +24,39 @@ class StreamStart:
     request_id: str | None = None
 
 
-@attrs.frozen
-@shared_methods
-class TextDelta:
+class TextDelta(Value, frozen=True, tag=True, gc=False):
     """More of the answer's text."""
 
     text: str
 
 
-@attrs.frozen
-@shared_methods
-class ReasoningDelta:
+class ReasoningDelta(Value, frozen=True, tag=True, gc=False):
     """More of the reasoning."""
 
     text: str
 
 
-@attrs.frozen
-@shared_methods
-class RefusalDelta:
+class RefusalDelta(Value, frozen=True, tag=True, gc=False):
     """More of a refusal, where the provider tells it apart from text."""
 
     text: str
 
 
-@attrs.frozen
-@shared_methods
-class PartEnd:
+class PartEnd(Value, frozen=True, tag=True):
     """The open text or reasoning part is complete."""
 
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
 
 
-@attrs.frozen
-@shared_methods
-class PartAdded:
+class PartAdded(Value, frozen=True, tag=True):
     """A part that arrived whole: a picture, or something only this provider understands."""
 
     part: Part
 
 
-@attrs.frozen
-@shared_methods
-class ToolCallStart:
+class ToolCallStart(Value, frozen=True, tag=True, gc=False):
     """The model begins to call a tool. ``index`` tells parallel calls apart."""
 
     index: int
@@ -78,68 +64,54 @@ class ToolCallStart:
     name: str
 
 
-@attrs.frozen
-@shared_methods
-class ToolCallDelta:
+class ToolCallDelta(Value, frozen=True, tag=True, gc=False):
     """More of a call's arguments: a fragment of JSON text."""
 
     index: int
     arguments_json: str
 
 
-@attrs.frozen
-@shared_methods
-class ToolCallEnd:
+class ToolCallEnd(Value, frozen=True, tag=True):
     """A call's arguments are complete."""
 
     index: int
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
 
 
-@attrs.frozen
-@shared_methods
-class UsageReported:
+class UsageReported(Value, frozen=True, tag=True):
     """Tokens so far; a later report replaces an earlier one."""
 
     usage: Usage
 
 
-@attrs.frozen
-@shared_methods
-class CostReported:
+class CostReported(Value, frozen=True, tag=True):
     """What the call cost, as the provider says."""
 
     cost: Cost
 
 
-@attrs.frozen
-@shared_methods
-class MetadataReported:
+class MetadataReported(Value, frozen=True, tag=True):
     """What only this provider has to say about the answer, keyed by the provider's name."""
 
     provider_metadata: Metadata
 
 
-@attrs.frozen
-@shared_methods
-class Warned:
+class Warned(Value, frozen=True, tag=True, gc=False):
     """Something the caller should know about the answer, in ``warnings`` of the response."""
 
     message: str
 
 
-@attrs.frozen
-@shared_methods
-class Finish:
+class Finish(Value, frozen=True, tag=True, gc=False):
     """The provider says that the answer is complete. Without this event an answer is truncated."""
 
     finish_reason: FinishReason
     raw_finish_reason: str | None = None
 
 
-@attrs.frozen
-@shared_methods
-class Alternative:
+class Alternative(Value, frozen=True, tag=True):
     """An event of a further answer (``n`` > 1); the first answer's events stand bare."""
 
     index: int

@@ -6,7 +6,7 @@ import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
+import msgspec
 
 from ..errors import ParameterError
 from .messages import (
@@ -242,7 +242,7 @@ def _part(item: Any, where: str) -> Part:
         if (part := _known_part(item)) is not None:
             kept = {**_rest(item, PART_FIELDS.get(str(item.get("type")), item.keys()) | {"type"}), **_inner_rest(item)}
             if kept and isinstance(part, TextPart | FilePart):
-                return attrs.evolve(part, provider_metadata=kept)
+                return msgspec.structs.replace(part, provider_metadata=kept)
             return part
     except ParameterError as error:
         raise ParameterError(f"{where}: {error}") from error

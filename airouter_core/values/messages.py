@@ -11,49 +11,44 @@ import json
 import mimetypes
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import attrs
+import msgspec
 
 from ..errors import ParameterError, ProtocolError
-from .shared import shared_methods
+from .value import NO_METADATA as NO_METADATA
+from .value import Value, hiding, metadata
 
 Role = Literal["system", "user", "assistant", "tool"]
 Metadata = Mapping[str, Any]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
-NO_METADATA: Metadata = {}
 
-
-@attrs.frozen
-@shared_methods
-class TextPart:
+class TextPart(Value, frozen=True, tag=True):
     """Words."""
 
     text: str
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
 
 
-@attrs.frozen
-@shared_methods
-class ReasoningPart:
+class ReasoningPart(Value, frozen=True, tag=True):
     """What the model thought on the way; ``text`` is empty where the provider shows no more than that it thought."""
 
     text: str
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
 
 
-@attrs.frozen
-@shared_methods
-class RefusalPart:
+class RefusalPart(Value, frozen=True, tag=True):
     """The model's words for not answering, where the provider tells them apart from an answer."""
 
     text: str
 
 
-@attrs.frozen
-@shared_methods
-class FilePart:
+class FilePart(Value, frozen=True, tag=True):
     """An image, a PDF, a sound: its bytes, or where they are.
 
     Attributes:
@@ -65,11 +60,13 @@ class FilePart:
     """
 
     media_type: str
-    data: bytes | None = attrs.field(default=None, repr=False)
+    data: bytes | None = None
     url: str | None = None
     name: str | None = None
     detail: str | None = None
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("data", "provider_metadata")
 
     @property
     def is_image(self) -> bool:
@@ -133,9 +130,7 @@ class FilePart:
         return cls(media_type or media_type_of(content, name), data=content, name=name)
 
 
-@attrs.frozen
-@shared_methods
-class ToolCallPart:
+class ToolCallPart(Value, frozen=True, tag=True):
     """The model asks for a tool.
 
     Attributes:
@@ -146,7 +141,9 @@ class ToolCallPart:
     id: str
     name: str
     arguments_json: str = "{}"
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -178,25 +175,39 @@ def _content(value: str | TextPart | FilePart | Iterable[TextPart | FilePart]) -
     return parts
 
 
-@attrs.frozen
-@shared_methods
-class ToolResultPart:
+class ToolResultPart(Value, frozen=True, tag=True):
     """What a tool gave back."""
 
     tool_call_id: str
-    content: tuple[TextPart | FilePart, ...] = attrs.field(converter=_content)
+    content: tuple[TextPart | FilePart, ...]
     name: str | None = None
     is_error: bool = False
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            tool_call_id: str,
+            content: str | TextPart | FilePart | Iterable[TextPart | FilePart],
+            name: str | None = None,
+            is_error: bool = False,
+            provider_metadata: Metadata = NO_METADATA,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        content = _content(self.content)
+        if content is not self.content:
+            msgspec.structs.force_setattr(self, "content", content)
 
     @property
     def text(self) -> str:
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
 
 
-@attrs.frozen
-@shared_methods
-class ProviderPart:
+class ProviderPart(Value, frozen=True, tag=True):
     """A part that only one provider understands; sent back to it unchanged, and to no other."""
 
     provider: str
@@ -225,20 +236,32 @@ def _part(value: Any) -> Part:
     return value
 
 
-def _role(_instance: object, _attribute: object, value: Any) -> None:
-    if value not in ROLES:
-        raise ParameterError(f"the role of a message is one of {', '.join(ROLES)}, not {value!r}")
-
-
-@attrs.frozen
-@shared_methods
-class Message:
+class Message(Value, frozen=True):
     """One turn of a conversation. A string for ``parts``, or among them, means a text."""
 
-    role: Role = attrs.field(validator=_role)
-    parts: tuple[Part, ...] = attrs.field(converter=_parts)
+    role: Role
+    parts: tuple[Part, ...]
     name: str | None = None
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
+
+    __repr__ = hiding("provider_metadata")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            role: Role,
+            parts: str | Part | Iterable[Part | str],
+            name: str | None = None,
+            provider_metadata: Metadata = NO_METADATA,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ParameterError(f"the role of a message is one of {', '.join(ROLES)}, not {self.role!r}")
+        parts = _parts(self.parts)
+        if parts is not self.parts:
+            msgspec.structs.force_setattr(self, "parts", parts)
 
     @property
     def text(self) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from .messages import Message
-from .shared import shared_methods
 from .tools import ResponseFormat, Tool, ToolChoice
+from .value import Value
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Request:
+class Request(Value, frozen=True, kw_only=True):
     """What is asked, without a word on how a provider wants it said.
 
     Attributes:
@@ -27,8 +25,8 @@ class Request:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     response_format: ResponseFormat | None = None
-    parameters: Mapping[str, Any] = attrs.field(factory=dict)
-    provider_options: Mapping[str, Any] = attrs.field(factory=dict)
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    provider_options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def parameter(self, name: str, default: Any = None) -> Any:
         """The value of a canonical parameter, or ``default`` when it was not given."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-import attrs
+import msgspec
 
 from ..errors import ExecutionError, ProtocolError, TruncatedStreamError
 from . import events as e
@@ -20,13 +20,11 @@ from .messages import (
     TextPart,
     ToolCallPart,
 )
-from .shared import shared_methods
 from .usage import Cost, Usage
+from .value import Value, hiding, metadata
 
 
-@attrs.frozen
-@shared_methods
-class ParameterReceipt:
+class ParameterReceipt(Value, frozen=True):
     """What became of one parameter of the call.
 
     Attributes:
@@ -47,9 +45,7 @@ class ParameterReceipt:
     reason: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Response:
+class Response(Value, frozen=True, kw_only=True):
     """One complete answer, and what is known about how it came about.
 
     Attributes:
@@ -64,7 +60,7 @@ class Response:
     message: Message
     finish_reason: e.FinishReason | None = None
     raw_finish_reason: str | None = None
-    usage: Usage = attrs.field(factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     cost: Cost | None = None
     model: str | None = None
     id: str | None = None
@@ -72,9 +68,11 @@ class Response:
     provider: str | None = None
     parameters: tuple[ParameterReceipt, ...] = ()
     warnings: tuple[str, ...] = ()
-    provider_metadata: Metadata = attrs.field(default=NO_METADATA, repr=False)
+    provider_metadata: Metadata = metadata()
     parsed: Any = None
     alternatives: tuple[Response, ...] = ()
+
+    __repr__ = hiding("provider_metadata")
 
     @property
     def text(self) -> str:
@@ -284,12 +282,11 @@ class ResponseBuilder:
             yield TextPart("", metadata)
 
 
-@attrs.define(eq=False, repr=False)
-class _OpenCall:
+class _OpenCall(msgspec.Struct, eq=False):
     id: str
     name: str
-    fragments: list[str] = attrs.field(factory=list)
-    provider_metadata: Metadata = NO_METADATA
+    fragments: list[str] = msgspec.field(default_factory=list)
+    provider_metadata: Metadata = metadata()
 
     def part(self) -> ToolCallPart:
         return ToolCallPart(self.id, self.name, "".join(self.fragments), self.provider_metadata)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import attrs
+import msgspec
 
 from ..errors import ParameterError
-from .shared import shared_methods
+from .value import Value
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 TOOL_CHOICES = ("auto", "none", "required", "tool")
 
 
-@attrs.frozen
-@shared_methods
-class Tool:
+class Tool(Value, frozen=True):
     """A function the model may ask for.
 
     Attributes:
@@ -26,10 +24,10 @@ class Tool:
 
     name: str
     description: str | None = None
-    input_schema: Mapping[str, Any] = NO_ARGUMENTS
+    input_schema: Mapping[str, Any] = msgspec.field(default_factory=lambda: NO_ARGUMENTS)
     strict: bool | None = None
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ParameterError(f"a tool needs a name, not {self.name!r}")
         if not isinstance(self.description, str | None):
@@ -40,24 +38,20 @@ class Tool:
             )
 
 
-@attrs.frozen
-@shared_methods
-class ToolChoice:
+class ToolChoice(Value, frozen=True):
     """Whether the model may, must or must not call a tool; ``mode="tool"`` names the one it must call."""
 
     mode: Literal["auto", "none", "required", "tool"] = "auto"
     name: str | None = None
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         if self.mode not in TOOL_CHOICES:
             raise ParameterError(f"the mode of a ToolChoice is one of {', '.join(TOOL_CHOICES)}, not {self.mode!r}")
         if (self.mode == "tool") != (self.name is not None):
             raise ParameterError('ToolChoice(mode="tool") needs a name, and no other mode takes one')
 
 
-@attrs.frozen
-@shared_methods
-class ResponseFormat:
+class ResponseFormat(Value, frozen=True):
     """The form of the answer: any JSON object, or JSON that a schema accepts.
 
     Attributes:
@@ -70,7 +64,7 @@ class ResponseFormat:
     strict: bool | None = None
     description: str | None = None
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         if (self.kind == "json_schema") != (self.schema is not None):
             raise ParameterError('ResponseFormat("json_schema", schema) needs a schema, and kind "json" takes none')
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import attrs
+import msgspec
 
 from .record import Record
-from .shared import shared_methods
+from .value import hiding
 
 
-@attrs.frozen
-@shared_methods
-class Usage(Record):
+class Usage(Record, frozen=True):
     """Tokens.
 
     Attributes:
@@ -31,7 +29,9 @@ class Usage(Record):
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    __repr__ = hiding("raw")
 
     @property
     def total_tokens(self) -> int | None:
@@ -41,9 +41,7 @@ class Usage(Record):
         return self.input_tokens + self.output_tokens
 
 
-@attrs.frozen
-@shared_methods
-class Cost(Record):
+class Cost(Record, frozen=True):
     """Money.
 
     Attributes:

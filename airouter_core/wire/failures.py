@@ -10,7 +10,7 @@ import email.utils
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from ..errors import (
     AuthenticationError,
@@ -25,7 +25,7 @@ from ..errors import (
     RateLimitedError,
     ServerError,
 )
-from ..values.shared import shared_methods
+from ..values.value import Value
 
 ErrorClass = type[ProviderError]
 
@@ -61,9 +61,7 @@ BODY_KEPT = 4000
 """Characters of an error's body that are kept."""
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Failure:
+class Failure(Value, frozen=True, kw_only=True):
     """What a provider says about a failure, apart from any meaning.
 
     Attributes:
@@ -81,13 +79,11 @@ class Failure:
     retry_after: float | None = None
 
 
-@attrs.frozen
-@shared_methods
-class ErrorTable:
+class ErrorTable(Value, frozen=True):
     """A provider's codes, and the error class of each."""
 
     provider: str
-    codes: Mapping[str, ErrorClass] = attrs.field(factory=dict)
+    codes: Mapping[str, ErrorClass] = msgspec.field(default_factory=dict)
 
     def error(self, failure: Failure, *, status: int | None, body: bytes = b"", inside: bool = False) -> ProviderError:
         """The error to raise.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
-import attrs
+import msgspec
 
 from ..config import HttpConfig
 from ..declarations import ParameterSupport
 from ..errors import ProviderError
 from ..values.events import StreamEvent
 from ..values.request import Request
-from ..values.shared import shared_methods
+from ..values.value import Value, hiding
 from .json import encoded
 
 Result = TypeVar("Result")
@@ -24,9 +24,7 @@ NDJSON = "application/x-ndjson"
 MEBIBYTE = 1024 * 1024
 
 
-@attrs.frozen
-@shared_methods
-class HttpRequest:
+class HttpRequest(Value, frozen=True):
     """What is to be sent. Headers and body are kept out of ``repr``: they may hold keys and prompts.
 
     Attributes:
@@ -36,8 +34,10 @@ class HttpRequest:
 
     method: str
     url: str
-    headers: Headers = attrs.field(factory=dict, repr=False)
-    body: bytes | BinaryIO | None = attrs.field(default=None, repr=False)
+    headers: Headers = msgspec.field(default_factory=dict)
+    body: bytes | BinaryIO | None = None
+
+    __repr__ = hiding("headers", "body")
 
 
 class StreamParser(Protocol):
@@ -70,9 +70,7 @@ def _no_notes(request: Request, config: Any) -> Iterable[str]:
     return ()
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Wire:
+class Wire(Value, frozen=True, kw_only=True):
     """What a provider's chat API looks like, as pure functions.
 
     Attributes:
@@ -97,9 +95,7 @@ class Wire:
     notes: Callable[[Request, Any], Iterable[str]] = _no_notes
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Operation(Generic[Result]):
+class Operation(Value, Generic[Result], frozen=True, kw_only=True):
     """One further endpoint: how to ask, and how to read the answer. Run by :class:`HttpProvider` like a call.
 
     Attributes:

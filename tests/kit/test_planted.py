@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import attrs
+import msgspec
 import pytest
 import test_sample_conformance as sound
 from sample_plugin import DIALECT, PARAMETERS, SAMPLE, SampleConfig, SampleProvider
@@ -47,12 +48,12 @@ def provider(**names: Any) -> Names:
 
 def wire(**functions: Any) -> Names:
     """The sample provider with these functions of its wire replaced."""
-    return provider(wire=attrs.evolve(WIRE, **functions))
+    return provider(wire=msgspec.structs.replace(WIRE, **functions))
 
 
 def info(**fields: Any) -> Names:
     """The sample provider, declared otherwise."""
-    changed = attrs.evolve(SAMPLE, **fields)
+    changed = msgspec.structs.replace(SAMPLE, **fields)
 
     class Plugin:
         @hookimpl
@@ -79,7 +80,7 @@ def sent(change: Callable[[dict[str, Any], Any], Any]) -> Names:
         built = WIRE.build_request(request, config, stream=stream)
         body = json.loads(built.body)
         changed = change(body, request)
-        return attrs.evolve(built, body=json.dumps(body if changed is None else changed).encode())
+        return msgspec.structs.replace(built, body=json.dumps(body if changed is None else changed).encode())
 
     return wire(build_request=build_request)
 
@@ -229,7 +230,7 @@ def invented_counts(event):
 
 def usage_with_cache_apart(event):
     if isinstance(event, e.UsageReported):
-        return (e.UsageReported(attrs.evolve(event.usage, cache_read_tokens=500)),)
+        return (e.UsageReported(msgspec.structs.replace(event.usage, cache_read_tokens=500)),)
     return (event,)
 
 
@@ -287,20 +288,20 @@ def moved(body, old, new):
 
 def key_in_address(request, config, *, stream):
     built = WIRE.build_request(request, config, stream=stream)
-    return attrs.evolve(built, url=f"{built.url}?key={config.api_key}")
+    return msgspec.structs.replace(built, url=f"{built.url}?key={config.api_key}")
 
 
 def impure(what):
     def build_request(request, config, *, stream):
         built = WIRE.build_request(request, config, stream=stream)
-        return attrs.evolve(built, headers={**built.headers, "X-Now": str(what())})
+        return msgspec.structs.replace(built, headers={**built.headers, "X-Now": str(what())})
 
     return wire(build_request=build_request)
 
 
 def changing_what_it_gets(request, config, *, stream):
     request.provider_options["seen"] = True
-    return WIRE.build_request(attrs.evolve(request, provider_options={}), config, stream=stream)
+    return WIRE.build_request(msgspec.structs.replace(request, provider_options={}), config, stream=stream)
 
 
 class OpenKeyConfig(SampleConfig):
@@ -428,7 +429,7 @@ PLANTED: dict[str, tuple[str, Names]] = {
     ),
     "declares another info than it ships": (
         "test_it_is_found_by_its_entry_point",
-        {"info": attrs.evolve(SAMPLE, description="another")},
+        {"info": msgspec.structs.replace(SAMPLE, description="another")},
     ),
     "has no entry point": ("test_it_is_found_by_its_entry_point", {"plugin": UNLISTED}),
     "declares an alias twice": ("test_the_declaration_is_coherent", info(aliases=("one", "one"))),
@@ -443,7 +444,7 @@ PLANTED: dict[str, tuple[str, Names]] = {
     ),
     "asks without a key": (
         "test_a_missing_key_is_named",
-        wire(build_request=attrs.evolve(DIALECT, headers=lambda c: {}).wire().build_request),
+        wire(build_request=msgspec.structs.replace(DIALECT, headers=lambda c: {}).wire().build_request),
     ),
     # Parameters.
     "drops a parameter": (
@@ -539,7 +540,7 @@ PLANTED: dict[str, tuple[str, Names]] = {
     "takes a quota for a rate limit": ("test_each_recording_is_read_as_expected", error_as(limited)),
     "reads otherwise end to end": (
         "test_each_recording_is_read_end_to_end",
-        provider(wire_for=lambda self, request: attrs.evolve(WIRE, parse_body=careless_body)),
+        provider(wire_for=lambda self, request: msgspec.structs.replace(WIRE, parse_body=careless_body)),
     ),
     "decodes each piece alone": ("test_the_way_bytes_are_cut_does_not_matter", wire(open_stream=DecodesEachPiece)),
     "makes deltas of pieces": ("test_the_way_bytes_are_cut_does_not_matter", wire(open_stream=JoinsWhatArrived)),

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-import attrs
+import msgspec
 import pytest
 import requests
 from sample_plugin import DIALECT
@@ -126,14 +126,14 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_each_difference_is_named(what) -> None:
     """A response that is wrong in one point is reported with that point."""
-    found = difference(WHOLE, attrs.evolve(_read(WHOLE), **WRONG[what]))
+    found = difference(WHOLE, msgspec.structs.replace(_read(WHOLE), **WRONG[what]))
     assert [line for line in found if line.startswith(what)] == found != []
 
 
 def test_raw_arguments_are_compared() -> None:
     """Arguments that mean the same, written otherwise, are a difference."""
     tools = CHAT_COMPLETIONS[2]
-    response = attrs.evolve(
+    response = msgspec.structs.replace(
         _read(tools), message=Message.assistant(ToolCallPart("call_1", "weather", '{"city":"Zürich"}'))
     )
     (line,) = difference(tools, response)

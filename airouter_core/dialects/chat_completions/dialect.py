@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
-
 from ...config import HttpConfig
 from ...declarations import ParameterSupport
 from ...errors import ProviderError
@@ -15,8 +13,8 @@ from ...values.events import StreamEvent
 from ...values.losses import Loss, lost
 from ...values.messages import Message
 from ...values.request import Request
-from ...values.shared import shared_methods
 from ...values.usage import Cost
+from ...values.value import Value
 from ...wire.failures import ErrorTable
 from ...wire.http import Headers, HttpRequest, Wire, bearer, json_request
 from ...wire.json import decoded_object
@@ -37,9 +35,7 @@ def _no_cost(usage: Mapping[str, Any]) -> Cost | None:
     return None
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ChatDialect:
+class ChatDialect(Value, frozen=True, kw_only=True):
     """One server's way of speaking the format.
 
     Attributes:

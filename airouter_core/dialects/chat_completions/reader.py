@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from ...errors import ParameterError, ProtocolError
 from ...values.events import (
@@ -198,8 +198,7 @@ class ChatReader:
         return choice
 
 
-@attrs.define(eq=False, repr=False)
-class _OpenCall:
+class _OpenCall(msgspec.Struct, eq=False):
     """A call whose fragments are still coming. It begins when its name is known."""
 
     ordinal: int
@@ -209,16 +208,15 @@ class _OpenCall:
     held_back: str = ""
 
 
-@attrs.define(eq=False, repr=False)
-class _Choice:
+class _Choice(msgspec.Struct, eq=False):
     """What must be remembered of one answer."""
 
-    calls: list[_OpenCall] = attrs.field(factory=list)
-    by_index: dict[int, _OpenCall] = attrs.field(factory=dict)
-    logprobs: list[Any] = attrs.field(factory=list)
-    annotations: list[Any] = attrs.field(factory=list)
-    kept: dict[str, list[Any]] = attrs.field(factory=dict)
-    audio: dict[str, str] = attrs.field(factory=dict)
+    calls: list[_OpenCall] = msgspec.field(default_factory=list)
+    by_index: dict[int, _OpenCall] = msgspec.field(default_factory=dict)
+    logprobs: list[Any] = msgspec.field(default_factory=list)
+    annotations: list[Any] = msgspec.field(default_factory=list)
+    kept: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+    audio: dict[str, str] = msgspec.field(default_factory=dict)
     finished: bool = False
 
     def tool_call(self, fragment: Any, position: int) -> Iterator[StreamEvent]:

@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from ...config import HttpConfig, load_config
@@ -71,7 +71,7 @@ class DeclarationChecks(Subject):
         plugin = self.plugin_object()
         declared = {info.name: info for info in self.plugins().providers()}
         hold(self.info.name in declared, f"the plugin declares {sorted(declared)}, not {self.info.name!r}")
-        same = attrs.evolve(declared[self.info.name], distribution=self.info.distribution) == self.info
+        same = msgspec.structs.replace(declared[self.info.name], distribution=self.info.distribution) == self.info
         hold(same, "the plugin declares another ProviderInfo than the one under test")
         if not isinstance(plugin, ModuleType):
             return

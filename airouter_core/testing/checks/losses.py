@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
+import msgspec
 
 from ...errors import ConfigurationError
 from ...provider import Provider
@@ -67,36 +68,43 @@ def _said(plain: Message | None, marked: Message, sign: str | None = MARK, befor
 
 
 def _beside(message: Message, *parts: Part, sign: str | None = MARK) -> Feature:
-    return _said(message, attrs.evolve(message, parts=(*message.parts, *parts)), sign)
+    return _said(message, msgspec.structs.replace(message, parts=(*message.parts, *parts)), sign)
 
 
 def _evolved(role: Role, part: Part, sign: str | None = MARK, **fields: Any) -> Feature:
-    return _said(Message(role, part), Message(role, attrs.evolve(part, **fields)), sign)
+    return _said(Message(role, part), Message(role, msgspec.structs.replace(part, **fields)), sign)
 
 
 def _result(sign: str | None = MARK, **fields: Any) -> Feature:
     """A result of a tool, after its call."""
     plain = ToolResultPart(CALL.id, "KIT-RESULT")
-    marked = Message("tool", attrs.evolve(plain, **fields))
+    marked = Message("tool", msgspec.structs.replace(plain, **fields))
     return _said(Message("tool", plain), marked, sign, before=(Message.assistant(CALL),))
 
 
 def _offered(sign: str | None = MARK, **fields: Any) -> Feature:
     tool = Tool("kit_weather")
-    plain, marked = ({"messages": "Hello", "tools": [given]} for given in (tool, attrs.evolve(tool, **fields)))
+    plain, marked = (
+        {"messages": "Hello", "tools": [given]} for given in (tool, msgspec.structs.replace(tool, **fields))
+    )
     return Feature(plain, marked, sign)
 
 
 def _form(**fields: Any) -> Feature:
     form = ResponseFormat("json_schema", SCHEMA)
-    plain, marked = ({"messages": "Hello", "response_format": it} for it in (form, attrs.evolve(form, **fields)))
+    plain, marked = (
+        {"messages": "Hello", "response_format": it} for it in (form, msgspec.structs.replace(form, **fields))
+    )
     return Feature(plain, marked)
 
 
 def _features(own: str) -> Iterator[tuple[str, Feature]]:
     """All of them. ``own`` is the name of the provider."""
     for message in SAID:
-        yield f"the name of a message of role {message.role}", _said(message, attrs.evolve(message, name=MARK))
+        yield (
+            f"the name of a message of role {message.role}",
+            _said(message, msgspec.structs.replace(message, name=MARK)),
+        )
         part = ProviderPart(own, {"type": "kit", "text": MARK})
         yield f"a part of its own in a message of role {message.role}", _beside(message, part)
     user, assistant = SAID[1:]
@@ -126,7 +134,7 @@ def _of_tools() -> Iterator[tuple[str, Feature]]:
     yield "a result that is an error", _result(None, is_error=True)
     yield "a text beside another in a result", _result(content=(TextPart("KIT-RESULT"), TextPart(MARK)))
     result = Message.tool(CALL.id, "KIT-RESULT")
-    named = attrs.evolve(result, name=MARK)
+    named = msgspec.structs.replace(result, name=MARK)
     yield "the name of a message of role tool", _said(result, named, before=(Message.assistant(CALL),))
     yield "the description of a tool", _offered(description=MARK)
     yield "the schema of a tool", _offered(input_schema={"type": "object", "properties": {MARK: {"type": "string"}}})
@@ -140,7 +148,7 @@ def _of_fields() -> Iterator[tuple[str, Feature]]:
         kept = {ANY_PROVIDER: {name: {"type": MARK}}}
         for message in SAID:
             where = f"of a message of role {message.role}"
-            yield f"{name} {where}", _said(message, attrs.evolve(message, provider_metadata=kept))
+            yield f"{name} {where}", _said(message, msgspec.structs.replace(message, provider_metadata=kept))
             yield f"{name} of a text {where}", _evolved(message.role, message.parts[0], provider_metadata=kept)
         yield f"{name} of a picture", _evolved("user", PICTURE, provider_metadata=kept)
         yield f"{name} of a call", _evolved("assistant", CALL, provider_metadata=kept)

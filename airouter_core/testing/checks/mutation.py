@@ -102,7 +102,7 @@ class MutationChecks(Subject):
         got = read(self.wire(), edited(recording, lambda value: without_counts(value, self.count_fields)))
         if not isinstance(got, Response):
             return f"{recording.id}: {got!r}"
-        counts = attrs.asdict(got.usage, filter=lambda field, _: field.name != "raw")
+        counts = {name: value for name, value in got.usage.items() if name != "raw"}
         invented = {name: value for name, value in counts.items() if value is not None}
         if not invented:
             return ""

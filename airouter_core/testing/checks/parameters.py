@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from ...declarations import Parameter, ParameterSupport
 from ...errors import ParameterError
@@ -149,7 +149,7 @@ class ParameterChecks(Subject):
         given = dict(self.parameter_company.get(parameter.name, {}))
         rows = {row.name: row for row in self.info.parameters}
         given[parameter.name] = self.value_for(parameter, rows.get(parameter.name, ParameterSupport(parameter.name)))
-        request = attrs.evolve(self.request(), parameters=given)
+        request = msgspec.structs.replace(self.request(), parameters=given)
         taken: dict[str, ParameterSupport] = {row.name: row for row in provider.support(request)}
         return taken.get(parameter.name, ParameterSupport(parameter.name))
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from ...errors import AirouterError, ProviderError
@@ -105,7 +105,10 @@ class ReadingChecks(Subject):
             monkeypatch.setattr(module, name, _forbidden(f"{module.__name__}.{name}"))
         again = wire.build_request(request, config, stream=False)
         monkeypatch.undo()
-        hold(attrs.asdict(first) == attrs.asdict(again), "building the same request twice gives two different ones")
+        hold(
+            msgspec.structs.asdict(first) == msgspec.structs.asdict(again),
+            "building the same request twice gives two different ones",
+        )
         hold(repr(request) == before, "building changes the request that it is given")
 
     @in_each_half

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError, ProviderError
 from airouter_core.preparation import ChatArguments
@@ -18,6 +18,7 @@ from airouter_core.values.record import Record
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
 from airouter_core.values.usage import count
+from airouter_core.values.value import Value, hiding
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, mapping, text
 from airouter_core.wire.ndjson import NdjsonDecoder
@@ -36,8 +37,7 @@ CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 
 
-@attrs.frozen(kw_only=True)
-class BatchRequest:
+class BatchRequest(Value, frozen=True, kw_only=True):
     """One question of a batch: what :meth:`~airouter_core.provider.Provider.chat` takes, and a name for it.
 
     Attributes:
@@ -56,11 +56,10 @@ class BatchRequest:
     @property
     def arguments(self) -> ChatArguments:
         """The arguments of the chat that it is."""
-        return ChatArguments(**{name.name: getattr(self, name.name) for name in attrs.fields(ChatArguments)})
+        return ChatArguments(**{name.name: getattr(self, name.name) for name in msgspec.structs.fields(ChatArguments)})
 
 
-@attrs.frozen(kw_only=True)
-class BatchCounts(Record):
+class BatchCounts(Record, frozen=True, kw_only=True):
     """How many requests of a batch are in which state. All but ``processing`` stay 0 until the batch has ended."""
 
     processing: int = 0
@@ -74,8 +73,7 @@ class BatchCounts(Record):
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
-@attrs.frozen(kw_only=True)
-class Batch(Record):
+class Batch(Record, frozen=True, kw_only=True):
     """A batch, as it was when it was asked for.
 
     Attributes:
@@ -91,7 +89,9 @@ class Batch(Record):
     expires_at: datetime.datetime | None = None
     ended_at: datetime.datetime | None = None
     warnings: tuple[str, ...] = ()
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    __repr__ = hiding("raw")
 
     @property
     def ended(self) -> bool:
@@ -99,8 +99,7 @@ class Batch(Record):
         return self.status == "ended"
 
 
-@attrs.frozen(kw_only=True)
-class BatchResult(Record):
+class BatchResult(Record, frozen=True, kw_only=True):
     """What became of one request of a batch.
 
     Attributes:
@@ -172,7 +171,9 @@ def _build_list(config: ClaudeConfig, limit: int) -> HttpRequest:
 def build_results(config: ClaudeConfig, batch_id: str) -> HttpRequest:
     """Ask for the results below ``base_url``, whatever address the batch names: the key goes nowhere else."""
     request = json_request(config, "GET", f"{_path(batch_id)}/results", headers=_headers(config))
-    return attrs.evolve(request, headers={**request.headers, "Accept": "application/x-jsonl, application/json"})
+    return msgspec.structs.replace(
+        request, headers={**request.headers, "Accept": "application/x-jsonl, application/json"}
+    )
 
 
 def batch_of(entry: Mapping[str, Any]) -> Batch:
@@ -188,7 +189,9 @@ def batch_of(entry: Mapping[str, Any]) -> Batch:
     return Batch(
         id=identity,
         status=status,
-        counts=BatchCounts(**{field.name: count(counts.get(field.name)) or 0 for field in attrs.fields(BatchCounts)}),
+        counts=BatchCounts(
+            **{field.name: count(counts.get(field.name)) or 0 for field in msgspec.structs.fields(BatchCounts)}
+        ),
         created_at=time_of(entry.get("created_at")),
         expires_at=time_of(entry.get("expires_at")),
         ended_at=time_of(entry.get("ended_at")),

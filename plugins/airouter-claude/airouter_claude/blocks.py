@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import attrs
-
 from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatureError
 from airouter_core.values.message_dicts import ANY_PROVIDER
 from airouter_core.values.messages import (
@@ -21,6 +19,7 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from airouter_core.values.value import Value
 from airouter_core.wire.json import mapping, text
 
 from .caching import MARK, mark_last
@@ -38,8 +37,7 @@ UNREADABLE = "INVALID_JSON"
 NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-@attrs.frozen
-class Sending:
+class Sending(Value, frozen=True):
     """To whom blocks are sent.
 
     Attributes:

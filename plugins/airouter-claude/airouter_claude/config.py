@@ -7,7 +7,6 @@ from typing import Literal
 import attrs
 
 from airouter_core.config import HttpConfig, setting
-from airouter_core.values.shared import shared_methods
 
 VENDOR = "https://api.anthropic.com"
 NEW_VERSION = "2026-10-21"
@@ -18,7 +17,6 @@ CREDENTIAL_HEADERS = frozenset({"x-api-key", "authorization"})
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class ClaudeConfig(HttpConfig):
     """Settings; see the README for what each is good for."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import BadRequestError, ProviderError, ServerError
 from airouter_core.transports.exchange import Exchange, Policy
@@ -36,7 +36,7 @@ def embedded_files(messages: Iterable[Message], policy: Policy) -> Flow[tuple[Me
         parts = []
         for part in message.parts:
             parts.append((yield from _embedded(part, policy)))
-        made.append(attrs.evolve(message, parts=tuple(parts)))
+        made.append(msgspec.structs.replace(message, parts=tuple(parts)))
     return tuple(made)
 
 
@@ -45,7 +45,7 @@ def _embedded(part: Part, policy: Policy) -> Flow[Part]:
         content: list[Any] = []
         for item in part.content:
             content.append((yield from _embedded(item, policy)))
-        return attrs.evolve(part, content=tuple(content))
+        return msgspec.structs.replace(part, content=tuple(content))
     if not isinstance(part, FilePart) or part.url is None:
         return part
     exchange = Exchange(HttpRequest("GET", part.url, {"Accept": "*/*"}), _refused, policy)
@@ -58,7 +58,7 @@ def _embedded(part: Part, policy: Policy) -> Flow[Part]:
     told = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     found = media_type_of(data)
     media_type = found if found != "application/octet-stream" else told or part.media_type
-    return attrs.evolve(part, media_type=media_type, data=data, url=None)
+    return msgspec.structs.replace(part, media_type=media_type, data=data, url=None)
 
 
 def _refused(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:

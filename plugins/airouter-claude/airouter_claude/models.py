@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.values.usage import count
+from airouter_core.values.value import Value
 from airouter_core.wire.json import mapping
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -30,8 +31,7 @@ MODEST_MAX_TOKENS = 4_096
 """For other models behind the same format, which are often small."""
 
 
-@attrs.frozen(kw_only=True)
-class ModelFacts:
+class ModelFacts(Value, frozen=True, kw_only=True):
     """What a model takes.
 
     Attributes:
@@ -181,7 +181,7 @@ def told_facts(entry: Mapping[str, Any]) -> ModelFacts:
     thinking = mapping(mapping(capabilities.get("thinking")).get("types"))
     effort = mapping(capabilities.get("effort"))
     follows = mapping(capabilities.get("structured_outputs")).get("supported")
-    return attrs.evolve(
+    return msgspec.structs.replace(
         facts,
         context_length=count(entry.get("max_input_tokens")) or facts.context_length,
         max_output=count(entry.get("max_tokens")) or facts.max_output,

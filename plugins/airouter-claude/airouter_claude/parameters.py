@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
@@ -150,7 +150,7 @@ def _sampling(name: str, request: Request, config: ClaudeConfig, facts: ModelFac
 def _max_tokens(row: ParameterSupport, request: Request, config: ClaudeConfig, facts: ModelFacts) -> ParameterSupport:
     # Features in trial raise the limit of some models.
     trial = config.betas or request.provider_options.get("betas")
-    return row if trial or facts.max_output is None else attrs.evolve(row, maximum=facts.max_output)
+    return row if trial or facts.max_output is None else msgspec.structs.replace(row, maximum=facts.max_output)
 
 
 def _effort(row: ParameterSupport, request: Request, facts: ModelFacts) -> ParameterSupport:
@@ -158,11 +158,11 @@ def _effort(row: ParameterSupport, request: Request, facts: ModelFacts) -> Param
         return _no_effort(row, request, facts)
     if not facts.efforts:
         instead = "; reasoning_budget makes it think" if ENABLED in facts.thinking else ""
-        return attrs.evolve(row, field=None, reason=f"{request.model} has no effort levels{instead}")
+        return msgspec.structs.replace(row, field=None, reason=f"{request.model} has no effort levels{instead}")
     missing: dict[str | bool, Any] = {
         level: _nearest(level, facts.efforts) for level in EFFORTS if level not in facts.efforts
     }
-    return attrs.evolve(row, said_as={**row.said_as, **missing})
+    return msgspec.structs.replace(row, said_as={**row.said_as, **missing})
 
 
 def _no_effort(row: ParameterSupport, request: Request, facts: ModelFacts) -> ParameterSupport:
@@ -170,10 +170,10 @@ def _no_effort(row: ParameterSupport, request: Request, facts: ModelFacts) -> Pa
         raise ParameterError('reasoning_effort="none" and a reasoning_budget contradict each other; give one of them')
     off = next((name for name in (DISABLED, BETWEEN_TOOLS) if name in facts.thinking), None)
     if off is not None:
-        return attrs.evolve(row, field="thinking.type", said_as={"none": off})
+        return msgspec.structs.replace(row, field="thinking.type", said_as={"none": off})
     if facts.thinking:
-        return attrs.evolve(row, field=None, reason=f'{request.model} always thinks; "low" is the least')
-    return attrs.evolve(row, field=None, reason=f"{request.model} does not think anyway")
+        return msgspec.structs.replace(row, field=None, reason=f'{request.model} always thinks; "low" is the least')
+    return msgspec.structs.replace(row, field=None, reason=f"{request.model} does not think anyway")
 
 
 def _nearest(level: str, accepted: tuple[str, ...]) -> str:
@@ -183,20 +183,20 @@ def _nearest(level: str, accepted: tuple[str, ...]) -> str:
 
 def _budget(row: ParameterSupport, request: Request, facts: ModelFacts) -> ParameterSupport:
     if ENABLED not in facts.thinking:
-        return attrs.evolve(
+        return msgspec.structs.replace(
             row, field=None, reason=f"{request.model} takes no budget; reasoning_effort governs how much it thinks"
         )
     if is_forced(request):
-        return attrs.evolve(row, field=None, reason="a model that must call a tool does not think about it")
+        return msgspec.structs.replace(row, field=None, reason="a model that must call a tool does not think about it")
     limit = request.parameter("max_tokens", facts.max_output)
-    return attrs.evolve(row, maximum=limit - 1) if isinstance(limit, int) else row
+    return msgspec.structs.replace(row, maximum=limit - 1) if isinstance(limit, int) else row
 
 
 def _parallel(row: ParameterSupport, request: Request) -> ParameterSupport:
     if not request.tools and not request.provider_options.get("tools"):
-        return attrs.evolve(row, field=None, reason="the call has no tools")
+        return msgspec.structs.replace(row, field=None, reason="the call has no tools")
     if request.tool_choice is not None and request.tool_choice.mode == "none":
-        return attrs.evolve(row, field=None, reason='tool_choice="none" allows no call')
+        return msgspec.structs.replace(row, field=None, reason='tool_choice="none" allows no call')
     return row
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ParameterError
 from airouter_core.values.messages import (
@@ -118,7 +118,7 @@ def _read_file(block: Mapping[str, Any]) -> Part | None:
         part = FilePart("text/plain", data=text(source.get("data")).encode(), name=name)
     else:
         return None
-    return attrs.evolve(part, provider_metadata=metadata_of(block))
+    return msgspec.structs.replace(part, provider_metadata=metadata_of(block))
 
 
 def _read_result(block: Mapping[str, Any]) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-import attrs
+import msgspec
 
 from airouter_core.declarations import ProviderInfo
 from airouter_core.errors import BadRequestError, TruncatedStreamError
@@ -112,7 +112,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
         """Count a call; the endpoint takes no addresses, so what they name is fetched and sent along."""
         request, _ = self._preparer.prepare(given)
         messages = yield from embedded_files(request.messages, Policy.of(self.config))
-        request = attrs.evolve(request, messages=messages)
+        request = msgspec.structs.replace(request, messages=messages)
         return (yield from self.operate(COUNT_TOKENS, self._facts_of, request, model=request.model))
 
     # Message batches.
@@ -188,7 +188,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
             remarks = (*known["warnings"], *self._wire.notes(request, self.config))
             warnings += [f"{one.custom_id}: {remark}" for remark in remarks]
         batch = yield from self.operate(CREATE_BATCH, self._facts_of, prepared)
-        return attrs.evolve(batch, warnings=tuple(warnings))
+        return msgspec.structs.replace(batch, warnings=tuple(warnings))
 
     def wait_for_batch_flow(self, batch_id: str, on_progress: Callable[[Batch], None] | None) -> Flow[Batch]:
         """Look again and again."""

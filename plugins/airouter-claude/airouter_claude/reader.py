@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ProtocolError
 from airouter_core.values.events import (
@@ -53,8 +53,7 @@ KEPT_FIELDS = ("stop_sequence", "stop_details", "container", "context_management
 """Fields of a message that are kept as metadata."""
 
 
-@attrs.define
-class _OpenBlock:
+class _OpenBlock(msgspec.Struct):
     """A block that is being read.
 
     Attributes:
@@ -65,7 +64,7 @@ class _OpenBlock:
 
     kind: str
     block: dict[str, Any]
-    fragments: list[str] = attrs.field(factory=list)
+    fragments: list[str] = msgspec.field(default_factory=list)
     call: int = 0
 
 

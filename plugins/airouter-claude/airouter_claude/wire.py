@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import attrs
-
 from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ProtocolError
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
 from airouter_core.values.usage import count
+from airouter_core.values.value import Value
 from airouter_core.wire.http import HttpRequest, Operation, Wire, json_request
 from airouter_core.wire.json import decoded_object, mapping, text
 from airouter_core.wire.sse import ServerSentEvent, SseDecoder
@@ -103,8 +102,7 @@ COUNT_TOKENS: Operation[int] = Operation(build=_build_count, parse=_parse_count)
 # Listing models.
 
 
-@attrs.frozen
-class ModelPage:
+class ModelPage(Value, frozen=True):
     """One page of the list of models; ``next`` is what to ask the next one after, or ``None``."""
 
     entries: tuple[Mapping[str, Any], ...]

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import attrs
 
 from airouter_core.config import HttpConfig, setting
-from airouter_core.values.shared import shared_methods
 
 ModeName = Literal["remote", "server", "embedded", "cli"]
 
@@ -21,7 +20,6 @@ GPU_WORDS = ("auto", "all")
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class LlamaCppConfig(HttpConfig):
     """Settings; see the README for what each mode uses."""
 

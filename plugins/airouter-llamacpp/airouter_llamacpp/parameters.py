@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 
 from airouter_core.declarations import ParameterSupport
 
@@ -32,7 +32,8 @@ def rows(mode: ModeName) -> tuple[ParameterSupport, ...]:
     """The rows for a mode: as declared, but for what it cannot take."""
     omitted = OMITTED[mode]
     found = [
-        attrs.evolve(row, field=None, reason=omitted[row.name]) if row.name in omitted else row for row in PARAMETERS
+        msgspec.structs.replace(row, field=None, reason=omitted[row.name]) if row.name in omitted else row
+        for row in PARAMETERS
     ]
     return tuple(map(_as_flag, found)) if mode == "cli" else tuple(found)
 
@@ -43,4 +44,4 @@ def _as_flag(row: ParameterSupport) -> ParameterSupport:
 
     if row.field is None or row.name not in FLAGS:
         return row
-    return attrs.evolve(row, field=FLAGS[row.name][0][0])
+    return msgspec.structs.replace(row, field=FLAGS[row.name][0][0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
@@ -86,7 +86,7 @@ def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure
     if NOT_TAKEN not in failure.message:
         return failure
     advice = "this model takes text only; with an mmproj file beside it, or named by the setting mmproj, it takes more"
-    return attrs.evolve(failure, message=f"{failure.message}; {advice}", retryable=False)
+    return msgspec.structs.replace(failure, message=f"{failure.message}; {advice}", retryable=False)
 
 
 DIALECT = ChatDialect(

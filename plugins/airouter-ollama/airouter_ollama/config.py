@@ -7,14 +7,12 @@ from typing import Literal
 import attrs
 
 from airouter_core.config import HttpConfig, setting
-from airouter_core.values.shared import shared_methods
 
 from .address import address_of, is_cloud
 from .keep_alive import check_keep_alive
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class OllamaConfig(HttpConfig):
     """Settings; the README tells more of each."""
 

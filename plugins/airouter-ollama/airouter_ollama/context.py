@@ -13,11 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from airouter_core.tokens import estimate_tokens
 from airouter_core.values.messages import FilePart, ReasoningPart, RefusalPart, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
+from airouter_core.values.value import Value
 
 REFUSES_SINCE = (0, 12, 6)
 """The first version whose chat endpoint knows ``truncate`` and ``shift`` (api/types.go of 0.12.5 and 0.12.6)."""
@@ -83,8 +82,7 @@ def refuses_to_truncate(version: str) -> bool:
     return found is not None and tuple(map(int, found.groups())) >= REFUSES_SINCE
 
 
-@attrs.frozen
-class Evidence:
+class Evidence(Value, frozen=True):
     """What is known when a call is over.
 
     Attributes:

@@ -10,11 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ParameterError
 from airouter_core.parameters.resolve import ParameterTable, place, resolve
 from airouter_core.values.kinds import checked
+from airouter_core.values.value import Value
 from airouter_core.wire.http import HttpRequest
 
 from .config import OllamaConfig
@@ -25,8 +26,7 @@ from .wire import headers_of
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-@attrs.frozen
-class LocalFile:
+class LocalFile(Value, frozen=True):
     """A file to be sent: the name it gets, and what it holds."""
 
     path: str
@@ -98,7 +98,7 @@ def model_options(given: Mapping[str, Any] | None, table: ParameterTable) -> dic
         else:
             canonical[name] = value
     rows = [row for row in PARAMETERS if row.field is None or row.field.startswith("options.")]
-    kept = [attrs.evolve(row, words={}) for row in rows]
+    kept = [msgspec.structs.replace(row, words={}) for row in rows]
     resolved = resolve(canonical, kept, provider=OLLAMA.name, table=table, unsupported="error")
     body: dict[str, Any] = {}
     place(body, resolved.values, kept)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.dialects.chat_completions.errors import failure_in
 from airouter_core.errors import (
@@ -25,6 +25,7 @@ from airouter_core.errors import (
     ProviderError,
     ServerError,
 )
+from airouter_core.values.value import Value
 from airouter_core.wire.failures import ErrorClass, ErrorTable, Failure, text_failure
 from airouter_core.wire.http import Headers
 from airouter_core.wire.json import mapping
@@ -60,8 +61,7 @@ REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 """Ollama sends none; a gateway before it may."""
 
 
-@attrs.frozen
-class Saying:
+class Saying(Value, frozen=True):
     """A sentence of the server, what it means, and what to do about it."""
 
     pattern: re.Pattern[str]
@@ -153,7 +153,7 @@ def prompt_and_context(error: ProviderError) -> tuple[int | None, int | None]:
 def _as_said(failure: Failure, status: int) -> Failure:
     # Ollama says 500 to much that is the caller's to mend; the status is believed, and the next step told.
     if status >= 500 and CODES.get(next(iter(failure.codes), "")) is BadRequestError:
-        return attrs.evolve(failure, codes=("refused",))
+        return msgspec.structs.replace(failure, codes=("refused",))
     return failure
 
 
@@ -174,7 +174,9 @@ def _failure_from(error: Any) -> Failure:
     inner = _inner(error)
     if inner is not None:
         failure = failure_in(inner)
-        return attrs.evolve(_understood(failure.message), error_type=failure.error_type, codes=_codes(failure))
+        return msgspec.structs.replace(
+            _understood(failure.message), error_type=failure.error_type, codes=_codes(failure)
+        )
     if isinstance(error, str):
         return _understood(error)
     return failure_in(error)

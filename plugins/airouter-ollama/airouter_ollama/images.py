@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urljoin
 
-import attrs
+import msgspec
 
 from airouter_core.config import HttpConfig
 from airouter_core.errors import BadRequestError
@@ -39,8 +39,8 @@ def with_fetched_images(request: Request, config: HttpConfig) -> Flow[Request]:
         parts: list[Part] = []
         for part in message.parts:
             parts.append((yield from _with_bytes(part, config)))
-        messages.append(attrs.evolve(message, parts=parts))
-    return attrs.evolve(request, messages=tuple(messages))
+        messages.append(msgspec.structs.replace(message, parts=parts))
+    return msgspec.structs.replace(request, messages=tuple(messages))
 
 
 def _has_address(part: Part) -> bool:
@@ -56,7 +56,7 @@ def _with_bytes(part: Part, config: HttpConfig) -> Flow[Part]:
         content: list[Any] = []
         for item in part.content:
             content.append((yield from _with_bytes(item, config)))
-        return attrs.evolve(part, content=content)
+        return msgspec.structs.replace(part, content=content)
     assert isinstance(part, FilePart)
     assert part.url is not None
     data = yield from _fetched(part.url, config)
@@ -65,7 +65,7 @@ def _with_bytes(part: Part, config: HttpConfig) -> Flow[Part]:
         media_type = part.media_type  # a format whose first bytes are not known here
     if not media_type.startswith("image/"):
         raise _no_image(part.url, f"what is there is {media_type}")
-    return attrs.evolve(part, data=data, url=None, media_type=media_type)
+    return msgspec.structs.replace(part, data=data, url=None, media_type=media_type)
 
 
 def _fetched(url: str, config: HttpConfig) -> Flow[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import (
     BadRequestError,
@@ -194,7 +194,7 @@ class ModelManagement(HttpProvider[OllamaConfig]):
         content = yield Do(lambda: opened(file))
         try:
             request = self._complete(upload(self.config, file, content), self.config)
-            once = attrs.evolve(Policy.of(self.config), max_retries=0)  # the file has been read by then
+            once = msgspec.structs.replace(Policy.of(self.config), max_retries=0)  # the file has been read by then
             yield from Exchange(request, parse_error, once).fetch(MEBIBYTE)
         finally:
             content.close()
@@ -214,7 +214,7 @@ class ModelManagement(HttpProvider[OllamaConfig]):
 def _completed(model: ModelInfo, details: ModelDetails | None) -> ModelInfo:
     if details is None:
         return model
-    return attrs.evolve(
+    return msgspec.structs.replace(
         model,
         context_length=details.context_length,
         capabilities=details.capabilities or model.capabilities,

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.record import Record
 from airouter_core.values.usage import count
+from airouter_core.values.value import hiding
 from airouter_core.wire.json import items, mapping, text
 
 from .plugin import OLLAMA
@@ -26,8 +27,7 @@ CAPABILITIES = {"completion": "chat", "thinking": "reasoning", "embedding": "emb
 DEFAULT_TAG = "latest"
 
 
-@attrs.frozen(kw_only=True)
-class ModelDetails(ModelInfo):
+class ModelDetails(ModelInfo, frozen=True, kw_only=True):
     """A model, with all that is told when asked about it alone.
 
     Attributes:
@@ -42,15 +42,16 @@ class ModelDetails(ModelInfo):
     template: str | None = None
     system: str | None = None
     license: str | None = None
-    modelfile: str | None = attrs.field(default=None, repr=False)
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    modelfile: str | None = None
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
     architecture: str | None = None
     embedding_length: int | None = None
-    model_info: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    model_info: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    __repr__ = hiding("modelfile", "model_info")
 
 
-@attrs.frozen(kw_only=True)
-class RunningModel(Record):
+class RunningModel(Record, frozen=True, kw_only=True):
     """A model that is loaded now.
 
     Attributes:
@@ -70,7 +71,9 @@ class RunningModel(Record):
     parameters: str | None = None
     quantization: str | None = None
     family: str | None = None
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    __repr__ = hiding("raw")
 
 
 def full_name(name: str) -> str:

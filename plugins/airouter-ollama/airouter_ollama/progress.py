@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ConnectionFailedError, TransportError, TruncatedStreamError
 from airouter_core.transports.exchange import Exchange, Policy
@@ -24,8 +24,7 @@ from .errors import error_in_answer, parse_error
 SUCCESS = "success"
 
 
-@attrs.frozen
-class Progress(Record):
+class Progress(Record, frozen=True):
     """How far the work is.
 
     Attributes:
@@ -81,7 +80,7 @@ def work_flow(
         TransportError: the connection broke.
     """
     # A deadline is for answers; gigabytes take as long as they take.
-    exchange = Exchange(request, parse_error, attrs.evolve(Policy.of(config), deadline=None))
+    exchange = Exchange(request, parse_error, msgspec.structs.replace(Policy.of(config), deadline=None))
     decoder = NdjsonDecoder()
     last = Progress("")
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
+import msgspec
 
 from airouter_core.errors import (
     ContextLengthError,
@@ -122,7 +123,7 @@ class OllamaProvider(ModelManagement):
             own.setdefault("truncate", False)
         if self.config.on_truncation == "error":
             own.setdefault("shift", False)
-        return attrs.evolve(request, parameters=parameters, provider_options=own)
+        return msgspec.structs.replace(request, parameters=parameters, provider_options=own)
 
     def _judged(self, request: Request, asked: Request, seen: Observation, *, told: bool) -> Flow[None]:
         """Compare what the server counted with what it holds and with what was sent.

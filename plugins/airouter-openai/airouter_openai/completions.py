@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.parameters.resolve import overlaid, place
@@ -108,7 +108,7 @@ def _said_as_chat(frame: ServerSentEvent) -> bytes:
     return b"data: %s\n\n" % (frame.data.encode() if done else encoded(_as_chat(decoded_object(frame.data))))
 
 
-COMPLETIONS = attrs.evolve(
+COMPLETIONS = msgspec.structs.replace(
     CHAT,
     build_request=_build,
     parse_body=_parse_body,

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import attrs
 
 from airouter_core.config import HttpConfig, require_api_key, setting
-from airouter_core.values.shared import shared_methods
 
 Api = Literal["responses", "chat", "completions"]
 
@@ -19,7 +18,6 @@ VENDOR_DOMAIN = "openai.com"
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class OpenAIConfig(HttpConfig):
     """Settings; see the README."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
 from airouter_core.errors import (
@@ -62,13 +62,13 @@ TOO_LARGE = "Request too large"
 """A single request beyond the limit of a minute. It comes as a rate limit, and waiting does not help."""
 
 
-class OpenAIErrors(ErrorTable):
+class OpenAIErrors(ErrorTable, frozen=True):
     """The table, and the two cases in which only the words tell what is meant."""
 
     def error(self, failure: Failure, *, status: int | None, body: bytes = b"", inside: bool = False) -> ProviderError:
         """The error to raise; see the base class."""
         if status in (None, 400, 413) and OVERFLOW.search(failure.message):
-            failure = attrs.evolve(failure, codes=(*failure.codes, "context_length_exceeded"))
+            failure = msgspec.structs.replace(failure, codes=(*failure.codes, "context_length_exceeded"))
         error = super().error(failure, status=status, body=body, inside=inside)
         if isinstance(error, RateLimitedError) and failure.message.startswith(TOO_LARGE):
             error.retryable = False

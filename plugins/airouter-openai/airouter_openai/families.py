@@ -18,9 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-import attrs
-
-from airouter_core.values.shared import shared_methods
+from airouter_core.values.value import Value
 
 from .config import Api
 
@@ -28,9 +26,7 @@ Condition = Literal["always", "effort_none", "never"]
 """When something is possible: with any reasoning effort, only with ``"none"``, or not at all."""
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class Family:
+class Family(Value, frozen=True, kw_only=True):
     """What models of one family have in common.
 
     Attributes:

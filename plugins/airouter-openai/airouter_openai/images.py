@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.messages import decoded, media_type_of
-from airouter_core.values.shared import shared_methods
+from airouter_core.values.value import Value
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -41,9 +41,7 @@ SIZES: Mapping[str, str] = {
 DROPPED = ("style", "response_format")
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ImageOrder:
+class ImageOrder(Value, frozen=True, kw_only=True):
     """Which images to make.
 
     Attributes:
@@ -59,7 +57,7 @@ class ImageOrder:
     quality: str | None = None
     background: str | None = None
     output_format: str | None = None
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def settled(order: ImageOrder) -> tuple[ImageOrder, str | None]:
@@ -68,7 +66,7 @@ def settled(order: ImageOrder) -> tuple[ImageOrder, str | None]:
     if since is None:
         return order, None
     dropped = [name for name in DROPPED if name in order.options]
-    filled = attrs.evolve(
+    filled = msgspec.structs.replace(
         order,
         model=SUCCESSOR,
         size=SIZES.get(order.size or "", order.size),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.messages import FilePart, Metadata, TextPart
 from airouter_core.values.record import Record
-from airouter_core.values.shared import shared_methods
+from airouter_core.values.value import hiding
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -22,9 +22,7 @@ DEFAULT_MODEL = "omni-moderation-latest"
 Judged = str | TextPart | FilePart
 
 
-@attrs.frozen(kw_only=True)
-@shared_methods
-class ModerationResult(Record):
+class ModerationResult(Record, frozen=True, kw_only=True):
     """What OpenAI's classifier says about one content.
 
     Attributes:
@@ -41,7 +39,9 @@ class ModerationResult(Record):
     applied_input_types: Mapping[str, tuple[str, ...]]
     model: str | None = None
     id: str | None = None
-    raw: Metadata = attrs.field(factory=dict, repr=False)
+    raw: Metadata = msgspec.field(default_factory=dict)
+
+    __repr__ = hiding("raw")
 
     @property
     def flagged_categories(self) -> tuple[str, ...]:

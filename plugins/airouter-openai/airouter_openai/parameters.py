@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 
-import attrs
+import msgspec
 
 from airouter_core.declarations import ParameterSupport
 from airouter_core.values.request import Request
@@ -92,11 +92,11 @@ def _chat_row(
 ) -> ParameterSupport:
     if row.name == "max_tokens" and (vendor or family.reasons):
         # max_tokens is deprecated, and an error for models that reason; older compatible servers know only that.
-        return attrs.evolve(row, field="max_completion_tokens")
+        return msgspec.structs.replace(row, field="max_completion_tokens")
     if row.name == "user" and vendor:
-        return attrs.evolve(row, field="safety_identifier")
+        return msgspec.structs.replace(row, field="safety_identifier")
     if row.name == "service_tier" and vendor:
-        return attrs.evolve(row, choices=SERVICE_TIERS)
+        return msgspec.structs.replace(row, choices=SERVICE_TIERS)
     if row.name == "parallel_tool_calls" and not tools:
         return _without(row, "it is taken only together with tools")
     if row.name in PENALTIES and family.reasons:
@@ -113,7 +113,7 @@ def _for_family(row: ParameterSupport, model: str, effort: str | None, family: F
     if row.name == "reasoning_effort" and family.known:
         if not family.reasons:
             return _without(row, f"{model} does not think before it answers")
-        return attrs.evolve(row, choices=family.efforts)
+        return msgspec.structs.replace(row, choices=family.efforts)
     if row.name == "verbosity" and not family.takes_verbosity:
         return _without(row, f"{model} does not take it; say in the prompt how long the answer should be")
     return row

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.values.events import StreamEvent, ToolCallDelta, ToolCallStart
 from airouter_core.wire.json import text
 
 
-@attrs.define(eq=False, repr=False)
-class ItemProgress:
+class ItemProgress(msgspec.Struct, eq=False):
     """What was said of one item of the answer.
 
     Attributes:
@@ -24,8 +23,8 @@ class ItemProgress:
     id: str = ""
     kind: str = ""
     phase: str | None = None
-    said: dict[tuple[str, int], int] = attrs.field(factory=dict)
-    closed: set[int] = attrs.field(factory=set)
+    said: dict[tuple[str, int], int] = msgspec.field(default_factory=dict)
+    closed: set[int] = msgspec.field(default_factory=set)
     begun: bool = False
     ended: bool = False
 

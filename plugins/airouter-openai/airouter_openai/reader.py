@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.dialects.chat_completions.errors import failure_in, status_in
 from airouter_core.errors import ParameterError, ProtocolError, ProviderError
@@ -225,7 +225,7 @@ class ResponseReader:
                 yield ToolCallEnd(state.number, {OPENAI.name: kept})
             case "image_generation_call" if isinstance(item.get("result"), str):
                 kept = {name: value for name, value in item.items() if name != "result" and value is not None}
-                yield PartAdded(attrs.evolve(_image(item["result"]), provider_metadata={OPENAI.name: kept}))
+                yield PartAdded(msgspec.structs.replace(_image(item["result"]), provider_metadata={OPENAI.name: kept}))
             case "":
                 raise ProtocolError("the provider sent an item without a type")
             case _:

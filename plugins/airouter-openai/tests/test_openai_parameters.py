@@ -6,7 +6,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from airouter_core.config import load_config
@@ -214,7 +214,7 @@ def test_provider_options_are_laid_over_the_body() -> None:
     assert [tool["type"] for tool in body["tools"]] == ["function", "web_search"]
     assert body["include"] == ["reasoning.encrypted_content", "web_search_call.action.sources"]
     assert (body["previous_response_id"], body["store"]) == ("resp_1", True)
-    asked = attrs.evolve(asked, tools=(), tool_choice=ToolChoice("none"))
+    asked = msgspec.structs.replace(asked, tools=(), tool_choice=ToolChoice("none"))
     assert json.loads(RESPONSES.build_request(asked, config(), stream=False).body or b"")["tool_choice"] == "none"
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -215,9 +215,9 @@ def requests(draw: Any, api: str) -> Request:
     )
     values = draw(parameters)
     wire = CHAT if api == "chat" else RESPONSES
-    support = wire.support(attrs.evolve(draft, parameters=values), config())
+    support = wire.support(msgspec.structs.replace(draft, parameters=values), config())
     resolved = resolve(values, support or (), provider="openai", table=DEFAULT_TABLE)
-    return attrs.evolve(draft, parameters=resolved.values)
+    return msgspec.structs.replace(draft, parameters=resolved.values)
 
 
 many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

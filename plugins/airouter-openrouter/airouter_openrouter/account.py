@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-import attrs
+import msgspec
 
 from airouter_core.errors import PermissionDeniedError, ProviderError
 from airouter_core.values.record import Record
+from airouter_core.values.value import hiding
 from airouter_core.wire.http import HttpRequest, Operation
 from airouter_core.wire.json import text
 
@@ -23,8 +24,7 @@ from .operations import data_in, get
 from .plugin import OPENROUTER
 
 
-@attrs.frozen(kw_only=True)
-class KeyInfo(Record):
+class KeyInfo(Record, frozen=True, kw_only=True):
     """What OpenRouter knows about the key in use. Amounts are US dollars.
 
     Attributes:
@@ -46,11 +46,12 @@ class KeyInfo(Record):
     is_free_tier: bool
     is_management_key: bool
     expires_at: datetime.datetime | None
-    raw: Mapping[str, Any] = attrs.field(repr=False)
+    raw: Mapping[str, Any]
+
+    __repr__ = hiding("raw")
 
 
-@attrs.frozen(kw_only=True)
-class Credits(Record):
+class Credits(Record, frozen=True, kw_only=True):
     """What is left to spend. Amounts are US dollars.
 
     Attributes:
@@ -82,7 +83,9 @@ def _build_key(config: OpenRouterConfig) -> HttpRequest:
 
 def _parse_key(body: bytes) -> KeyInfo:
     data = data_in(body)
-    amounts = {field.name: money(data.get(field.name)) for field in attrs.fields(KeyInfo) if field.name in AMOUNTS}
+    amounts = {
+        field.name: money(data.get(field.name)) for field in msgspec.structs.fields(KeyInfo) if field.name in AMOUNTS
+    }
     return KeyInfo(
         label=text(data.get("label")),
         limit_reset=text(data.get("limit_reset")) or None,

@@ -7,14 +7,12 @@ import re
 import attrs
 
 from airouter_core.config import HttpConfig, setting
-from airouter_core.values.shared import shared_methods
 
 CATEGORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MOST_CATEGORIES = 2
 
 
 @attrs.frozen(kw_only=True)
-@shared_methods
 class OpenRouterConfig(HttpConfig):
     """Settings; all but the key have defaults."""
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES, failure_in
 from airouter_core.errors import (
@@ -89,7 +89,7 @@ def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure
     retryable, wait = availability.get("retryable"), availability.get("retry_after")
     number = error.get("code")
     own_type = said.error_type or text(availability.get("code")) or (str(number) if isinstance(number, int) else None)
-    return attrs.evolve(
+    return msgspec.structs.replace(
         said,
         message="; ".join([said.message, *_details(metadata, availability, upstream)]),
         codes=tuple(code for code in codes if code),

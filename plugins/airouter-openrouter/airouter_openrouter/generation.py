@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import attrs
-
 from airouter_core.values.record import Record
 from airouter_core.values.usage import count
+from airouter_core.values.value import hiding
 from airouter_core.wire.http import HttpRequest, Operation
 from airouter_core.wire.json import text
 
@@ -20,8 +19,7 @@ from .cost import money
 from .operations import data_in, get
 
 
-@attrs.frozen(kw_only=True)
-class Generation(Record):
+class Generation(Record, frozen=True, kw_only=True):
     """What OpenRouter remembers of one answer. ``None`` is what it does not say.
 
     Attributes:
@@ -49,7 +47,9 @@ class Generation(Record):
     cancelled: bool | None
     is_byok: bool | None
     created: datetime.datetime | None
-    raw: Mapping[str, Any] = attrs.field(repr=False)
+    raw: Mapping[str, Any]
+
+    __repr__ = hiding("raw")
 
 
 def _build_generation(config: OpenRouterConfig, generation_id: str) -> HttpRequest:

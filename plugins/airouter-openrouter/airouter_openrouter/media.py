@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
+import msgspec
 
 from airouter_core.dialects.chat_completions.endpoints import vectors_in
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.messages import FilePart
 from airouter_core.values.usage import Cost
+from airouter_core.values.value import Value
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation
 from airouter_core.wire.json import items, mapping, text
 
@@ -22,8 +23,7 @@ from .routing import ROUTING, preferences
 MOST_REFERENCES = 16
 
 
-@attrs.frozen(kw_only=True)
-class Picture:
+class Picture(Value, frozen=True, kw_only=True):
     """What to paint.
 
     Attributes:
@@ -42,9 +42,9 @@ class Picture:
     output_format: str | None = None
     seed: int | None = None
     references: Sequence[FilePart] = ()
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         if not isinstance(self.prompt, str) or not self.prompt:
             raise ParameterError("create_image needs a prompt")
         if len(self.references) > MOST_REFERENCES:

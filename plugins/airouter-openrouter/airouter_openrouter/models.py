@@ -11,13 +11,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
 
-import attrs
-
 from airouter_core.declarations import Capability
 from airouter_core.dialects.chat_completions.endpoints import base_model
 from airouter_core.errors import ProtocolError
 from airouter_core.values.catalog import ModelInfo, Pricing
 from airouter_core.values.usage import count
+from airouter_core.values.value import Value
 from airouter_core.wire.http import HttpRequest, Operation
 from airouter_core.wire.json import mapping, text
 
@@ -46,8 +45,7 @@ WITH_OUTPUT: tuple[tuple[str, Capability], ...] = (
 )
 
 
-@attrs.frozen
-class Page:
+class Page(Value, frozen=True):
     """Some models, and how to ask for the next; ``next_query`` is ``None`` at the end."""
 
     models: tuple[ModelInfo, ...]

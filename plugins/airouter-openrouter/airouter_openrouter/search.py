@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import attrs
-
 from airouter_core.errors import ParameterError
 from airouter_core.values.catalog import ModelInfo, Pricing
+from airouter_core.values.value import Value
 
 from .models import NOT_STATED
 
@@ -34,8 +33,7 @@ SYNONYMS: Mapping[str, str] = {
 Price = float | str | Decimal | Mapping[str, float | str | Decimal]
 
 
-@attrs.frozen
-class Search:
+class Search(Value, frozen=True):
     """What to look for; what is ``None`` does not matter.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import attrs
+import msgspec
 
 from airouter_core.config import require_api_key
 from airouter_core.declarations import ParameterSupport
@@ -56,7 +56,7 @@ def _row_for(row: ParameterSupport, model: ModelInfo) -> ParameterSupport:
     if row.field is None or row.name not in LISTED or supports(model, row.name):
         return row
     reason = f"{model.id} does not take it, by OpenRouter's list of models"
-    return attrs.evolve(row, field=None, reason=reason)
+    return msgspec.structs.replace(row, field=None, reason=reason)
 
 
 def needs_key(status: ProviderStatus, config: OpenRouterConfig) -> ProviderStatus:
@@ -64,5 +64,5 @@ def needs_key(status: ProviderStatus, config: OpenRouterConfig) -> ProviderStatu
     try:
         require_api_key(config.api_key, provider=OPENROUTER.name, variable=OPENROUTER.api_key_env)
     except MissingApiKeyError as error:
-        return attrs.evolve(status, status="unavailable", problem=status.problem or str(error))
+        return msgspec.structs.replace(status, status="unavailable", problem=status.problem or str(error))
     return status

@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.record import Record
 
@@ -24,8 +22,7 @@ KEPT_LOGS = 30
 KEPT_SECONDS = 7 * 24 * 3600
 
 
-@attrs.frozen(kw_only=True)
-class RunningServer(Record):
+class RunningServer(Record, frozen=True, kw_only=True):
     """A server, as its record describes it.
 
     Attributes:
