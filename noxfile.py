@@ -46,7 +46,7 @@ with create_provider("llama-cpp", {"models_dir": "models"}) as provider:
 """
 
 SOUND = """
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 assert not installed().problems, installed().problems
 """
 

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from .config.folders import config_folder, is_exposed
 from .errors import ConfigurationError
-from .places import config_folder, is_exposed
 
 SERVICE = "airouter"
 INDEX = "names of stored keys"

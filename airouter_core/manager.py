@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
-from .calls import AsyncResponseStream, ResponseStream
+from .config.files import read_settings
 from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
-from .factory import create_provider
-from .plugins import Plugins, installed
-from .preparation import Messages, Parameters, conversation
-from .provider import Provider
-from .settings import read_settings
-from .threads import all_awaited, at_once, awaited, awaited_in_order_of_arrival, in_order_of_arrival
+from .flow.threads import all_awaited, at_once, awaited, awaited_in_order_of_arrival, in_order_of_arrival
+from .plugins.factory import create_provider
+from .plugins.registry import Plugins, installed
+from .provider.calls import AsyncResponseStream, ResponseStream
+from .provider.facade import Provider
+from .provider.preparation import Messages, Parameters, conversation
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.record import Record
 from .values.response import Response
@@ -55,7 +55,7 @@ class ProviderManager:
         """Add the providers of a ``.json`` or ``.toml`` file: a table for each, keyed by name.
 
         A table may hold ``provider`` when its key is a name of your own: ``[fast]`` with ``provider = "ollama"``. The
-        file counts before the environment; :mod:`airouter_core.settings` says how it refers to secrets.
+        file counts before the environment; :mod:`airouter_core.config.files` says how it refers to secrets.
 
         Raises:
             ConfigurationError: the file cannot be read, or a provider in it cannot be made.

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from airouter_core import Call, CallVetoedError, Outcome, create_provider, hookimpl
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 
 MODELS = Path(__file__).parents[1] / "models"
 

@@ -11,13 +11,13 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_core.config import HttpConfig, load_config
-from airouter_core.declarations import ParameterSupport, ProviderInfo
+from airouter_core.config.fields import HttpConfig, load_config
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
-from airouter_core.http_provider import HttpProvider
-from airouter_core.plugins import Plugins
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider.http import HttpProvider
 from airouter_core.wire.failures import ErrorTable
 
 
@@ -169,7 +169,7 @@ INFO = ProviderInfo(
     name="example",
     aliases=("sample",),
     description="a provider for tests",
-    target="airouter_core.http_provider:HttpProvider",
+    target="airouter_core.provider.http:HttpProvider",
     capabilities=("chat", "stream", "system_prompt", "tools", "tool_choice", "json", "vision", "embeddings"),
     parameters=PARAMETERS,
     model_patterns=("example-*",),

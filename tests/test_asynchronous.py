@@ -17,10 +17,10 @@ import pytest
 
 from airouter_core import hookimpl
 from airouter_core.errors import ConnectionFailedError, OverloadedError
-from airouter_core.plugins import Plugins
-from airouter_core.provider import Provider
+from airouter_core.flow.steps import Do, Flow
+from airouter_core.plugins.registry import Plugins
+from airouter_core.provider.facade import Provider
 from airouter_core.testing.cancelling import Place, cancelled_everywhere
-from airouter_core.transports.flow import Do, Flow
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
 from airouter_core.values.request import Request
@@ -141,7 +141,7 @@ def test_plain_http_reads_no_certificates(
     run: Run, serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trusting somebody costs as much as many calls to a server on this machine, which needs none of it."""
-    monkeypatch.delattr("airouter_core.transports.asynchronous._ssl_context")
+    monkeypatch.delattr("airouter_core.transports.awaited._ssl_context")
     server = serve(answer)
 
     async def ask() -> str:
@@ -302,7 +302,7 @@ def test_cancelling_anywhere_ends_the_call(
     life: str, run: Run, serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From opening to closing, whichever await is interrupted: what began has ended, once, without a complaint."""
-    monkeypatch.setattr("airouter_core.transports.exchange.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("airouter_core.flow.exchange.FIRST_DELAY", 0.001)
 
     def script(peer: Any, received: Any) -> None:
         if b'"busy"' in received.body:

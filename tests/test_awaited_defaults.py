@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from airouter_core import hookimpl
-from airouter_core.config import ProviderConfig
-from airouter_core.declarations import ProviderInfo
+from airouter_core.config.fields import ProviderConfig
 from airouter_core.errors import AirouterError, ConnectionFailedError
 from airouter_core.manager import ProviderManager
-from airouter_core.plugins import Plugins
-from airouter_core.provider import Provider
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
 from airouter_core.values.messages import Message

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from airouter_core.config import HttpConfig
-from airouter_core.declarations import ParameterSupport
+from airouter_core.config.fields import HttpConfig
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import (
     base_model,
@@ -19,6 +18,7 @@ from airouter_core.dialects.chat_completions.endpoints import (
     vectors_of,
 )
 from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatureError
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.messages import (
     FilePart,
     Message,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from airouter_core import hookimpl
-from airouter_core.declarations import ProviderInfo
 from airouter_core.errors import ServerError, UnknownProviderError
 from airouter_core.manager import ProviderManager
-from airouter_core.plugins import Plugins
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.declarations import ProviderInfo
 
 
 @pytest.fixture

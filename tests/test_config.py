@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airouter_core.config import HttpConfig, ProviderConfig, load_config, require_api_key, setting
+from airouter_core.config.fields import HttpConfig, ProviderConfig, load_config, require_api_key, setting
 from airouter_core.errors import ConfigurationError, MissingApiKeyError
 
 SECRET = "sk-planted-0123456789"

@@ -11,7 +11,7 @@ import attrs
 import msgspec
 import pytest
 
-from airouter_core.config import HttpConfig
+from airouter_core.config.fields import HttpConfig
 from airouter_core.dialects.chat_completions.dialect import parse_error
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
 from airouter_core.errors import (
@@ -26,8 +26,8 @@ from airouter_core.errors import (
     ServerError,
     TransportTimeoutError,
 )
-from airouter_core.transports.exchange import LONGEST_RETRY_AFTER, Exchange, Policy
-from airouter_core.transports.flow import Flow, Open, ReadAll, ReadSome, Sleep
+from airouter_core.flow.exchange import LONGEST_RETRY_AFTER, Exchange, Policy
+from airouter_core.flow.steps import Flow, Open, ReadAll, ReadSome, Sleep
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest
 

@@ -11,12 +11,12 @@ import attrs
 import pytest
 
 from airouter_core import create_provider, hookimpl, list_providers, validate_provider_config
-from airouter_core.config import HttpConfig, setting
-from airouter_core.declarations import ProviderInfo
+from airouter_core.config.fields import HttpConfig, setting
 from airouter_core.errors import ConfigurationError, PluginLoadError, UnknownProviderError
-from airouter_core.factory import config_class
-from airouter_core.http_provider import HttpProvider
-from airouter_core.plugins import Plugins
+from airouter_core.plugins.factory import config_class
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.http import HttpProvider
 
 
 @attrs.frozen(kw_only=True)

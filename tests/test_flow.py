@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airouter_core.errors import ConnectionFailedError, ProtocolError
-from airouter_core.transports import flow as flows
-from airouter_core.transports.flow import Do, Emit, Flow, Open, ReadAll, ReadSome, Sleep
+from airouter_core.flow import steps as flows
+from airouter_core.flow.steps import Do, Emit, Flow, Open, ReadAll, ReadSome, Sleep
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest
 

@@ -8,9 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_core import http_provider
-from airouter_core.config import HttpConfig
-from airouter_core.declarations import ProviderInfo
+from airouter_core.config.fields import HttpConfig
 from airouter_core.errors import (
     ConnectionFailedError,
     ExecutionError,
@@ -19,8 +17,10 @@ from airouter_core.errors import (
     TruncatedStreamError,
     UnsupportedFeatureError,
 )
-from airouter_core.http_provider import HttpProvider
-from airouter_core.transports.flow import Do, Emit, Flow
+from airouter_core.flow.steps import Do, Emit, Flow
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider import http as http_provider
+from airouter_core.provider.http import HttpProvider
 from airouter_core.values.events import TextDelta
 from airouter_core.values.request import Request
 

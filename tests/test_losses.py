@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airouter_core.values.losses import Loss, lost
+from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.unsent import notes_on
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import (
     FilePart,
@@ -16,7 +17,6 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from airouter_core.values.unsent import notes_on
 
 CALL = Message.assistant(ToolCallPart("c", "look"))
 PICTURE, PAPER = FilePart("image/png", data=b"x", name="x.png"), FilePart("application/pdf", data=b"x", name="x.pdf")

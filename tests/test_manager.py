@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from airouter_core import ProviderManager, hookimpl
-from airouter_core.config import HttpConfig
-from airouter_core.declarations import ProviderInfo
+from airouter_core.config.fields import HttpConfig
 from airouter_core.errors import ConfigurationError, ConnectionFailedError, UnknownProviderError
-from airouter_core.plugins import Plugins
-from airouter_core.provider import Provider
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
 from airouter_core.values.request import Request

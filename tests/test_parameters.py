@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airouter_core.declarations import Parameter, ParameterSupport
 from airouter_core.errors import ParameterError, PluginConflictError
-from airouter_core.parameters.canonical import CANONICAL, ELSEWHERE
-from airouter_core.parameters.resolve import DEFAULT_TABLE, ParameterTable, Resolved, known_values, place, resolve
+from airouter_core.profile.canonical import CANONICAL, ELSEWHERE
+from airouter_core.profile.declarations import Parameter, ParameterSupport
+from airouter_core.profile.resolving import DEFAULT_TABLE, ParameterTable, Resolved, known_values, place, resolve
 
 EVERYTHING = tuple(ParameterSupport(row.name, row.name) for row in CANONICAL)
 PROMISED = ["temperature", "top_p", "top_k", "min_p", "max_tokens", "context", "stop", "seed", "presence_penalty"]
@@ -300,7 +300,7 @@ def test_words_that_a_provider_takes_beside_values() -> None:
 
 def test_options_are_laid_over_a_body_without_losing_parameters() -> None:
     """Objects are merged at every depth; anything else is replaced; lists grow where they are named."""
-    from airouter_core.parameters.resolve import overlaid
+    from airouter_core.profile.resolving import overlaid
 
     body = {"settings": {"temperature": 0.5, "deep": {"a": 1}}, "stop": ["x"], "tools": [1], "n": 1}
     options = {"settings": {"own": 1, "deep": {"b": 2}}, "stop": ["y"], "tools": [1, 2], "n": {"of": 2}}

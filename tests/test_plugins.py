@@ -12,9 +12,7 @@ import msgspec
 import pytest
 
 from airouter_core import hookimpl
-from airouter_core.calls import Call, Outcome
-from airouter_core.config import ProviderConfig
-from airouter_core.declarations import Command, Parameter, ProviderInfo
+from airouter_core.config.fields import ProviderConfig
 from airouter_core.errors import (
     AirouterError,
     CallVetoedError,
@@ -24,8 +22,10 @@ from airouter_core.errors import (
     ProtocolError,
     UnknownProviderError,
 )
-from airouter_core.plugins import Plugins, PluginSource, installed
-from airouter_core.provider import Provider
+from airouter_core.plugins.registry import Plugins, PluginSource, installed
+from airouter_core.profile.declarations import Command, Parameter, ProviderInfo
+from airouter_core.provider.calls import Call, Outcome
+from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
 from airouter_core.values.messages import Message

@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from airouter_core.config import ProviderConfig
-from airouter_core.declarations import ParameterSupport, ProviderInfo
+from airouter_core.config.fields import ProviderConfig
 from airouter_core.errors import (
     ConnectionFailedError,
     ExecutionError,
@@ -23,12 +22,13 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterWarning,
 )
-from airouter_core.provider import Provider
-from airouter_core.tokens import estimate_tokens
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
 from airouter_core.values.messages import FilePart, Message, ToolCallPart
 from airouter_core.values.request import Request
+from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.tools import Tool
 
 INFO = ProviderInfo(

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from airouter_core.declarations import Command, Parameter, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import Command, Parameter, ParameterSupport, ProviderInfo
 from airouter_core.values.catalog import ModelInfo, Pricing, ProviderStatus
 from airouter_core.values.record import Record, plain
 from airouter_core.values.response import ParameterReceipt

@@ -10,10 +10,10 @@ import pytest
 
 from airouter_core import hookimpl
 from airouter_core.errors import ExecutionError
-from airouter_core.plugins import Plugins
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.unsent import notes_on
 from airouter_core.values.events import TextDelta
 from airouter_core.values.messages import FilePart, Message, ProviderPart, TextPart
-from airouter_core.values.unsent import notes_on
 
 
 def chunk(text: str) -> bytes:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypedDict
 import attrs
 import pytest
 
-from airouter_core import structured
 from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.tools import schemas as structured
 
 msgspec = pytest.importorskip(
     "msgspec", reason="types as schemas are an extra: pip install 'airouter-core[structured]'"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airouter_core.errors import ExecutionError, ParameterError
-from airouter_core.tool_loop import ToolRun
+from airouter_core.tools.loop import ToolRun
 
 pytest.importorskip("msgspec", reason="functions as tools are an extra: pip install 'airouter-core[structured]'")
 

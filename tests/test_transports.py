@@ -30,8 +30,8 @@ from airouter_core.errors import (
     ProviderError,
     TransportTimeoutError,
 )
+from airouter_core.flow.steps import Flow, Open, ReadAll
 from airouter_core.testing.halves import AWAITED, BLOCKING, ON_UVLOOP, Half
-from airouter_core.transports.flow import Flow, Open, ReadAll
 from airouter_core.transports.pools import JOINED
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from ..declarations import Command
 from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
-from ..plugins import installed, loading
+from ..plugins.registry import installed, loading
+from ..profile.declarations import Command
 from ..version import VERSION
 from .output import complain, error_record, told, warn, write_json
 

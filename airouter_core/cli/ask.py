@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import UnsupportedFeatureError
-from ..provider import Provider
+from ..provider.facade import Provider
 from .choices import chosen_model, chosen_provider, json_option, target_options
 from .output import note, waiting, write_json
 

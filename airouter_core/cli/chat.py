@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 import click
 
+from ..config.folders import config_folder
 from ..errors import AirouterError
-from ..places import config_folder
-from ..plugins import installed
-from ..provider import Provider
+from ..plugins.registry import installed
+from ..provider.facade import Provider
 from ..values.messages import FilePart, Message, RefusalPart
 from ..values.response import Response
 from .choices import (

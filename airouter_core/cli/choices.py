@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from ..declarations import ProviderInfo
+from ..config.files import Settings, find_settings, read_settings
 from ..errors import ConfigurationError, ParameterError
-from ..factory import config_class, create_provider
 from ..keys import KeyStore
-from ..plugins import installed
-from ..settings import Settings, find_settings, read_settings
+from ..plugins.factory import config_class, create_provider
+from ..plugins.registry import installed
+from ..profile.declarations import ProviderInfo
 from ..values.kinds import parsed
 from .output import waiting
 
 if TYPE_CHECKING:
-    from ..parameters.resolve import ParameterTable
-    from ..provider import Provider
+    from ..profile.resolving import ParameterTable
+    from ..provider.facade import Provider
 
 NO_MODELS = "has no model yet: pull one, or put one where it looks"
 SHOWN = 12

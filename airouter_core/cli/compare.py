@@ -14,8 +14,8 @@ import attrs
 import click
 
 from ..errors import AirouterError, ConfigurationError, ExecutionError, UnknownProviderError
-from ..plugins import installed
-from ..provider import Provider
+from ..plugins.registry import installed
+from ..provider.facade import Provider
 from ..values.events import TextDelta
 from ..values.messages import Message
 from ..values.response import Response

@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 import click
 
-from ..config import ProviderConfig
-from ..declarations import ProviderInfo
+from ..config.fields import ProviderConfig
+from ..config.files import FILE_NAMES, GENERAL, find_settings, read_settings
+from ..config.folders import config_folder
 from ..errors import AirouterError, ConfigurationError, MissingApiKeyError
-from ..factory import config_class, create_provider
-from ..places import config_folder
-from ..plugins import installed
-from ..settings import FILE_NAMES, GENERAL, find_settings, read_settings
+from ..plugins.factory import config_class, create_provider
+from ..plugins.registry import installed
+from ..profile.declarations import ProviderInfo
 from .choices import json_option, with_stored_key
 from .output import note, told, warn, write_json
 

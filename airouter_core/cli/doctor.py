@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable
 import attrs
 import click
 
-from ..declarations import Parameter, ParameterSupport, ProviderInfo
+from ..config.files import find_settings, read_settings
 from ..errors import AirouterError, AuthenticationError, ConfigurationError, MissingApiKeyError, TransportError
-from ..factory import config_class
-from ..plugins import installed
-from ..settings import find_settings, read_settings
+from ..plugins.factory import config_class
+from ..plugins.registry import installed
+from ..profile.declarations import Parameter, ParameterSupport, ProviderInfo
 from .choices import NO_MODELS, chosen_provider, json_option
 from .output import note, told, waiting, warn, write_json, write_table
 

@@ -8,7 +8,7 @@ import click
 
 from ..errors import ConfigurationError, UnknownProviderError
 from ..keys import KeyStore
-from ..plugins import installed
+from ..plugins.registry import installed
 from .choices import json_option
 from .output import note, warn, write_json
 

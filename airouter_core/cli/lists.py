@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import AirouterError
-from ..plugins import installed
+from ..plugins.registry import installed
 from .choices import chosen_provider, json_option, settings_option
 from .output import note, told, waiting, warn, write_json, write_table
 

@@ -7,9 +7,9 @@ import time
 
 import click
 
-from ..calls import ResponseStream
 from ..errors import ExecutionError
-from ..plugins import installed
+from ..plugins.registry import installed
+from ..provider.calls import ResponseStream
 from ..values.events import RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from ..errors import AirouterError, ExecutionError
-from ..threads import at_once
+from ..flow.threads import at_once
 from ..values.response import Response
 from . import plays
 from .halves import Half

@@ -18,8 +18,8 @@ from typing import Any, Self, TypeVar
 import attrs
 import pytest
 
-from ..http_provider import HttpProvider
-from ..provider import Provider
+from ..provider.facade import Provider
+from ..provider.http import HttpProvider
 
 Result = TypeVar("Result")
 Check = TypeVar("Check", bound=Callable[..., Any])

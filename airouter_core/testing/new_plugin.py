@@ -9,7 +9,7 @@ from importlib import resources
 
 import click
 
-from ..declarations import NAME
+from ..profile.declarations import NAME
 
 KINDS: Mapping[str, str] = {
     "chat_completions": "a service that speaks the chat-completions format",

@@ -16,10 +16,10 @@ from typing import Any
 import attrs
 import click
 
-from ..config import HttpConfig
+from ..config.fields import HttpConfig
 from ..errors import AirouterError, ProviderError
-from ..factory import create_provider
-from ..provider import Provider
+from ..plugins.factory import create_provider
+from ..provider.facade import Provider
 from ..values.response import Response
 from .cassettes import cassette, recordings_in
 from .recordings import Recording

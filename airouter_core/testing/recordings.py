@@ -139,7 +139,7 @@ def cuts() -> Mapping[str, Cut]:
 
 
 def wire_events(wire: Wire, recording: Recording, cut: Cut | None = None) -> Iterator[StreamEvent]:
-    """The events that a wire makes of a recording, as :class:`~airouter_core.http_provider.HttpProvider` would.
+    """The events that a wire makes of a recording, as :class:`~airouter_core.provider.http.HttpProvider` would.
 
     Raises:
         ProviderError: the answer is a failure.

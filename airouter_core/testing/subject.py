@@ -15,14 +15,14 @@ from typing import Any, ClassVar, Self
 import attrs
 import pytest
 
-from ..config import HttpConfig, load_config
-from ..declarations import ProviderInfo
+from ..config.fields import HttpConfig, load_config
 from ..errors import UnsupportedParameterWarning
-from ..factory import config_class
-from ..http_provider import HttpProvider
-from ..parameters.resolve import ParameterTable
-from ..plugins import Plugins
-from ..provider import Provider
+from ..plugins.factory import config_class
+from ..plugins.registry import Plugins
+from ..profile.declarations import ProviderInfo
+from ..profile.resolving import ParameterTable
+from ..provider.facade import Provider
+from ..provider.http import HttpProvider
 from ..values.messages import Message
 from ..values.request import Request
 from ..values.response import Response

@@ -19,12 +19,12 @@ import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
-from ..config import HttpConfig
+from ..config.fields import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..values.value import Value
 from ..wire.http import HttpRequest
+from .deadlines import Patience
 from .pools import make_punctual, pool_manager, session
-from .punctual import Patience
 from .troubles import (
     broken,
     insecure,

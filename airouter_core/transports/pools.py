@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from .punctual import punctual
+from .deadlines import punctual
 
 if TYPE_CHECKING:
     import requests

@@ -10,7 +10,6 @@ import msgspec
 
 from ..errors import ParameterError
 from .messages import (
-    NO_METADATA,
     FilePart,
     Message,
     Metadata,
@@ -23,6 +22,7 @@ from .messages import (
     ToolResultPart,
 )
 from .tools import NO_ARGUMENTS, Tool, ToolChoice
+from .value import NO_METADATA
 
 MessageLike = Message | Mapping[str, Any]
 

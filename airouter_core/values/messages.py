@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from ..errors import ParameterError, ProtocolError
-from .value import NO_METADATA as NO_METADATA
-from .value import Value, hiding, metadata
+from .value import NO_METADATA, Value, hiding, metadata
 
 Role = Literal["system", "user", "assistant", "tool"]
 Metadata = Mapping[str, Any]

@@ -11,7 +11,6 @@ import msgspec
 from ..errors import ExecutionError, ProtocolError, TruncatedStreamError
 from . import events as e
 from .messages import (
-    NO_METADATA,
     Message,
     Metadata,
     Part,
@@ -21,7 +20,7 @@ from .messages import (
     ToolCallPart,
 )
 from .usage import Cost, Usage
-from .value import Value, hiding, metadata
+from .value import NO_METADATA, Value, hiding, metadata
 
 
 class ParameterReceipt(Value, frozen=True):

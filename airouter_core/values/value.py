@@ -11,7 +11,7 @@ NO_METADATA: Mapping[str, Any] = {}
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A frozen value. Fields in order, compared and hashed by what they hold, changed by ``msgspec.structs.replace``."""
+    """A frozen value, compared and hashed by what it holds. ``msgspec.structs.replace`` makes a changed copy."""
 
 
 def no_metadata() -> Mapping[str, Any]:

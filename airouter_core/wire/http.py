@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 import msgspec
 
-from ..config import HttpConfig
-from ..declarations import ParameterSupport
+from ..config.fields import HttpConfig
 from ..errors import ProviderError
+from ..profile.declarations import ParameterSupport
 from ..values.events import StreamEvent
 from ..values.request import Request
 from ..values.value import Value, hiding

@@ -25,13 +25,13 @@ from airouter_core.cli.app import run_app
 from airouter_core.cli.output import error_record
 from airouter_core.cli.run import show_stream
 from airouter_core.errors import TruncatedStreamError
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 from airouter_core.values.events import ReasoningDelta, StreamStart, TextDelta
 from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
 
 if TYPE_CHECKING:
-    from airouter_core.calls import ResponseStream
+    from airouter_core.provider.calls import ResponseStream
 
 MODELS = Path(__file__).parents[2] / "models"
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from airouter_core.cli.app import run_app
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 
 pytestmark = pytest.mark.skipif(

@@ -13,7 +13,7 @@ import pytest
 
 from airouter_core.cli.app import run_app
 from airouter_core.cli.choices import current_settings
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 
 pytestmark = pytest.mark.skipif(
     not any(info.name == "llama-cpp" for info in installed().providers()),

@@ -16,9 +16,9 @@ import pytest
 
 from airouter_core.cli.app import run_app
 from airouter_core.cli.choices import chosen_provider, current_settings
+from airouter_core.config.files import find_settings, read_settings
 from airouter_core.errors import ConfigurationError, ExposedSecretWarning
-from airouter_core.plugins import installed
-from airouter_core.settings import find_settings, read_settings
+from airouter_core.plugins.registry import installed
 
 CANARY = "sk-canary-0123456789"
 

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from airouter_core import hookspecs
-from airouter_core.plugins import installed
+from airouter_core.plugins import hookspecs
+from airouter_core.plugins.registry import installed
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

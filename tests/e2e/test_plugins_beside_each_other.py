@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 
 needs_engine = pytest.mark.skipif(
     not any(info.name == "llama-cpp" for info in installed().providers()),
@@ -19,7 +19,7 @@ needs_engine = pytest.mark.skipif(
 
 GOOD = """
 from airouter_core import hookimpl
-from airouter_core.declarations import ProviderInfo
+from airouter_core.profile.declarations import ProviderInfo
 @hookimpl
 def airouter_providers():
     return [ProviderInfo(name={name!r}, aliases={aliases!r}, target="nowhere:Nobody")]
@@ -76,7 +76,7 @@ def run(folder: Path, code: str, **environment: str) -> str:
 
 LIST = """
 import json, airouter_core
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 print(json.dumps({
     "providers": [info.name for info in airouter_core.list_providers()],
     "problems": {problem.source.distribution: str(problem) for problem in installed().problems},

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from sample_plugin import DIALECT, SAMPLE, SampleConfig, SampleProvider
 
 from airouter_core import create_provider, list_providers
-from airouter_core.config import load_config
+from airouter_core.config.fields import load_config
 from airouter_core.errors import AirouterError, ProtocolError
-from airouter_core.http_provider import HttpProvider
-from airouter_core.parameters.resolve import resolve
-from airouter_core.preparation import ChatArguments
+from airouter_core.profile.resolving import resolve
+from airouter_core.provider.http import HttpProvider
+from airouter_core.provider.preparation import ChatArguments
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.samples import CHAT_COMPLETIONS
 from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from

@@ -3,7 +3,7 @@
 import attrs
 from sample_plugin import SampleConfig
 
-from airouter_core.config import setting
+from airouter_core.config.fields import setting
 
 
 @attrs.frozen(kw_only=True)

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import attrs
 
-from airouter_core.config import HttpConfig, require_api_key, setting
-from airouter_core.declarations import ParameterSupport, ProviderInfo
+from airouter_core.config.fields import HttpConfig, require_api_key, setting
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
-from airouter_core.hookspecs import hookimpl
-from airouter_core.http_provider import HttpProvider
-from airouter_core.transports.flow import Flow
+from airouter_core.flow.steps import Flow
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider.http import HttpProvider
 from airouter_core.wire.failures import ErrorTable
 
 PARAMETERS = (

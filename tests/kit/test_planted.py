@@ -24,9 +24,9 @@ import pytest
 import test_sample_conformance as sound
 from sample_plugin import DIALECT, PARAMETERS, SAMPLE, SampleConfig, SampleProvider
 
-from airouter_core.declarations import ParameterSupport, ProviderInfo
 from airouter_core.errors import ProviderError, RateLimitedError
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.faults import FAULTS
 from airouter_core.testing.halves import AWAITED

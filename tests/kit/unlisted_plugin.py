@@ -2,7 +2,7 @@
 
 from sample_plugin import SAMPLE
 
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
 
 
 @hookimpl

@@ -50,7 +50,7 @@ LISTED = "import json, airouter_core; print(json.dumps([info.name for info in ai
 SOUND = """
 import json
 from airouter_core import list_providers
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 assert not installed().problems, installed().problems
 print(json.dumps(sorted(info.name for info in list_providers())))
 """

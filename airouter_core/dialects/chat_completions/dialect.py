@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...config import HttpConfig
-from ...declarations import ParameterSupport
+from ...config.fields import HttpConfig
 from ...errors import ProviderError
+from ...profile.declarations import ParameterSupport
+from ...profile.losses import Loss, lost
 from ...values.events import StreamEvent
-from ...values.losses import Loss, lost
 from ...values.messages import Message
 from ...values.request import Request
 from ...values.usage import Cost

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ...declarations import ParameterSupport
 from ...errors import UnsupportedFeatureError
-from ...parameters.resolve import overlaid, place
-from ...values.losses import Loss
+from ...profile.declarations import ParameterSupport
+from ...profile.losses import Loss
+from ...profile.resolving import overlaid, place
 from ...values.messages import (
     FilePart,
     Message,

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from ...errors import AirouterError
-from ...provider import Provider
+from ...provider.facade import Provider
 from ...values.response import Response
 from ..cancelling import Place, cancelled_everywhere
 from ..halves import AWAITED, BLOCKING, Half, need_aiohttp

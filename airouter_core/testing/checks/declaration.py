@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from ...config import HttpConfig, load_config
-from ...declarations import INTERFACE_VERSION
+from ...config.fields import HttpConfig, load_config
 from ...errors import ConfigurationError, MissingApiKeyError
-from ...factory import config_class
-from ...plugins import Plugins
-from ...provider import Provider
+from ...plugins.factory import config_class
+from ...plugins.registry import Plugins
+from ...profile.declarations import INTERFACE_VERSION
+from ...provider.facade import Provider
 from ..halves import in_each_half
 from ..subject import NotConformingError, Subject, hold, none_of
 
@@ -33,7 +33,7 @@ import json, sys, time
 events = []
 sys.addaudithook(lambda name, args: events.append(name) if name.startswith(("socket.", "subprocess.", "os.system",
     "os.fork", "os.posix_spawn", "urllib.")) and name != "socket.gethostname" else None)
-import airouter_core.declarations, airouter_core.hookspecs
+import airouter_core.profile.declarations, airouter_core.plugins.hookspecs
 before, started = set(sys.modules), time.process_time()
 __import__(sys.argv[1])
 seconds, imported = time.process_time() - started, sorted(set(sys.modules) - before)

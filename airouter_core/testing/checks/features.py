@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ...errors import AirouterError, ProviderError, UnsupportedFeatureError
-from ...provider import Provider
-from ...tokens import estimate_tokens
+from ...provider.facade import Provider
 from ...values.messages import FilePart, Message, TextPart, ToolCallPart
+from ...values.tokens import estimate_tokens
 from ..halves import in_each_half
 from ..server import LoopbackServer
 from ..subject import Subject, hold, none_of

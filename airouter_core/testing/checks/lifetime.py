@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ...errors import AirouterError
-from ...provider import Provider
+from ...provider.facade import Provider
 from ..edits import frame_ends
 from ..halves import in_each_half
 from ..server import Answer, Connection, LoopbackServer, ReceivedRequest

@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from ...errors import ConfigurationError
-from ...provider import Provider
+from ...provider.facade import Provider
 from ...values.message_dicts import ANY_PROVIDER
 from ...values.messages import (
     FilePart,

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ...declarations import Parameter, ParameterSupport
 from ...errors import ParameterError
+from ...profile.declarations import Parameter, ParameterSupport
 from ...values.response import ParameterReceipt, Response
 from ..halves import in_each_half
 from ..server import LoopbackServer

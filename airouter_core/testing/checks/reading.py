@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from ...errors import AirouterError, ProviderError
-from ...provider import Provider
+from ...provider.facade import Provider
 from ...values.response import Response, events_of, fold
 from ...wire.http import Wire
 from ..halves import in_each_half

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ...provider import Provider
+from ...provider.facade import Provider
 from ..halves import in_each_half
 from ..subject import Subject, hold, none_of, quietly
 from .features import FEATURES, TOOL

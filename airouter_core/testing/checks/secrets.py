@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 
-from ...config import load_config
+from ...config.fields import load_config
 from ...errors import AirouterError, ConfigurationError
-from ...factory import config_class
+from ...plugins.factory import config_class
 from ..halves import in_each_half
 from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
 from ..subject import CANARY, Subject, hold, none_of

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import attrs
 
-from airouter_core.config import ProviderConfig, setting
+from airouter_core.config.fields import ProviderConfig, setting
 from airouter_core.errors import ConfigurationError, ModelNotFoundError
-from airouter_core.provider import Provider
+from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
 from airouter_core.values.request import Request

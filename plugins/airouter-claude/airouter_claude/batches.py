@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError, ProviderError
-from airouter_core.preparation import ChatArguments
+from airouter_core.provider.preparation import ChatArguments
 from airouter_core.values.record import Record
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
@@ -38,7 +38,7 @@ OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 
 
 class BatchRequest(Value, frozen=True, kw_only=True):
-    """One question of a batch: what :meth:`~airouter_core.provider.Provider.chat` takes, and a name for it.
+    """One question of a batch: what :meth:`~airouter_core.provider.facade.Provider.chat` takes, and a name for it.
 
     Attributes:
         custom_id: up to 64 letters, digits, ``_`` and ``-``; results come in any order and are told apart by it.

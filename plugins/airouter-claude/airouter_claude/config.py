@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from airouter_core.config import HttpConfig, setting
+from airouter_core.config.fields import HttpConfig, setting
 
 VENDOR = "https://api.anthropic.com"
 NEW_VERSION = "2026-10-21"

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.messages import FilePart, ProviderPart, TextPart, ToolResultPart
 from airouter_core.values.request import Request
 

@@ -16,7 +16,6 @@ import msgspec
 
 from airouter_core.errors import ParameterError
 from airouter_core.values.messages import (
-    NO_METADATA,
     FilePart,
     Message,
     Metadata,
@@ -27,6 +26,7 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from airouter_core.values.value import NO_METADATA
 from airouter_core.wire.json import items, mapping, text
 
 from .plugin import CLAUDE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airouter_core.declarations import Command, ParameterSupport, ProviderInfo
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import Command, ParameterSupport, ProviderInfo
 
 # As the newest API version and models take them; what older ones take besides is decided per call in parameters.py.
 # Fields: the Messages API as of 2026-11 (SDK anthropic 2.12.0, types/message_create_params.py).

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import msgspec
 
-from airouter_core.declarations import ProviderInfo
 from airouter_core.errors import BadRequestError, TruncatedStreamError
-from airouter_core.http_provider import HttpProvider
-from airouter_core.preparation import ChatArguments, Messages
-from airouter_core.provider import Surroundings
-from airouter_core.transports.exchange import Exchange, Policy
-from airouter_core.transports.flow import Emit, Flow, Sleep
+from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.steps import Emit, Flow, Sleep
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.facade import Surroundings
+from airouter_core.provider.http import HttpProvider
+from airouter_core.provider.preparation import ChatArguments, Messages
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request

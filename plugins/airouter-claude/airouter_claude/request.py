@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airouter_core.config import require_api_key
+from airouter_core.config.fields import require_api_key
 from airouter_core.errors import ParameterError
-from airouter_core.parameters.resolve import overlaid, place
-from airouter_core.values.losses import Loss, lost
+from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.messages import Message, ProviderPart, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool

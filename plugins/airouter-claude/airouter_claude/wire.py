@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ProtocolError
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request

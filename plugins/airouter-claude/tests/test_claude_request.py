@@ -11,7 +11,7 @@ import pytest
 from airouter_claude.config import ClaudeConfig
 from airouter_claude.plugin import CLAUDE
 from airouter_claude.provider import ClaudeProvider
-from airouter_core.config import load_config
+from airouter_core.config.fields import load_config
 from airouter_core.errors import (
     ConfigurationError,
     MissingApiKeyError,
@@ -19,7 +19,7 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterWarning,
 )
-from airouter_core.preparation import ChatArguments
+from airouter_core.provider.preparation import ChatArguments
 from airouter_core.values.messages import (
     FilePart,
     Message,

@@ -13,7 +13,7 @@ from airouter_claude.parts import messages_of, part_of
 from airouter_claude.plugin import CLAUDE
 from airouter_claude.provider import ClaudeProvider
 from airouter_claude.wire import messages_wire
-from airouter_core.preparation import ChatArguments
+from airouter_core.provider.preparation import ChatArguments
 from airouter_core.testing.recordings import Recording, load_recordings, wire_events
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request

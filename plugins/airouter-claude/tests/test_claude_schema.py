@@ -20,7 +20,7 @@ from airouter_claude.plugin import CLAUDE, PARAMETERS
 from airouter_claude.provider import ClaudeProvider
 from airouter_claude.wire import COUNT_TOKENS
 from airouter_core.errors import ConfigurationError
-from airouter_core.preparation import ChatArguments
+from airouter_core.provider.preparation import ChatArguments
 from airouter_core.values.messages import (
     FilePart,
     Message,

@@ -17,8 +17,8 @@ import pytest
 
 from airouter_core import create_provider, list_providers
 from airouter_core.errors import ExecutionError, RetiredModelWarning
-from airouter_core.hookspecs import hookimpl
-from airouter_core.plugins import installed
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.plugins.registry import installed
 from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
 
@@ -235,7 +235,7 @@ def test_a_level_of_an_old_logger_reaches_the_records() -> None:
     code = """
 import io, logging
 from providers import create_provider
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 seen, all_seen = io.StringIO(), io.StringIO()
 old, parent = logging.getLogger("providers.openai_provider"), logging.getLogger("providers")
 ours = logging.getLogger("airouter.openai")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
-from airouter_core.config import HttpConfig, setting
+from airouter_core.config.fields import HttpConfig, setting
 
 ModeName = Literal["remote", "server", "embedded", "cli"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from airouter_core.declarations import ParameterSupport
+from airouter_core.profile.declarations import ParameterSupport
 
 from .config import ModeName
 from .plugin import ENGINE_FLAGS, KEEP_ALIVE, PARAMETERS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airouter_core.declarations import Command, Parameter, ParameterSupport, ProviderInfo
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import Command, Parameter, ParameterSupport, ProviderInfo
 
 ENGINE_CONTEXT = "n_ctx"
 """Where the context travels in a request: not to the server, but to the start of the engine."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from airouter_core.declarations import ParameterSupport, ProviderInfo
 from airouter_core.errors import ExecutionError, UnsupportedFeatureError
-from airouter_core.http_provider import HttpProvider
-from airouter_core.provider import Surroundings
-from airouter_core.transports.flow import Do, Emit, Flow
+from airouter_core.flow.steps import Do, Emit, Flow
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider.facade import Surroundings
+from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Warned
 from airouter_core.values.request import Request

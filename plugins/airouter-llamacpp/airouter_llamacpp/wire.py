@@ -21,8 +21,8 @@ from airouter_core.errors import (
     OverloadedError,
     UnsupportedFeatureError,
 )
+from airouter_core.profile.losses import Loss
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.losses import Loss
 from airouter_core.values.messages import Message, ReasoningPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.wire.failures import ErrorTable, Failure

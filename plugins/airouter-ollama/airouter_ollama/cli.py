@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from airouter_core.factory import create_provider
+from airouter_core.plugins.factory import create_provider
 from airouter_core.values.record import plain
 
 from .models import ModelDetails, RunningModel

@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from airouter_core.config import HttpConfig, setting
+from airouter_core.config.fields import HttpConfig, setting
 
 from .address import address_of, is_cloud
 from .keep_alive import check_keep_alive

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airouter_core.tokens import estimate_tokens
 from airouter_core.values.messages import FilePart, ReasoningPart, RefusalPart, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
+from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.value import Value
 
 REFUSES_SINCE = (0, 12, 6)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from airouter_core.errors import ParameterError
-from airouter_core.parameters.resolve import ParameterTable, place, resolve
+from airouter_core.profile.resolving import ParameterTable, place, resolve
 from airouter_core.values.kinds import checked
 from airouter_core.values.value import Value
 from airouter_core.wire.http import HttpRequest

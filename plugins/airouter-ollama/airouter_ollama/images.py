@@ -10,9 +10,9 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from airouter_core.config import HttpConfig
+from airouter_core.config.fields import HttpConfig
 from airouter_core.errors import BadRequestError
-from airouter_core.transports.flow import Flow, Open, ReadAll
+from airouter_core.flow.steps import Flow, Open, ReadAll
 from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart, media_type_of
 from airouter_core.values.request import Request
 from airouter_core.version import VERSION

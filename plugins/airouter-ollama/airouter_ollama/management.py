@@ -13,9 +13,9 @@ from airouter_core.errors import (
     ParameterError,
     ProviderError,
 )
-from airouter_core.http_provider import HttpProvider
-from airouter_core.transports.exchange import Exchange, Policy
-from airouter_core.transports.flow import Do, Flow, Sleep
+from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.steps import Do, Flow, Sleep
+from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.wire.http import MEBIBYTE
 

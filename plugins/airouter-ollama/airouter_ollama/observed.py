@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from airouter_core.errors import AirouterError
-from airouter_core.transports.flow import Emit, Flow
+from airouter_core.flow.steps import Emit, Flow
 from airouter_core.values.events import StreamEvent, UsageReported
 from airouter_core.values.usage import Usage
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airouter_core.declarations import Command, ParameterSupport, ProviderInfo
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import Command, ParameterSupport, ProviderInfo
 
 # Fields and limits: Ollama, api/types.go (fb307609), and what a 0.33.0 server was seen to do. The server holds options
 # to no range, and answers an option of the wrong type with status 500; num_predict 0 gives one token.

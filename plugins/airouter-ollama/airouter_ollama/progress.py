@@ -10,8 +10,8 @@ from collections.abc import Callable
 import msgspec
 
 from airouter_core.errors import ConnectionFailedError, TransportError, TruncatedStreamError
-from airouter_core.transports.exchange import Exchange, Policy
-from airouter_core.transports.flow import Flow
+from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.steps import Flow
 from airouter_core.values.record import Record
 from airouter_core.values.usage import count
 from airouter_core.wire.http import HttpRequest

@@ -16,10 +16,10 @@ from airouter_core.errors import (
     ParameterError,
     ProviderError,
 )
-from airouter_core.tokens import estimate_tokens
-from airouter_core.transports.flow import Do, Emit, Flow, given
+from airouter_core.flow.steps import Do, Emit, Flow, given
 from airouter_core.values.events import MetadataReported, Warned
 from airouter_core.values.request import Request
+from airouter_core.values.tokens import estimate_tokens
 
 from .address import is_loopback
 from .config import OllamaConfig

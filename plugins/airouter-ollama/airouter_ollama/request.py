@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
-from airouter_core.parameters.resolve import place
-from airouter_core.values.losses import Loss, lost
+from airouter_core.profile.declarations import ParameterSupport
+from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.resolving import place
 from airouter_core.values.messages import (
     FilePart,
     Message,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
 from airouter_core.wire.http import NDJSON, HttpRequest, Wire, json_request

@@ -19,8 +19,8 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_core.config import load_config
-from airouter_core.plugins import Plugins
+from airouter_core.config.fields import load_config
+from airouter_core.plugins.registry import Plugins
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_ollama import plugin
 from airouter_ollama.config import OllamaConfig

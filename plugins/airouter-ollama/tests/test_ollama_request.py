@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from airouter_core.config import load_config
+from airouter_core.config.fields import load_config
 from airouter_core.errors import ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
-from airouter_core.parameters.resolve import DEFAULT_TABLE
+from airouter_core.profile.resolving import DEFAULT_TABLE
 from airouter_core.testing.server import Answer
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.parameters.resolve import overlaid, place
+from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.events import StreamEvent
-from airouter_core.values.losses import Loss, lost
 from airouter_core.values.messages import FilePart
 from airouter_core.values.request import Request
 from airouter_core.wire.http import HttpRequest, StreamParser, json_request

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from airouter_core.config import HttpConfig, require_api_key, setting
+from airouter_core.config.fields import HttpConfig, require_api_key, setting
 
 Api = Literal["responses", "chat", "completions"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from airouter_core.declarations import ParameterSupport
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.request import Request
 
 from .config import Api, OpenAIConfig

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airouter_core.declarations import ParameterSupport, ProviderInfo
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 
 SERVICE_TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
 VERBOSITIES = ("low", "medium", "high")

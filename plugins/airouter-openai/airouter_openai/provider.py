@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 from airouter_core.errors import ParameterError, ProtocolError, RetiredModelWarning
-from airouter_core.http_provider import HttpProvider
-from airouter_core.transports.exchange import Exchange, Policy
-from airouter_core.transports.flow import Do, Flow
+from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.steps import Do, Flow
+from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import FilePart, media_type_of
 from airouter_core.values.pictures import prepared_target, save

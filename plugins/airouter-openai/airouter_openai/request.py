@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.parameters.resolve import place
+from airouter_core.profile.declarations import ParameterSupport
+from airouter_core.profile.resolving import place
 from airouter_core.values.messages import (
     FilePart,
     Message,

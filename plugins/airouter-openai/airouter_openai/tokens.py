@@ -6,7 +6,7 @@ import importlib
 import logging
 from typing import Any
 
-from airouter_core.tokens import estimate_tokens
+from airouter_core.values.tokens import estimate_tokens
 
 LOGGER = logging.getLogger("airouter.openai")
 

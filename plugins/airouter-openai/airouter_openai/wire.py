@@ -9,9 +9,9 @@ from urllib.parse import quote
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import embeddings_operation
 from airouter_core.errors import ProtocolError, UnsupportedFeatureError
-from airouter_core.parameters.resolve import overlaid
+from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.resolving import overlaid
 from airouter_core.values.events import StreamEvent
-from airouter_core.values.losses import Loss, lost
 from airouter_core.values.messages import FilePart, TextPart
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold

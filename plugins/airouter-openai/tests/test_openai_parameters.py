@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from airouter_core.config import load_config
+from airouter_core.config.fields import load_config
 from airouter_core.errors import ConfigurationError, MissingApiKeyError, ParameterError
-from airouter_core.factory import create_provider, validate_provider_config
-from airouter_core.parameters.resolve import resolve
+from airouter_core.plugins.factory import create_provider, validate_provider_config
+from airouter_core.profile.resolving import resolve
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool, ToolChoice

@@ -23,8 +23,8 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.testing.server import Answer, LoopbackServer
-from airouter_core.tokens import estimate_tokens
 from airouter_core.values.messages import FilePart, Message
+from airouter_core.values.tokens import estimate_tokens
 from airouter_openai.provider import OpenAIProvider
 
 KEY = "sk-test-0123456789"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airouter_core.config import load_config
-from airouter_core.parameters.resolve import DEFAULT_TABLE, resolve
+from airouter_core.config.fields import load_config
+from airouter_core.profile.resolving import DEFAULT_TABLE, resolve
 from airouter_core.values.messages import (
     FilePart,
     Message,

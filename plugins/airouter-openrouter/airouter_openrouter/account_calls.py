@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from airouter_core.errors import AuthenticationError, ModelNotFoundError, PermissionDeniedError, ProviderError
-from airouter_core.http_provider import HttpProvider
-from airouter_core.transports.flow import Flow, Sleep
+from airouter_core.flow.steps import Flow, Sleep
+from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ProviderStatus
 
 from .account import CREDITS, KEY, Credits, KeyInfo, credits_of_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from airouter_core.transports.flow import Flow
+from airouter_core.flow.steps import Flow
 from airouter_core.values.catalog import ModelInfo
 
 from .models import Page

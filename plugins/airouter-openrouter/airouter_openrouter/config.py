@@ -6,7 +6,7 @@ import re
 
 import attrs
 
-from airouter_core.config import HttpConfig, setting
+from airouter_core.config.fields import HttpConfig, setting
 
 CATEGORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MOST_CATEGORIES = 2

@@ -11,9 +11,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
 
-from airouter_core.declarations import Capability
 from airouter_core.dialects.chat_completions.endpoints import base_model
 from airouter_core.errors import ProtocolError
+from airouter_core.profile.declarations import Capability
 from airouter_core.values.catalog import ModelInfo, Pricing
 from airouter_core.values.usage import count
 from airouter_core.values.value import Value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airouter_core.declarations import ParameterSupport, ProviderInfo
-from airouter_core.hookspecs import hookimpl
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 
 # Fields and ranges: OpenRouter's OpenAPI document (2026-08-22), ChatRequest, and its parameters page.
 PARAMETERS = (

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, overload
 
-from airouter_core.declarations import ParameterSupport, ProviderInfo
-from airouter_core.provider import Surroundings
-from airouter_core.transports.flow import Do, Flow
+from airouter_core.flow.steps import Do, Flow
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider.facade import Surroundings
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import FilePart
 from airouter_core.values.pictures import prepared_target, save

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from airouter_core.errors import AirouterError
-from airouter_core.transports.flow import Emit, Flow
+from airouter_core.flow.steps import Emit, Flow
 from airouter_core.values.events import CostReported, StreamEvent
 from airouter_core.values.usage import Cost
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.request import LACKS
 from airouter_core.errors import ParameterError
-from airouter_core.values.losses import Loss
+from airouter_core.profile.declarations import ParameterSupport
+from airouter_core.profile.losses import Loss
 from airouter_core.values.message_dicts import ANY_PROVIDER
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolResultPart
 from airouter_core.values.request import Request

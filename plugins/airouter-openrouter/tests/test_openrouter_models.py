@@ -15,7 +15,7 @@ import pytest
 
 from airouter_core import create_provider
 from airouter_core.errors import ParameterError, ProviderError, UnsupportedParameterWarning
-from airouter_core.plugins import installed
+from airouter_core.plugins.registry import installed
 from airouter_core.testing.recordings import ReplayServer, load_recordings
 from airouter_core.testing.server import Answer, LoopbackServer
 from airouter_core.values.record import plain

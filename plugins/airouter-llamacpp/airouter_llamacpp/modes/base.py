@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from airouter_core.declarations import ParameterSupport
 from airouter_core.errors import ConfigurationError, ExecutionError
-from airouter_core.transports.flow import Do, Flow, given
+from airouter_core.flow.steps import Do, Flow, given
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 
@@ -71,7 +71,7 @@ class Setting:
 
 
 class Mode(ABC):
-    """One way to run a model. Flows are as in :mod:`airouter_core.transports.flow`."""
+    """One way to run a model. Flows are as in :mod:`airouter_core.flow.steps`."""
 
     name: ClassVar[ModeName]
 
@@ -81,10 +81,10 @@ class Mode(ABC):
 
     @abstractmethod
     def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[LlamaCppConfig]:
-        """As :meth:`~airouter_core.http_provider.HttpProvider.connect`."""
+        """As :meth:`~airouter_core.provider.http.HttpProvider.connect`."""
 
     def disconnect(self, config: LlamaCppConfig) -> None:  # noqa: B027  # most modes have nothing to give back
-        """As :meth:`~airouter_core.http_provider.HttpProvider.disconnect`."""
+        """As :meth:`~airouter_core.provider.http.HttpProvider.disconnect`."""
 
     def support(self) -> Iterable[ParameterSupport]:
         """Which parameters are taken."""

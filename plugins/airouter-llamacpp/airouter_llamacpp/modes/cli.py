@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airouter_core.errors import ConfigurationError, ProtocolError, ServerError, UnsupportedFeatureError
-from airouter_core.transports.flow import Do, Emit, Flow
+from airouter_core.flow.steps import Do, Emit, Flow
+from airouter_core.profile.losses import lost
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, UsageReported, Warned
-from airouter_core.values.losses import lost
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
 from airouter_core.values.usage import Usage

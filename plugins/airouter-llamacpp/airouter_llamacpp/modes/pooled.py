@@ -11,7 +11,7 @@ from typing import Any, Generic
 import attrs
 
 from airouter_core.errors import ParameterError
-from airouter_core.transports.flow import Do, Flow
+from airouter_core.flow.steps import Do, Flow
 from airouter_core.values.request import Request
 
 from ..config import LlamaCppConfig

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from airouter_core.errors import ConfigurationError
-from airouter_core.transports.flow import Flow, given
+from airouter_core.flow.steps import Flow, given
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 

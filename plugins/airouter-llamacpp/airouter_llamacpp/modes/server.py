@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airouter_core.errors import ExecutionError
-from airouter_core.transports.flow import Do, Flow
+from airouter_core.flow.steps import Do, Flow
 
 from ..config import LlamaCppConfig
 from ..engines.memory import shortage

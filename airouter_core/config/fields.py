@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from .errors import ConfigurationError, MissingApiKeyError
-from .values.kinds import Kind, checked, parsed, within
+from ..errors import ConfigurationError, MissingApiKeyError
+from ..values.kinds import Kind, checked, parsed, within
 
 ConfigType = TypeVar("ConfigType", bound="ProviderConfig")
 Factory = Callable[[], Any]
@@ -39,7 +39,7 @@ def setting(
         env: environment variables that give the value when the mapping does not, in order.
         unless: other settings in whose presence the environment is not asked.
         secret: keep it out of ``repr``, logs and errors.
-        minimum, maximum, above, choices: as in :class:`~airouter_core.declarations.Parameter`.
+        minimum, maximum, above, choices: as in :class:`~airouter_core.profile.declarations.Parameter`.
     """
 
     def convert(value: Any) -> Any:
@@ -118,7 +118,7 @@ class HttpConfig(ProviderConfig):
 
     @property
     def needs_api_key(self) -> bool:
-        """Whether a call must fail without a key; :func:`~airouter_core.factory.validate_provider_config` asks this."""
+        """Whether a call must fail without a key; ``validate_provider_config`` asks this."""
         return False
 
     @property

@@ -7,24 +7,24 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, 
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from .config import HttpConfig, require_api_key
-from .declarations import ParameterSupport, ProviderInfo
-from .errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
-from .provider import Provider, Surroundings
-from .threads import awaited
-from .tokens import estimate_tokens
-from .transports import flow as flows
-from .transports.exchange import Exchange, Policy, broke_after_the_end
-from .transports.flow import Emit, Flow, HttpResponse, Transport
-from .values.catalog import ModelInfo
-from .values.events import Finish, StreamEvent, StreamStart, Warned
-from .values.request import Request
-from .version import VERSION
-from .wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
-from .wire.json import begins_as_json, is_html, is_prelude, shown
+from ..config.fields import HttpConfig, require_api_key
+from ..errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
+from ..flow import steps as flows
+from ..flow.exchange import Exchange, Policy, broke_after_the_end
+from ..flow.steps import Emit, Flow, HttpResponse, Transport
+from ..flow.threads import awaited
+from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..values.catalog import ModelInfo
+from ..values.events import Finish, StreamEvent, StreamStart, Warned
+from ..values.request import Request
+from ..values.tokens import estimate_tokens
+from ..version import VERSION
+from ..wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
+from ..wire.json import begins_as_json, is_html, is_prelude, shown
+from .facade import Provider, Surroundings
 
 if TYPE_CHECKING:
-    from .transports.asynchronous import AsyncTransport
+    from ..transports.awaited import AsyncTransport
 
 HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
@@ -39,7 +39,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     """A provider reached over HTTP.
 
     A subclass sets :attr:`wire`, and :attr:`models` if the API lists its models in one answer. What takes more than
-    one request is written as a flow (see :mod:`airouter_core.transports.flow`), and run by :meth:`run`, or by
+    one request is written as a flow (see :mod:`airouter_core.flow.steps`), and run by :meth:`run`, or by
     :meth:`stream` if it emits events; :meth:`arun` and :meth:`astream` await the same flow.
     """
 
@@ -197,7 +197,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         self._must_be_open()
         transport = self._async_transport
         if transport is None:
-            from .transports.asynchronous import AiohttpTransport
+            from ..transports.awaited import AiohttpTransport
 
             with self._transport_lock:
                 if self._async_transport is None:
@@ -208,14 +208,14 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     async def arun(self, flow: Flow[Result]) -> Result:
         """:meth:`run`, awaited: how every operation written as a flow is awaited."""
         transport = self.async_transport
-        from .transports import asynchronous
+        from ..transports import awaited as asynchronous
 
         return await asynchronous.run(self._guarded(flow), transport)
 
     def astream(self, flow: Flow[Any]) -> AsyncGenerator[StreamEvent, None]:
         """:meth:`stream`, awaited."""
         transport = self.async_transport
-        from .transports import asynchronous
+        from ..transports import awaited as asynchronous
 
         return asynchronous.stream(self._guarded(flow), transport)
 
@@ -317,7 +317,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         return HttpRequest(request.method, request.url, headers, request.body)
 
     def _new_transport(self) -> Transport:
-        from .transports.blocking import RequestsTransport
+        from ..transports.blocking import RequestsTransport
 
         self._must_be_open()
         with self._transport_lock:

@@ -13,11 +13,11 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
-from .errors import ExecutionError, ProviderError
-from .values.events import StreamEvent, TextDelta
-from .values.request import Request
-from .values.response import Response, ResponseBuilder, events_of
-from .values.value import Value
+from ..errors import ExecutionError, ProviderError
+from ..values.events import StreamEvent, TextDelta
+from ..values.request import Request
+from ..values.response import Response, ResponseBuilder, events_of
+from ..values.value import Value
 
 
 class Call(Value, frozen=True, eq=False):
@@ -51,7 +51,7 @@ class Outcome(Value, frozen=True):
 
 
 class CallHooks(Protocol):
-    """What a call tells and asks; :class:`~airouter_core.plugins.Plugins` does it."""
+    """What a call tells and asks; :class:`~airouter_core.plugins.registry.Plugins` does it."""
 
     def admit(self, call: Call) -> None: ...
 

@@ -6,13 +6,13 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import AirouterError
-from .plugins import Plugins, installed, loading
+from ..errors import AirouterError
+from .registry import Plugins, installed, loading
 
 if TYPE_CHECKING:
-    from .config import ProviderConfig
-    from .declarations import ProviderInfo
-    from .provider import Provider
+    from ..config.fields import ProviderConfig
+    from ..profile.declarations import ProviderInfo
+    from ..provider.facade import Provider
 
 
 def create_provider(
@@ -54,7 +54,7 @@ def validate_provider_config(
     try:
         info = (plugins or installed()).provider(name)
         loaded = _load_config(info, config)
-        from .config import HttpConfig, require_api_key
+        from ..config.fields import HttpConfig, require_api_key
 
         if isinstance(loaded, HttpConfig) and loaded.needs_api_key:
             require_api_key(loaded.api_key, provider=info.name, variable=info.api_key_env)
@@ -70,7 +70,7 @@ def config_class(info: ProviderInfo) -> type[ProviderConfig]:
         PluginLoadError: it cannot be imported.
     """
     if info.config_target is None:
-        from .config import HttpConfig
+        from ..config.fields import HttpConfig
 
         return HttpConfig
     found: type[ProviderConfig] = _imported(info, info.config_target)
@@ -80,7 +80,7 @@ def config_class(info: ProviderInfo) -> type[ProviderConfig]:
 def _load_config(
     info: ProviderInfo, config: Mapping[str, Any] | None, fallback: Mapping[str, Any] | None = None
 ) -> ProviderConfig:
-    from .config import load_config
+    from ..config.fields import load_config
 
     return load_config(config_class(info), config, provider=info.name, api_key_env=info.api_key_env, fallback=fallback)
 

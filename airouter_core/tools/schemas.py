@@ -11,8 +11,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .errors import ConfigurationError, ParameterError, ProtocolError
-from .values.tools import ResponseFormat, Tool
+from ..errors import ConfigurationError, ParameterError, ProtocolError
+from ..values.tools import ResponseFormat, Tool
 
 INSTALL = "pip install 'airouter-core[structured]'"
 

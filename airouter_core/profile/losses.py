@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import Enum
 
-from .messages import FilePart, Message, Part, ProviderPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..values.messages import (
+    FilePart,
+    Message,
+    Part,
+    ProviderPart,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 
 class Loss(Enum):

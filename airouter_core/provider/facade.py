@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
+from ..config.fields import ProviderConfig
+from ..errors import AirouterError, ParameterError, ProtocolError, UnsupportedFeatureError
+from ..flow.threads import all_awaited, at_once, awaited, awaited_iterator
+from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.resolving import DEFAULT_TABLE, ParameterTable
+from ..values.catalog import ModelInfo, ProviderStatus
+from ..values.events import StreamEvent
+from ..values.message_dicts import messages_from
+from ..values.messages import FilePart, Message
+from ..values.request import Request
+from ..values.response import Response
+from ..values.tokens import estimate_tokens
+from ..values.tools import ResponseFormat
 from .calls import AsyncResponseStream, Call, CallHooks, CallRun, ResponseStream
-from .config import ProviderConfig
-from .declarations import ParameterSupport, ProviderInfo
-from .errors import AirouterError, ParameterError, ProtocolError, UnsupportedFeatureError
-from .parameters.resolve import DEFAULT_TABLE, ParameterTable
 from .preparation import (
     ChatArguments,
     Messages,
@@ -30,18 +39,9 @@ from .preparation import (
     conversation,
     system_messages,
 )
-from .threads import all_awaited, at_once, awaited, awaited_iterator
-from .tokens import estimate_tokens
-from .values.catalog import ModelInfo, ProviderStatus
-from .values.events import StreamEvent
-from .values.message_dicts import messages_from
-from .values.messages import FilePart, Message
-from .values.request import Request
-from .values.response import Response
-from .values.tools import ResponseFormat
 
 if TYPE_CHECKING:
-    from .tool_loop import ToolLike, ToolRun
+    from ..tools.loop import ToolLike, ToolRun
 
 ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
 
@@ -51,7 +51,7 @@ ImageData = bytes | str | Sequence[bytes | str]
 
 
 class Surroundings(CallHooks, Protocol):
-    """What a provider needs of the plugins around it; :class:`~airouter_core.plugins.Plugins` is it."""
+    """What a provider needs of the plugins around it; :class:`~airouter_core.plugins.registry.Plugins` is it."""
 
     def parameters(self, provider: str) -> ParameterTable: ...
 
@@ -75,7 +75,7 @@ class NoPlugins:
 class Provider(ABC, Generic[ConfigT]):
     """Something that answers questions with a model. Made by :func:`airouter_core.create_provider`.
 
-    A plugin that speaks HTTP derives from :class:`~airouter_core.http_provider.HttpProvider` and gives it a wire; one
+    A plugin that speaks HTTP derives from :class:`~airouter_core.provider.http.HttpProvider` and gives it a wire; one
     that does not implements :meth:`events` and :meth:`list_models` here. For many threads and event loops at once; a
     stream is for one reader.
 
@@ -145,7 +145,7 @@ class Provider(ABC, Generic[ConfigT]):
     def count_tokens(self, text: str, model: str | None = None) -> int:
         """How many tokens a text is: exact where the provider can say, else an estimate.
 
-        This one is the estimate: see :func:`~airouter_core.tokens.estimate_tokens`.
+        This one is the estimate: see :func:`~airouter_core.values.tokens.estimate_tokens`.
         """
         return estimate_tokens(text)
 
@@ -400,7 +400,7 @@ class Provider(ABC, Generic[ConfigT]):
             ConfigurationError: the call is wrong; nothing was sent.
             ExecutionError: a call failed, or the model still calls tools after ``max_rounds``.
         """
-        from .tool_loop import Toolbox, driven, loop, run_blocking
+        from ..tools.loop import Toolbox, driven, loop, run_blocking
 
         toolbox = Toolbox(tools)
         given: dict[str, Any] = {"parameters": parameters, "provider_options": provider_options}
@@ -421,7 +421,7 @@ class Provider(ABC, Generic[ConfigT]):
         provider_options: ProviderOptions | None = None,
     ) -> ToolRun:
         """:meth:`run_tools`, awaited; functions may be coroutines."""
-        from .tool_loop import Toolbox, awaited_driven, loop, run_awaited
+        from ..tools.loop import Toolbox, awaited_driven, loop, run_awaited
 
         toolbox = Toolbox(tools)
         given: dict[str, Any] = {"parameters": parameters, "provider_options": provider_options}
@@ -581,7 +581,7 @@ def _each(value: Any) -> Sequence[Any]:
 
 
 def _parse_as(kind: Any, response: Response) -> Response:
-    from .structured import instance_of
+    from ..tools.schemas import instance_of
 
     if response.refusal is not None or (response.tool_calls and not response.text):
         return response

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from ..declarations import Parameter, ParameterSupport
 from ..errors import ParameterError, PluginConflictError
 from ..values.kinds import checked, within
 from ..values.response import ParameterReceipt
 from ..values.value import Value
 from .canonical import CANONICAL, ELSEWHERE
+from .declarations import Parameter, ParameterSupport
 
 Policy = Literal["warn", "error"]
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .calls import Call, Outcome
-    from .declarations import Command, Parameter, ProviderInfo
-    from .values.response import Response
+    from ..profile.declarations import Command, Parameter, ProviderInfo
+    from ..provider.calls import Call, Outcome
+    from ..values.response import Response
 
 PROJECT = "airouter"
 

@@ -16,11 +16,11 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
-from ..config import HttpConfig
+from ..config.fields import HttpConfig
 from ..errors import AirouterError, ConfigurationError, ProtocolError, TransportError
+from ..flow.steps import Do, Emit, Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, Step
 from ..values.events import StreamEvent
 from ..wire.http import HttpRequest
-from .flow import Do, Emit, Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, Step
 from .troubles import (
     broken,
     insecure,

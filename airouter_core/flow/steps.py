@@ -2,7 +2,7 @@
 
 A flow yields steps and receives their results, as an authentication flow does in httpx. What happens in which order
 (connect, retry, read, parse) is written once; a driver performs the steps, blocking here, awaiting in
-:mod:`airouter_core.transports.asynchronous`. A failed step is raised inside the flow, where it may be caught.
+:mod:`airouter_core.transports.awaited`. A failed step is raised inside the flow, where it may be caught.
 The driver closes what a flow has opened, however it ends.
 """
 

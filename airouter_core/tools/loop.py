@@ -1,7 +1,7 @@
 """The loop of asking a model, running the tools it calls, and giving it what they returned.
 
 The order is a generator, as flows are: it yields what is to be done next and receives how that went.
-:class:`~airouter_core.provider.Provider` does it, blocking (calls of one turn in threads) or awaited (as tasks).
+:class:`~airouter_core.provider.facade.Provider` does it, blocking (calls of one turn in threads) or awaited (as tasks).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import json
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
-from . import structured
-from .errors import AirouterError, ExecutionError, ParameterError
-from .values.messages import FilePart, Message, ToolCallPart, ToolResultPart
-from .values.record import plain
-from .values.response import Response
-from .values.tools import Tool
-from .values.value import Value
+from ..errors import AirouterError, ExecutionError, ParameterError
+from ..values.messages import FilePart, Message, ToolCallPart, ToolResultPart
+from ..values.record import plain
+from ..values.response import Response
+from ..values.tools import Tool
+from ..values.value import Value
+from . import schemas as structured
 
 ToolLike = Callable[..., Any]
 

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from ..config import HttpConfig
+from ..config.fields import HttpConfig
 from ..errors import (
     ExecutionError,
     FailureClass,
@@ -26,7 +26,7 @@ from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
-from .flow import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep
+from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep
 
 LOGGER = logging.getLogger("airouter.transport")
 

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import pluggy
 
+from ..errors import PluginConflictError, PluginLoadError, UnknownProviderError
+from ..profile.declarations import INTERFACE_VERSION, Command, Parameter, ProviderInfo
+from ..values.value import Value, hiding
 from . import hookspecs
-from .declarations import INTERFACE_VERSION, Command, Parameter, ProviderInfo
-from .errors import PluginConflictError, PluginLoadError, UnknownProviderError
-from .values.value import Value, hiding
 
 if TYPE_CHECKING:
     import logging
 
-    from .calls import Call, Outcome
-    from .parameters.resolve import ParameterTable
-    from .values.response import Response
+    from ..profile.resolving import ParameterTable
+    from ..provider.calls import Call, Outcome
+    from ..values.response import Response
 
 Declared = TypeVar("Declared", ProviderInfo, Command)
 
@@ -153,7 +153,7 @@ class Plugins:
             PluginConflictError: two plugins claim one spelling.
         """
         if provider not in self._tables:
-            from .parameters.resolve import ParameterTable
+            from ..profile.resolving import ParameterTable
 
             more = [row for item in self._registered for row in self._parameters_of(item.source, provider)]
             self._tables[provider] = ParameterTable(more)

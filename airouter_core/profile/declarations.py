@@ -1,6 +1,6 @@
 """What a plugin declares: providers, parameters, commands. Values only, so that declaring costs no import.
 
-The module that an entry point names imports this, :mod:`airouter_core.hookspecs`, and nothing that does work.
+The module that an entry point names imports this, :mod:`airouter_core.plugins.hookspecs`, and nothing that does work.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from .values.kinds import Kind
-from .values.record import Record
+from ..values.kinds import Kind
+from ..values.record import Record
 
 INTERFACE_VERSION = "1.0"
 """Version of the interface between core and plugins; ``docs/compatibility.md`` says what a change of it means."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .message_dicts import ANY_PROVIDER, NO_PROVIDER
-from .messages import FilePart, Message, ProviderPart, TextPart, ToolResultPart
+from ..values.message_dicts import ANY_PROVIDER, NO_PROVIDER
+from ..values.messages import FilePart, Message, ProviderPart, TextPart, ToolResultPart
 
 
 def notes_on(messages: Iterable[Message], provider: str, takes_field: Callable[[str], bool]) -> Iterator[str]:

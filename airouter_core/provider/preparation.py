@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
-from .config import ProviderConfig
-from .declarations import ParameterSupport, ProviderInfo
-from .errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
-from .parameters.resolve import ParameterTable, Resolved, known_values, resolve
-from .values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
-from .values.messages import FilePart, Message, ToolCallPart, ToolResultPart
-from .values.request import Request
-from .values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
-from .values.unsent import notes_on
-from .values.value import Value
+from ..config.fields import ProviderConfig
+from ..errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
+from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.resolving import ParameterTable, Resolved, known_values, resolve
+from ..profile.unsent import notes_on
+from ..values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
+from ..values.messages import FilePart, Message, ToolCallPart, ToolResultPart
+from ..values.request import Request
+from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
+from ..values.value import Value
 
 Parameters = Mapping[str, Any]
 Messages = str | MessageLike | Iterable[MessageLike]
@@ -241,7 +241,7 @@ def _offered(tools: Tools | None) -> tuple[Tool, ...]:
 def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Mapping[str, Any]:
     if isinstance(tool, Tool | Mapping) or not callable(tool):
         return tool
-    from .structured import tool_of
+    from ..tools.schemas import tool_of
 
     return tool_of(tool)
 
@@ -249,6 +249,6 @@ def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Ma
 def _format(value: ResponseFormatLike | None) -> ResponseFormat | None:
     if value is None or isinstance(value, str | Mapping | ResponseFormat):
         return response_format_from(value)
-    from .structured import format_of
+    from ..tools.schemas import format_of
 
     return format_of(value)

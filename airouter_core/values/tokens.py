@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import ParameterError
+from ..errors import ParameterError
 
 CHARACTERS_PER_TOKEN = 4
 """English prose in byte-pair vocabularies: OpenAI's documentation gives "about 4 characters" for a token."""

@@ -19,9 +19,9 @@ from typing import Any
 
 import attrs
 
-from .errors import ConfigurationError, ExposedSecretWarning
-from .keys import KeyStore
-from .places import config_folder, is_exposed
+from ..errors import ConfigurationError, ExposedSecretWarning
+from ..keys import KeyStore
+from .folders import config_folder, is_exposed
 
 FILE_NAMES = ("airouter.toml", "providers.json")
 VARIABLE = "AIROUTER_CONFIG"

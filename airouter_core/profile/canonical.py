@@ -2,14 +2,14 @@
 
 An alias means exactly what its canonical name means; a spelling that means something else to somebody (``best_of`` is
 not ``n``, a frequency penalty is not a repeat penalty) is no alias. Ranges here are the widest that any provider
-takes; a provider's own are in its :class:`~airouter_core.declarations.ParameterSupport` rows.
+takes; a provider's own are in its :class:`~airouter_core.profile.declarations.ParameterSupport` rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..declarations import Parameter
+from .declarations import Parameter
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 

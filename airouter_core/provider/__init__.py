@@ -1,0 +1,1 @@
+"""What users hold: the facade, the seam that a provider implements, and the one over HTTP."""

@@ -1,0 +1,1 @@
+"""Functions and classes as schemas, and the loop that runs the tools a model calls."""
