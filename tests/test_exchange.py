@@ -26,7 +26,7 @@ from airouter_core.errors import (
     ServerError,
     TransportTimeoutError,
 )
-from airouter_core.flow.exchange import LONGEST_RETRY_AFTER, Exchange, Policy
+from airouter_core.flow.exchange import LONGEST_RETRY_AFTER, Exchange, Policy, Sign
 from airouter_core.flow.steps import Flow, Open, ReadAll, ReadSome, Sleep
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest
@@ -57,14 +57,16 @@ class World:
         self._each_takes = each_takes
         self._body: bytes | ExecutionError = b""
 
-    def exchange(self, request: HttpRequest = REQUEST, **settings: Any) -> Exchange:
+    def exchange(self, request: HttpRequest = REQUEST, sign: Sign | None = None, **settings: Any) -> Exchange:
         config = HttpConfig(base_url="http://h", api_key=SECRET, **settings)
-        policy = msgspec.structs.replace(Policy.of(config), clock=lambda: self.now, chance=lambda: 1.0)
+        policy = msgspec.structs.replace(
+            Policy.of(config), clock=lambda: self.now, now=lambda: self.now, chance=lambda: 1.0
+        )
 
         def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
             return parse_error(TABLE, status, headers, body)
 
-        return Exchange(request, read_error, policy)
+        return Exchange(request, read_error, policy, sign)
 
     def run(self, flow: Flow[Any]) -> Any:
         outcome: Any = None
@@ -225,6 +227,23 @@ def test_the_provider_has_the_last_word() -> None:
         world.run(world.exchange().fetch(100))
     assert not caught.value.retryable
     assert len(world.opened) == 1
+
+
+# Signing.
+
+
+def signed(request: HttpRequest, now: float) -> HttpRequest:
+    return msgspec.structs.replace(request, headers={**request.headers, "X-Signed": f"{request.url} at {now:g}"})
+
+
+def test_what_is_sent_is_signed_at_the_last_moment() -> None:
+    """Each attempt has the signature of its own time, each redirect that of its own address; none is signed twice."""
+    world = World(failing(503), redirect(307, "/v2/chat"), failing(503), OK)
+    world.run(world.exchange(sign=signed).fetch(100))
+    signatures = [step.request.headers["X-Signed"] for step in world.opened]
+    first, moved = REQUEST.url, "http://h/v2/chat"
+    assert signatures == [f"{first} at 1000", f"{first} at 1000.5", f"{moved} at 1000.5", f"{first} at 1001.5"]
+    assert all(step.request.body == REQUEST.body for step in world.opened)
 
 
 # The deadline.

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import trustme
 
@@ -590,6 +591,42 @@ def test_redirects(serve: Serve, make_provider: Make) -> None:
         make_provider(f"{server.url}/elsewhere", api_key="sk-planted-key").execute("m", "hi")
     assert caught.value.provider == "example"
     assert other.requests == []
+
+
+def stamped(request: HttpRequest, config: Any, now: float) -> HttpRequest:
+    """Sign as a test can check: the address, the body's length, the headers there were, and the time."""
+    said = f"{request.url} {len(request.body or b'')} {now:.6f} {sorted(request.headers)}"  # type: ignore[arg-type]  # bytes
+    return msgspec.structs.replace(request, headers={**request.headers, "X-Signature": said})
+
+
+def test_each_sending_is_signed_anew(serve: Serve, make_provider: Make) -> None:
+    """A wire that signs does so for each attempt, each redirect and each further endpoint, over what is sent."""
+
+    def script(peer: Any, received: Any) -> Any:
+        if len(server.requests) == 1:
+            return peer.answer(503, b"", Retry_After_Ms="1")
+        if received.target == "/a%3Ab/chat/completions":
+            return peer.answer(307, b"", Location="/moved%2Fa b/chat")
+        return answers(peer, received)
+
+    server = serve(script)
+    provider = make_provider(f"{server.url}/a%3Ab", custom_headers={"X-Extra": "1"})
+    base = provider._provider if hasattr(provider, "_provider") else provider
+    base.wire = msgspec.structs.replace(base.wire, sign=stamped)
+    assert provider.execute("m", "hi") == "hello"
+    targets = ["/a%3Ab/chat/completions", "/a%3Ab/chat/completions", "/moved%2Fa%20b/chat"]
+    assert [received.target for received in server.requests] == targets
+    signatures = [received.headers["x-signature"].split(" ", 3) for received in server.requests]
+    for received, (address, length, _, headers) in zip(server.requests, signatures, strict=True):
+        assert address == server.url + received.target
+        assert int(length) == len(received.body)
+        assert "X-Extra" in headers
+        assert "X-Signature" not in headers
+    times = [float(time) for _, _, time, _ in signatures]
+    assert times == sorted(set(times))
+    with contextlib.suppress(ExecutionError):
+        provider.list_models()
+    assert server.requests[-1].headers["x-signature"].startswith(f"{server.url}/a%3Ab/models 0 ")
 
 
 def test_secrets_that_come_back_are_hidden(serve: Serve, make_provider: Make) -> None:

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -42,8 +42,12 @@ CLOCKS_DIFFER = 0.02
 ERROR_LIMIT = MEBIBYTE
 MAX_REDIRECTS = 5
 KEPT_METHOD = frozenset({307, 308})
+ADDRESS_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
+"""What may stand in an address beside letters, digits and ``-._`` (RFC 3986, section 2)."""
 
 ParseError = Callable[[int, Mapping[str, str], bytes], ProviderError]
+Sign = Callable[[HttpRequest, float], HttpRequest]
+"""From what is about to be sent, and the time in seconds since the epoch, to what is sent."""
 
 
 class Policy(Value, frozen=True, kw_only=True):
@@ -56,6 +60,7 @@ class Policy(Value, frozen=True, kw_only=True):
     secrets: tuple[str, ...]
     log_content: bool
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
 
     __repr__ = hiding("secrets")
@@ -73,10 +78,15 @@ class Policy(Value, frozen=True, kw_only=True):
 
 
 class Exchange:
-    """One request under one policy. The clock starts when it is made."""
+    """One request under one policy. The clock starts when it is made.
 
-    def __init__(self, request: HttpRequest, parse_error: ParseError, policy: Policy) -> None:
+    Args:
+        sign: applied at the last moment before each sending, redirects included; nothing is changed without it.
+    """
+
+    def __init__(self, request: HttpRequest, parse_error: ParseError, policy: Policy, sign: Sign | None = None) -> None:
         self._request = request
+        self._sign = sign
         self._parse_error = parse_error
         self._policy = policy
         self._end = None if policy.deadline is None else policy.clock() + policy.deadline
@@ -140,6 +150,8 @@ class Exchange:
         raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
+        if self._sign is not None:
+            request = self._sign(request, self._policy.now())
         patience = self._patience()
         within = None if self._end is None else self._end - self._policy.clock()
         step = Open(request, min(self._policy.connect_timeout, patience), patience, within)
@@ -213,7 +225,7 @@ class Exchange:
     def _refused(self, response: HttpResponse, body: bytes) -> ProviderError:
         error = self._parse_error(response.status, response.headers, self._hidden(body))
         if error.retry_after is None:
-            error.retry_after = seconds_to_wait(response.headers, time.time())
+            error.retry_after = seconds_to_wait(response.headers, self._policy.now())
         verdict = response.headers.get("x-should-retry")
         if error.failure_class is FailureClass.QUOTA:
             error.retryable = False
@@ -223,7 +235,8 @@ class Exchange:
 
     def _redirected(self, request: HttpRequest, response: HttpResponse, location: str) -> HttpRequest:
         try:
-            target = urljoin(request.url, location)
+            # As both halves send it: an address may not hold all that servers write into this header.
+            target = quote(urljoin(request.url, location), safe=ADDRESS_CHARACTERS)
             old, new = urlsplit(request.url), urlsplit(target)
         except ValueError as error:
             raise ProviderError(

@@ -226,7 +226,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         config = yield from self.connect(model, None, **options)
         try:
             request = self._complete(operation.build(config, *arguments), config)
-            exchange = Exchange(request, self.wire.parse_error, self._policy_of(config))
+            exchange = self._exchange(request, self.wire, config)
             _, body = yield from exchange.fetch(operation.max_bytes)
         except TransportError as error:
             yield from self._explain(error, config)
@@ -243,7 +243,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             if notes := tuple(map(Warned, wire.notes(request, config))):
                 yield Emit(notes)
             http_request = self._complete(wire.build_request(request, config, stream=stream), config)
-            exchange = Exchange(http_request, wire.parse_error, self._policy_of(config))
+            exchange = self._exchange(http_request, wire, config)
             yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
         except TransportError as error:
             yield from self._explain(error, config)
@@ -303,6 +303,12 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             if size > BODY_LIMIT:
                 raise ProtocolError(f"the provider sent more than {BODY_LIMIT} bytes")
         return pieces
+
+    def _exchange(self, request: HttpRequest, wire: Wire, config: HttpConfigT) -> Exchange:
+        def sign(sent: HttpRequest, now: float) -> HttpRequest:
+            return wire.sign(sent, config, now)
+
+        return Exchange(request, wire.parse_error, self._policy_of(config), sign)
 
     def _policy_of(self, config: HttpConfig) -> Policy:
         known, policy = self._policy

@@ -35,6 +35,7 @@ from .troubles import (
 
 try:
     import aiohttp
+    from yarl import URL
 except ModuleNotFoundError as error:
     raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
 
@@ -180,7 +181,7 @@ class AiohttpTransport:
             async with asyncio.timeout_at(end):
                 response = await self._session().request(
                     request.method,
-                    request.url,
+                    URL(request.url, encoded=True),  # as the wire built it: a signature holds for each character
                     data=request.body,
                     headers={"Accept-Encoding": "identity", **request.headers},
                     allow_redirects=False,

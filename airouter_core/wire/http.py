@@ -66,6 +66,10 @@ def _no_support(request: Request, config: Any) -> Iterable[ParameterSupport] | N
     return None
 
 
+def _unsigned(request: HttpRequest, config: Any, now: float) -> HttpRequest:
+    return request
+
+
 def _no_notes(request: Request, config: Any) -> Iterable[str]:
     return ()
 
@@ -83,6 +87,9 @@ class Wire(Value, frozen=True, kw_only=True):
         support: which parameters are taken, where that depends on the model; ``None`` means as declared. A call that it
             refuses is refused before its first row: of a call without parameters no more is asked for.
         notes: what of a request this API has no place for; each note is a warning of the response.
+        sign: from what is about to be sent, the configuration and the time (seconds since the epoch) to what is sent
+            in its place. Called for each attempt and for each redirect, with every other header in its place, since a
+            signature holds for one address and a few minutes.
     """
 
     build_request: Callable[..., HttpRequest]
@@ -93,6 +100,7 @@ class Wire(Value, frozen=True, kw_only=True):
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = _no_support
     notes: Callable[[Request, Any], Iterable[str]] = _no_notes
+    sign: Callable[[HttpRequest, Any, float], HttpRequest] = _unsigned
 
 
 class Operation(Value, Generic[Result], frozen=True, kw_only=True):
