@@ -38,7 +38,6 @@ from .plugins.factory import validate_provider_config as validate_provider_confi
 from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.registry import Plugins as Plugins
 from .profile.declarations import Command as Command
-from .profile.declarations import Parameter as Parameter
 from .profile.declarations import ParameterSupport as ParameterSupport
 from .profile.declarations import ProviderInfo as ProviderInfo
 from .provider.calls import AsyncResponseStream as AsyncResponseStream
@@ -48,6 +47,7 @@ from .provider.calls import ResponseStream as ResponseStream
 from .provider.facade import Provider as Provider
 from .provider.http import HttpProvider as HttpProvider
 from .tools.loop import ToolRun as ToolRun
+from .values.ask import Ask as Ask
 from .values.catalog import ModelInfo as ModelInfo
 from .values.catalog import Pricing as Pricing
 from .values.catalog import ProviderStatus as ProviderStatus
@@ -68,7 +68,9 @@ from .values.messages import RefusalPart as RefusalPart
 from .values.messages import TextPart as TextPart
 from .values.messages import ToolCallPart as ToolCallPart
 from .values.messages import ToolResultPart as ToolResultPart
+from .values.parameters import Parameter as Parameter
 from .values.request import Request as Request
+from .values.response import Attempt as Attempt
 from .values.response import ParameterReceipt as ParameterReceipt
 from .values.response import Response as Response
 from .values.tools import ResponseFormat as ResponseFormat

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.errors import ParameterError, PluginConflictError
-from airouter_core.profile.canonical import CANONICAL, ELSEWHERE
 from airouter_core.profile.declarations import Parameter, ParameterSupport
 from airouter_core.profile.resolving import DEFAULT_TABLE, ParameterTable, Resolved, known_values, place, resolve
+from airouter_core.values.canonical import CANONICAL, ELSEWHERE
 
 EVERYTHING = tuple(ParameterSupport(row.name, row.name) for row in CANONICAL)
 PROMISED = ["temperature", "top_p", "top_k", "min_p", "max_tokens", "context", "stop", "seed", "presence_penalty"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airouter_core.profile.canonical import CANONICAL
 from airouter_core.profile.declarations import Parameter
+from airouter_core.values.canonical import CANONICAL
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "parameters.md"
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"

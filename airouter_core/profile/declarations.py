@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..values.kinds import Kind
+from ..values.parameters import Parameter as Parameter  # noqa: PLC0414  # declared beside the rest
 from ..values.record import Record
 
 INTERFACE_VERSION = "1.0"
@@ -59,33 +59,6 @@ def _string(instance: object, name: str) -> None:
     value = getattr(instance, name)
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {value!r}")
-
-
-class Parameter(Record, frozen=True):
-    """A canonical parameter: one meaning, one name, and the spellings people use for it.
-
-    Attributes:
-        name: the canonical name.
-        kind: what its values are.
-        aliases: other spellings, each of exactly the same meaning.
-        minimum, maximum: the widest range that makes sense for any provider, both included.
-        above: a bound that is itself excluded.
-        choices: the values allowed, when they can be listed.
-        unit: such as ``"tokens"``.
-    """
-
-    name: str
-    kind: Kind
-    aliases: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    choices: tuple[str, ...] = ()
-    unit: str | None = None
-    description: str = ""
-
-    def __post_init__(self) -> None:
-        _strings(self, "aliases")
 
 
 class ParameterSupport(Record, frozen=True):

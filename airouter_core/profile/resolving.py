@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ..errors import ParameterError, PluginConflictError
+from ..values.canonical import CANONICAL, ELSEWHERE
 from ..values.kinds import checked, within
 from ..values.response import ParameterReceipt
 from ..values.value import Value
-from .canonical import CANONICAL, ELSEWHERE
 from .declarations import Parameter, ParameterSupport
 
 Policy = Literal["warn", "error"]

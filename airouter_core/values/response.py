@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from .messages import (
     TextPart,
     ToolCallPart,
 )
+from .record import Record
 from .usage import Cost, Usage
 from .value import NO_METADATA, Value, hiding, metadata
 
@@ -44,6 +45,29 @@ class ParameterReceipt(Value, frozen=True):
     reason: str | None = None
 
 
+class Attempt(Record, frozen=True):
+    """One try at an answer: of whom, and what came of it.
+
+    Attributes:
+        target: the address that was asked, ``PROVIDER/MODEL``.
+        outcome: ``"complete"``, ``"failed"``, ``"refused"`` (it was not asked, for the ``reason``), ``"cancelled"``.
+        reason: the error, or why it was not asked; without keys and prompts.
+        failure: the class of the failure (:class:`~airouter_core.errors.FailureClass`), where it is one.
+        status: of the HTTP answer that refused, where there was one.
+        seconds: from asking to its end.
+        cost: what it cost, also when nothing came of it; ``None`` when that is unknown.
+    """
+
+    target: str
+    outcome: Literal["complete", "failed", "refused", "cancelled"]
+    reason: str | None = None
+    failure: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    seconds: float | None = None
+    cost: Cost | None = None
+
+
 class Response(Value, frozen=True, kw_only=True):
     """One complete answer, and what is known about how it came about.
 
@@ -54,6 +78,8 @@ class Response(Value, frozen=True, kw_only=True):
         warnings: what the caller should know.
         parsed: the answer as the object that ``response_format`` asked for, else ``None``.
         alternatives: the further answers when ``n`` > 1 was asked for.
+        attempts: whom a router asked on the way to this answer, in order; empty where nothing routes.
+        served_by: the address that a router had the answer from, ``PROVIDER/MODEL``.
     """
 
     message: Message
@@ -70,6 +96,8 @@ class Response(Value, frozen=True, kw_only=True):
     provider_metadata: Metadata = metadata()
     parsed: Any = None
     alternatives: tuple[Response, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    served_by: str | None = None
 
     __repr__ = hiding("provider_metadata")
 

@@ -9,7 +9,9 @@ from typing import Any, assert_type
 import airouter_core
 from airouter_core import (
     AirouterError,
+    Ask,
     AsyncResponseStream,
+    Attempt,
     Call,
     CallVetoedError,
     Command,
@@ -80,6 +82,14 @@ def makes_providers() -> Provider[Any]:
         assert_type(held.list_models(), list[ModelInfo])
     assert_type(airouter_core.__version__, str)
     return provider
+
+
+def says(ask: Ask, response: Response) -> None:
+    assert_type(Ask.from_json(ask.to_json()), Ask)
+    assert_type(ask.asked_as(attempt=2, model="m"), Ask)
+    assert_type(ask.fingerprint(), str)
+    assert_type(response.attempts, tuple[Attempt, ...])
+    assert_type(response.served_by, str | None)
 
 
 def add(a: int, b: int) -> int:

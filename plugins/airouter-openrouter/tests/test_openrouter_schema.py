@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airouter_core.profile.canonical import CANONICAL
+from airouter_core.values.canonical import CANONICAL
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .declarations import Parameter
+from .parameters import Parameter
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -195,3 +195,6 @@ ELSEWHERE: Mapping[str, str] = {
     "base_url": "the provider's configuration",
 }
 """What people give as a parameter, and where it belongs."""
+
+NAMES: Mapping[str, str] = {spelling: row.name for row in CANONICAL for spelling in row.aliases}
+"""The canonical name of each other spelling."""
