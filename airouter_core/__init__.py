@@ -10,7 +10,8 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "config.fields": ("HttpConfig", "ProviderConfig"),
+    "config.http": ("HttpConfig",),
+    "config.provider": ("ProviderConfig",),
     "errors": (
         "AirouterError",
         "AuthenticationError",

@@ -1,5 +1,5 @@
-from .config.fields import HttpConfig as HttpConfig
-from .config.fields import ProviderConfig as ProviderConfig
+from .config.http import HttpConfig as HttpConfig
+from .config.provider import ProviderConfig as ProviderConfig
 from .errors import AirouterError as AirouterError
 from .errors import AuthenticationError as AuthenticationError
 from .errors import BadRequestError as BadRequestError

@@ -11,7 +11,8 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_core.config.fields import HttpConfig, load_config
+from airouter_core.config.http import HttpConfig
+from airouter_core.config.loading import load_config
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airouter_core import hookimpl
-from airouter_core.config.fields import ProviderConfig
+from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import AirouterError, ConnectionFailedError
 from airouter_core.manager import ProviderManager
 from airouter_core.plugins.registry import Plugins

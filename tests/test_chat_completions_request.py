@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airouter_core.config.fields import HttpConfig
+from airouter_core.config.http import HttpConfig
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import (
     base_model,

@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airouter_core.config.fields import HttpConfig, ProviderConfig, load_config, require_api_key, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
+from airouter_core.config.loading import load_config, require_api_key
+from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import ConfigurationError, MissingApiKeyError
 
 SECRET = "sk-planted-0123456789"

@@ -11,7 +11,8 @@ import attrs
 import pytest
 
 from airouter_core import create_provider, hookimpl, list_providers, validate_provider_config
-from airouter_core.config.fields import HttpConfig, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
 from airouter_core.errors import ConfigurationError, PluginLoadError, UnknownProviderError
 from airouter_core.plugins.factory import config_class
 from airouter_core.plugins.registry import Plugins

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_core.config.fields import HttpConfig
+from airouter_core.config.http import HttpConfig
 from airouter_core.errors import (
     ConnectionFailedError,
     ExecutionError,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airouter_core import ProviderManager, hookimpl
-from airouter_core.config.fields import HttpConfig
+from airouter_core.config.http import HttpConfig
 from airouter_core.errors import ConfigurationError, ConnectionFailedError, UnknownProviderError
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from airouter_core import hookimpl
-from airouter_core.config.fields import ProviderConfig
+from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import (
     AirouterError,
     CallVetoedError,

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from airouter_core.config.fields import ProviderConfig
+from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import (
     ConnectionFailedError,
     ExecutionError,

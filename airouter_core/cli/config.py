@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import click
 
-from ..config.fields import ProviderConfig
 from ..config.files import FILE_NAMES, GENERAL, find_settings, read_settings
 from ..config.folders import config_folder
+from ..config.provider import ProviderConfig
 from ..errors import AirouterError, ConfigurationError, MissingApiKeyError
 from ..plugins.factory import config_class, create_provider
 from ..plugins.registry import installed

@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from ..config.fields import HttpConfig
+from ..config.http import HttpConfig
 from ..errors import (
     ExecutionError,
     FailureClass,

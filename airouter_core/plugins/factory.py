@@ -10,7 +10,7 @@ from ..errors import AirouterError
 from .registry import Plugins, installed, loading
 
 if TYPE_CHECKING:
-    from ..config.fields import ProviderConfig
+    from ..config.provider import ProviderConfig
     from ..profile.declarations import ProviderInfo
     from ..provider.facade import Provider
 
@@ -54,7 +54,8 @@ def validate_provider_config(
     try:
         info = (plugins or installed()).provider(name)
         loaded = _load_config(info, config)
-        from ..config.fields import HttpConfig, require_api_key
+        from ..config.http import HttpConfig
+        from ..config.loading import require_api_key
 
         if isinstance(loaded, HttpConfig) and loaded.needs_api_key:
             require_api_key(loaded.api_key, provider=info.name, variable=info.api_key_env)
@@ -70,7 +71,7 @@ def config_class(info: ProviderInfo) -> type[ProviderConfig]:
         PluginLoadError: it cannot be imported.
     """
     if info.config_target is None:
-        from ..config.fields import HttpConfig
+        from ..config.http import HttpConfig
 
         return HttpConfig
     found: type[ProviderConfig] = _imported(info, info.config_target)
@@ -80,7 +81,7 @@ def config_class(info: ProviderInfo) -> type[ProviderConfig]:
 def _load_config(
     info: ProviderInfo, config: Mapping[str, Any] | None, fallback: Mapping[str, Any] | None = None
 ) -> ProviderConfig:
-    from ..config.fields import load_config
+    from ..config.loading import load_config
 
     return load_config(config_class(info), config, provider=info.name, api_key_env=info.api_key_env, fallback=fallback)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
-from ..config.fields import ProviderConfig
+from ..config.provider import ProviderConfig
 from ..errors import AirouterError, ParameterError, ProtocolError, UnsupportedFeatureError
 from ..flow.threads import all_awaited, at_once, awaited, awaited_iterator
 from ..profile.declarations import ParameterSupport, ProviderInfo

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, 
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from ..config.fields import HttpConfig, require_api_key
+from ..config.http import HttpConfig
+from ..config.loading import require_api_key
 from ..errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from ..flow import steps as flows
 from ..flow.exchange import Exchange, Policy, broke_after_the_end

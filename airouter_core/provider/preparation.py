@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..config.fields import ProviderConfig
+from ..config.provider import ProviderConfig
 from ..errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.resolving import ParameterTable, Resolved, known_values, resolve

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import click
 
-from ..config.fields import HttpConfig
+from ..config.http import HttpConfig
 from ..errors import AirouterError, ProviderError
 from ..plugins.factory import create_provider
 from ..provider.facade import Provider

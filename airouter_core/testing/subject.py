@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Self
 import attrs
 import pytest
 
-from ..config.fields import HttpConfig, load_config
+from ..config.http import HttpConfig
+from ..config.loading import load_config
 from ..errors import UnsupportedParameterWarning
 from ..plugins.factory import config_class
 from ..plugins.registry import Plugins

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
-from ..config.fields import HttpConfig
+from ..config.http import HttpConfig
 from ..errors import AirouterError, ConfigurationError, ProtocolError, TransportError
 from ..flow.steps import Do, Emit, Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, Step
 from ..values.events import StreamEvent

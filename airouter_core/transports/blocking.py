@@ -19,7 +19,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
-from ..config.fields import HttpConfig
+from ..config.http import HttpConfig
 from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..values.value import Value
 from ..wire.http import HttpRequest

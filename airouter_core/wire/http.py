@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 import msgspec
 
-from ..config.fields import HttpConfig
+from ..config.http import HttpConfig
 from ..errors import ProviderError
 from ..profile.declarations import ParameterSupport
 from ..values.events import StreamEvent

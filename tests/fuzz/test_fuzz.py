@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from sample_plugin import DIALECT, SAMPLE, SampleConfig, SampleProvider
 
 from airouter_core import create_provider, list_providers
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.errors import AirouterError, ProtocolError
 from airouter_core.profile.resolving import resolve
 from airouter_core.provider.http import HttpProvider

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from airouter_core.config.fields import HttpConfig, require_api_key, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
+from airouter_core.config.loading import require_api_key
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES

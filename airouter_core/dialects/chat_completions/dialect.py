@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...config.fields import HttpConfig
+from ...config.http import HttpConfig
 from ...errors import ProviderError
 from ...profile.declarations import ParameterSupport
 from ...profile.losses import Loss, lost

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ...config.fields import HttpConfig, load_config
+from ...config.http import HttpConfig
+from ...config.loading import load_config
 from ...errors import ConfigurationError, MissingApiKeyError
 from ...plugins.factory import config_class
 from ...plugins.registry import Plugins

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from ...config.fields import load_config
+from ...config.loading import load_config
 from ...errors import AirouterError, ConfigurationError
 from ...plugins.factory import config_class
 from ..halves import in_each_half

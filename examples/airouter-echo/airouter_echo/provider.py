@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import attrs
 
-from airouter_core.config.fields import ProviderConfig, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import ConfigurationError, ModelNotFoundError
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo

@@ -6,7 +6,8 @@ from typing import Literal
 
 import attrs
 
-from airouter_core.config.fields import HttpConfig, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
 
 VENDOR = "https://api.anthropic.com"
 NEW_VERSION = "2026-10-21"

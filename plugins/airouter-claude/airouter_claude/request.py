@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airouter_core.config.fields import require_api_key
+from airouter_core.config.loading import require_api_key
 from airouter_core.errors import ParameterError
 from airouter_core.profile.losses import Loss, lost
 from airouter_core.profile.resolving import overlaid, place

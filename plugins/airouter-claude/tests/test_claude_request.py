@@ -11,7 +11,7 @@ import pytest
 from airouter_claude.config import ClaudeConfig
 from airouter_claude.plugin import CLAUDE
 from airouter_claude.provider import ClaudeProvider
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.errors import (
     ConfigurationError,
     MissingApiKeyError,

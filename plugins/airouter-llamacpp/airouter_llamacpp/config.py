@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import attrs
 
-from airouter_core.config.fields import HttpConfig, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
 
 ModeName = Literal["remote", "server", "embedded", "cli"]
 

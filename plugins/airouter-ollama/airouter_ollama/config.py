@@ -6,7 +6,8 @@ from typing import Literal
 
 import attrs
 
-from airouter_core.config.fields import HttpConfig, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
 
 from .address import address_of, is_cloud
 from .keep_alive import check_keep_alive

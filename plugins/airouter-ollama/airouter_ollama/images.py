@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from airouter_core.config.fields import HttpConfig
+from airouter_core.config.http import HttpConfig
 from airouter_core.errors import BadRequestError
 from airouter_core.flow.steps import Flow, Open, ReadAll
 from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart, media_type_of

@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.plugins.registry import Plugins
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_ollama import plugin

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.errors import ConfigurationError
 from airouter_ollama.config import OllamaConfig
 from airouter_ollama.wire import headers_of

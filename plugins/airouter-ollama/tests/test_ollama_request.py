@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.errors import ParameterError, UnsupportedFeatureError, UnsupportedParameterWarning
 from airouter_core.profile.resolving import DEFAULT_TABLE
 from airouter_core.testing.server import Answer

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from airouter_core.config.fields import HttpConfig, require_api_key, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
+from airouter_core.config.loading import require_api_key
 
 Api = Literal["responses", "chat", "completions"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.errors import ConfigurationError, MissingApiKeyError, ParameterError
 from airouter_core.plugins.factory import create_provider, validate_provider_config
 from airouter_core.profile.resolving import resolve

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airouter_core.config.fields import load_config
+from airouter_core.config.loading import load_config
 from airouter_core.profile.resolving import DEFAULT_TABLE, resolve
 from airouter_core.values.messages import (
     FilePart,

@@ -6,7 +6,8 @@ import re
 
 import attrs
 
-from airouter_core.config.fields import HttpConfig, setting
+from airouter_core.config.fields import setting
+from airouter_core.config.http import HttpConfig
 
 CATEGORY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MOST_CATEGORIES = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airouter_core.config.fields import require_api_key
+from airouter_core.config.loading import require_api_key
 from airouter_core.wire.http import bearer
 
 from .config import OpenRouterConfig

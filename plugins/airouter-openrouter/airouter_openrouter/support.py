@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from airouter_core.config.fields import require_api_key
+from airouter_core.config.loading import require_api_key
 from airouter_core.errors import MissingApiKeyError
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.catalog import ModelInfo, ProviderStatus
