@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .config.folders import config_folder, is_exposed
@@ -15,6 +16,8 @@ from .errors import ConfigurationError
 SERVICE = "airouter"
 INDEX = "names of stored keys"
 """The entry of the keyring that lists the others: keyrings cannot be listed."""
+PATIENCE = 10.0
+"""Seconds to wait for another program that writes keys; it needs milliseconds."""
 
 
 class KeyStore(ABC):
@@ -29,7 +32,7 @@ class KeyStore(ABC):
         named = environ.get("AIROUTER_KEYS_FILE")
         if named:
             return FileKeyStore(named)
-        return _system_keyring() or FileKeyStore(os.path.join(config_folder(environ), "keys.json"))
+        return _system_keyring(environ) or FileKeyStore(os.path.join(config_folder(environ), "keys.json"))
 
     @abstractmethod
     def get(self, name: str) -> str | None:
@@ -58,13 +61,15 @@ class FileKeyStore(KeyStore):
         return self._read().get(name)
 
     def set(self, name: str, key: str) -> None:
-        self._write({**self._read(), name: key})
+        with _alone(self._target()):
+            self._write({**self._read(), name: key})
 
     def remove(self, name: str) -> bool:
-        keys = self._read()
-        if keys.pop(name, None) is None:
-            return False
-        self._write(keys)
+        with _alone(self._target()):
+            keys = self._read()
+            if keys.pop(name, None) is None:
+                return False
+            self._write(keys)
         return True
 
     def names(self) -> list[str]:
@@ -76,34 +81,43 @@ class FileKeyStore(KeyStore):
                 keys = json.load(file)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"cannot read the keys in {self.place!r}: {error}") from error
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the keys in {self.place!r}: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"{self.place!r} is not valid JSON: {error}; mend it, or remove it") from None
         if is_exposed(self.place):
             raise ConfigurationError(f"others may read the keys in {self.place!r}: chmod 600 {self.place}")
         if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
             raise ConfigurationError(f"{self.place!r} does not hold keys by name; remove it and set them again")
         return keys
 
+    def _target(self) -> str:
+        """The file itself: a link, as people have who keep their settings in a repository, stays a link to it."""
+        return os.path.realpath(self.place)
+
     def _write(self, keys: Mapping[str, str]) -> None:
         # Written beside and renamed, so that no moment exists in which half of it, or all of it to others, is there.
-        beside = f"{self.place}.{os.getpid()}"
+        target, beside = self._target(), None
         try:
-            os.makedirs(os.path.dirname(self.place) or ".", mode=0o700, exist_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor, beside = tempfile.mkstemp(prefix=".keys-", dir=os.path.dirname(target))
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(keys, file, indent=1)
-            os.replace(beside, self.place)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(beside)
+            if beside is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(beside)
             raise ConfigurationError(f"cannot write the keys to {self.place!r}: {error.strerror or error}") from error
 
 
 class SystemKeyStore(KeyStore):
     """The keyring of the desktop, as the ``keyring`` package finds it."""
 
-    def __init__(self, keyring: Any) -> None:
+    def __init__(self, keyring: Any, folder: str | None = None) -> None:
         self._keyring = keyring
+        self._guarded = os.path.join(folder or config_folder(), "keyring")
         self.place = f"the system's keyring ({keyring.get_keyring().name})"
 
     def get(self, name: str) -> str | None:
@@ -111,24 +125,50 @@ class SystemKeyStore(KeyStore):
         return key
 
     def set(self, name: str, key: str) -> None:
-        self._keyring.set_password(SERVICE, name, key)
-        self._keyring.set_password(SERVICE, INDEX, json.dumps(sorted({*self.names(), name})))
+        with _alone(self._guarded):
+            self._keyring.set_password(SERVICE, name, key)
+            self._keyring.set_password(SERVICE, INDEX, json.dumps(sorted({*self.names(), name})))
 
     def remove(self, name: str) -> bool:
-        if self.get(name) is None:
-            return False
-        self._keyring.delete_password(SERVICE, name)
-        self._keyring.set_password(SERVICE, INDEX, json.dumps([other for other in self.names() if other != name]))
+        with _alone(self._guarded):
+            if self.get(name) is None:
+                return False
+            self._keyring.delete_password(SERVICE, name)
+            self._keyring.set_password(SERVICE, INDEX, json.dumps([other for other in self.names() if other != name]))
         return True
 
     def names(self) -> list[str]:
         return list(json.loads(self._keyring.get_password(SERVICE, INDEX) or "[]"))
 
 
-def _system_keyring() -> KeyStore | None:
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Keep other writers of ``path`` out, in this program and in others: who reads, changes and writes does it alone.
+
+    Raises:
+        ConfigurationError: there can be no lock here, or somebody holds it for too long.
+    """
+    import filelock  # 50 ms that only those pay who write keys
+
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        held = filelock.FileLock(f"{path}.lock", timeout=PATIENCE, mode=0o600)
+        held.acquire()
+    except filelock.Timeout as error:
+        raise ConfigurationError(f"another program has held {path}.lock for {PATIENCE:g} s; end it first") from error
+    except (OSError, NotImplementedError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"cannot lock {path!r}, to write keys: {said}") from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _system_keyring(environ: Mapping[str, str]) -> KeyStore | None:
     try:
         import keyring
         from keyring.backends import fail
     except ImportError:
         return None
-    return None if isinstance(keyring.get_keyring(), fail.Keyring) else SystemKeyStore(keyring)
+    return None if isinstance(keyring.get_keyring(), fail.Keyring) else SystemKeyStore(keyring, config_folder(environ))

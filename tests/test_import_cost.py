@@ -68,6 +68,17 @@ def test_awaiting_is_not_paid_for_by_those_who_block() -> None:
     assert among(names, "requests", "urllib3", "aiohttp") == []
 
 
+def test_locks_and_folders_are_not_paid_for_by_calls() -> None:
+    """Only who writes keys loads the lock, and only who looks for the user's folder what knows where it is."""
+    names = loaded_by(
+        "import airouter_core, airouter_core.keys, airouter_core.manager\n"
+        "for info in airouter_core.list_providers():\n"
+        "    given = {'api_key': 'sk-0123456'} if info.api_key_env else {}\n"
+        "    airouter_core.create_provider(info.name, given)"
+    )
+    assert among(names, "filelock", "platformdirs") == []
+
+
 # The public names.
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import json
+import os
+import stat
+import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airouter_core.config.folders import config_folder
 from airouter_core.errors import ConfigurationError
 from airouter_core.keys import FileKeyStore, KeyStore, SystemKeyStore
 
@@ -36,7 +43,9 @@ class Keyring(types.ModuleType):
 @pytest.fixture(params=["file", "keyring"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> KeyStore:
     """An empty store of each kind."""
-    return FileKeyStore(str(tmp_path / "new" / "keys.json")) if request.param == "file" else SystemKeyStore(Keyring())
+    if request.param == "file":
+        return FileKeyStore(str(tmp_path / "new" / "keys.json"))
+    return SystemKeyStore(Keyring(), str(tmp_path))
 
 
 def test_keys_are_kept_by_name(store: KeyStore) -> None:
@@ -68,7 +77,85 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "keys.json").mkdir()
     with pytest.raises(ConfigurationError, match="cannot"):
         FileKeyStore(str(tmp_path / "keys.json" / "inner" / "..")).set("a", "sk")
-    assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keys.json", "keys.json.lock"]
+
+
+def test_no_writer_loses_what_another_stores(tmp_path: Path) -> None:
+    """Whoever reads, changes and writes does it alone, among programs and among threads."""
+    path = str(tmp_path / "keys.json")
+    program = (
+        "import sys\n"
+        "from airouter_core.keys import FileKeyStore\n"
+        "for number in range(15): FileKeyStore(sys.argv[1]).set(f'{sys.argv[2]}-{number}', 'sk')\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program, path, name]) for name in ("one", "two")]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: FileKeyStore(path).set(f"thread-{number}", "sk"), range(15)))
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert len(FileKeyStore(path).names()) == 45
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_the_names_in_a_keyring_are_all_kept(tmp_path: Path) -> None:
+    """The list of names, which keyrings do not keep themselves, has one writer at a time."""
+
+    class Slow(Keyring):
+        def get_password(self, service: str, name: str) -> str | None:
+            found = super().get_password(service, name)
+            time.sleep(0.001)  # room for another writer, were there one
+            return found
+
+    keyring = Slow()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: SystemKeyStore(keyring, str(tmp_path)).set(f"key-{n}", "sk"), range(8)))
+    assert len(SystemKeyStore(keyring, str(tmp_path)).names()) == 8
+
+
+def test_a_linked_file_stays_a_link(tmp_path: Path) -> None:
+    """Keys go to the file that the link leads to, also where that is not there yet."""
+    target, link = tmp_path / "repository" / "keys.json", tmp_path / "keys.json"
+    link.symlink_to(target)
+    store = FileKeyStore(str(link))
+    store.set("openai", "sk")
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == {"openai": "sk"}
+    assert store.remove("openai")
+    assert link.is_symlink()
+    assert target.read_text() == "{}"
+
+
+def test_a_lock_that_somebody_keeps_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some seconds, with the file to look at; nothing is written past the lock."""
+    import filelock
+
+    monkeypatch.setattr("airouter_core.keys.PATIENCE", 0.05)
+    with (
+        filelock.FileLock(tmp_path / "keys.json.lock"),
+        pytest.raises(ConfigurationError, match=r"another program has held .*keys\.json\.lock"),
+    ):
+        FileKeyStore(str(tmp_path / "keys.json")).set("openai", "sk")
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_a_deeply_nested_file_is_told(tmp_path: Path) -> None:
+    """As damaged, not as a RecursionError."""
+    path = tmp_path / "keys.json"
+    path.write_text("[" * 100_000)
+    path.chmod(0o600)
+    with pytest.raises(ConfigurationError, match="is not valid JSON"):
+        FileKeyStore(str(path)).names()
+
+
+def test_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """XDG_CONFIG_HOME before all; a folder that was in use stays in use; else where the system has it."""
+    import platformdirs
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(platformdirs, "user_config_dir", lambda *_, **__: "the system's")
+    assert config_folder({"XDG_CONFIG_HOME": str(tmp_path / "x")}) == str(tmp_path / "x" / "airouter")
+    assert config_folder({"XDG_CONFIG_HOME": "relative"}) == "the system's"
+    (tmp_path / ".config" / "airouter").mkdir(parents=True)
+    assert config_folder({}) == str(tmp_path / ".config" / "airouter")
 
 
 def test_the_keyring_comes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
