@@ -44,6 +44,16 @@ BY_STATUS: Mapping[int, Classes] = {
     429: (RateLimitedError, QuotaExceededError),
 }
 
+APART_FROM_INPUT = (
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "toolUsePromptTokenCount",
+    "total_tool_use_tokens",
+)
+"""Counts of the formats that are known which stand beside what was sent: of what came from a cache, or from a tool."""
+APART_FROM_OUTPUT = ("thoughtsTokenCount", "total_thought_tokens")
+"""Those which stand beside what was answered: of what was thought."""
+
 
 def difference(recording: Recording, outcome: Response | BaseException) -> list[str]:
     """Every point in which an outcome differs from what is expected; empty when it is right.
@@ -57,18 +67,33 @@ def difference(recording: Recording, outcome: Response | BaseException) -> list[
     error = recording.expected_error
     if error is not None:
         return list(_error_differences(recording, error, outcome))
+    if expected.get("block_reason"):
+        return list(_blocked_differences(expected["block_reason"], outcome))
     if isinstance(outcome, BaseException):
         return [f"expected an answer, got {type(outcome).__name__}: {outcome}"]
     return list(_differences(recording, expected, outcome))
 
 
 def expected_input_tokens(recording: Recording) -> int | None:
-    """``usage.input_tokens`` in canonical terms: everything sent. One vendor counts cached tokens beside it."""
+    """``usage.input_tokens`` in canonical terms: everything sent. Some formats count parts of it beside it."""
     expected = recording.expected or {}
     tokens: int | None = (expected.get("usage") or {}).get("input_tokens")
     raw = expected.get("usage_raw") or {}
-    cached = [raw.get("cache_creation_input_tokens"), raw.get("cache_read_input_tokens")]
-    return None if tokens is None else tokens + sum(count or 0 for count in cached)
+    return _whole(tokens, raw, APART_FROM_INPUT)
+
+
+def expected_output_tokens(recording: Recording) -> int | None:
+    """``usage.output_tokens`` in canonical terms: everything made. Some formats count thoughts beside the answer."""
+    expected = recording.expected or {}
+    tokens: int | None = (expected.get("usage") or {}).get("output_tokens")
+    raw = expected.get("usage_raw") or {}
+    if tokens is None and any(raw.get(name) is not None for name in APART_FROM_OUTPUT):
+        tokens = 0  # all of the answer was thought
+    return _whole(tokens, raw, APART_FROM_OUTPUT)
+
+
+def _whole(tokens: int | None, raw: Mapping[str, Any], apart: tuple[str, ...]) -> int | None:
+    return None if tokens is None else tokens + sum(raw.get(name) or 0 for name in apart)
 
 
 def _differences(recording: Recording, expected: Mapping[str, Any], response: Response) -> Iterator[str]:
@@ -79,9 +104,8 @@ def _differences(recording: Recording, expected: Mapping[str, Any], response: Re
     if expected.get("finish_reason") is not None:
         yield from _finish_differences(expected, response)
     if "usage" in expected:
-        usage = expected["usage"] or {}
         yield from _unequal("usage.input_tokens", expected_input_tokens(recording), response.usage.input_tokens)
-        yield from _unequal("usage.output_tokens", usage.get("output_tokens"), response.usage.output_tokens)
+        yield from _unequal("usage.output_tokens", expected_output_tokens(recording), response.usage.output_tokens)
     if "reasoning" in expected:
         yield from _unequal("reasoning", expected["reasoning"] or None, response.reasoning or None)
     amount = None if response.cost is None else float(response.cost.amount)
@@ -140,6 +164,13 @@ def _error_differences(
     partial = (recording.expected or {}).get("text")
     if partial:
         yield from _unequal("partial.text", partial, outcome.partial.text if outcome.partial else None)
+
+
+def _blocked_differences(reason: str, outcome: Response | BaseException) -> Iterator[str]:
+    if not isinstance(outcome, ContentFilteredError):
+        yield f"expected a ContentFilteredError, got {type(outcome).__name__}"
+    elif reason not in str(outcome):
+        yield f"message: {reason!r} is not in {str(outcome)[:200]!r}"
 
 
 def _accepted(error: Mapping[str, Any], status: Any) -> Classes:

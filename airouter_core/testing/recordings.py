@@ -67,7 +67,9 @@ class Recording:
     @property
     def is_answer(self) -> bool:
         """Whether it is a complete answer of a model, in good order."""
-        return self.status < 400 and "text" in (self.expected or {}) and self.expected_error is None
+        expected = self.expected or {}
+        blocked = bool(expected.get("block_reason"))
+        return self.status < 400 and "text" in expected and self.expected_error is None and not blocked
 
     def answer(self, cut: Cut | None = None, framing: Framing = "chunked") -> Answer:
         """The HTTP answer, in the pieces that ``cut`` makes."""

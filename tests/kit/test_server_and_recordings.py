@@ -16,6 +16,7 @@ from sample_plugin import DIALECT
 
 from airouter_core.errors import (
     BadRequestError,
+    ContentFilteredError,
     ContextLengthError,
     QuotaExceededError,
     RateLimitedError,
@@ -157,6 +158,34 @@ def test_errors_are_compared(code, error, right) -> None:
     """An error must have the class, the status and the message that are expected."""
     expected = {"error": {"status": 429, "code": code, "message": "no money"}}
     assert (difference(sample("e", {}, status=429, expected=expected), error) == []) is right
+
+
+@pytest.mark.parametrize(
+    ("answered", "raw", "whole"),
+    [
+        (7, {}, Usage(11, 7)),
+        (7, {"thoughtsTokenCount": 5, "toolUsePromptTokenCount": 3}, Usage(14, 12)),
+        (None, {"thoughtsTokenCount": 5}, Usage(11, 5)),
+        (None, {}, Usage(11, None)),
+    ],
+)
+def test_what_a_format_counts_apart_is_part_of_the_whole(answered, raw, whole) -> None:
+    """Thoughts beside the answer were made, and what tools brought beside the prompt was sent."""
+    expected = {"text": TEXT, "usage": {"input_tokens": 11, "output_tokens": answered}, "usage_raw": raw}
+    recording = sample("u", {}, expected=expected)
+    response = Response(message=Message.assistant(TEXT))
+    assert difference(recording, msgspec.structs.replace(response, usage=whole)) == []
+    assert difference(recording, msgspec.structs.replace(response, usage=Usage(1, 1)))
+
+
+def test_a_blocked_prompt_is_expected_to_be_an_error() -> None:
+    """An answer whose prompt was blocked is no answer: an error that says why is right, and nothing else."""
+    recording = sample("b", {}, expected={"text": "", "block_reason": "SAFETY"})
+    assert not recording.is_answer
+    assert difference(recording, ContentFilteredError("the prompt was blocked (SAFETY)")) == []
+    assert difference(recording, ContentFilteredError("the prompt was blocked"))
+    assert difference(recording, ServerError("SAFETY"))
+    assert difference(recording, Response(message=Message.assistant("")))
 
 
 def test_an_answer_in_place_of_an_error_is_a_difference() -> None:

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = tuple(sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 PROVIDERS = {
     "airouter-claude": "claude",
+    "airouter-gemini": "gemini",
     "airouter-llamacpp": "llama-cpp",
     "airouter-ollama": "ollama",
     "airouter-openai": "openai",

@@ -1,0 +1,1 @@
+"""The Gemini provider of airouter."""

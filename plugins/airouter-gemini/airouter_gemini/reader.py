@@ -1,0 +1,250 @@
+"""From the JSON of generateContent to events.
+
+A stream is made of answers: each holds more parts of the candidates, and the counts so far. A whole answer is read as
+a stream of one, so that there is one path. A candidate is complete with its ``finishReason``; no marker follows the
+last one. Source: types of SDK google-genai 3.6.1, and recorded streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from airouter_core.errors import ProtocolError
+from airouter_core.values.events import (
+    Alternative,
+    Finish,
+    FinishReason,
+    MetadataReported,
+    PartAdded,
+    PartEnd,
+    ReasoningDelta,
+    StreamEvent,
+    StreamStart,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageReported,
+)
+from airouter_core.values.messages import ProviderPart
+from airouter_core.values.usage import Usage, count
+from airouter_core.wire.json import decoded_object, decoded_value, items, mapping, text
+from airouter_core.wire.sse import ServerSentEvent
+
+from .errors import error_inside, prompt_blocked
+from .parts import ID_IS_OURS, KEY, THOUGHT, file_of, metadata_of, written
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "LANGUAGE",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "MODEL_ARMOR",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+        ),
+        "content_filter",
+    ),
+    **dict.fromkeys(
+        (
+            "MALFORMED_FUNCTION_CALL",
+            "MALFORMED_RESPONSE",
+            "MISSING_THOUGHT_SIGNATURE",
+            "TOO_MANY_TOOL_CALLS",
+            "UNEXPECTED_TOOL_CALL",
+        ),
+        "error",
+    ),
+}
+NUMBERED = (
+    "",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "MODEL_ARMOR",
+)
+"""Reasons as numbers, which Vertex AI sends to who asks for them (``google/cloud/aiplatform/v1/content.proto``)."""
+UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+KEPT_FIELDS = (
+    "groundingMetadata",
+    "urlContextMetadata",
+    "citationMetadata",
+    "safetyRatings",
+    "finishMessage",
+    "avgLogprobs",
+)
+"""Fields of a candidate that are kept as metadata."""
+
+
+class AnswerReader:
+    """Reads one answer; a :class:`~airouter_core.wire.streams.FrameReader`."""
+
+    done = False
+    """No marker ends a stream: it is read until it stops."""
+
+    def __init__(self) -> None:
+        self._start = StreamStart()
+        self._usage: Mapping[str, Any] = {}
+        self._candidates: dict[int, CandidateReader] = {}
+
+    def read(self, frame: ServerSentEvent) -> Iterator[StreamEvent]:
+        """The events of one server-sent event.
+
+        Raises:
+            ProtocolError: it is not in this format.
+            ProviderError: it reports an error, or that the prompt was blocked.
+        """
+        return self.read_answer(decoded_object(frame.data))
+
+    def read_body(self, body: bytes) -> Iterator[StreamEvent]:
+        """The events of a whole body: an answer, or the list of them that streams are in some versions.
+
+        Raises:
+            ProtocolError: it is none.
+            ProviderError: it is an error.
+        """
+        value = decoded_value(body)
+        answers = value if isinstance(value, list) else [value]
+        if not any(mapping(answer).keys() & {"candidates", "promptFeedback", "error"} for answer in answers):
+            raise ProtocolError("the provider sent an answer without candidates")
+        for answer in answers:
+            yield from self.read_answer(mapping(answer))
+
+    def read_answer(self, answer: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        """The events of an answer, or of the part of one that a stream brings."""
+        if answer.get("error"):
+            raise error_inside(answer)
+        start = StreamStart(text(answer.get("modelVersion")) or None, text(answer.get("responseId")) or None)
+        if start not in (self._start, StreamStart()):
+            self._start = start
+            yield start
+        usage = mapping(answer.get("usageMetadata"))
+        if usage and usage != self._usage:
+            self._usage = usage
+            yield UsageReported(usage_of(usage))
+        if feedback := mapping(answer.get("promptFeedback")):
+            yield MetadataReported({KEY: {"promptFeedback": feedback}})
+            if feedback.get("blockReason"):
+                raise prompt_blocked(feedback)
+        for position, candidate in enumerate(map(mapping, items(answer.get("candidates")))):
+            yield from self._read_candidate(position, candidate)
+
+    def end(self) -> Iterable[StreamEvent]:
+        """What only the end completes: nothing."""
+        return ()
+
+    def _read_candidate(self, position: int, candidate: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        given = candidate.get("index")
+        # The first one's index is left out by some; in a stream each answer may hold another candidate alone.
+        index = given if isinstance(given, int) else position
+        reader = self._candidates.setdefault(index, CandidateReader())
+        for event in reader.read(candidate, self._start.id or "call"):
+            yield event if index == 0 else Alternative(index, event)
+
+
+class CandidateReader:
+    """Reads one of the answers that were asked for."""
+
+    def __init__(self) -> None:
+        self._open: type[TextDelta | ReasoningDelta] | None = None
+        self._calls = 0
+        self._logprobs: dict[str, list[Any]] = {}
+
+    def read(self, candidate: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+        """The events of what came of it now.
+
+        Args:
+            identity: what ids begin with that are made for calls without one.
+        """
+        for part in map(mapping, items(mapping(candidate.get("content")).get("parts"))):
+            yield from self._part(part, identity)
+        if kept := self._kept(candidate):
+            yield MetadataReported({KEY: kept})
+        reason = candidate.get("finishReason")
+        if isinstance(reason, int):
+            reason = NUMBERED[reason] if 0 <= reason < len(NUMBERED) else str(reason)
+        if text(reason) and reason != UNSPECIFIED:
+            yield from self._close()
+            called = reason == "STOP" and self._calls > 0
+            yield Finish("tool_calls" if called else FINISH_REASONS.get(text(reason), "other"), text(reason))
+
+    def _part(self, part: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+        if isinstance(part.get("text"), str):
+            yield from self._text(part)
+            return
+        yield from self._close()
+        if call := mapping(part.get("functionCall")):
+            yield from self._call(part, call, identity)
+        elif file := file_of(part):
+            yield PartAdded(file)
+        elif part:
+            yield PartAdded(ProviderPart(KEY, dict(part)))
+
+    def _text(self, part: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        kind = ReasoningDelta if part.get(THOUGHT) is True else TextDelta
+        more = metadata_of(part, "text", THOUGHT)
+        if kind is not self._open and (more or part["text"]):
+            yield from self._close()
+        if more:
+            # What is signed stays a part of its own, as it came.
+            yield from self._close()
+            self._open = kind
+            yield kind(part["text"])
+            yield PartEnd(_thought(kind, mapping(more[KEY])))
+            self._open = None
+        elif part["text"]:
+            self._open = kind
+            yield kind(part["text"])
+
+    def _call(self, part: Mapping[str, Any], call: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+        index, self._calls = self._calls, self._calls + 1
+        given = text(call.get("id"))
+        yield ToolCallStart(index, given or f"{identity}-{index}", text(call.get("name")))
+        yield ToolCallDelta(index, written(call.get("args")))
+        ours = {} if given else {ID_IS_OURS: True}
+        yield ToolCallEnd(index, metadata_of(part, "functionCall", **ours))
+
+    def _close(self) -> Iterator[StreamEvent]:
+        if self._open is not None:
+            yield PartEnd(_thought(self._open, {}))
+            self._open = None
+
+    def _kept(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: candidate[name] for name in KEPT_FIELDS if candidate.get(name) is not None}
+        for name, value in mapping(candidate.get("logprobsResult")).items():
+            if isinstance(value, list):
+                self._logprobs.setdefault(name, []).extend(value)
+                kept["logprobsResult"] = {key: list(known) for key, known in self._logprobs.items()}
+        return kept
+
+
+def usage_of(usage: Mapping[str, Any]) -> Usage:
+    """Usage in Google's terms, where the prompt, what tools brought, thoughts and the answer are counted apart."""
+    prompt, tools = count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount"))
+    answer, thoughts = count(usage.get("candidatesTokenCount")), count(usage.get("thoughtsTokenCount"))
+    return Usage(
+        input_tokens=None if prompt is None else prompt + (tools or 0),
+        output_tokens=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
+        cache_read_tokens=count(usage.get("cachedContentTokenCount")),
+        reasoning_tokens=thoughts,
+        raw=dict(usage),
+    )
+
+
+def _thought(kind: type[TextDelta | ReasoningDelta], more: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {THOUGHT: True, **more} if kind is ReasoningDelta else dict(more)
+    return {KEY: kept} if kept else {}
