@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..config.http import HttpConfig
 from ..config.loading import require_api_key
@@ -39,13 +39,14 @@ BODY_LIMIT = 64 * 1024 * 1024
 class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     """A provider reached over HTTP.
 
-    A subclass sets :attr:`wire`, and :attr:`models` if the API lists its models in one answer. What takes more than
-    one request is written as a flow (see :mod:`airouter_core.flow.steps`), and run by :meth:`run`, or by
-    :meth:`stream` if it emits events; :meth:`arun` and :meth:`astream` await the same flow.
+    A subclass sets :attr:`wire`, and :attr:`models` if the API lists its models in one answer; an object may set its
+    own, where its configuration decides. What takes more than one request is written as a flow (see
+    :mod:`airouter_core.flow.steps`), and run by :meth:`run`, or by :meth:`stream` if it emits events; :meth:`arun` and
+    :meth:`astream` await the same flow.
     """
 
-    wire: ClassVar[Wire]
-    models: ClassVar[Operation[list[ModelInfo]]]
+    wire: Wire
+    models: Operation[list[ModelInfo]]
 
     def __init__(self, config: HttpConfigT, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
         super().__init__(config, info, plugins)

@@ -15,6 +15,7 @@ import requests
 from sample_plugin import DIALECT
 
 from airouter_core.errors import (
+    AuthenticationError,
     BadRequestError,
     ContentFilteredError,
     ContextLengthError,
@@ -200,6 +201,21 @@ def test_cached_tokens_are_counted_in() -> None:
     raw = {"input_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": None}
     recording = sample("c", {}, expected={"text": "", "usage": {"input_tokens": 3}, "usage_raw": raw})
     assert expected_input_tokens(recording) == 8
+
+
+def test_cached_tokens_beside_prompt_tokens_are_part_of_them() -> None:
+    """``prompt_tokens`` holds them already, whatever further names a service gives them."""
+    raw = {"prompt_tokens": 8, "cache_read_input_tokens": 5}
+    recording = sample("c", {}, expected={"text": "", "usage": {"input_tokens": 8}, "usage_raw": raw})
+    assert expected_input_tokens(recording) == 8
+
+
+def test_a_web_page_is_compared_on_one_line() -> None:
+    """The message of an error shows a page without its line breaks."""
+    page = "<html>\n<head>\n  <title>401</title>"
+    failing = sample("e", {}, status=401, expected={"error": {"status": 401, "message": page}})
+    assert difference(failing, AuthenticationError("x: '<html> <head> <title>401</title>'", status=401)) == []
+    assert difference(failing, AuthenticationError("x: another page", status=401)) != []
 
 
 def test_edits_keep_the_rest() -> None:

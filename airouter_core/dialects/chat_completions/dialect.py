@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
+
+import msgspec
 
 from ...config.http import HttpConfig
 from ...errors import ProviderError
 from ...profile.declarations import ParameterSupport
 from ...profile.losses import Loss, lost
-from ...values.events import StreamEvent
+from ...values.events import FinishReason, StreamEvent
 from ...values.messages import Message
 from ...values.request import Request
 from ...values.usage import Cost
@@ -21,7 +24,7 @@ from ...wire.json import decoded_object
 from ...wire.sse import ServerSentEvent, SseDecoder
 from ...wire.streams import FramedParser
 from .errors import ReadFailure, failure_in, failure_of
-from .reader import ChatReader
+from .reader import FINISH_REASONS, ChatReader, Received
 from .request import LACKS, chat_body
 
 Body = dict[str, Any]
@@ -42,7 +45,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
         provider: the key of its options and metadata.
         parameters: which parameters it takes, and under which names.
         errors: what its codes mean.
-        path: below ``base_url``.
+        path: below ``base_url``; ``{model}`` in it stands for the model.
         headers: from the configuration: the key, and who is asking.
         system_role: what a system message is called, by model.
         reasoning_fields: where the text of the reasoning stands, in order of preference.
@@ -53,6 +56,8 @@ class ChatDialect(Value, frozen=True, kw_only=True):
         growing_fields: fields of these items that a stream brings in pieces; pieces of one type and index are joined.
         cost: what an answer cost, from its usage.
         read_failure: what an error object says, where it says more than the format.
+        received: puts each chunk and each whole answer into this format, where the server's differs.
+        finish_reasons: what its reasons to stop mean; others are ``"other"``.
         lacks: what of a conversation is not sent, ``sent_message`` and ``adapt`` included.
     """
 
@@ -72,6 +77,8 @@ class ChatDialect(Value, frozen=True, kw_only=True):
     read_failure: ReadFailure = failure_in
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
+    received: Received | None = None
+    finish_reasons: Mapping[str, FinishReason] = msgspec.field(default_factory=lambda: FINISH_REASONS)
     lacks: frozenset[Loss] = LACKS
 
     def wire(self) -> Wire:
@@ -114,7 +121,8 @@ def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *
         sent_message=dialect.sent_message,
     )
     body = dialect.adapt(body, request, config)
-    return json_request(config, "POST", dialect.path, body, headers=dialect.headers(config))
+    path = dialect.path.replace("{model}", quote(request.model, safe=""))
+    return json_request(config, "POST", path, body, headers=dialect.headers(config))
 
 
 def _notes(dialect: ChatDialect, request: Request, config: Any) -> Iterable[str]:
@@ -141,4 +149,6 @@ def _reader(dialect: ChatDialect) -> ChatReader:
         growing_fields=dialect.growing_fields,
         cost=dialect.cost,
         read_failure=dialect.read_failure,
+        received=dialect.received,
+        finish_reasons=dialect.finish_reasons,
     )

@@ -50,6 +50,10 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 }
 
 
+Received = Callable[[dict[str, Any]], dict[str, Any]]
+"""A chunk or a whole answer, as a server sends it, put into this format."""
+
+
 class ChatReader:
     """Reads the chunks of one answer; a :class:`~airouter_core.wire.streams.FrameReader`."""
 
@@ -64,7 +68,11 @@ class ChatReader:
         cost: Callable[[Mapping[str, Any]], Cost | None],
         growing_fields: tuple[str, ...] = (),
         read_failure: ReadFailure = failure_in,
+        received: Received | None = None,
+        finish_reasons: Mapping[str, FinishReason] = FINISH_REASONS,
     ) -> None:
+        self._received = received
+        self._finish_reasons = finish_reasons
         self._provider = provider
         self._errors = errors
         self._reasoning_fields = reasoning_fields
@@ -86,15 +94,16 @@ class ChatReader:
             return ()
         if self.done:
             return ()
-        return self._chunk(decoded_object(frame.data))
+        chunk = decoded_object(frame.data)
+        return self._chunk(chunk if self._received is None else self._received(chunk))
 
-    def read_answer(self, answer: Mapping[str, Any]) -> Iterable[StreamEvent]:
+    def read_answer(self, answer: dict[str, Any]) -> Iterable[StreamEvent]:
         """The events of a whole answer.
 
         Raises:
             ProtocolError: it holds no choice.
         """
-        yield from self._chunk(answer)
+        yield from self._chunk(answer if self._received is None else self._received(answer))
         if not self._choices:
             raise ProtocolError("the provider sent an answer without choices")
         self.done = True
@@ -107,7 +116,7 @@ class ChatReader:
             yield MetadataReported({self._provider: self._metadata})
 
     def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:  # noqa: C901  # the common case stays inline
-        if not self._started and (chunk.get("model") or chunk.get("choices")) and not chunk.get("error"):
+        if not self._started and _begins(chunk):
             self._started = True
             yield StreamStart(text(chunk.get("model")) or None, text(chunk.get("id")) or None)
         for choice in items(chunk.get("choices")):
@@ -147,7 +156,7 @@ class ChatReader:
             self._metadata["native_finish_reason"] = native
         if (reason := choice.get("finish_reason")) and not state.finished:
             state.finished = True
-            yield from _for_choice(index, state.finish(reason))
+            yield from _for_choice(index, state.finish(reason, self._finish_reasons))
 
     def _delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
         state = self._choice(index)
@@ -251,11 +260,11 @@ class _Choice(msgspec.Struct, eq=False):
             if audio.get(field):
                 self.audio[field] = audio[field]
 
-    def finish(self, reason: Any) -> Iterator[StreamEvent]:
+    def finish(self, reason: Any, known_reasons: Mapping[str, FinishReason]) -> Iterator[StreamEvent]:
         """Take the finish reason."""
         if self.calls:
             yield from self._end_calls()
-        known = FINISH_REASONS.get(str(reason), "other")
+        known = known_reasons.get(str(reason), "other")
         yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
 
     def _end_calls(self) -> Iterator[StreamEvent]:
@@ -299,6 +308,12 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
         reasoning_tokens=count(completion.get("reasoning_tokens")),
         raw=dict(usage),
     )
+
+
+def _begins(chunk: Mapping[str, Any]) -> bool:
+    """Whether this belongs to the answer: a chunk before it may be about the prompt alone, without id or model."""
+    named = chunk.get("choices") or (chunk.get("id") and chunk.get("model"))
+    return bool(named) and not chunk.get("error")
 
 
 def _content(content: Any) -> Iterator[StreamEvent]:
