@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airouter_core.errors import ConnectionFailedError, ProtocolError
-from airouter_core.flow import steps as flows
-from airouter_core.flow.steps import Do, Emit, Flow, Open, ReadAll, ReadSome, Sleep
+from airouter_core.flow.blocking import Driver
+from airouter_core.flow.steps import Do, Emit, Flow, Open, ReadAll, ReadSome, Sleep, done, given
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest
 
@@ -75,7 +75,7 @@ def test_steps_are_performed_in_order(transport: Transport, monkeypatch: pytest.
         yield opened("b")
         return results
 
-    assert flows.run(flow(), transport) == [b"some", b"all", "done"]
+    assert Driver(flow(), transport).run() == [b"some", b"all", "done"]
     assert transport.log == [
         "open a within 1 and 2",
         "read some of a within 3",
@@ -101,22 +101,25 @@ def test_a_failed_step_is_raised_in_the_flow() -> None:
             return result
         raise AssertionError("it did not fail")
 
-    assert flows.run(flow(), transport) is failure
+    assert Driver(flow(), transport).run() is failure
 
 
-def test_what_is_no_error_of_ours_is_not_given_to_the_flow(transport: Transport) -> None:
-    """A mistake in a step ends the flow; its cleaning up is done."""
+def test_whatever_a_step_raises_is_raised_in_the_flow(transport: Transport) -> None:
+    """Errors of others as well: a flow tells them from being left, and its cleaning up is done."""
 
     def flow() -> Flow[None]:
         try:
             yield opened("a")
             yield Do(lambda: {}["missing"])
+        except KeyError:
+            transport.log.append("told")
+            raise
         finally:
             transport.log.append("cleaned up")
 
     with pytest.raises(KeyError, match="missing"):
-        flows.run(flow(), transport)
-    assert transport.log[-2:] == ["cleaned up", "close a"]
+        Driver(flow(), transport).run()
+    assert transport.log[-3:] == ["told", "cleaned up", "close a"]
 
 
 def test_events_are_handed_on_one_by_one(transport: Transport) -> None:
@@ -132,7 +135,7 @@ def test_events_are_handed_on_one_by_one(transport: Transport) -> None:
         yield Emit((TextDelta("c"),))
         return "value"
 
-    stream = flows.stream(flow(), transport)
+    stream = Driver(flow(), transport).events()
     for text in "abc":
         assert next(stream) == TextDelta(text)
         transport.log.append(f"saw {text}")
@@ -158,7 +161,7 @@ def test_an_error_among_events_goes_by_way_of_the_flow_to_the_reader(transport: 
         finally:
             transport.log.append("cleaned up")
 
-    stream = flows.stream(flow(), transport)
+    stream = Driver(flow(), transport).events()
     assert next(stream) == TextDelta("a")
     with pytest.raises(ProtocolError, match="broken, said otherwise"):
         next(stream)
@@ -175,7 +178,7 @@ def test_a_reader_that_stops_closes_everything(transport: Transport) -> None:
         finally:
             transport.log.append("cleaned up")
 
-    stream = flows.stream(flow(), transport)
+    stream = Driver(flow(), transport).events()
     next(stream)
     stream.close()
     assert transport.log[-2:] == ["cleaned up", "close a"]
@@ -191,7 +194,7 @@ def test_the_connection_is_closed_although_cleaning_up_fails(transport: Transpor
         finally:
             raise RuntimeError("cleaning up failed")
 
-    stream = flows.stream(flow(), transport)
+    stream = Driver(flow(), transport).events()
     next(stream)
     with pytest.raises(RuntimeError, match="cleaning up failed"):
         stream.close()
@@ -207,28 +210,33 @@ def test_only_the_last_response_can_be_read(transport: Transport) -> None:
         yield ReadSome(first, 1)
 
     with pytest.raises(TypeError, match="opened last"):
-        flows.run(flow(), transport)
+        Driver(flow(), transport).run()
 
     def unopened() -> Flow[None]:
         yield ReadAll(Answer([], "never"), 1, 1)
 
     with pytest.raises(TypeError, match="opened last"):
-        flows.run(unopened(), transport)
+        Driver(unopened(), transport).run()
 
 
-def test_events_need_a_reader(transport: Transport) -> None:
-    """A flow that emits events cannot be run for its result alone."""
+def test_nobody_need_read_the_events(transport: Transport) -> None:
+    """Run for its result alone, a flow makes its events all the same."""
+    made = []
 
-    def flow() -> Flow[None]:
-        yield opened("a")
-        yield Emit((TextDelta("a"),))
+    def events() -> Iterator[TextDelta]:
+        made.append("a")
+        yield TextDelta("a")
 
-    with pytest.raises(TypeError, match="no reader"):
-        flows.run(flow(), transport)
-    assert transport.log[-1] == "close a"
+    def flow() -> Flow[str]:
+        yield Emit(events())
+        return "value"
+
+    assert Driver(flow(), transport).run() == "value"
+    assert made == ["a"]
 
 
-def test_a_value_as_a_flow(transport: Transport) -> None:
-    """What is there already is a flow of no steps."""
-    assert flows.run(flows.given(7), transport) == 7
+def test_a_value_and_a_function_as_a_flow(transport: Transport) -> None:
+    """What is there already is a flow of no steps; what blocks is one of one."""
+    assert Driver(given(7), transport).run() == 7
+    assert Driver(done(sum, [1, 2]), transport).run() == 3
     assert transport.log == []

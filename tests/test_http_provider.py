@@ -17,7 +17,7 @@ from airouter_core.errors import (
     TruncatedStreamError,
     UnsupportedFeatureError,
 )
-from airouter_core.flow.steps import Do, Emit, Flow
+from airouter_core.flow.steps import Do, Flow
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.provider import http as http_provider
 from airouter_core.provider.http import HttpProvider
@@ -143,17 +143,6 @@ def test_what_a_wire_does_not_bring() -> None:
         with pytest.raises(UnsupportedFeatureError, match="embeddings"):
             provider.create_embedding("a")
         assert provider.count_tokens("abcd") == 1
-
-
-def test_events_need_a_reader(make_provider: Any) -> None:
-    """A flow that emits events is not for run()."""
-
-    def flow() -> Flow[None]:
-        yield Emit(())
-        yield Emit((TextDelta("a"),))
-
-    with pytest.raises(TypeError, match="no reader"):
-        make_provider("http://h").run(flow())
 
 
 def test_causes_are_hidden_too(serve: Any, make_provider: Any) -> None:

@@ -1,25 +1,30 @@
 """Flows: the order of input and output as generators that do none.
 
 A flow yields steps and receives their results, as an authentication flow does in httpx. What happens in which order
-(connect, retry, read, parse) is written once; a driver performs the steps, blocking here, awaiting in
-:mod:`airouter_core.transports.awaited`. A failed step is raised inside the flow, where it may be caught.
-The driver closes what a flow has opened, however it ends.
+(connect, retry, read, parse, ask somebody else) is written once; a driver performs the steps: the one of
+:mod:`airouter_core.flow.blocking` blocks, the one of :mod:`airouter_core.flow.awaited` awaits. A step that fails is
+raised inside the flow, where it may be caught. What a flow has opened is closed when it ends, however it ends.
+
+Flows run other flows with ``yield from``, or with :func:`delegated`, which costs nothing for each step inside, and
+lets the flow outside watch the events, lend its connections, set a deadline, and be told of the end.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from ..errors import AirouterError
 from ..values.events import StreamEvent
 from ..wire.http import HttpRequest
+from .slots import Slots
 
 Result = TypeVar("Result")
 Flow = Generator["Step", Any, Result]
+Events = Iterable[StreamEvent]
+Through = Callable[[Events], Events]
+"""What a flow does to the events of one ``Emit`` of the flow inside it: watches, changes, holds back."""
 
 
 class HttpResponse(Protocol):
@@ -32,54 +37,6 @@ class HttpResponse(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Names in lower case."""
         ...
-
-
-class Open(msgspec.Struct, eq=False):
-    """Send a request; the result is an :class:`HttpResponse`. What was open before is closed.
-
-    ``within`` so many seconds the whole answer must be there, however it drips in.
-    """
-
-    request: HttpRequest
-    connect_timeout: float
-    read_timeout: float
-    within: float | None = None
-
-
-class ReadSome(msgspec.Struct, eq=False):
-    """Read what has arrived, at least one byte; the result is empty at the end. ``timeout`` in seconds of silence."""
-
-    response: HttpResponse
-    timeout: float
-
-
-class ReadAll(msgspec.Struct, eq=False):
-    """Read to the end; more than ``limit`` bytes are a :class:`~airouter_core.errors.ProtocolError`."""
-
-    response: HttpResponse
-    timeout: float
-    limit: int
-
-
-class Sleep(msgspec.Struct, eq=False):
-    """Wait."""
-
-    seconds: float
-
-
-class Do(msgspec.Struct, eq=False):
-    """Call something that blocks; the result is what it returns."""
-
-    function: Callable[[], Any]
-
-
-class Emit(msgspec.Struct, eq=False):
-    """Hand events on to the reader; an error raised while iterating them is raised inside the flow."""
-
-    events: Iterable[StreamEvent]
-
-
-Step = Open | ReadSome | ReadAll | Sleep | Do | Emit
 
 
 class OpenResponse(HttpResponse, Protocol):
@@ -110,85 +67,183 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
+class AsyncOpenResponse(HttpResponse, Protocol):
+    """An answer as the awaited driver sees it."""
+
+    async def read_some(self, timeout: float) -> bytes: ...
+
+    async def read_all(self, timeout: float, limit: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncTransport(Protocol):
+    """Sends requests, awaited; for many event loops."""
+
+    async def open(
+        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
+    ) -> AsyncOpenResponse: ...
+
+    async def close(self) -> None: ...
+
+
+class Endpoint(Protocol):
+    """Whose connections a request goes through; an :class:`~airouter_core.provider.http.HttpProvider` is one."""
+
+    @property
+    def transport(self) -> Transport: ...
+
+    @property
+    def async_transport(self) -> AsyncTransport: ...
+
+
+class Open(msgspec.Struct, eq=False):
+    """Send a request; the result is an :class:`HttpResponse`. What the same flow had open before is closed.
+
+    Attributes:
+        within: seconds in which the whole answer must be there, however it drips in.
+        via: whose connections; unless given, those of the nearest flow around that names some.
+        is_retry: whether the same was sent before and failed; for those who count.
+    """
+
+    request: HttpRequest
+    connect_timeout: float
+    read_timeout: float
+    within: float | None = None
+    via: Endpoint | None = None
+    is_retry: bool = False
+
+
+class ReadSome(msgspec.Struct, eq=False):
+    """Read what has arrived, at least one byte; the result is empty at the end. ``timeout`` in seconds of silence."""
+
+    response: HttpResponse
+    timeout: float
+
+
+class ReadAll(msgspec.Struct, eq=False):
+    """Read to the end; more than ``limit`` bytes are a :class:`~airouter_core.errors.ProtocolError`."""
+
+    response: HttpResponse
+    timeout: float
+    limit: int
+
+
+class Sleep(msgspec.Struct, eq=False):
+    """Wait."""
+
+    seconds: float
+
+
+class Do(msgspec.Struct, eq=False):
+    """Call something that blocks; the result is what it returns. Where somebody awaits, it is called in a thread, and
+    what it returns is awaited if it can be.
+    """
+
+    function: Callable[[], Any]
+
+
+class Take(msgspec.Struct, eq=False):
+    """Wait for a slot, in no thread of its own. Whoever took it gives it back: ``slots.give_back()``."""
+
+    slots: Slots
+
+
+class Emit(msgspec.Struct, eq=False):
+    """Hand events on to the reader; an error raised while iterating them is raised inside the flow."""
+
+    events: Iterable[StreamEvent]
+
+
+class Pull(msgspec.Struct, eq=False):
+    """Hand on the events of something that does its own input and output, in the half that drives."""
+
+    blocking: Callable[[], Iterator[StreamEvent]]
+    awaited: Callable[[], AsyncIterator[StreamEvent]]
+
+
+class Gather(msgspec.Struct, eq=False):
+    """Drive several flows at the same time; the result has the value, or the ``Exception``, of each, in their order.
+
+    Their events go nowhere: each has a driver of its own.
+
+    Attributes:
+        enough: stop when so many have a value. The others are cancelled, and have a ``TimeoutError``; driven blocking,
+            each of them ends at its next step, which nobody waits for.
+        each: hand each value or ``Exception`` on to the reader as it comes, as events are.
+    """
+
+    flows: Sequence[Flow[Any]]
+    enough: int | None = None
+    each: bool = False
+
+
+class Delegate(msgspec.Struct, eq=False):
+    """Run another flow to its value, as ``yield from`` does; but the driver resumes it without coming by here.
+
+    While it runs, and when it has ended, this tells how it went. See :func:`delegated` for the first five.
+
+    Attributes:
+        around: the delegation that this one is inside of.
+        value: what the flow returned.
+        error: what it raised.
+        cancelled: whether it was left before its end.
+        requests: how many were sent, redirects and further pages included.
+        retries: how many of them repeated one that had failed.
+        builder: what has arrived of the answer that was folded last, in here (``partial()`` gives it).
+        call: for the built-in layer, which call this is.
+    """
+
+    flow: Flow[Any]
+    through: Through | None = None
+    via: Endpoint | None = None
+    deadline: float | None = None
+    after: Callable[[Delegate], Any] | None = None
+    around: Delegate | None = None
+    value: Any = None
+    error: Exception | None = None
+    cancelled: bool = False
+    requests: int = 0
+    retries: int = 0
+    builder: Any = None
+    call: Any = None
+
+
+Step = Open | ReadSome | ReadAll | Sleep | Do | Take | Emit | Pull | Gather | Delegate
+
+
 def given(value: Result) -> Flow[Result]:
     """A flow of no steps, whose result is there already."""
     yield from ()
     return value
 
 
-class _Steps:
-    """Performs the steps of one flow."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._open: OpenResponse | None = None
-
-    def perform(self, step: Step) -> Any:
-        match step:
-            case ReadSome():
-                return self._current(step.response).read_some(step.timeout)
-            case Open():
-                self.close()
-                self._open = self._transport.open(
-                    step.request,
-                    connect_timeout=step.connect_timeout,
-                    read_timeout=step.read_timeout,
-                    within=step.within,
-                )
-                return self._open
-            case ReadAll():
-                return self._current(step.response).read_all(step.timeout, step.limit)
-            case Sleep():
-                time.sleep(step.seconds)
-                return None
-            case Do():
-                return step.function()
-            case Emit():
-                raise TypeError("events were emitted by a flow that has no reader")
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-            self._open = None
-
-    def _current(self, response: HttpResponse) -> OpenResponse:
-        if self._open is None or response is not self._open:
-            raise TypeError("a flow reads only the response that it opened last")
-        return self._open
+def done(function: Callable[..., Result], *arguments: Any) -> Flow[Result]:
+    """A flow of one step: call what blocks."""
+    result: Result = yield Do(lambda: function(*arguments))
+    return result
 
 
-def stream(flow: Flow[Result], transport: Transport) -> Generator[StreamEvent, None, Result]:
-    """Drive a flow, handing its events on as they come."""
-    steps = _Steps(transport)
-    outcome: Any = None
-    error: AirouterError | None = None
-    try:
-        while True:
-            try:
-                step = flow.send(outcome) if error is None else flow.throw(error)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # a flow's result is typed by Flow
-            outcome = error = None
-            try:
-                if type(step) is Emit:
-                    yield from step.events
-                else:
-                    outcome = steps.perform(step)
-            except AirouterError as failure:
-                error = failure
-    finally:
-        try:
-            flow.close()
-        finally:
-            steps.close()
+def delegated(
+    flow: Flow[Result],
+    *,
+    through: Through | None = None,
+    via: Endpoint | None = None,
+    deadline: float | None = None,
+    after: Callable[[Delegate], Any] | None = None,
+) -> Flow[Result]:
+    """Run a flow as ``yield from`` does, at no cost for each of its steps.
 
+    Args:
+        through: what becomes of each ``Emit`` inside: :func:`~airouter_core.flow.layers.tapped` only watches, a
+            :class:`~airouter_core.flow.layers.Gate` holds back. What it raises is raised here, not inside.
+        via: whose connections the requests inside go through that name none.
+        deadline: seconds that it may take, with everything it runs in its turn; one further in can only be tighter.
+        after: called exactly once when it has ended, however it ends, also when whoever reads has gone; where somebody
+            awaits, in a thread. It is given the :class:`Delegate`, which says how it ended.
 
-def run(flow: Flow[Result], transport: Transport) -> Result:
-    """Drive a flow that emits no events, to its result."""
-    driver = stream(flow, transport)
-    try:
-        next(driver)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]  # a flow's result is typed by Flow
-    driver.close()
-    raise TypeError("events were emitted by a flow that has no reader")
+    Raises:
+        TransportTimeoutError: it did not end within its ``deadline``.
+    """
+    value: Result = yield Delegate(flow, through, via, deadline, after)
+    return value

@@ -7,6 +7,7 @@ of its start (measured in ``benchmarks/``).
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,26 @@ async def awaited(function: Callable[..., Result], *arguments: Any) -> Result:
     import asyncio
 
     return await asyncio.to_thread(function, *arguments)
+
+
+def finished(value: Any) -> Any:
+    """A value; of what can only be awaited, what it comes to, in an event loop of its own."""
+    if not inspect.isawaitable(value):
+        return value
+    import asyncio
+
+    async def come() -> Any:
+        return await value
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(come())
+    # The caller blocks an event loop, which is the caller's choice; another one cannot run in the same thread.
+    import concurrent.futures
+
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="airouter") as pool:
+        return pool.submit(asyncio.run, come()).result()
 
 
 def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -11,8 +11,9 @@ from ..config.http import HttpConfig
 from ..config.loading import require_api_key
 from ..errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from ..flow import steps as flows
+from ..flow.blocking import Driver
 from ..flow.exchange import Exchange, Policy, broke_after_the_end
-from ..flow.steps import Emit, Flow, HttpResponse, Transport
+from ..flow.steps import Emit, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..values.catalog import ModelInfo
@@ -25,7 +26,7 @@ from ..wire.json import begins_as_json, is_html, is_prelude, shown
 from .facade import Provider, Surroundings
 
 if TYPE_CHECKING:
-    from ..transports.awaited import AsyncTransport
+    from ..flow.steps import AsyncTransport
 
 HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
@@ -183,11 +184,12 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def run(self, flow: Flow[Result]) -> Result:
         """Drive a flow that emits no events."""
-        return flows.run(self._guarded(flow), self.transport)
+        result: Result = Driver(self._guarded(flow)).run()
+        return result
 
     def stream(self, flow: Flow[Any]) -> Generator[StreamEvent, None, Any]:
         """Drive a flow, handing its events on as they come."""
-        return flows.stream(self._guarded(flow), self.transport)
+        return Driver(self._guarded(flow)).events()
 
     @property
     def async_transport(self) -> AsyncTransport:
@@ -209,17 +211,16 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     async def arun(self, flow: Flow[Result]) -> Result:
         """:meth:`run`, awaited: how every operation written as a flow is awaited."""
-        transport = self.async_transport
-        from ..transports import awaited as asynchronous
+        from ..flow.awaited import AsyncDriver
 
-        return await asynchronous.run(self._guarded(flow), transport)
+        result: Result = await AsyncDriver(self._guarded(flow)).run()
+        return result
 
     def astream(self, flow: Flow[Any]) -> AsyncGenerator[StreamEvent, None]:
         """:meth:`stream`, awaited."""
-        transport = self.async_transport
-        from ..transports import awaited as asynchronous
+        from ..flow.awaited import AsyncDriver
 
-        return asynchronous.stream(self._guarded(flow), transport)
+        return AsyncDriver(self._guarded(flow)).events()
 
     def operate(
         self, operation: Operation[Result], *arguments: Any, model: str | None = None, **options: Any
@@ -339,7 +340,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def _guarded(self, flow: Flow[Result]) -> Flow[Result]:
         try:
-            return (yield from flow)
+            return (yield from delegated(flow, via=self))
         except ExecutionError as error:
             raise self._without_secrets(error) from error.__cause__
 

@@ -1,7 +1,6 @@
-"""The awaited driver of flows, and its transport on aiohttp (extra ``[async]``).
+"""The awaited transport, on aiohttp (extra ``[async]``).
 
-A flow does not know who drives it: retries, redirects, deadlines and parsing are the ones of the blocking half.
-Cancelling a task closes its connection at once, since the driver's clean-up awaits nothing.
+Cancelling a task closes its connection at once: closing one awaits nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import re
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 from ..config.http import HttpConfig
-from ..errors import AirouterError, ConfigurationError, ProtocolError, TransportError
-from ..flow.steps import Do, Emit, Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, Step
-from ..values.events import StreamEvent
+from ..errors import ConfigurationError, ProtocolError, TransportError
 from ..wire.http import HttpRequest
 from .troubles import (
     broken,
@@ -39,111 +36,10 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
 
-Result = TypeVar("Result")
-
 READ_LIMIT = 1 << 20
 """Bytes that may wait unread before the sender is slowed down."""
 UNSENDABLE = re.compile("[^\t -\xff]")
 """Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
-
-
-class AsyncOpenResponse(HttpResponse, Protocol):
-    """An answer as the awaited driver sees it."""
-
-    async def read_some(self, timeout: float) -> bytes: ...
-
-    async def read_all(self, timeout: float, limit: int) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class AsyncTransport(Protocol):
-    """Sends requests, awaited; for many event loops."""
-
-    async def open(
-        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
-    ) -> AsyncOpenResponse: ...
-
-    async def close(self) -> None: ...
-
-
-class _Steps:
-    """Performs the steps of one flow."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-        self._open: AsyncOpenResponse | None = None
-
-    async def perform(self, step: Step) -> Any:
-        match step:
-            case ReadSome():
-                return await self._current(step.response).read_some(step.timeout)
-            case Open():
-                self.close()
-                self._open = await self._transport.open(
-                    step.request,
-                    connect_timeout=step.connect_timeout,
-                    read_timeout=step.read_timeout,
-                    within=step.within,
-                )
-                return self._open
-            case ReadAll():
-                return await self._current(step.response).read_all(step.timeout, step.limit)
-            case Sleep():
-                return await asyncio.sleep(step.seconds)
-            case Do():
-                return await asyncio.to_thread(step.function)
-            case Emit():
-                raise TypeError("events were emitted by a flow that has no reader")
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-            self._open = None
-
-    def _current(self, response: HttpResponse) -> AsyncOpenResponse:
-        if self._open is None or response is not self._open:
-            raise TypeError("a flow reads only the response that it opened last")
-        return self._open
-
-
-async def stream(flow: Flow[Any], transport: AsyncTransport) -> AsyncGenerator[StreamEvent, None]:
-    """Drive a flow, handing its events on as they come."""
-    steps = _Steps(transport)
-    outcome: Any = None
-    failure: AirouterError | None = None
-    try:
-        while True:
-            try:
-                step = flow.send(outcome) if failure is None else flow.throw(failure)
-            except StopIteration:
-                return
-            outcome = failure = None
-            try:
-                if type(step) is Emit:
-                    for event in step.events:
-                        yield event
-                else:
-                    outcome = await steps.perform(step)
-            except AirouterError as error:
-                failure = error
-    finally:
-        try:
-            flow.close()
-        finally:
-            steps.close()
-
-
-async def run(flow: Flow[Result], transport: AsyncTransport) -> Result:
-    """Drive a flow that emits no events, to its result."""
-    found: list[Result] = []
-
-    def kept() -> Flow[None]:
-        found.append((yield from flow))
-
-    async for _ in stream(kept(), transport):
-        raise TypeError("events were emitted by a flow that has no reader")
-    return found[0]
 
 
 class AiohttpTransport:

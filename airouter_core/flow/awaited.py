@@ -1,0 +1,272 @@
+"""The driver of flows that awaits. It needs no extra: only a transport does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from .blocking import Pieces
+from .layers import See
+from .stack import Stack
+from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take
+
+
+class AsyncDriver:
+    """:class:`~airouter_core.flow.blocking.Driver`, awaited. Cancelling it closes at once what its flows have open."""
+
+    def __init__(self, flow: Flow[Any], transport: AsyncTransport | None = None, around: Stack | None = None) -> None:
+        self._stack = Stack(flow, around)
+        self._transport = transport
+        self._work: _Work | None = None
+        self.complete = False
+
+    @property
+    def result(self) -> Any:
+        """What the flow returned."""
+        return self._stack.value
+
+    @property
+    def builder(self) -> Any:
+        """What has arrived of the answer that was begun last."""
+        return self._stack.builder
+
+    async def run(self) -> Any:
+        """Go to the end; nobody reads the events."""
+        stack = self._stack
+        outcome: Any = None
+        error: Exception | None = None
+        try:
+            while (step := stack.resume(outcome, error)) is not None:
+                outcome = error = None
+                try:
+                    if type(step) is Emit:
+                        stack.consume(step.events)
+                    else:
+                        outcome = await self._perform(step)
+                except Exception as failure:
+                    error = stack.told(failure)
+            self.complete = True
+            return stack.value
+        finally:
+            await self._close()
+
+    async def events(self) -> AsyncGenerator[Any, None]:  # every chunk of every stream comes by
+        """The events, as they come. Closing it ends the flow."""
+        stack = self._stack
+        resume = stack.resume
+        outcome: Any = None
+        error: Exception | None = None
+        seeing: See | None = None
+        try:
+            while (step := resume(outcome, error)) is not None:
+                outcome = error = None
+                try:
+                    if type(step) is ReadSome and stack.until is None:
+                        outcome = await stack.reading(step.response).read_some(step.timeout)
+                    elif type(step) is Emit:
+                        taps = stack.taps
+                        # As `stack.seen`, without a frame for each event.
+                        for event in step.events if taps is not None else stack.passed(step.events):
+                            for seeing in taps or ():
+                                seeing(event)
+                            seeing = None
+                            yield event
+                    elif (events := self._handed_on(step)) is not None:
+                        try:
+                            async for event in events:
+                                yield event
+                        finally:
+                            await events.aclose()
+                    else:
+                        outcome = await self._perform(step)
+                except Exception as failure:
+                    error, seeing = stack.told(failure, seeing), None
+            self.complete = True
+        finally:
+            await self._close()
+
+    def _handed_on(self, step: Step) -> AsyncGenerator[Any, None] | None:
+        """What of a step the reader sees, if any, beside an ``Emit``."""
+        if type(step) is Pull:
+            return self._pulled(step)
+        if type(step) is Gather and step.each:
+            return self._each(step)
+        return None
+
+    async def _perform(self, step: Any) -> Any:  # one case for each step
+        stack = self._stack
+        match step:
+            case ReadSome():
+                return await stack.reading(step.response).read_some(stack.patience(step.timeout))
+            case Open():
+                return await self._open(stack.sending(step))
+            case ReadAll():
+                return await self._read_all(stack.reading(step.response), step)
+            case Sleep():
+                return await asyncio.sleep(stack.wait(step.seconds))
+            case Do():
+                return await self._do(step.function)
+            case Take():
+                return await self._take(step)
+            case Gather():
+                values: list[Any] = [TimeoutError("others were enough")] * len(step.flows)
+                async for position, value in self._gathered(step):
+                    values[position] = value
+                return values
+            case Pull():
+                return await _read(self._pulled(step))
+        raise TypeError(f"a flow yields steps, not {step!r}")
+
+    async def _open(self, step: Open) -> Any:
+        via = step.via or self._stack.via
+        transport = self._transport if via is None else via.async_transport
+        if transport is None:
+            raise TypeError("no flow around this request says whose connections it goes through")
+        return self._stack.opened(
+            await transport.open(
+                step.request,
+                connect_timeout=step.connect_timeout,
+                read_timeout=step.read_timeout,
+                within=step.within,
+            )
+        )
+
+    async def _read_all(self, response: Any, step: ReadAll) -> Any:
+        if self._stack.until is None:
+            return await response.read_all(step.timeout, step.limit)
+        pieces = Pieces(step.limit)
+        while data := await response.read_some(self._stack.patience(step.timeout)):
+            pieces.add(data)
+        return pieces.whole()
+
+    async def _do(self, function: Callable[[], Any]) -> Any:
+        self._work = work = _Work(function)
+        loop = asyncio.get_running_loop()
+        value = await loop.run_in_executor(None, contextvars.copy_context().run, work)
+        self._work = None
+        return await value if inspect.isawaitable(value) else value
+
+    async def _take(self, step: Take) -> None:
+        loop = asyncio.get_running_loop()
+        handed_over = loop.create_future()
+
+        def ready() -> None:
+            loop.call_soon_threadsafe(_settle, handed_over)
+
+        if step.slots.take(ready):
+            return
+        try:
+            async with asyncio.timeout(None if self._stack.until is None else self._stack.left()):
+                await handed_over
+        except BaseException as error:
+            step.slots.forget(ready)
+            if isinstance(error, TimeoutError):
+                self._stack.left()
+            raise
+
+    async def _pulled(self, step: Pull) -> AsyncGenerator[Any, None]:
+        source = step.awaited()
+        try:
+            async for event in source:
+                for seen in self._stack.seen((event,)):
+                    yield seen
+        finally:
+            close: Callable[[], Any] | None = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _each(self, step: Gather) -> AsyncGenerator[Any, None]:
+        gathered = self._gathered(step)
+        try:
+            async for _, value in gathered:
+                yield value
+        finally:
+            await gathered.aclose()
+
+    async def _gathered(self, step: Gather) -> AsyncGenerator[tuple[int, Any], None]:
+        """Each flow's position, and its value or exception, as they come."""
+        drivers = [AsyncDriver(flow, self._transport, self._stack) for flow in step.flows]
+        positions = {asyncio.ensure_future(driver.run()): position for position, driver in enumerate(drivers)}
+        waiting = set(positions)
+        missing = step.enough
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(done, key=positions.__getitem__):
+                    error = task.exception()
+                    if error is not None and not isinstance(error, Exception):
+                        raise error
+                    yield positions[task], task.result() if error is None else error
+                    if missing is not None and error is None:
+                        missing -= 1
+                if missing is not None and missing <= 0:
+                    return
+        finally:
+            for task in positions:
+                task.cancel()
+            await asyncio.gather(*positions, return_exceptions=True)
+
+    async def _close(self) -> None:
+        try:
+            self._stack.close()
+        finally:
+            if self._stack.due:
+                # Although nobody may wait for it: whoever is cancelled once more leaves it to itself.
+                await asyncio.shield(asyncio.ensure_future(self._due()))
+
+    async def _due(self) -> None:
+        due = self._stack.due
+        work = self._work
+        while due:
+            function = due.pop(0)
+
+            def after(function: Callable[[], Any] = function) -> Any:
+                if work is not None:
+                    work.wait()
+                return function()
+
+            value = await asyncio.to_thread(after)
+            if inspect.isawaitable(value):
+                await value
+
+
+class _Work:
+    """What a thread was given to do. One that was left by who awaited it may not have begun yet, or be at it still."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._begun = self._abandoned = False
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if self._abandoned:
+                return None
+            self._begun = True
+        try:
+            return self._function()
+        finally:
+            self._over.set()
+
+    def wait(self) -> None:
+        """Until it is over, if it has begun; otherwise it shall not begin any more."""
+        with self._lock:
+            self._abandoned = True
+            if not self._begun:
+                return
+        self._over.wait()
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _read(events: AsyncGenerator[Any, None]) -> None:
+    async for _ in events:
+        pass

@@ -1,0 +1,244 @@
+"""The driver of flows that blocks."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from ..errors import ProtocolError
+from .layers import See
+from .stack import Stack
+from .steps import Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take, Transport
+from .threads import finished
+
+
+class Driver:
+    """Drives one flow.
+
+    Args:
+        transport: for requests that no flow around lends connections to.
+        around: the stack whose flow gathers this one among others.
+
+    Attributes:
+        complete: whether the flow has ended with a result.
+        stopped: set from another thread, to end at the next event or step.
+    """
+
+    def __init__(self, flow: Flow[Any], transport: Transport | None = None, around: Stack | None = None) -> None:
+        self._stack = Stack(flow, around)
+        self._transport = transport
+        self.complete = False
+        self.stopped = False
+
+    @property
+    def result(self) -> Any:
+        """What the flow returned."""
+        return self._stack.value
+
+    @property
+    def builder(self) -> Any:
+        """What has arrived of the answer that was begun last."""
+        return self._stack.builder
+
+    def run(self) -> Any:
+        """Go to the end; nobody reads the events."""
+        stack = self._stack
+        outcome: Any = None
+        error: Exception | None = None
+        try:
+            while not self.stopped and (step := stack.resume(outcome, error)) is not None:
+                outcome = error = None
+                try:
+                    if type(step) is Emit:
+                        stack.consume(step.events)
+                    else:
+                        outcome = self._perform(step)
+                except Exception as failure:
+                    error = stack.told(failure)
+            self.complete = not self.stopped
+            return stack.value
+        finally:
+            self._close()
+
+    def events(self) -> Generator[Any, None, Any]:  # noqa: C901  # every chunk of every stream comes by here
+        """The events, as they come; the generator's value is the flow's. Closing it ends the flow."""
+        stack = self._stack
+        resume = stack.resume
+        outcome: Any = None
+        error: Exception | None = None
+        seeing: See | None = None
+        try:
+            while (step := resume(outcome, error)) is not None:
+                outcome = error = None
+                try:
+                    if type(step) is ReadSome and stack.until is None:
+                        outcome = stack.reading(step.response).read_some(step.timeout)
+                    elif type(step) is Emit and (taps := stack.taps) is not None:
+                        # As `stack.seen`, without a frame for each event.
+                        for event in step.events:
+                            for seeing in taps:
+                                seeing(event)
+                            seeing = None
+                            yield event
+                            if self.stopped:
+                                return None
+                    elif (events := self._handed_on(step)) is not None:
+                        for event in events:
+                            yield event
+                            if self.stopped:
+                                return None
+                    else:
+                        outcome = self._perform(step)
+                except Exception as failure:
+                    error, seeing = stack.told(failure, seeing), None
+            self.complete = True
+            return stack.value
+        finally:
+            self._close()
+
+    def _handed_on(self, step: Step) -> Iterator[Any] | None:
+        """What of a step the reader sees, if any."""
+        if type(step) is Emit:
+            return self._stack.seen(step.events)
+        if type(step) is Pull:
+            return self._pulled(step)
+        if type(step) is Gather and step.each:
+            return (value for _, value in self._gathered(step))
+        return None
+
+    def _perform(self, step: Any) -> Any:
+        stack = self._stack
+        match step:
+            case ReadSome():
+                return stack.reading(step.response).read_some(stack.patience(step.timeout))
+            case Open():
+                return self._open(stack.sending(step))
+            case ReadAll():
+                return self._read_all(stack.reading(step.response), step)
+            case Sleep():
+                return time.sleep(stack.wait(step.seconds))
+            case Do():
+                return step.function()
+            case Take():
+                return self._take(step)
+            case Gather():
+                values = [TimeoutError("others were enough")] * len(step.flows)
+                for position, value in self._gathered(step):
+                    values[position] = value
+                return values
+            case Pull():
+                for _ in self._pulled(step):
+                    pass
+                return None
+        raise TypeError(f"a flow yields steps, not {step!r}")
+
+    def _open(self, step: Open) -> Any:
+        via = step.via or self._stack.via
+        transport = self._transport if via is None else via.transport
+        if transport is None:
+            raise TypeError("no flow around this request says whose connections it goes through")
+        return self._stack.opened(
+            transport.open(
+                step.request,
+                connect_timeout=step.connect_timeout,
+                read_timeout=step.read_timeout,
+                within=step.within,
+            )
+        )
+
+    def _read_all(self, response: Any, step: ReadAll) -> Any:
+        if self._stack.until is None:
+            return response.read_all(step.timeout, step.limit)
+        # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
+        pieces = Pieces(step.limit)
+        while data := response.read_some(self._stack.patience(step.timeout)):
+            pieces.add(data)
+        return pieces.whole()
+
+    def _take(self, step: Take) -> None:
+        handed_over = threading.Event()
+        if step.slots.take(handed_over.set):
+            return
+        try:
+            left = None if self._stack.until is None else self._stack.left()
+            if not handed_over.wait(left):
+                self._stack.left()
+        except BaseException:
+            step.slots.forget(handed_over.set)
+            raise
+
+    def _pulled(self, step: Pull) -> Iterator[Any]:
+        source = step.blocking()
+        try:
+            yield from self._stack.seen(source)
+        finally:
+            getattr(source, "close", lambda: None)()
+
+    def _gathered(self, step: Gather) -> Iterator[tuple[int, Any]]:
+        """Each flow's position, and its value or exception, as they come."""
+        drivers = [Driver(flow, self._transport, self._stack) for flow in step.flows]
+        if len(drivers) == 1:
+            yield 0, _outcome(drivers[0])
+            return
+        import concurrent.futures
+
+        pool = concurrent.futures.ThreadPoolExecutor(len(drivers) or 1, thread_name_prefix="airouter")
+        missing = step.enough
+        try:
+            waiting = {
+                pool.submit(contextvars.copy_context().run, _outcome, driver): position
+                for position, driver in enumerate(drivers)
+            }
+            for future in concurrent.futures.as_completed(waiting):
+                value = future.result()
+                yield waiting[future], value
+                if missing is not None and not isinstance(value, Exception):
+                    missing -= 1
+                    if missing <= 0:
+                        return
+        finally:
+            for driver in drivers:
+                driver.stopped = True
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _close(self) -> None:
+        stack = self._stack
+        try:
+            stack.close()
+        finally:
+            while stack.due:
+                finished(stack.due.pop(0)())
+
+
+class Pieces:
+    """The pieces of an answer that is not to be too long."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            ProtocolError: now it is too long.
+        """
+        self._size += len(data)
+        if self._size > self._limit:
+            raise ProtocolError(f"the answer is longer than {self._limit} bytes")
+        self._pieces.append(data)
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+
+def _outcome(driver: Driver) -> Any:
+    try:
+        return driver.run()
+    except Exception as error:  # the flow that gathers is given it as a value
+        return error

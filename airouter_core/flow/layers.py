@@ -1,0 +1,140 @@
+"""Layers: what stands between whoever asks and whoever answers, for every kind of ask.
+
+Whatever answers is a function from an ask to a flow. A layer is such a function around another one: it may wait, hand
+on another ask, ask somebody else or nobody, watch the events as they go by, and change the result::
+
+    def patient(ask: Ask, answer: Answer) -> Flow[Any]:
+        yield Sleep(1)
+        return (yield from answer(ask))
+
+The result of a chat is its :class:`~airouter_core.values.response.Response`, since the innermost layer folds the
+events; of other kinds it is what the operation gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, Protocol, get_args
+
+from ..values.ask import Ask
+from ..values.events import StreamEvent
+from ..values.record import Record
+from .steps import Events, Flow
+
+Position = Literal["admit", "ledger", "cache", "limit", "route"]
+POSITIONS: tuple[Position, ...] = get_args(Position)
+"""Where layers stand, outermost first; the provider is behind them all."""
+
+
+class Identity(Record, frozen=True):
+    """Who is asked, without a key.
+
+    Attributes:
+        name: canonical name of the provider.
+        kept_as: the name that a manager keeps it under; tells two accounts at one provider apart.
+        address: where it is reached, without credentials; ``None`` for what is not reached over HTTP.
+    """
+
+    name: str
+    kept_as: str
+    address: str | None = None
+
+
+class Answer(Protocol):
+    """What answers asks: a provider, with the layers that are further in."""
+
+    @property
+    def provider(self) -> Identity:
+        """Whose answer it is."""
+        ...
+
+    def __call__(self, ask: Ask, /) -> Flow[Any]: ...
+
+
+Layer = Callable[[Ask, Answer], Flow[Any]]
+
+
+class Layered:
+    """An answer behind one layer."""
+
+    __slots__ = ("_inner", "_layer", "provider")
+
+    def __init__(self, layer: Layer, inner: Answer) -> None:
+        self._layer = layer
+        self._inner = inner
+        self.provider = inner.provider
+
+    def __call__(self, ask: Ask, /) -> Flow[Any]:
+        return self._layer(ask, self._inner)
+
+
+def layered(answer: Answer, layers: Iterable[Layer]) -> Answer:
+    """The answer behind layers, the first of them outermost."""
+    for layer in reversed(tuple(layers)):
+        answer = Layered(layer, answer)
+    return answer
+
+
+See = Callable[[StreamEvent], Any]
+
+
+class Tap:
+    """A ``through`` that only watches: the driver calls ``see`` with each event, and no frame stands between.
+
+    Attributes:
+        see: is shown each event.
+        changed: what to call when another ``see`` was put in its place; the driver's.
+    """
+
+    changed: Callable[[], None]
+
+    def __init__(self, see: See) -> None:
+        self.see = see
+
+    def __call__(self, events: Events) -> Iterator[StreamEvent]:
+        for event in events:
+            self.see(event)
+            yield event
+
+
+def tapped(see: See) -> Tap:
+    """A ``through`` for :func:`~airouter_core.flow.steps.delegated` that lets ``see`` look at each event.
+
+    What ``see`` raises ends the flow inside, and is raised in the flow that delegates.
+    """
+    return Tap(see)
+
+
+def silent(events: Events) -> Events:
+    """A ``through`` after which nobody sees the events: for whoever wants the result alone."""
+    for _ in events:
+        pass
+    return ()
+
+
+class Gate:
+    """A ``through`` that holds events back until one comes that opens it. Whoever routes can then still change sides.
+
+    Args:
+        opens: whether an event is worth handing on; all that came before it go first.
+    """
+
+    def __init__(self, opens: Callable[[StreamEvent], bool]) -> None:
+        self._opens = opens
+        self._held: list[StreamEvent] = []
+        self.is_open = False
+
+    def __call__(self, events: Events) -> Iterator[StreamEvent]:
+        for event in events:
+            if self.is_open:
+                yield event
+                continue
+            self._held.append(event)
+            if self._opens(event):
+                yield from self.open()
+
+    def open(self) -> list[StreamEvent]:
+        """Open it by hand; the events that it held, for an ``Emit``."""
+        self.is_open = True
+        held, self._held = self._held, []
+        return held

@@ -1,0 +1,524 @@
+"""Flows that run flows: what the stack promises, blocking and awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airouter_core.errors import ProtocolError, TransportTimeoutError
+from airouter_core.flow.awaited import AsyncDriver
+from airouter_core.flow.blocking import Driver
+from airouter_core.flow.layers import Gate, Tap, silent, tapped
+from airouter_core.flow.slots import Slots
+from airouter_core.flow.steps import (
+    Delegate,
+    Do,
+    Emit,
+    Flow,
+    Gather,
+    Open,
+    Pull,
+    ReadAll,
+    ReadSome,
+    Sleep,
+    Take,
+    delegated,
+    given,
+)
+from airouter_core.values.events import TextDelta
+from airouter_core.wire.http import HttpRequest
+
+
+class Answer:
+    """An answer that tells when it is closed."""
+
+    status = 200
+
+    def __init__(self, world: World, name: str) -> None:
+        self.headers: dict[str, str] = {}
+        self._world = world
+        self._name = name
+        self._left = [b"x", b"y", b""]
+
+    def read_some(self, timeout: float) -> Any:
+        return self._world.given(self._left.pop(0))
+
+    def read_all(self, timeout: float, limit: int) -> Any:
+        return self._world.given(b"xy")
+
+    def close(self) -> None:
+        self._world.log.append(f"close {self._name}")
+
+
+class World:
+    """Connections of either half, and a log of what was opened and closed."""
+
+    def __init__(self, awaited: bool, name: str = "") -> None:
+        self.awaited = awaited
+        self.log: list[str] = []
+        self.name = name
+        self.transport: Any = self
+        self.async_transport: Any = self
+
+    def open(self, request: HttpRequest, **_: Any) -> Any:
+        self.log.append(f"open {request.url}")
+        return self.given(Answer(self, request.url))
+
+    def given(self, value: Any) -> Any:
+        async def coming() -> Any:
+            await asyncio.sleep(0)
+            return value
+
+        return coming() if self.awaited else value
+
+    def run(self, flow: Flow[Any]) -> Any:
+        return asyncio.run(AsyncDriver(flow, self).run()) if self.awaited else Driver(flow, self).run()
+
+    def read(self, flow: Flow[Any], most: int = 1000) -> list[Any]:
+        """The first events; then the reader goes."""
+        if self.awaited:
+            return asyncio.run(self._read(flow, most))
+        events = Driver(flow, self).events()
+        found = [event for event, _ in zip(events, range(most), strict=False)]
+        events.close()
+        return found
+
+    async def _read(self, flow: Flow[Any], most: int) -> list[Any]:
+        events = AsyncDriver(flow, self).events()
+        found = []
+        async for event in events:
+            found.append(event)
+            if len(found) == most:
+                break
+        await events.aclose()
+        return found
+
+
+@pytest.fixture(params=[False, True], ids=["blocking", "awaited"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(request.param)
+
+
+def opened(name: str) -> Open:
+    return Open(HttpRequest("GET", name), 1, 2)
+
+
+def texts(flow_log: list[str], *said: str, then: Exception | None = None) -> Flow[str]:
+    """A flow that opens something and says some texts."""
+    try:
+        yield opened(said[0])
+        for text in said:
+            yield Emit((TextDelta(text),))
+        if then is not None:
+            raise then
+        return "".join(said)
+    finally:
+        flow_log.append(f"end {said[0]}")
+
+
+def said(events: list[Any]) -> str:
+    return "".join(event.text for event in events)
+
+
+def test_a_delegated_flow_ends_before_the_one_around_goes_on(world: World) -> None:
+    """Its value comes out, its connection is closed at once, and its error can be caught: that is how routers live."""
+
+    def route() -> Flow[str]:
+        try:
+            yield from delegated(texts(world.log, "a", then=ProtocolError("broke")))
+        except ProtocolError:
+            world.log.append("caught")
+        return (yield from delegated(texts(world.log, "b")))
+
+    assert world.run(route()) == "b"
+    assert world.log == ["open a", "end a", "close a", "caught", "open b", "end b", "close b"]
+
+
+def test_who_leaves_closes_from_the_inside(world: World) -> None:
+    """The innermost flow first, then its connection, then the flow around it and its own."""
+
+    def route() -> Flow[None]:
+        try:
+            yield opened("outer")
+            yield from delegated(texts(world.log, "inner", "more"))
+        finally:
+            world.log.append("end outer")
+
+    assert said(world.read(route(), most=1)) == "inner"
+    assert world.log == ["open outer", "open inner", "end inner", "close inner", "end outer", "close outer"]
+
+
+def test_what_is_open_outside_can_be_read_on(world: World) -> None:
+    """Each flow has its own response; one that was closed cannot be read."""
+
+    def outer() -> Flow[Any]:
+        response = yield opened("outer")
+        first = yield ReadSome(response, 1)
+        inner = yield from delegated(another())
+        second = yield ReadSome(response, 1)
+        with pytest.raises(TypeError, match="opened last"):
+            yield ReadSome(inner, 1)
+        return first, second
+
+    def another() -> Flow[Any]:
+        response = yield opened("inner")
+        assert (yield ReadAll(response, 1, 9)) == b"xy"
+        return response
+
+    assert world.run(outer()) == (b"x", b"y")
+
+
+def test_connections_are_lent_by_scope(world: World) -> None:
+    """A request goes through what it names, else through what the nearest flow around lends."""
+    one, two = World(world.awaited), World(world.awaited)
+
+    def ask(name: str, via: Any = None) -> Flow[None]:
+        step = opened(name)
+        step.via = via
+        yield step
+
+    def route() -> Flow[None]:
+        yield from delegated(ask("first"), via=one)
+        yield from delegated(delegated(ask("second", via=two)), via=one)
+        yield from ask("third")
+
+    world.run(route())
+    assert (one.log, two.log) == (["open first", "close first"], ["open second", "close second"])
+    assert world.log == ["open third", "close third"]
+    with pytest.raises(TypeError, match="whose connections"):
+        (asyncio.run(AsyncDriver(ask("x")).run()) if world.awaited else Driver(ask("x")).run())
+
+
+# Watching.
+
+
+def test_taps_see_every_event_and_change_nothing(world: World) -> None:
+    """Innermost first, for each event before its reader sees it; also where nobody reads."""
+    seen: list[str] = []
+
+    def watched() -> Flow[str]:
+        inner = delegated(texts([], "a", "b"), through=tapped(lambda event: seen.append(f"1{event.text}")))
+        return (yield from delegated(inner, through=tapped(lambda event: seen.append(f"2{event.text}"))))
+
+    assert said(world.read(watched())) == "ab"
+    assert seen == ["1a", "2a", "1b", "2b"]
+    assert world.run(watched()) == "ab"
+    assert seen == ["1a", "2a", "1b", "2b"] * 2
+
+
+def test_a_tap_may_hand_over_to_another(world: World) -> None:
+    """What only the first event is of interest to costs the later ones nothing."""
+    seen: list[str] = []
+
+    class First(Tap):
+        def __init__(self) -> None:
+            super().__init__(self.first)
+
+        def first(self, event: Any) -> None:
+            seen.append(f"first {event.text}")
+            self.see = lambda event: seen.append(event.text)
+            self.changed()
+
+    world.run(delegated(texts([], "a", "b", "c"), through=First()))
+    assert seen == ["first a", "b", "c"]
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("read", [False, True])
+def test_an_error_of_a_tap_is_raised_in_its_own_layer(world: World, gated: bool, read: bool) -> None:
+    """Not in the flows inside, which would take it for a failure of who answers: they are closed like those of a
+    reader who has gone.
+    """
+    caught: list[str] = []
+
+    def budget(event: Any) -> None:
+        if event.text == "b":
+            raise ValueError("spent")
+
+    def router() -> Flow[Any]:
+        try:
+            return (yield from delegated(texts(world.log, "a", "b", "c")))
+        except ValueError:
+            caught.append("router")
+            raise
+
+    def layer() -> Flow[Any]:
+        try:
+            return (yield from delegated(router(), through=tapped(budget)))
+        except ValueError as error:
+            caught.append(f"layer: {error}")
+            return "refused"
+
+    def outer() -> Flow[Any]:
+        through = Gate(lambda event: False) if gated else tapped(lambda event: None)
+        return (yield from delegated(layer(), through=through))
+
+    if read:
+        assert said(world.read(outer())) == ("" if gated else "a")
+    else:
+        assert world.run(outer()) == "refused"
+    assert caught == ["layer: spent"]
+    assert world.log == ["open a", "end a", "close a"]
+
+
+def test_an_error_among_the_events_is_the_error_of_who_makes_them(world: World) -> None:
+    """Although a tap and a gate stand around it."""
+
+    def broken() -> Iterator[TextDelta]:
+        yield TextDelta("a")
+        raise ProtocolError("broken")
+
+    def inner() -> Flow[str]:
+        try:
+            yield Emit(broken())
+        except ProtocolError as error:
+            return f"caught {error}"
+        return ""
+
+    flow = delegated(delegated(inner(), through=tapped(lambda event: None)), through=Gate(lambda event: True))
+    assert world.run(flow) == "caught broken"
+
+
+def test_a_gate_holds_back_until_it_opens(world: World) -> None:
+    """What it held goes first, and everything after it as it comes; by hand, what it held is given."""
+    seen: list[str] = []
+
+    def route(opens: Callable[[Any], bool]) -> Flow[Any]:
+        gate = Gate(opens)
+        tap = tapped(lambda event: seen.append(event.text))
+        value = yield from delegated(delegated(texts([], "a", "b", "c", "d"), through=gate), through=tap)
+        seen.append("open" if gate.is_open else "shut")
+        yield Emit(gate.open())
+        return value
+
+    assert said(world.read(route(lambda event: event.text == "b"))) == "abcd"
+    assert seen == ["a", "b", "c", "d", "open"]
+    seen.clear()
+    assert said(world.read(route(lambda event: False))) == "abcd"
+    assert seen == ["shut"]
+    assert world.read(delegated(texts([], "a"), through=silent)) == []
+
+
+# The end.
+
+
+@pytest.mark.parametrize("how", ["value", "error", "left", "tap"])
+def test_whoever_wants_is_told_of_the_end_exactly_once(world: World, how: str) -> None:
+    """However it ends, before the flow around goes on, with what became of it, and with the connection closed."""
+    told: list[Any] = []
+
+    def see(event: Any) -> None:
+        if how == "tap" and event.text == "b":
+            raise ValueError("tap")
+
+    def after(scope: Delegate) -> None:
+        told.append((scope.value, repr(scope.error), scope.cancelled, scope.requests, list(world.log)))
+
+    def ledger() -> Flow[Any]:
+        inner = texts(world.log, "a", "b", then=ProtocolError("broke") if how == "error" else None)
+        try:
+            return (yield from delegated(inner, after=after))
+        finally:
+            world.log.append("ledger")
+
+    def outermost() -> Flow[Any]:
+        try:
+            return (yield from delegated(ledger(), through=tapped(see)))
+        except (ProtocolError, ValueError) as error:
+            return repr(error)
+
+    world.read(outermost(), most=1 if how == "left" else 1000)
+    ((value, error, cancelled, requests, log),) = told
+    assert (value, error, cancelled) == {
+        "value": ("ab", "None", False),
+        "error": (None, "ProtocolError('broke')", False),
+        "left": (None, "None", True),
+        "tap": (None, "None", True),
+    }[how]
+    assert requests == 1
+    assert log[:3] == ["open a", "end a", "close a"]
+    assert world.log.count("ledger") == 1
+
+
+def test_what_is_told_may_be_awaited_and_may_fail(world: World) -> None:
+    """A coroutine is run in either half; what it raises is raised where it was asked for."""
+    told: list[str] = []
+
+    async def after(scope: Delegate) -> None:
+        await asyncio.sleep(0)
+        told.append(scope.value)
+        raise ValueError("cannot write")
+
+    def ledger() -> Flow[Any]:
+        try:
+            return (yield from delegated(given("x"), after=after))
+        except ValueError as error:
+            return f"caught {error}"
+
+    if world.awaited:
+        assert world.run(ledger()) == "caught cannot write"
+        assert told == ["x"]
+
+
+def test_retries_and_requests_are_counted(world: World) -> None:
+    """In each delegation around, those of gathered flows included."""
+
+    def one(again: bool) -> Flow[None]:
+        yield Open(HttpRequest("GET", "a"), 1, 1, is_retry=again)
+
+    def all_of_it() -> Flow[tuple[int, int]]:
+        scope = Delegate(several())
+        yield scope
+        return scope.requests, scope.retries
+
+    def several() -> Flow[None]:
+        yield from delegated(one(False))
+        yield Gather([one(True), one(False)])
+
+    assert world.run(all_of_it()) == (3, 1)
+
+
+# Waiting.
+
+
+def test_slots_are_given_in_turn_and_never_lost() -> None:
+    """More waiters than threads; those who are cancelled give back what they were about to get."""
+    slots, now, most = Slots(2), [0], [0]
+
+    def limited() -> Flow[str]:
+        yield Take(slots)
+        try:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+            yield Do(lambda: time.sleep(0.001))
+            now[0] -= 1
+            return "done"
+        finally:
+            slots.give_back()
+
+    async def go() -> None:
+        tasks = [asyncio.create_task(AsyncDriver(limited()).run()) for _ in range(60)]
+        await asyncio.sleep(0)
+        for task in tasks[5:10]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert results.count("done") == 55
+
+    asyncio.run(go())
+    assert Driver(gathering([limited() for _ in range(20)])).run() == ["done"] * 20
+    assert (slots.free, slots.waiting, most) == (2, 0, [2])
+    with pytest.raises(ValueError, match="at least one"):
+        Slots(0)
+
+
+def gathering(flows: list[Flow[Any]], **how: Any) -> Flow[Any]:
+    return (yield Gather(flows, **how))
+
+
+def test_gathered_flows_run_at_the_same_time(world: World) -> None:
+    """Values and errors in order; context variables reach them; events of theirs go nowhere."""
+    who = contextvars.ContextVar("who", default="nobody")
+    who.set("me")
+    together = threading.Barrier(2)
+
+    def one(number: int) -> Flow[Any]:
+        yield Emit((TextDelta("unseen"),))
+        yield Do(lambda: together.wait(20))
+        if number:
+            raise ValueError(number)
+        return (yield Do(who.get))
+
+    value, error = world.run(gathering([one(0), one(1)]))
+    assert value == "me"
+    assert isinstance(error, ValueError)
+    assert world.read(gathering([given(1)], each=True)) == [1]
+    assert sorted(world.read(gathering([given(1), given(2)], each=True))) == [1, 2]
+
+
+def test_enough_is_enough(world: World) -> None:
+    """The others are stopped, and have a TimeoutError."""
+    release = threading.Event()
+
+    def slow() -> Flow[str]:
+        while not release.is_set():
+            yield Sleep(0.001)
+        return "slow"
+
+    first, second = world.run(gathering([slow(), given("fast")], enough=1))
+    assert second == "fast"
+    assert isinstance(first, TimeoutError)
+    release.set()
+
+
+def test_a_deadline_holds_for_everything_inside(world: World) -> None:
+    """Waits that would end too late are not begun, whoever catches the error; further in it can only be tighter."""
+
+    def stubborn() -> Flow[str]:
+        for _ in range(3):
+            try:
+                yield from delegated(sleeping(), deadline=100)
+            except TransportTimeoutError:
+                world.log.append("too late")
+        return "gave up"
+
+    def sleeping() -> Flow[None]:
+        yield Sleep(50)
+
+    def taking() -> Flow[None]:
+        slots = Slots(1)
+        slots.take()
+        yield Take(slots)
+
+    began = time.monotonic()
+    assert world.run(delegated(stubborn(), deadline=20)) == "gave up"
+    assert world.log == ["too late"] * 3
+    with pytest.raises(TransportTimeoutError, match=r"deadline of 0\.01 s"):
+        world.run(delegated(taking(), deadline=0.01))
+    (late,) = world.run(delegated(gathering([sleeping()]), deadline=20))
+    assert isinstance(late, TransportTimeoutError)
+    assert time.monotonic() - began < 15
+
+
+def test_events_are_pulled_from_who_does_its_own_input(world: World) -> None:
+    """In the half that drives; it is closed as soon as nobody reads."""
+
+    def blocking() -> Iterator[TextDelta]:
+        try:
+            yield TextDelta("a")
+            yield TextDelta("b")
+        finally:
+            world.log.append("closed")
+
+    async def awaited() -> AsyncIterator[TextDelta]:
+        try:
+            yield TextDelta("a")
+            yield TextDelta("b")
+        finally:
+            world.log.append("closed")
+
+    def flow() -> Flow[str]:
+        yield Pull(blocking, awaited)
+        return "end"
+
+    seen: list[str] = []
+    watched = delegated(flow(), through=tapped(lambda event: seen.append(event.text)))
+    assert said(world.read(watched, most=1)) == "a"
+    assert world.log == ["closed"]
+    assert world.run(delegated(flow(), through=tapped(lambda event: seen.append(event.text)))) == "end"
+    assert seen == ["a", "a", "b"]
+
+
+def test_what_is_no_step_is_refused(world: World) -> None:
+    """The author of a flow is told."""
+
+    def flow() -> Flow[None]:
+        yield "x"  # type: ignore[misc]  # the mistake is the point
+
+    with pytest.raises(TypeError, match="yields steps, not 'x'"):
+        world.run(flow())
