@@ -85,7 +85,7 @@ class World:
         if self.awaited:
             return asyncio.run(self._read(flow, most))
         events = Driver(flow, self).events()
-        found = [event for event, _ in zip(events, range(most), strict=False)]
+        found = [event for _, event in zip(range(most), events, strict=False)]
         events.close()
         return found
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from .blocking import Pieces
+from .blocking import Pieces, in_order
 from .layers import See
 from .stack import Stack
 from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take
@@ -113,10 +113,7 @@ class AsyncDriver:
             case Take():
                 return await self._take(step)
             case Gather():
-                values: list[Any] = [TimeoutError("others were enough")] * len(step.flows)
-                async for position, value in self._gathered(step):
-                    values[position] = value
-                return values
+                return in_order(len(step.flows), [found async for found in self._gathered(step)])
             case Pull():
                 return await _read(self._pulled(step))
         raise TypeError(f"a flow yields steps, not {step!r}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import contextvars
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from ..errors import ProtocolError
@@ -125,14 +126,9 @@ class Driver:
             case Take():
                 return self._take(step)
             case Gather():
-                values = [TimeoutError("others were enough")] * len(step.flows)
-                for position, value in self._gathered(step):
-                    values[position] = value
-                return values
+                return in_order(len(step.flows), self._gathered(step))
             case Pull():
-                for _ in self._pulled(step):
-                    pass
-                return None
+                return collections.deque(self._pulled(step), maxlen=0)
         raise TypeError(f"a flow yields steps, not {step!r}")
 
     def _open(self, step: Open) -> Any:
@@ -235,6 +231,14 @@ class Pieces:
     def whole(self) -> bytes:
         """All of it."""
         return b"".join(self._pieces)
+
+
+def in_order(count: int, gathered: Iterable[tuple[int, Any]]) -> list[Any]:
+    """What was gathered, in the order of the flows."""
+    values: list[Any] = [TimeoutError("others were enough")] * count
+    for position, value in gathered:
+        values[position] = value
+    return values
 
 
 def _outcome(driver: Driver) -> Any:
