@@ -9,9 +9,9 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, Self
 
+from .addresses import Address, Candidate, resolve
 from .config.files import read_settings
 from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
 from .flow.threads import all_awaited, at_once, awaited, awaited_in_order_of_arrival, in_order_of_arrival
@@ -152,8 +152,17 @@ class ProviderManager:
     def auto_execute(
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
     ) -> str:
-        """Ask the provider that :meth:`select` picks for the model."""
-        return self.provider(self.select(model)).execute(model, prompt, system_prompt, parameters)
+        """Ask the provider and the model that an address means, as :meth:`resolve` finds them."""
+        name, model = self.resolve(model)
+        return self.provider(name).execute(model, prompt, system_prompt, parameters)
+
+    def auto_chat(self, model: str, messages: Messages, **options: Any) -> Response:
+        """:meth:`chat` with the provider and the model that an address means."""
+        return self.chat(*self.resolve(model), messages, **options)
+
+    def auto_stream_chat(self, model: str, messages: Messages, **options: Any) -> ResponseStream:
+        """:meth:`stream_chat` with the provider and the model that an address means."""
+        return self.stream_chat(*self.resolve(model), messages, **options)
 
     async def aexecute(
         self,
@@ -189,8 +198,12 @@ class ProviderManager:
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
     ) -> str:
         """:meth:`auto_execute`, awaited."""
-        name = await awaited(self.select, model)
+        name, model = await awaited(self.resolve, model)
         return await self.provider(name).aexecute(model, prompt, system_prompt, parameters)
+
+    async def aauto_chat(self, model: str, messages: Messages, **options: Any) -> Response:
+        """:meth:`auto_chat`, awaited."""
+        return await self.achat(*await awaited(self.resolve, model), messages, **options)
 
     def compare(
         self,
@@ -222,28 +235,22 @@ class ProviderManager:
         messages = conversation(prompt, system_prompt)
         return awaited_in_order_of_arrival(self._acompared(name, model, messages, parameters) for name, model in pairs)
 
-    def select(self, model: str) -> str:
-        """The name of the provider to ask for a model.
+    def resolve(self, address: str) -> Address:
+        """The provider and the model that ``PROVIDER/MODEL``, ``route:NAME`` or the bare name of a model means.
 
-        First one whose model patterns match (in the order added), then a local one that lists the model.
+        The provider is one of :attr:`names`; :mod:`airouter_core.addresses` tells the rule. Local providers are asked
+        for their models where the address does not name a provider.
 
         Raises:
-            ConfigurationError: none does; the message says which providers there are.
+            UnknownProviderError: the provider named was not added.
+            ConfigurationError: several providers could be meant, or none; the message names them.
         """
-        if not isinstance(model, str):
-            raise ParameterError(f"model must be the name of a model, not {model!r}")
-        providers = tuple(self._providers.items())  # others may add and remove meanwhile
-        for name, provider in providers:
-            if any(fnmatchcase(model, pattern) for pattern in provider.info.model_patterns):
-                return name
-        for name, provider in providers:
-            if provider.info.kind == "local" and model in _models_or_none(provider):
-                return name
-        known = ", ".join(self._providers) or "none"
-        raise ConfigurationError(
-            f"no provider that was added claims the model {model!r} (added: {known}); "
-            "name one: execute(provider, model, prompt)"
-        )
+        candidates = [Candidate(name, held.info, held.list_models) for name, held in self._held()]
+        return resolve(address, candidates, self._plugins or installed())
+
+    def select(self, model: str) -> str:
+        """The name of the provider that :meth:`resolve` finds for an address."""
+        return self.resolve(model).provider
 
     def list_all_models(self) -> dict[str, list[ModelInfo]]:
         """The models of all providers, asked at the same time. One that fails has an empty list, and a log entry."""
@@ -287,6 +294,10 @@ class ProviderManager:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def _held(self) -> list[tuple[str, Provider[Any]]]:
+        with self._lock:  # others may add and remove meanwhile
+            return list(self._providers.items())
 
     def _each(self) -> tuple[list[str], list[Provider[Any]]]:
         providers = dict(self._providers)
@@ -367,11 +378,3 @@ class _Asking:
         told = error if isinstance(error, AirouterError) else None
         self.comparison = Comparison(self._name, self._model, self.response, told, time.monotonic() - self._began)
         return told is not None
-
-
-def _models_or_none(provider: Provider[Any]) -> frozenset[str]:
-    try:
-        return frozenset(name for model in provider.list_models() for name in (model.id, model.name))
-    except AirouterError as error:
-        LOGGER.debug("%s cannot list its models: %s", provider.info.name, error)
-        return frozenset()

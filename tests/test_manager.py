@@ -14,7 +14,7 @@ import pytest
 
 from airouter_core import ProviderManager, hookimpl
 from airouter_core.config.http import HttpConfig
-from airouter_core.errors import ConfigurationError, ConnectionFailedError, UnknownProviderError
+from airouter_core.errors import ConfigurationError, ConnectionFailedError, ParameterError, UnknownProviderError
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.provider.facade import Provider
@@ -77,6 +77,8 @@ def plugins() -> Plugins:
             return (
                 info("cloud", "cloud", "cloud-*", "shared-*"),
                 info("other", "cloud", "shared-*"),
+                info("any", "cloud", "*/*"),
+                info("router", "cloud"),
                 info("local", "local"),
             )
 
@@ -137,6 +139,15 @@ def test_closing_closes_all(manager: ProviderManager) -> None:
     assert [provider.closed for provider in providers] == [True, True]
 
 
+def test_leaving_the_block_closes_all(manager: ProviderManager) -> None:
+    """``with ProviderManager() as manager`` ends its providers."""
+    with ProviderManager(plugins=plugins()) as held:
+        provider: Any = held.add_provider("cloud")
+        assert not provider.closed
+    assert provider.closed
+    assert held.names == ()
+
+
 def test_a_provider_that_cannot_be_kept_is_closed(manager: ProviderManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the name is taken, the provider made for it is not left open."""
     manager.add_provider("cloud")
@@ -150,26 +161,91 @@ def test_a_provider_that_cannot_be_kept_is_closed(manager: ProviderManager, monk
 # Who answers for a model.
 
 
-def test_a_provider_is_picked_by_the_models_name(manager: ProviderManager) -> None:
-    """The first provider whose patterns match, in the order added; then a local one that lists the model."""
-    manager.add_provider("local", {"api_key": "llama,cloud-7"})
-    manager.add_provider("other", {"api_key": "mistral"})
+def test_an_address_begins_with_the_providers_name(manager: ProviderManager) -> None:
+    """Its name, an alias, or the name it has here; what stands behind the slash is the model, whatever others claim."""
+    manager.add_provider("local", {"api_key": "llama"})
     manager.add_provider("cloud")
-    assert manager.select("cloud-7") == "cloud"
-    assert manager.select("shared-1") == "other"
-    assert manager.select("llama") == manager.select("Llama") == "local"
-    assert manager.auto_execute("llama", "hi", "system", {}) == "local at : hi"
+    manager.add_provider("cloud", as_name="second")
+    assert manager.resolve("local/llama") == ("local", "llama")
+    assert manager.resolve("local-alias/cloud-7") == ("local", "cloud-7")
+    assert manager.resolve("Cloud/a/b") == ("cloud", "a/b")
+    assert manager.resolve("second/shared-1") == ("second", "shared-1")
+    assert manager.auto_execute("local/m", "hi", "system", {}) == "local at : hi"
+    assert manager.auto_chat("local/m", "hi").text == "local at : hi"
+    assert manager.auto_stream_chat("local/m", "hi").read().text == "local at : hi"
+
+
+def test_an_address_of_one_who_is_not_here_is_nobody_elses(manager: ProviderManager) -> None:
+    """What was meant for this machine does not go to a cloud that takes anything; the error says how to ask that."""
+    manager.add_provider("any")
+    with pytest.raises(UnknownProviderError, match=r"'local/llama' means the provider 'local'.*PROVIDER/local/llama$"):
+        manager.auto_execute("local/llama", "hi")
+    assert manager.resolve("any/local/llama") == ("any", "local/llama")
+    assert manager.resolve("maker/model") == ("any", "maker/model")
+
+
+def test_a_local_provider_that_lists_the_model_comes_first(manager: ProviderManager) -> None:
+    """Before any pattern, in whatever order they were added, also for names with a slash."""
+    manager.add_provider("any")
+    manager.add_provider("local", {"api_key": "maker/llama,cloud-7"})
+    manager.add_provider("cloud")
+    assert manager.resolve("maker/llama") == ("local", "maker/llama")
+    assert manager.select("cloud-7") == manager.select("Cloud-7") == "local"
+    assert manager.select("cloud-8") == "cloud"
+
+
+def test_several_that_could_be_meant_are_named(manager: ProviderManager) -> None:
+    """By pattern or by list: nobody is picked, and the error says the addresses to choose from."""
+    for name in ("other", "cloud"):
+        manager.add_provider(name)
+    for name in ("one", "two"):
+        manager.add_provider("local", {"api_key": "llama"}, as_name=name)
+    with pytest.raises(ConfigurationError, match=r"say which: other/shared-1, cloud/shared-1$"):
+        manager.resolve("shared-1")
+    with pytest.raises(ConfigurationError, match=r"say which: one/llama, two/llama$"):
+        manager.resolve("llama")
+    with pytest.raises(ConfigurationError, match="'local' could be any of one, two"):
+        manager.resolve("local/llama")
 
 
 def test_nobody_answers_for_a_model(manager: ProviderManager) -> None:
-    """A model that nobody claims is an error that says who was asked; one that is down claims none."""
-    with pytest.raises(ConfigurationError, match=r"claims the model 'm' \(added: none\)"):
+    """An error that says who is there, and how to name one."""
+    with pytest.raises(ConfigurationError, match=r"claims the model 'm' \(there are: none\)"):
         manager.auto_execute("m", "hi")
     manager.add_provider("local", {"api_key": "down"})
     manager.add_provider("other", {"api_key": "mistral"})
     for model in ("mistral", "llama"):
-        with pytest.raises(ConfigurationError, match=r"\(added: local, other\).*execute\(provider, model, prompt\)"):
+        with pytest.raises(ConfigurationError, match=rf"\(there are: local, other\).*PROVIDER/{model}"):
             manager.select(model)
+
+
+def test_one_that_cannot_say_what_it_has_is_not_passed_over_for_a_guess(manager: ProviderManager) -> None:
+    """A pattern that takes anything does not get what the local one might have; one that knows its models does."""
+    manager.add_provider("local", {"api_key": "down"})
+    assert manager.select("maker/llama") == "local"  # nobody else can be meant, and its error says what is wrong
+    manager.add_provider("any")
+    manager.add_provider("cloud")
+    assert manager.select("cloud-7") == "cloud"
+    with pytest.raises(ConfigurationError, match=r"local cannot list.*local/maker/llama, any/maker/llama"):
+        manager.select("maker/llama")
+
+
+@pytest.mark.parametrize("address", ["", " ", None, 7, "cloud/", "route:"])
+def test_what_is_no_address(manager: ProviderManager, address: Any) -> None:
+    """It is an error about the address, before anybody is asked."""
+    manager.add_provider("cloud")
+    manager.add_provider("router")
+    with pytest.raises(ParameterError, match=r"address|names no model"):
+        manager.resolve(address)
+
+
+def test_a_route_is_the_routers(manager: ProviderManager) -> None:
+    """``route:NAME`` is NAME of the provider called router, where there is one."""
+    manager.add_provider("cloud")
+    with pytest.raises(UnknownProviderError, match="'route:fast' "):
+        manager.resolve("route:fast")
+    manager.add_provider("router")
+    assert manager.resolve("route:fast") == ("router", "fast")
 
 
 # All at once.

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ..config.files import VARIABLE
 from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
 from ..plugins.registry import installed, loading
 from ..profile.declarations import Command
@@ -86,11 +87,14 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="airouter")
+@click.option("--config", "path", metavar="PATH", help="Settings file, in place of the one that is found.")
 @click.option("--debug", is_flag=True, help="Show what is sent (without keys and prompts), and tracebacks.")
 @click.pass_context
-def app(context: click.Context, debug: bool) -> None:
+def app(context: click.Context, path: str | None, debug: bool) -> None:
     """One interface to any language model, local or cloud."""
     context.obj = debug
+    if path is not None:
+        os.environ[VARIABLE] = path  # which programs that this one starts have to see too
     if debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("urllib3").setLevel(logging.WARNING)

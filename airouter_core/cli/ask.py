@@ -9,8 +9,9 @@ import click
 
 from ..errors import UnsupportedFeatureError
 from ..provider.facade import Provider
-from .choices import chosen_model, chosen_provider, json_option, target_options
+from .choices import json_option, target_options
 from .output import note, waiting, write_json
+from .targets import chosen_model, chosen_target
 
 
 def text_or_pipe(text: str | None) -> str:
@@ -35,9 +36,10 @@ def embed(
 ) -> None:
     """Make a vector of TEXT, or of each of its lines; prints JSON."""
     content = text_or_pipe(text)
-    with chosen_provider(provider_name, model, settings) as provider, waiting("embedding …"):
+    provider, named = chosen_target(provider_name, model, settings)
+    with provider, waiting("embedding …"):
         wanted: Any = [line for line in content.splitlines() if line.strip()] if lines else content
-        write_json(provider.create_embedding(wanted, model))
+        write_json(provider.create_embedding(wanted, named if model else None))  # the usual model is one that chats
 
 
 @click.command()
@@ -49,9 +51,10 @@ def tokens(
 ) -> None:
     """Count the tokens of TEXT; says whether the count is exact."""
     content = text_or_pipe(text)
-    with chosen_provider(provider_name, model, settings) as provider, waiting("counting …"):
+    provider, named = chosen_target(provider_name, model, settings)
+    with provider, waiting("counting …"):
         exact = "token_counting" in provider.info.capabilities
-        counted = provider.count_tokens(content, chosen_model(provider, model) if exact else model)
+        counted = provider.count_tokens(content, chosen_model(provider, named) if exact else named)
     if as_json:
         write_json({"tokens": counted, "exact": exact, "provider": provider.info.name})
         return
@@ -69,7 +72,8 @@ def moderate(
 ) -> None:
     """Ask whether TEXT breaks a provider's rules; exit code 1 if it does."""
     content = text_or_pipe(text)
-    with chosen_provider(provider_name, model, settings) as provider, waiting("moderating …"):
+    provider, _ = chosen_target(provider_name, model, settings)
+    with provider, waiting("moderating …"):
         result = _method(provider, "moderation", "moderate_content")(content)
     if as_json:
         write_json(result)
@@ -90,8 +94,10 @@ def image(
     provider_name: str | None, model: str | None, settings: tuple[str, ...], size: str | None, target: str, prompt: str
 ) -> None:
     """Make an image of PROMPT, and write it to a file."""
-    with chosen_provider(provider_name, model, settings) as provider, waiting("drawing …"):
-        wanted = {name: value for name, value in (("model", model), ("size", size)) if value is not None}
+    provider, named = chosen_target(provider_name, model, settings)
+    with provider, waiting("drawing …"):
+        given = (("model", named if model else None), ("size", size))
+        wanted = {name: value for name, value in given if value is not None}
         _method(provider, "images", "create_image")(prompt, save_to=target, **wanted)
     click.echo(target)
 

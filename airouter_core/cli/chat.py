@@ -19,16 +19,10 @@ from ..plugins.registry import installed
 from ..provider.facade import Provider
 from ..values.messages import FilePart, Message, RefusalPart
 from ..values.response import Response
-from .choices import (
-    chosen_model,
-    chosen_provider,
-    given_parameters,
-    parameters_option,
-    system_option,
-    target_options,
-)
+from .choices import given_parameters, parameters_option, system_option, target_options
 from .output import complain, note, told, warn
 from .run import ending, show_stream
+from .targets import chosen_model, chosen_target
 
 HELP = """/model NAME     ask another model of this provider
 /system TEXT    set the system prompt; without TEXT, take it away
@@ -119,9 +113,10 @@ def chat(
     options: tuple[str, ...],
 ) -> None:
     """Talk with a model. /help lists what else there is."""
-    with chosen_provider(provider_name, model, settings) as provider:
+    provider, named = chosen_target(provider_name, model, settings)
+    with provider:
         parameters = given_parameters(options, installed().parameters(provider.info.name))
-        conversation = Conversation(provider, chosen_model(provider, model), parameters, system)
+        conversation = Conversation(provider, chosen_model(provider, named), parameters, system)
         note(f"{provider.info.name}, {conversation.model}. /help lists commands, Ctrl-D ends.")
         for text, is_command in _messages(_reader()):
             if is_command:

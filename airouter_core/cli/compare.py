@@ -13,16 +13,17 @@ from typing import Any
 import attrs
 import click
 
-from ..errors import AirouterError, ConfigurationError, ExecutionError, UnknownProviderError
+from ..errors import AirouterError, ExecutionError, UnknownProviderError
 from ..plugins.registry import installed
 from ..provider.facade import Provider
 from ..values.events import TextDelta
 from ..values.messages import Message
 from ..values.response import Response
 from .ask import text_or_pipe
-from .choices import chosen_model, chosen_provider, given_parameters, json_option, parameters_option, system_option
+from .choices import given_parameters, json_option, parameters_option, system_option
 from .output import told, warn, write_json
 from .run import ending
+from .targets import called, chosen_model, compared_target, named_target
 
 REFRESH = 0.1
 """Seconds between two pictures of the answers."""
@@ -71,7 +72,7 @@ class Candidate:
     "--target",
     "targets",
     multiple=True,
-    metavar="PROVIDER[:MODEL]",
+    metavar="PROVIDER[/MODEL]",
     required=True,
     help="Whom to ask; give several.",
 )
@@ -105,16 +106,14 @@ def compare(
 
 
 def _candidate(target: str, options: Sequence[str], stack: contextlib.ExitStack) -> Candidate:
-    name, _, model = target.partition(":")
-    if not name:
-        raise ConfigurationError(f"-t takes PROVIDER:MODEL, not {target!r}")
+    name, model = named_target(*compared_target(target))
     try:
-        provider = stack.enter_context(chosen_provider(name, model or None))
-        found = chosen_model(provider, model or None)
+        provider = stack.enter_context(called(name))
+        found = chosen_model(provider, model)
     except UnknownProviderError:
         raise
     except AirouterError as error:  # one that is not ready costs only its own answer
-        return Candidate(target, model, error=error)
+        return Candidate(target, model or "", error=error)
     parameters = given_parameters(options, installed().parameters(provider.info.name))
     return Candidate(target, found, parameters, provider)
 

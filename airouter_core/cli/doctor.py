@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable
 import attrs
 import click
 
-from ..config.files import find_settings, read_settings
 from ..errors import AirouterError, AuthenticationError, ConfigurationError, MissingApiKeyError, TransportError
-from ..plugins.factory import config_class
 from ..plugins.registry import installed
 from ..profile.declarations import Parameter, ParameterSupport, ProviderInfo
-from .choices import NO_MODELS, chosen_provider, json_option
+from .checking import findings
+from .choices import json_option
 from .output import note, told, waiting, warn, write_json, write_table
+from .targets import NO_MODELS, chosen_provider, current_settings
 
 MACHINE_INTEGER = 2**31 - 1
 """Limits from here on are those of a type, not of a parameter."""
@@ -134,25 +134,13 @@ def _advice(info: ProviderInfo, error: AirouterError) -> str:
 
 def _settings_problems() -> Iterable[str]:
     try:
-        path = find_settings()
-        if path is None:
-            return
-        settings = read_settings(path)
+        settings = current_settings()
     except ConfigurationError as error:
         yield str(error)
         return
-    for name, table in settings.tables.items():
-        try:
-            info = installed().provider(str(table.get("provider", name)))
-            fields = {field.name for field in attrs.fields(config_class(info))}
-            settings.table(name)
-        except ConfigurationError as error:
-            said = str(error)
-            yield said if said.startswith(path) else f"{path}: [{name}] {said}"
-            continue
-        unknown = sorted(set(table) - fields - {"provider"})
-        if unknown:
-            yield f"{path}: [{name}] has unknown settings: {', '.join(unknown)}"
+    for finding in findings(settings) if settings else ():
+        if finding.state == "wrong":
+            yield finding.message
 
 
 def _row(item: Diagnosis, general: Collection[str]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import click
 
 from ..errors import AirouterError
 from ..plugins.registry import installed
-from .choices import chosen_provider, json_option, settings_option
+from .choices import json_option, settings_option
 from .output import note, told, waiting, warn, write_json, write_table
+from .targets import chosen_provider
 
 if TYPE_CHECKING:
     from ..values.catalog import ModelInfo

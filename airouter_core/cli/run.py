@@ -13,16 +13,9 @@ from ..provider.calls import ResponseStream
 from ..values.events import RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response
-from .choices import (
-    chosen_model,
-    chosen_provider,
-    given_parameters,
-    json_option,
-    parameters_option,
-    system_option,
-    target_options,
-)
+from .choices import given_parameters, json_option, parameters_option, system_option, target_options
 from .output import note, waiting, warn, write_json
+from .targets import chosen_model, chosen_target
 
 
 @click.command()
@@ -51,8 +44,9 @@ def run(
     question = "\n\n".join(part for part in (prompt, piped) if part and part.strip())
     if not question:
         raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
-    with chosen_provider(provider_name, model, settings) as provider:
-        name = chosen_model(provider, model)
+    provider, named = chosen_target(provider_name, model, settings)
+    with provider:
+        name = chosen_model(provider, named)
         parameters = given_parameters(options, installed().parameters(provider.info.name))
         messages = [Message.system(system)] if system else []
         messages.append(Message.user(*map(FilePart.from_path, attachments), question))

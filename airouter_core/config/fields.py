@@ -25,6 +25,7 @@ def setting(
     choices: tuple[Any, ...] = (),
     also: tuple[Kind, ...] = (),
     unless: tuple[str, ...] = (),
+    harmless: bool | None = None,
     description: str = "",
 ) -> Any:
     """A field of a configuration class.
@@ -33,6 +34,8 @@ def setting(
         kind: what its values are; ``also`` names further kinds that it takes.
         env: environment variables that give the value when the mapping does not, in order.
         unless: other settings in whose presence the environment is not asked.
+        harmless: whether a settings file that nobody has trusted may give it; by default numbers and words from a list
+            are, and nothing else. What leads to an address, a program, a file or a key never is.
         secret: keep it out of ``repr``, logs and errors.
         minimum, maximum, above, choices: as in :class:`~airouter_core.profile.declarations.Parameter`.
     """
@@ -51,6 +54,8 @@ def setting(
         "description": description,
         "choices": choices,
         "unless": unless,
+        "also": also,
+        "harmless": harmless,
     }
     if factory is not None:
         return attrs.field(

@@ -1,4 +1,4 @@
-"""Settings files: a table for each provider, in TOML or JSON, with secrets kept elsewhere.
+"""Settings files: tables of providers, and of plugins that have one, in TOML or JSON, with secrets kept elsewhere.
 
 The order in which a setting is looked for, the first one found counts: what the code (or the command line) gives, the
 environment, the settings file, the default. A file that the code names itself counts as given by the code.
@@ -11,25 +11,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import shlex
 import tomllib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from ..errors import ConfigurationError, ExposedSecretWarning
-from ..keys import KeyStore
 from .folders import config_folder, is_exposed
+from .provider import ProviderConfig
+from .references import holds_reference, resolved
+from .trust import is_trusted, wanting_trust
 
 FILE_NAMES = ("airouter.toml", "providers.json")
 VARIABLE = "AIROUTER_CONFIG"
 GENERAL = "airouter"
 """The table that is about no provider: the defaults of the command line."""
-KEYRING = "keyring:"
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LITERAL_SECRETS = ("api_key", "auth_token")
 
 
@@ -39,24 +39,65 @@ class Settings:
 
     Attributes:
         path: of the file.
-        tables: the settings of each provider, references unresolved.
+        tables: of each provider and plugin, references unresolved.
         provider, model: what the command line uses when nothing is named.
+        trusted: whether everything in it counts; see :mod:`airouter_core.config.trust`.
     """
 
     path: str
     tables: Mapping[str, Mapping[str, Any]] = attrs.field(repr=False)
     provider: str | None = None
     model: str | None = None
+    trusted: bool = True
 
-    def table(self, name: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def table(
+        self, name: str, environ: Mapping[str, str] | None = None, *, kind: type[ProviderConfig] = ProviderConfig
+    ) -> dict[str, Any]:
         """A provider's settings, with its references resolved; empty when the file does not name it.
 
+        Args:
+            kind: the class of the provider's configuration, which tells what counts in a file that is not trusted.
+
         Raises:
-            ConfigurationError: a reference leads nowhere.
+            ConfigurationError: a reference leads nowhere, or the file must be trusted first.
         """
-        environ = os.environ if environ is None else environ
         table = self.tables.get(name, {})
-        return {key: _resolved(value, f"{self.path}: {name}.{key}", environ) for key, value in table.items()}
+        if not self.trusted:
+            self.require_trust(name, wanting_trust(table, kind))
+        return self._resolved(name, table, environ)
+
+    def own_table(
+        self, name: str, environ: Mapping[str, str] | None = None, *, harmless: bool = False
+    ) -> dict[str, Any]:
+        """The table of a plugin that is no provider, as :meth:`table`.
+
+        Args:
+            harmless: it counts in a file that is not trusted too.
+
+        Raises:
+            ConfigurationError: as :meth:`table`.
+        """
+        table = self.tables.get(name, {})
+        if not (self.trusted or harmless):
+            self.require_trust(name, list(table))
+        return self._resolved(name, table, environ)
+
+    def require_trust(self, name: str, settings: list[str]) -> None:
+        """Refuse settings of a file that is not trusted, rather than pass over them: without an address that somebody
+        has written down, a prompt would go to another one.
+
+        Raises:
+            ConfigurationError: there are any.
+        """
+        if settings:
+            raise ConfigurationError(
+                f"{self.path}: [{name}] sets {', '.join(settings)}, which counts once you trust this file: read it, "
+                f"then `airouter config trust {shlex.quote(self.path)}`"
+            )
+
+    def _resolved(self, name: str, table: Mapping[str, Any], environ: Mapping[str, str] | None) -> dict[str, Any]:
+        environ = os.environ if environ is None else environ
+        return {key: resolved(value, f"{self.path}: {name}.{key}", environ) for key, value in table.items()}
 
 
 def find_settings(environ: Mapping[str, str] | None = None, folder: str = ".") -> str | None:
@@ -69,25 +110,44 @@ def find_settings(environ: Mapping[str, str] | None = None, folder: str = ".") -
     named = environ.get(VARIABLE)
     if named:
         if not os.path.isfile(named):
-            raise ConfigurationError(f"{VARIABLE} names {named!r}, which is no file")
+            raise ConfigurationError(f"{VARIABLE} (or --config) names {named!r}, which is no file")
         return named
-    candidates = (os.path.join(place, name) for place in (folder, config_folder(environ)) for name in FILE_NAMES)
-    return next((path for path in candidates if os.path.isfile(path)), None)
+    return first_in(folder) or first_in(config_folder(environ))
+
+
+def settings_in_force(environ: Mapping[str, str] | None = None, folder: str = ".") -> Settings | None:
+    """What :func:`find_settings` finds, read; a file found in the working folder must have been trusted to count whole.
+
+    Raises:
+        ConfigurationError: as :func:`find_settings` and :func:`read_settings`.
+    """
+    environ = os.environ if environ is None else environ
+    path = find_settings(environ, folder)
+    if path is None:
+        return None
+    chosen = bool(environ.get(VARIABLE)) or os.path.realpath(os.path.dirname(path)) == os.path.realpath(
+        config_folder(environ)
+    )
+    return _read(path, None if chosen else environ)
 
 
 def read_settings(path: str | os.PathLike[str]) -> Settings:
-    """Read a ``.toml`` or ``.json`` file.
+    """Read a ``.toml`` or ``.json`` file that the user or the program names, and so trusts.
 
     Raises:
         ConfigurationError: it cannot be read, or is not made of tables.
     """
     if not isinstance(path, str | os.PathLike):
         raise ConfigurationError(f"the path of a settings file is a string or a Path, not {type(path).__name__}")
-    name = os.fspath(path)
-    load: Callable[[Any], Any] = tomllib.load if name.endswith(".toml") else json.load
+    return _read(os.fspath(path), None)
+
+
+def _read(name: str, marks: Mapping[str, str] | None) -> Settings:
+    """Read a file; ``marks`` is the environment that leads to the marks of trust, where those are needed."""
     try:
-        with open(path, "rb") as file:
-            content = load(file)
+        with open(name, "rb") as file:
+            raw = file.read()
+        content = tomllib.loads(raw.decode()) if name.endswith(".toml") else json.loads(raw)
     except OSError as error:
         raise ConfigurationError(f"cannot read {name!r}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -96,11 +156,19 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     if not isinstance(content, dict) or not all(isinstance(table, dict) for table in content.values()):
         raise ConfigurationError(f"{name!r} must hold a table of settings for each provider")
     general = content.pop(GENERAL, {})
-    unknown = set(general) - {"provider", "model"}
-    if unknown:
-        raise ConfigurationError(f"{name!r}: [{GENERAL}] takes provider and model, not {', '.join(sorted(unknown))}")
+    for key, value in general.items():
+        if key not in ("provider", "model"):
+            raise ConfigurationError(f"{name!r}: [{GENERAL}] takes provider and model, not {key}")
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{name!r}: [{GENERAL}] {key} must be a string, not {value!r}")
     _warn_of_exposure(name, content)
-    return Settings(name, content, general.get("provider"), general.get("model"))
+    trusted = marks is None or is_trusted(name, raw, marks)
+    return Settings(name, content, general.get("provider"), general.get("model"), trusted)
+
+
+def first_in(folder: str) -> str | None:
+    """The settings file of a folder, if it has one."""
+    return next((path for name in FILE_NAMES if os.path.isfile(path := os.path.join(folder, name))), None)
 
 
 def _warn_of_exposure(path: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
@@ -108,44 +176,12 @@ def _warn_of_exposure(path: str, tables: Mapping[str, Mapping[str, Any]]) -> Non
         f"{name}.{key}"
         for name, table in tables.items()
         for key, value in table.items()
-        if key in _LITERAL_SECRETS and isinstance(value, str) and not _is_reference(value)
+        if key in _LITERAL_SECRETS and isinstance(value, str) and not holds_reference(value)
     ]
     if literal and is_exposed(path):
         warnings.warn(
             f"{path} holds keys ({', '.join(literal)}) and others may read it: chmod 600 {path}, or keep the keys with "
             "`airouter keys set`",
             ExposedSecretWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-
-
-def _is_reference(value: str) -> bool:
-    return value.startswith(KEYRING) or bool(_REFERENCE.search(value))
-
-
-def _resolved(value: Any, where: str, environ: Mapping[str, str]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _resolved(item, f"{where}.{key}", environ) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolved(item, where, environ) for item in value]
-    if not isinstance(value, str):
-        return value
-    if value.startswith(KEYRING):
-        return _stored(value.removeprefix(KEYRING), where, environ)
-
-    def variable(match: re.Match[str]) -> str:
-        found = environ.get(match[1])
-        if found is None:
-            raise ConfigurationError(f"{where} refers to the environment variable {match[1]}, which is not set")
-        return found
-
-    return _REFERENCE.sub(variable, value)
-
-
-def _stored(name: str, where: str, environ: Mapping[str, str]) -> str:
-    key = KeyStore.default(environ).get(name)
-    if key is None:
-        raise ConfigurationError(
-            f"{where} refers to the stored key {name!r}, which is not there: airouter keys set {name}"
-        )
-    return key

@@ -48,12 +48,19 @@ def list_providers(*, plugins: Plugins | None = None) -> list[ProviderInfo]:
 
 
 def validate_provider_config(
-    name: str, config: Mapping[str, Any] | None = None, *, plugins: Plugins | None = None
+    name: str,
+    config: Mapping[str, Any] | None = None,
+    *,
+    plugins: Plugins | None = None,
+    fallback: Mapping[str, Any] | None = None,
 ) -> tuple[bool, str | None]:
-    """Whether calls could be made with this configuration, and why not. Asks no network, and never raises."""
+    """Whether calls could be made with this configuration, and why not. Asks no network, and never raises.
+
+    The arguments are those of :func:`create_provider`.
+    """
     try:
         info = (plugins or installed()).provider(name)
-        loaded = _load_config(info, config)
+        loaded = _load_config(info, config, fallback)
         from ..config.http import HttpConfig
         from ..config.loading import require_api_key
 

@@ -74,10 +74,17 @@ class Plugins:
 
     Args:
         plugins: for each its source, and what loads the object with its hook implementations.
+        disabled: what is installed and is not to be used, so that errors do not say to install it.
     """
 
-    def __init__(self, plugins: Iterable[tuple[PluginSource, Callable[[], Any]]] = ()) -> None:
+    def __init__(
+        self,
+        plugins: Iterable[tuple[PluginSource, Callable[[], Any]]] = (),
+        *,
+        disabled: Iterable[PluginSource] = (),
+    ) -> None:
         self._found = tuple(plugins)
+        self.disabled = tuple(disabled)
         self._manager = _new_manager()
         self._registered: list[_Registered] = []
         self._problems: list[PluginProblem] = []
@@ -96,18 +103,20 @@ class Plugins:
 
     def plus(self, *plugins: Any) -> Plugins:
         """These plugins and further ones, given as objects: how a program adds hooks of its own."""
-        return Plugins((*self._found, *_given(plugins)))
+        return Plugins((*self._found, *_given(plugins)), disabled=self.disabled)
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] | None = None) -> Plugins:
         """Load what is installed, less what ``AIROUTER_DISABLED_PLUGINS`` names, with commas between."""
         environ = os.environ if environ is None else environ
-        disabled = {_canonical(name) for name in environ.get(DISABLED, "").split(",") if name.strip()}
-        return cls(
-            (source, load)
-            for source, load in _entry_points()
-            if not {_canonical(source.distribution), _canonical(source.name)} & disabled
-        )
+        named = {_canonical(name) for name in environ.get(DISABLED, "").split(",") if name.strip()}
+        used, disabled = [], []
+        for source, load in _entry_points():
+            if {_canonical(source.distribution), _canonical(source.name)} & named:
+                disabled.append(source)
+            else:
+                used.append((source, load))
+        return cls(used, disabled=disabled)
 
     @property
     def sources(self) -> tuple[PluginSource, ...]:
@@ -132,6 +141,19 @@ class Plugins:
             PluginConflictError: several distributions claim the name.
             PluginLoadError: the plugin that would bring it is broken.
         """
+        found = self.find(name)
+        if found is None:
+            raise UnknownProviderError(self._unknown(name))
+        return found
+
+    def find(self, name: str) -> ProviderInfo | None:
+        """:meth:`provider`, or ``None`` for a name that is nobody's.
+
+        Raises:
+            UnknownProviderError: the plugin that would bring it is disabled.
+            PluginConflictError: as :meth:`provider`.
+            PluginLoadError: as :meth:`provider`.
+        """
         if not isinstance(name, str):
             raise UnknownProviderError(f"a provider's name is a string, not {type(name).__name__}")
         found = self._names.get(name.strip().lower())
@@ -144,7 +166,12 @@ class Plugins:
             known = (*problem.names, problem.source.name, problem.source.distribution)
             if _squeezed(name) in map(_squeezed, known):
                 raise PluginLoadError(str(problem)) from problem.cause
-        raise UnknownProviderError(self._unknown(name))
+        for source in self.disabled:
+            if _squeezed(name) in (_squeezed(source.name), _squeezed(source.distribution)):
+                raise UnknownProviderError(
+                    f"the provider {name!r} is disabled: take {source.distribution} out of the variable {DISABLED}"
+                )
+        return None
 
     def parameters(self, provider: str) -> ParameterTable:
         """The parameters that a provider's users may name.

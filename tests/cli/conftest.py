@@ -22,7 +22,7 @@ def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty home, and nothing piped in."""
     pytest.importorskip("click", reason="the command line is an extra: pip install 'airouter-core[cli]'")
     pytest.importorskip("rich", reason="the command line is an extra: pip install 'airouter-core[cli]'")
-    from airouter_core.cli.choices import current_settings
+    from airouter_core.cli.targets import current_settings
 
     for name in list(os.environ):
         if name.startswith(("AIROUTER_", "LLAMA_")) or name.endswith("_API_KEY"):

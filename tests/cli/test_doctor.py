@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from airouter_core.cli.app import run_app
-from airouter_core.cli.choices import current_settings
+from airouter_core.cli.targets import current_settings
+from airouter_core.config.trust import trust
 from airouter_core.plugins.registry import installed
 
 pytestmark = pytest.mark.skipif(
@@ -119,6 +120,7 @@ def test_a_provider_that_is_not_set_up(
 def test_a_settings_file_that_is_wrong(text: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It is named as a problem of its own, also when no provider was named."""
     Path("airouter.toml").write_text(text)
+    trust("airouter.toml")
     current_settings.cache_clear()
     assert run_app(["doctor", "--json"]) in (1, 2)
     printed = capsys.readouterr()

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from airouter_core.cli.app import run_app
-from airouter_core.cli.choices import chosen_provider, current_settings
+from airouter_core.cli.targets import chosen_provider, current_settings
 from airouter_core.config.files import find_settings, read_settings
+from airouter_core.config.trust import trust
 from airouter_core.errors import ConfigurationError, ExposedSecretWarning
 from airouter_core.plugins.registry import installed
 
@@ -31,6 +32,7 @@ needs_provider = pytest.mark.skipif(
 def write(path: Path, text: str, mode: int = 0o600) -> Path:
     path.write_text(text)
     path.chmod(mode)
+    trust(str(path))
     current_settings.cache_clear()
     return path
 

@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from airouter_core.cli.choices import chosen_provider
 from airouter_core.cli.output import note, warn, write_json, write_table
+from airouter_core.cli.targets import chosen_provider
 from airouter_core.errors import ParameterError
 
 from .batches import Batch, BatchResult
