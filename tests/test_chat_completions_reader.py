@@ -163,10 +163,10 @@ PAIRS: dict[str, tuple[bytes, bytes]] = {
             chunk({"content": [{"type": "text", "text": "He"}, {"type": "other"}]}),
             chunk({"content": [{"text": "llo"}]}, "stop"),
         ),
-        body({"content": [{"type": "text", "text": "Hello"}]}),
+        body({"content": [{"type": "text", "text": "Hello"}, {"type": "other"}]}),
     ),
     "finish reason without an index": (
-        sse({"choices": [{"delta": {"content": "a"}}]}, {"choices": [{"finish_reason": "stop"}]}, done=False),
+        sse({"choices": [{"delta": {"content": "a"}}]}, {"choices": [{"finish_reason": "stop"}]}),
         json.dumps({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}).encode(),
     ),
     "few fields beside the metadata": (
@@ -266,7 +266,6 @@ def test_everything_said_of_an_answer() -> None:
         ("tool_calls", "tool_calls"),
         ("function_call", "tool_calls"),
         ("content_filter", "content_filter"),
-        ("error", "error"),
         ("repetition", "other"),
     ],
 )
@@ -274,6 +273,21 @@ def test_finish_reasons(raw: str, expected: str) -> None:
     """A reason has its canonical word, with the server's own beside it; one that is new is ``other``."""
     for response in (read_body(body({"content": "a"}, raw)), read_stream(sse(chunk({"content": "a"}, raw)))):
         assert (response.finish_reason, response.raw_finish_reason) == (expected, raw)
+
+
+def test_a_finish_reason_error_is_an_error() -> None:
+    """An answer that its server broke off is an error with what had come, not an answer of no words."""
+    for read, data in (
+        (read_body, body({"content": "hal"}, "error")),
+        (read_stream, sse(chunk({"content": "hal"}), chunk(None, "error"))),
+    ):
+        with pytest.raises(ServerError, match="broke the answer off") as caught:
+            read(data)
+        assert caught.value.retryable is True
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "hal"
+    with pytest.raises(QuotaExceededError, match="no money"):
+        read_stream(sse({**chunk(None, "error"), "error": {"message": "no money", "code": 402}}))
 
 
 def test_stop_with_tool_calls_means_tool_calls() -> None:
@@ -305,9 +319,107 @@ def test_a_finish_reason_is_an_end() -> None:
 
 
 def test_done_is_an_end() -> None:
-    """Some servers send no finish reason; what they meant is not known."""
+    """Some servers send no finish reason; what they meant is not known, and the caller is told."""
     response = read_stream(sse(TEXT))
     assert (response.text, response.finish_reason, response.raw_finish_reason) == ("hal", "other", None)
+    assert "without saying why" in response.warnings[0]
+
+
+def test_usage_lost_at_the_end_is_told() -> None:
+    """A stream cut after its finish reason is whole, and the caller learns that its usage may have been lost."""
+    cut = read_stream(sse(TEXT, chunk(None, "stop"), done=False))
+    assert (cut.text, cut.finish_reason, len(cut.warnings)) == ("hal", "stop", 1)
+    assert "usage" in cut.warnings[0]
+    for whole in (sse(TEXT, chunk(None, "stop")), sse(TEXT, chunk(None, "stop", usage=USAGE), done=False)):
+        assert read_stream(whole).warnings == ()
+
+
+FOREIGN_ERRORS = [
+    b'data: {"message": "Compute error.", "type": "server_error", "code": 500}',
+    b'data: {"detail": "Compute error."}',
+    b'data: {"object": "error", "message": "Compute error."}',
+    b'data: {"type": "error", "error": {"message": "Compute error."}}',
+    b'data: {"errors": [{"code": 3030, "message": "Compute error."}], "success": false}',
+    b'event: error\ndata: {"message": "Compute error."}',
+    b'event: error\ndata: {"error": {"message": "Compute error."}}',
+    b"event: error\ndata: Compute error.",
+    b"event: error\ndata",
+]
+
+
+@pytest.mark.parametrize("event", FOREIGN_ERRORS, ids=lambda event: event.decode())
+def test_an_error_of_a_foreign_shape_is_an_error(event: bytes) -> None:
+    """Half an answer, an error in whatever shape and [DONE] are an error with half an answer, never a whole one."""
+    with pytest.raises(ProviderError, match=r"Compute error|does not say why") as caught:
+        read_stream(sse(TEXT, done=False) + event + b"\n\ndata: [DONE]\n\n")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "hal"
+
+
+def test_an_error_of_a_foreign_shape_in_a_body() -> None:
+    """The same in an answer that is no stream, under status 200."""
+    with pytest.raises(RateLimitedError, match="slow down"):
+        read_body(b'{"message": "slow down", "code": 429}')
+
+
+def test_what_is_no_part_of_an_answer_is_told() -> None:
+    """A chunk of another format is passed over with a warning; those that belong to this one, without."""
+    strange = {"response": "hi"}
+    response = read_stream(
+        sse(TEXT, strange, strange, {}, {"id": "i", "object": "chat.completion.chunk"}, chunk(None, "stop"))
+    )
+    assert (response.text, len(response.warnings)) == ("hal", 1)
+    assert '"response"' in response.warnings[0]
+
+
+@pytest.mark.parametrize("choice", [{"delta": "words"}, {"delta": [1]}, "words"])
+def test_a_choice_that_cannot_be_read_is_an_error(choice: Any) -> None:
+    """Words may stand in it, which must not be lost."""
+    with pytest.raises(ProtocolError, match="no object"):
+        read_stream(sse(TEXT, {"choices": [choice]}, chunk(None, "stop")))
+
+
+def test_a_whole_message_adds_what_was_not_said() -> None:
+    """A message in the chunk that ends the answer, or in each, is not said twice, and not lost either."""
+    whole = {"role": "assistant", "content": "hallo", "reasoning": "hm"}
+    last = {"choices": [{"index": 0, "delta": {}, "message": whole, "finish_reason": "stop"}]}
+    for said in ([], [TEXT], [TEXT, chunk({"content": "lo"})]):
+        assert read_stream(sse(*said, last)).text == "hallo"
+    each = {"choices": [{"index": 0, "delta": {"content": "hal"}, "message": {"content": "hal"}}]}
+    response = read_stream(sse(chunk({"reasoning": "hm"}), each, last))
+    assert (response.text, response.reasoning) == ("hallo", "hm")
+    assert read_stream(sse({"choices": [{"index": 0, "text": "hallo"}]}, chunk(None, "stop"))).text == "hallo"
+    pieces_of_it = [{"choices": [{"index": 0, "message": {"content": piece}}]} for piece in ("hal", "lo")]
+    assert read_stream(sse(*pieces_of_it, chunk(None, "stop"))).text == "hallo"
+    other = read_stream(sse(chunk({"content": "quite another"}), last))
+    assert other.text == "quite another"
+    assert "differs" in other.warnings[0]
+
+
+def test_thoughts_among_the_parts_of_a_content() -> None:
+    """A content may be a list whose parts are thoughts, texts and pictures, or an object where JSON was asked for."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "so"}]},
+        {"type": "text", "text": "hal"},
+        "lo",
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "refusal", "refusal": "no"},
+        {"type": "reference", "reference_ids": [1]},
+    ]
+    for response in (
+        read_body(body({"content": parts})),
+        read_stream(sse(*(chunk({"content": [part]}) for part in parts), chunk(None, "stop"))),
+        read_stream(
+            sse(chunk({"content": parts[:2]}), chunk({"content": "hal"}), chunk({"content": parts[3:]}, "stop"))
+        ),
+    ):
+        assert (response.text, response.reasoning, response.refusal) == ("hallo", "hmso", "no")
+        assert [part.url for part in response.message.parts if isinstance(part, FilePart)] == [
+            "https://example.com/a.png"
+        ]
+        assert response.provider_metadata["p"]["content_parts"] == [{"type": "reference", "reference_ids": [1]}]
+    assert read_body(body({"content": {"a": [1]}})).json() == {"a": [1]}
 
 
 def test_done_without_any_choice_is_no_answer() -> None:
@@ -478,11 +590,129 @@ def test_a_name_may_come_late() -> None:
 
 
 def test_an_id_may_be_missing() -> None:
-    """A call without an id gets one by its order, so that its result can refer to it."""
-    assert calls(
-        [{"index": 0, "function": {"name": "f", "arguments": "{}"}}],
-        [{"index": 1, "function": {"name": "g", "arguments": "{}"}}],
-    ) == (ToolCallPart("call_0", "f", "{}"), ToolCallPart("call_1", "g", "{}"))
+    """A call without an id gets one that no other call of the conversation has, so that its result can refer to it."""
+    answers = [
+        calls(
+            [{"index": 0, "function": {"name": "f", "arguments": "{}"}}],
+            [{"index": 1, "function": {"name": "g", "arguments": "{}"}}],
+        )
+        for _ in range(2)
+    ]
+    assert [[call.name for call in answer] for answer in answers] == [["f", "g"]] * 2
+    assert len({call.id for answer in answers for call in answer if call.id}) == 4
+
+
+PARIS, ROME = '{"city":"Paris"}', '{"city":"Rome"}'
+
+
+def named(arguments: str, **more: Any) -> dict[str, Any]:
+    return {"function": {"name": "f", "arguments": arguments}, **more}
+
+
+def bare(arguments: str, **more: Any) -> dict[str, Any]:
+    return {"function": {"arguments": arguments}, **more}
+
+
+TWO_CALLS = {
+    "later fragments carry the id": [
+        [named("", id="a")],
+        [named("", id="b")],
+        [bare(PARIS, id="a")],
+        [bare(ROME, id="b")],
+    ],
+    "the id contradicts the index": [
+        [named("", id="a", index=0)],
+        [named("", id="b", index=1)],
+        [bare(PARIS, id="a", index=1)],
+        [bare(ROME, id="b", index=0)],
+    ],
+    "no id and no index, in two chunks": [[named(PARIS, id="")], [named(ROME, id="")]],
+    "no id and no index, in one chunk": [[named(PARIS), named(ROME)]],
+    "no id and no index, in fragments": [
+        [named("", id=None)],
+        [bare(PARIS)],
+        [named("")],
+        [bare(ROME[:5])],
+        [bare(ROME[5:])],
+    ],
+    "no id and no index, side by side": [
+        [named(""), named("")],
+        [bare(PARIS[:5]), bare(ROME[:5])],
+        [bare(PARIS[5:]), bare(ROME[5:])],
+    ],
+    "one index for both, without ids": [[named(PARIS, index=0)], [named(ROME, index=0)]],
+    "one index for both, with ids": [
+        [named(PARIS, index=0, id="a")],
+        [named("", index=0, id="b")],
+        [bare(ROME, index=0)],
+    ],
+    "one id for both": [[named(PARIS, index=0, id="a")], [named("", index=1, id="a")], [bare(ROME, index=1, id="a")]],
+    "an id for each fragment": [
+        [named(PARIS[:5], index=0, id="1"), named("", index=1, id="2")],
+        [bare(PARIS[5:], index=0, id="3")],
+        [bare(ROME, index=1, id="4")],
+    ],
+    "the name on each fragment": [
+        [named(PARIS[:5], index=0)],
+        [named(PARIS[5:], index=0)],
+        [named(ROME[:5], index=1)],
+        [named(ROME[5:], index=1)],
+    ],
+    "an id that comes late": [
+        [named("", index=0)],
+        [bare(PARIS, index=0, id="a")],
+        [named("", index=1)],
+        [bare(ROME, index=1, id="b")],
+    ],
+    "said once more at the end": [
+        [named(PARIS, id="a", index=0), named(ROME, id="b", index=1)],
+        [named(PARIS, id="a", index=0), named(ROME, id="b", index=1)],
+    ],
+}
+
+
+@pytest.mark.parametrize("chunks", TWO_CALLS.values(), ids=TWO_CALLS)
+def test_arguments_of_two_calls_are_never_joined(chunks: list[list[Any]]) -> None:
+    """Whatever a server leaves out of its fragments, each call has its own arguments and an id of its own."""
+    made = calls(*chunks)
+    assert [call.arguments_json for call in made] == [PARIS, ROME]
+    assert len({call.id for call in made}) == 2
+
+
+def test_arguments_that_are_nobodys_are_an_error() -> None:
+    """A second object without name, id and index is neither the first call's nor a call."""
+    with pytest.raises(ProtocolError, match="without a name"):
+        calls([named(PARIS)], [bare(ROME)])
+
+
+@given(st.data())
+def test_fragments_find_their_call(data: st.DataObject) -> None:
+    """However calls are cut and mixed, with ids on every fragment or indexes on every fragment, each gets its own."""
+    wanted = data.draw(
+        st.lists(st.dictionaries(st.sampled_from("abc"), st.text(max_size=5), min_size=1), min_size=1, max_size=4)
+    )
+    label = data.draw(st.sampled_from(["id", "index"]))
+    queues = []
+    for number, arguments in enumerate(wanted):
+        written = json.dumps(arguments)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(written)), max_size=4)))
+        cut = [written[start:end] for start, end in zip([0, *cuts], [*cuts, len(written)], strict=True)]
+        mark = {"id": f"c{number}"} if label == "id" else {"index": number}
+        queues.append([named(cut[0], **mark), *(bare(piece, **mark) for piece in cut[1:])])
+    chunks = [[queue.pop(0)] for queue in queues]
+    while any(queues):
+        chunks.append([data.draw(st.sampled_from([queue for queue in queues if queue])).pop(0)])
+    assert [call.arguments for call in calls(*chunks)] == wanted
+
+
+def test_unknown_fields_of_a_call_are_kept() -> None:
+    """What a server adds to a call, beside it or in its function, in whichever fragment, is kept to be sent back."""
+    sign = {"maker": {"signature": "c2ln"}}
+    made = calls(
+        [named("", id="a", index=0, extra_content=sign)],
+        [{"index": 0, "function": {"arguments": "{}", "thought": "x"}, "note": None}],
+    )
+    assert made[0].provider_metadata == {"p": {"extra_content": sign, "function": {"thought": "x"}}}
 
 
 def test_arguments_may_be_an_object() -> None:
@@ -587,7 +817,8 @@ def test_what_must_be_sent_back_is_kept_with_the_message() -> None:
         dialect,
     )
     kept = {"details": [{"a": 1}, {"b": 2}], "annotations": [{"url": "u"}]}
-    assert response.message == Message.assistant(ReasoningPart("r"), TextPart("t", {"p": kept}))
+    thought = ReasoningPart("r", {"p": {"reasoning_field": "reasoning"}})
+    assert response.message == Message.assistant(thought, TextPart("t", {"p": kept}))
     assert response.provider_metadata == {"p": kept}
 
 

@@ -51,18 +51,17 @@ EXAMPLES: list[tuple[str, bytes, Outcome]] = [
     ("both", b"data: a\r\n\r\ndata: b\r\n\r\n", messages("a", "b")),
     ("mixed", b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", messages("a", "b", "c")),
     ("byte order mark", b"\xef\xbb\xbfdata: a\n\n", messages("a")),
-    ("byte order mark later", b"data: a\n\n\xef\xbb\xbfdata: b\n\n", messages("a")),
     ("no space", b"data:a\n\n", messages("a")),
     ("one space only", b"data:  a \n\n", messages(" a ")),
     ("several lines", b"data: a\ndata:\ndata: b\n\n", messages("a\n\nb")),
-    ("empty data", b"data\n\ndata:\n\n", messages("", "")),
+    ("empty data says nothing", b"data\n\ndata:\n\ndata:  \n\nevent: ping\ndata:\n\ndata: a\n\n", messages("a")),
+    ("an error without data", b"data: a\n\nevent: error\n\n", ([("message", "a"), ("error", "")], None)),
     ("comments", b": OPENROUTER PROCESSING\n\n:\n\ndata: a\n: in the middle\ndata: b\n\n", messages("a\nb")),
     ("names", b"event: ping\ndata: {}\n\ndata: a\n\n", ([("ping", "{}"), ("message", "a")], None)),
     ("name after data", b"data: a\nevent: late\n\n", ([("late", "a")], None)),
     ("name without data", b"event: lost\n\ndata: a\n\n", messages("a")),
     ("name said twice", b"event: one\nevent: two\ndata: a\n\n", ([("two", "a")], None)),
-    ("other fields", b"id: 7\nretry: 10\nwhatever: x\nnonsense\ndata: a\n\n", messages("a")),
-    ("field of another case", b"Data: a\n\n", messages()),
+    ("other fields", b"id: 7\nretry: 10\nwhatever: x\ndata: a\n\n", messages("a")),
     ("no blank line at the end", b"data: a\n\ndata: b\n", messages("a", "b")),
     ("no line end at the end", b"data: a\n\ndata: b", messages("a", "b")),
     ("separators that only Unicode knows", 'data: "\u2028\u0085\u000b"\n\n'.encode(), messages('"\u2028\u0085\u000b"')),
@@ -76,6 +75,55 @@ def test_examples(data: bytes, expected: Outcome) -> None:
     """What the specification says, and what servers do, is understood wherever the bytes are cut."""
     for pieces in everywhere(data):
         assert decode(pieces) == expected
+
+
+FOREIGN_LINES = [
+    b"Data: b",
+    b"\x00data: b",
+    b" data: b",
+    b"\xef\xbb\xbfdata: b",
+    b"dat\xff: b",
+    b'dbta: {"a": 1}',
+    b'{"error": {"message": "upstream died"}}',
+    b"<html>502</html>",
+    b"error: upstream died",
+    b"upstream connect error or disconnect/reset before headers",
+    b"nonsense",
+    b"note: <b>gone</b>",
+]
+
+
+@pytest.mark.parametrize("line", FOREIGN_LINES)
+def test_a_line_that_belongs_to_no_stream_is_an_error(line: bytes) -> None:
+    """What may have been words of the answer is not passed over: the error shows it, after the events before it."""
+    for pieces in everywhere(b"data: a\n\n" + line + b"\n\ndata: c\n\n"):
+        events, error = decode(pieces)
+        assert events == [("message", "a")]
+        assert "belongs to no event stream" in str(error)
+
+
+@pytest.mark.parametrize("field", [b"data: x", b"event: x", b"id: x", b"retry: 7"])
+def test_a_field_cut_off_at_the_end_is_no_fault_of_the_sender(field: bytes) -> None:
+    """The beginning of a field at the very end says no more than that the stream was cut."""
+    for end in range(1, field.index(b":")):
+        assert decode([b"data: a\n\n" + field[:end]]) == messages("a")
+
+
+def test_a_field_of_the_servers_own_is_noted() -> None:
+    """A field that nobody knows is passed over, as the specification asks, and the reader is told; once is enough."""
+    for pieces in everywhere(b"data: a\n\nx-trace: 17\n\n"):
+        decoder = SseDecoder()
+        for piece in pieces:
+            list(decoder.feed(piece))
+        list(decoder.close())
+        assert ["x-trace: 17" in note for note in decoder.notes] == [True]
+    list(decoder.feed(b"x-trace: 17\n" * 100))
+    assert len(decoder.notes) < 10
+
+
+def test_fields_without_content_are_bounded() -> None:
+    """An event of very many empty lines is beyond the limit too: each is kept until the event ends."""
+    assert "20 bytes" in str(decode([b"data:\n" * 100], limit=20)[1])
 
 
 def test_invalid_utf8_in_data_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -115,3 +116,11 @@ def _schema_name(schema: Mapping[str, Any]) -> str:
     title = str(schema.get("title", ""))
     name = "".join(character if character.isascii() and character.isalnum() else "_" for character in title)
     return name.strip("_")[:64] or "answer"
+
+
+def invented_id(number: int) -> str:
+    """An id for a call to which the server gave none. No other call of any conversation has it.
+
+    Chance is what makes it so: an answer does not know the turns before it.
+    """
+    return f"call_{number}_{os.urandom(6).hex()}"

@@ -57,6 +57,9 @@ NEXT_STEPS: Mapping[ErrorClass, str] = {
     ServerError: "try again in a while",
 }
 
+SAID_IN = ("message", "detail", "errors", "msg", "error_message", "error_msg", "error_description")
+"""Fields that hold the words of an error, by how much they tell."""
+
 BODY_KEPT = 4000
 """Characters of an error's body that are kept."""
 
@@ -120,14 +123,20 @@ class ErrorTable(Value, frozen=True):
         return BY_STATUS.get(status, ServerError if status >= 500 else BadRequestError)
 
 
+def is_error(content: Mapping[str, Any]) -> bool:
+    """Whether an object in which nobody says anything is an error that stands without its frame."""
+    return "error" in (content.get("object"), content.get("type")) or any(content.get(field) for field in SAID_IN)
+
+
 def text_failure(body: bytes, status: int | None) -> Failure:
     """What can be said of a body that is not in the provider's format, such as a proxy's web page."""
     from .json import is_html, shown
 
+    answer = "an answer" if status is None else f"HTTP {status}"
     if not body.strip():
-        return Failure(message=f"HTTP {status} with an empty body")
+        return Failure(message=f"{answer} with an empty body")
     what = "a web page" if is_html(body) else "no JSON"
-    return Failure(message=f"HTTP {status} with {what}: {shown(body)}")
+    return Failure(message=f"{answer} with {what}: {shown(body)}")
 
 
 def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:

@@ -20,14 +20,13 @@ class LineDecoder:
     def __init__(self, *, carriage_returns: bool = False, limit: int = MAX_LINE) -> None:
         self._carriage_returns = carriage_returns
         self._limit = limit
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._rest = bytearray()
         self._after_return = False
 
     @property
     def idle(self) -> bool:
         """Whether nothing of an earlier line is kept, so that the next bytes begin a line."""
-        return not self._pieces and not self._after_return
+        return not self._rest and not self._after_return
 
     def feed(self, data: bytes) -> Iterable[bytes]:
         """The lines that ``data`` completes, without their ends.
@@ -41,10 +40,9 @@ class LineDecoder:
             if data:
                 self._keep(data)
             return []
-        if self._pieces:
-            data = b"".join((*self._pieces, data))
-            self._pieces.clear()
-            self._size = 0
+        if self._rest:
+            data = bytes(self._rest) + data
+            self._rest.clear()
         lines = data.split(b"\n")
         if len(data) > self._limit:
             return self._measured(lines)
@@ -54,9 +52,8 @@ class LineDecoder:
 
     def close(self) -> list[bytes]:
         """The last line, if it has no end."""
-        rest = b"".join(self._pieces)
-        self._pieces.clear()
-        self._size = 0
+        rest = bytes(self._rest)
+        self._rest.clear()
         return [rest] if rest else []
 
     def _measured(self, lines: list[bytes]) -> Iterator[bytes]:
@@ -69,9 +66,8 @@ class LineDecoder:
             self._keep(rest)
 
     def _keep(self, data: bytes) -> None:
-        self._size += len(data)
-        self._measure(self._size)
-        self._pieces.append(data)
+        self._measure(len(self._rest) + len(data))
+        self._rest += data
 
     def _measure(self, size: int) -> None:
         if size > self._limit:

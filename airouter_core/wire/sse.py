@@ -1,16 +1,26 @@
 """Server-sent events, as https://html.spec.whatwg.org/multipage/server-sent-events.html describes them.
 
-Two deviations, both seen in the field: an event that is not followed by a blank line is delivered at the end of the
-stream, and what the specification keeps for reconnecting (``id``, ``retry``) is not kept.
+Four deviations, all for the field. An event that is not followed by a blank line is delivered at the end of the
+stream. What the specification keeps for reconnecting (``id``, ``retry``) is not kept. An event of blank data keeps the
+connection alive and says nothing, while one that is named ``error`` is delivered even without data. And where a browser
+passes over a line that it does not know, here words of an answer could be lost with it: such a line is an error, or,
+where it has the form of a field that might be anybody's own, a note for the reader.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import ProtocolError
+from .json import shown
 from .lines import MAX_LINE, LineDecoder, text_of
+
+FIELDS = (b"data", b"event", b"id", b"retry")
+HARMLESS = re.compile(rb"(?!error\b)[a-z][a-z0-9_-]*: ?(?![\s{\[<\"])")
+"""The beginning of a line that may be a server's own field: neither JSON nor HTML, nor words without a name."""
+MOST_NOTES = 3
 
 
 class ServerSentEvent(NamedTuple):
@@ -21,7 +31,11 @@ class ServerSentEvent(NamedTuple):
 
 
 class SseDecoder:
-    """Bytes, cut anywhere, to events. Comments and keep-alives give nothing."""
+    """Bytes, cut anywhere, to events. Comments and keep-alives give nothing.
+
+    Attributes:
+        notes: on lines that were passed over, for the reader of the answer.
+    """
 
     def __init__(self, *, limit: int = MAX_LINE) -> None:
         self._lines = LineDecoder(carriage_returns=True, limit=limit)
@@ -30,26 +44,28 @@ class SseDecoder:
         self._event = ""
         self._data: list[str] = []
         self._size = 0
+        self.notes: list[str] = []
 
     def feed(self, data: bytes) -> Iterable[ServerSentEvent]:
         """The events that ``data`` completes.
 
         Raises:
-            ProtocolError: invalid UTF-8, or an event beyond the limit.
+            ProtocolError: invalid UTF-8, an event beyond the limit, or a line that belongs to no event stream.
         """
         if data.endswith(b"\n\n") and not self._first and not self._event and not self._data and self._lines.idle:
             # Most servers send one event at a time, whole: it needs no taking apart and putting together.
             event = self._whole(data)
             if event is not None:
-                return (event,)
+                return (event,) if _says_something(event) else ()
         return self._events(data)
 
     def close(self) -> Iterator[ServerSentEvent]:
         """The last event, if no blank line followed it."""
         for line in self._lines.close():
-            self._field(line)
-        if self._data:
-            yield self._take()
+            # A line without its end was cut off: what may have become a field is no fault.
+            if not any(field.startswith(line) for field in FIELDS):
+                self._field(line)
+        yield from self._take()
 
     def _whole(self, data: bytes) -> ServerSentEvent | None:
         """The one event that this is, if it is one of the plainest form."""
@@ -65,20 +81,21 @@ class SseDecoder:
     def _events(self, data: bytes) -> Iterator[ServerSentEvent]:
         for line in self._lines.feed(data):
             if not line:
-                if self._data:
-                    yield self._take()
-                self._event = ""
+                yield from self._take()
             elif line.startswith(b"data: ") and not self._first:
                 self._add(line[6:])
             else:
                 self._field(line)
 
-    def _take(self) -> ServerSentEvent:
+    def _take(self) -> tuple[ServerSentEvent, ...]:
+        if not self._data and not self._event:
+            return ()
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
         event = ServerSentEvent(self._event or "message", data)
         self._data.clear()
+        self._event = ""
         self._size = 0
-        return event
+        return (event,) if _says_something(event) else ()
 
     def _field(self, line: bytes) -> None:
         if self._first:
@@ -90,9 +107,21 @@ class SseDecoder:
             self._add(value)
         elif name == b"event":
             self._event = text_of(value)
+        elif name and name not in FIELDS:
+            self._pass_over(line)
+
+    def _pass_over(self, line: bytes) -> None:
+        if not HARMLESS.match(line):
+            raise ProtocolError(f"the provider sent a line that belongs to no event stream: {shown(line)}")
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append(f"the stream held a field that is not known, and was passed over: {shown(line)}")
 
     def _add(self, value: bytes) -> None:
-        self._size += len(value)
+        self._size += len(value) + 1
         if self._size > self._limit:
             raise ProtocolError(f"the provider sent an event of more than {self._limit} bytes")
         self._data.append(text_of(value))
+
+
+def _says_something(event: ServerSentEvent) -> bool:
+    return event.event == "error" or (event.data != "" and not event.data.isspace())

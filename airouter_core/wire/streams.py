@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import ProtocolError, TruncatedStreamError
-from ..values.events import StreamEvent
+from ..values.events import StreamEvent, Warned
 
 Frame = TypeVar("Frame")
 FrameIn = TypeVar("FrameIn", contravariant=True)  # noqa: PLC0105  # the two directions, told apart
@@ -14,7 +14,7 @@ FrameOut = TypeVar("FrameOut", covariant=True)  # noqa: PLC0105  # as above
 
 
 class FrameDecoder(Protocol[FrameOut]):
-    """Bytes, cut anywhere, to frames."""
+    """Bytes, cut anywhere, to frames. One that passes things over may tell of them in a list ``notes``."""
 
     def feed(self, data: bytes) -> Iterable[FrameOut]: ...
 
@@ -62,3 +62,4 @@ class FramedParser(Generic[Frame]):
             # A frame without its end was cut off; what there is of it need not make sense.
             raise TruncatedStreamError(f"the answer stopped in the middle of an event: {error}") from error
         yield from self._reader.end()
+        yield from map(Warned, getattr(self._decoder, "notes", ()))

@@ -54,6 +54,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
         metadata_fields: fields of an answer that are kept as metadata.
         part_fields: lists in an answer whose items are collected and kept with the message, to be sent back.
         growing_fields: fields of these items that a stream brings in pieces; pieces of one type and index are joined.
+        returned_fields: objects in an answer that are kept with the message and sent back with it.
         cost: what an answer cost, from its usage.
         read_failure: what an error object says, where it says more than the format.
         received: puts each chunk and each whole answer into this format, where the server's differs.
@@ -73,6 +74,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
     metadata_fields: tuple[str, ...] = ("system_fingerprint", "service_tier", "timings")
     part_fields: tuple[str, ...] = ()
     growing_fields: tuple[str, ...] = ()
+    returned_fields: tuple[str, ...] = ("extra_content",)
     cost: Callable[[Mapping[str, Any]], Cost | None] = _no_cost
     read_failure: ReadFailure = failure_in
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = lambda request, config: None
@@ -147,6 +149,7 @@ def _reader(dialect: ChatDialect) -> ChatReader:
         metadata_fields=dialect.metadata_fields,
         part_fields=dialect.part_fields,
         growing_fields=dialect.growing_fields,
+        returned_fields=dialect.returned_fields,
         cost=dialect.cost,
         read_failure=dialect.read_failure,
         received=dialect.received,

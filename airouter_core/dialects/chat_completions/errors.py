@@ -13,12 +13,13 @@ from ...errors import (
     ModelNotFoundError,
     OverloadedError,
     PermissionDeniedError,
+    ProviderError,
     QuotaExceededError,
     RateLimitedError,
     ServerError,
 )
-from ...wire.failures import ErrorClass, Failure, text_failure
-from ...wire.json import mapping, without_comments
+from ...wire.failures import SAID_IN, ErrorClass, ErrorTable, Failure, text_failure
+from ...wire.json import mapping, shown, without_comments
 
 COMMON_CODES: Mapping[str, ErrorClass] = {
     "authentication_error": AuthenticationError,
@@ -49,15 +50,31 @@ def failure_of(body: bytes, status: int | None, read: ReadFailure | None = None)
         read: what reads the error object; :func:`failure_in` unless given.
     """
     body = without_comments(body)
+    content = _content_of(body)
+    return text_failure(body, status) if content is None else _read_around(content, read or failure_in)
+
+
+def error_named(table: ErrorTable, data: str, read: ReadFailure) -> ProviderError:
+    """The error that an event of the name ``error`` is, whatever its data are."""
+    content = _content_of(data.encode("utf-8", "replace"))
+    if content is None:
+        said = f"the stream broke off: {shown(data)}" if data.strip() else "the stream broke off, and does not say why"
+        return table.error(Failure(message=said), status=500, inside=True)
+    return table.error(_read_around(content, read), status=status_in(content.get("error", content)), inside=True)
+
+
+def _content_of(body: bytes) -> Mapping[str, Any] | None:
     try:
         content = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        return text_failure(body, status)
+        return None
     if isinstance(content, list) and content:
         content = content[0]
-    if not isinstance(content, Mapping):
-        return text_failure(body, status)
-    return (read or failure_in)(content.get("error", content), content)
+    return content if isinstance(content, Mapping) else None
+
+
+def _read_around(content: Mapping[str, Any], read: ReadFailure) -> Failure:
+    return read(content.get("error") or content, content)
 
 
 def failure_in(error: Any, around: Mapping[str, Any] | None = None) -> Failure:
@@ -73,7 +90,9 @@ def failure_in(error: Any, around: Mapping[str, Any] | None = None) -> Failure:
         metadata.get("error_type"),
     ]
     named = tuple(code for code in codes if isinstance(code, str) and code)
-    message = error.get("message") or error.get("detail") or (around or {}).get("message")
+    message = next((said for said in map(error.get, SAID_IN) if said), None) or (around or {}).get("message")
+    if isinstance(message, list) and len(message) == 1:
+        message = mapping(message[0]).get("message") or message
     return Failure(
         message=message if isinstance(message, str) else json.dumps(message or dict(error))[:400],
         codes=named,

@@ -7,12 +7,13 @@ chunk with one piece of text, comes first and does little.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from ...errors import ParameterError, ProtocolError
+from ...errors import ProtocolError
 from ...values.events import (
     Alternative,
     CostReported,
@@ -26,17 +27,18 @@ from ...values.events import (
     StreamEvent,
     StreamStart,
     TextDelta,
-    ToolCallDelta,
-    ToolCallEnd,
-    ToolCallStart,
     UsageReported,
+    Warned,
 )
 from ...values.messages import FilePart
-from ...values.usage import Cost, Usage, count
-from ...wire.failures import ErrorTable
-from ...wire.json import decoded_object, items, mapping, text
+from ...values.usage import Cost
+from ...wire.failures import ErrorTable, Failure, is_error
+from ...wire.json import decoded_object, items, mapping, shown, text
 from ...wire.sse import ServerSentEvent
-from .errors import ReadFailure, failure_in, status_in
+from .calls import Calls
+from .content import file_part, read_content
+from .errors import ReadFailure, error_named, failure_in, status_in
+from .usage import usage_of
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -48,6 +50,12 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "content_filter": "content_filter",
     "error": "error",
 }
+CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "choices", "usage"})
+"""One of them is in each chunk."""
+CONTENT = "content"
+REASONING_FIELD = "reasoning_field"
+"""In the metadata of a thought: where the server said it, and gets it back."""
+BROKEN_OFF = Failure(message="the server broke the answer off, and does not say why")
 
 
 Received = Callable[[dict[str, Any]], dict[str, Any]]
@@ -67,6 +75,7 @@ class ChatReader:
         part_fields: tuple[str, ...],
         cost: Callable[[Mapping[str, Any]], Cost | None],
         growing_fields: tuple[str, ...] = (),
+        returned_fields: tuple[str, ...] = (),
         read_failure: ReadFailure = failure_in,
         received: Received | None = None,
         finish_reasons: Mapping[str, FinishReason] = FINISH_REASONS,
@@ -80,11 +89,15 @@ class ChatReader:
         self._metadata_names = frozenset(metadata_fields)
         self._part_fields = part_fields
         self._growing_fields = growing_fields
+        self._returned_fields = returned_fields
         self._cost = cost
         self._read_failure = read_failure
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._metadata: dict[str, Any] = {}
+        self._counted = False
+        self._broken = False
+        self._noted = False
         self.done = False
 
     def read(self, frame: ServerSentEvent) -> Iterable[StreamEvent]:
@@ -94,6 +107,8 @@ class ChatReader:
             return ()
         if self.done:
             return ()
+        if frame.event == "error":
+            raise error_named(self._errors, frame.data, self._read_failure)
         chunk = decoded_object(frame.data)
         return self._chunk(chunk if self._received is None else self._received(chunk))
 
@@ -114,74 +129,144 @@ class ChatReader:
             yield from _for_choice(index, choice.end(self._provider, finished=self.done))
         if self._metadata:
             yield MetadataReported({self._provider: self._metadata})
+        if self._choices and not self.done and not self._counted:
+            yield Warned("the stream ended without its end mark; usage and cost may be missing")
 
-    def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:  # noqa: C901  # the common case stays inline
+    def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:  # noqa: C901, PLR0912  # the common case stays inline
+        choices = chunk.get("choices")
         if not self._started and _begins(chunk):
             self._started = True
             yield StreamStart(text(chunk.get("model")) or None, text(chunk.get("id")) or None)
-        for choice in items(chunk.get("choices")):
+        for choice in items(choices):
             if type(choice) is not dict:
                 raise ProtocolError("the provider sent a choice that is no object")
             index = choice.get("index") or 0
             if type(index) is not int:
                 index = 0
-            delta = choice.get("delta") or choice.get("message")
+            delta = choice.get("delta")
             if delta and type(delta) is dict:
                 if index:
                     yield from _for_choice(index, self._delta(index, delta))
                 elif (content := delta.get("content")) and type(content) is str and len(delta) - ("role" in delta) == 1:
                     # "role" beside the text, at most: nothing else to look for.
-                    self._choice(0)
+                    state = self._choice(0)
+                    if state.thinking is not None:
+                        yield state.end_thought(self._provider)
+                    state.texts.append(content)
                     yield TextDelta(content)
                 else:
                     yield from self._delta(0, delta)
+            elif delta or "delta" not in choice:
+                yield from self._without_delta(index, choice)
             if choice.get("finish_reason") or choice.get("logprobs") or len(choice) > 4 or choice.get("error"):
                 yield from self._rest_of(index, choice)
         if chunk.get("usage"):
             yield from self._usage(chunk["usage"])
-        if chunk.get("error"):
-            error = chunk["error"]
-            raise self._errors.error(self._read_failure(error, chunk), status=status_in(error), inside=True)
+        if (error := chunk.get("error")) or self._broken:
+            failure = self._read_failure(error, chunk) if error else BROKEN_OFF
+            raise self._errors.error(failure, status=status_in(error) if error else 500, inside=True)
+        if not choices:
+            yield from self._without_choices(chunk)
         if not self._metadata_names.isdisjoint(chunk):
             self._keep(chunk)
 
+    def _without_choices(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        """Look what a chunk is in which nobody says anything: an error without its frame, or something unknown."""
+        if is_error(chunk):
+            raise self._errors.error(self._read_failure(chunk, chunk), status=status_in(chunk), inside=True)
+        if not self._noted and chunk and CHUNK_FIELDS.isdisjoint(chunk) and self._metadata_names.isdisjoint(chunk):
+            self._noted = True
+            yield Warned(f"the stream held what is no part of an answer: {shown(json.dumps(chunk))}")
+
+    def _without_delta(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        if choice.get("delta"):
+            raise ProtocolError("the provider sent a delta that is no object")
+        if message := mapping(choice.get("message")):
+            read = self._message if choice.get("finish_reason") else self._delta
+            yield from _for_choice(index, read(index, message))
+        elif said := text(choice.get("text")):
+            yield from _for_choice(index, self._delta(index, {"content": said}))
+
+    def _message(self, index: int, message: Mapping[str, Any], *, whole: bool = False) -> Iterator[StreamEvent]:
+        """What a message adds to what was said in pieces: some servers repeat it, some say it only there.
+
+        Args:
+            whole: whether it stands beside a delta, and so is no piece itself.
+        """
+        state = self._choice(index)
+        said, content = "".join(state.texts), message.get("content")
+        rest = dict(message)
+        if said and isinstance(content, str):
+            if content.startswith(said):
+                rest["content"] = content[len(said) :]
+            elif whole:
+                rest["content"] = None
+                if content.strip() != said.strip():
+                    yield Warned("the whole message at the end of the stream differs from what was said in pieces")
+        if state.reasoned and whole:
+            rest = {name: value for name, value in rest.items() if name not in self._reasoning_fields}
+        yield from self._delta(index, rest)
+
     def _rest_of(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
         state = self._choice(index)
-        if choice.get("error"):
-            error = choice["error"]
+        if error := choice.get("error"):
             raise self._errors.error(self._read_failure(error, None), status=status_in(error), inside=True)
         if logprobs := mapping(choice.get("logprobs")):
             state.logprobs.extend(items(logprobs.get("content")))
         if native := choice.get("native_finish_reason"):
             self._metadata["native_finish_reason"] = native
+        if usage := choice.get("usage"):
+            yield from self._usage(usage)
         if (reason := choice.get("finish_reason")) and not state.finished:
+            if "delta" in choice and (message := mapping(choice.get("message"))):
+                yield from _for_choice(index, self._message(index, message, whole=True))
+            known = self._finish_reasons.get(str(reason), "other")
+            if known == "error":
+                self._broken = True  # said at the end of the chunk, which may hold more about it
+                return
             state.finished = True
-            yield from _for_choice(index, state.finish(reason, self._finish_reasons))
+            yield from _for_choice(index, state.finish(reason, known, self._provider))
 
     def _delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
         state = self._choice(index)
-        yield from self._reasoning(delta)
-        yield from _content(delta.get("content"))
-        if refusal := text(delta.get("refusal")):
-            yield RefusalDelta(refusal)
-        for position, call in enumerate(items(delta.get("tool_calls"))):
-            yield from state.tool_call(call, position)
-        for image in items(delta.get("images")):
-            if address := text(mapping(mapping(image).get("image_url")).get("url")):
-                yield PartAdded(_file(FilePart.from_url, address))
+        for event in self._said(state, delta):
+            match event:
+                case ReasoningDelta():
+                    state.reasoned = True
+                    state.thinking = state.thinking or state.reasoning_field
+                case TextDelta():
+                    state.texts.append(event.text)
+            if state.thinking is not None and not isinstance(event, ReasoningDelta):
+                yield state.end_thought(self._provider)
+            yield event
         self._collect(state, delta)
 
-    def _reasoning(self, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    def _said(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        yield from self._reasoning(state, delta)
+        state.reasoning_field = CONTENT
+        yield from read_content(delta.get("content"), state.content_parts.append)
+        if refusal := text(delta.get("refusal")):
+            yield RefusalDelta(refusal)
+        if fragments := items(delta.get("tool_calls")):
+            yield from state.calls.take(fragments)
+        for image in items(delta.get("images")):
+            if address := text(mapping(mapping(image).get("image_url")).get("url")):
+                yield PartAdded(file_part(FilePart.from_url, address))
+
+    def _reasoning(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
         for field in self._reasoning_fields:
-            if reasoning := delta.get(field):
-                if isinstance(reasoning, str):
-                    yield ReasoningDelta(reasoning)
+            if (reasoning := delta.get(field)) and isinstance(reasoning, str):
+                state.reasoning_field = field
+                yield ReasoningDelta(reasoning)
                 return
 
     def _collect(self, state: _Choice, delta: Mapping[str, Any]) -> None:
         for field in self._part_fields:
             for item in items(delta.get(field)):
                 _join(state.kept.setdefault(field, []), item, self._growing_fields)
+        for field in self._returned_fields:
+            if value := mapping(delta.get(field)):
+                state.kept[field] = {**mapping(state.kept.get(field)), **value}
         state.annotations.extend(items(delta.get("annotations")))
         if function_call := delta.get("function_call"):
             self._metadata["function_call"] = function_call
@@ -190,6 +275,9 @@ class ChatReader:
 
     def _usage(self, usage: Any) -> Iterator[StreamEvent]:
         usage = mapping(usage)
+        if all(value is None for value in usage.values()):
+            return  # some say so until they have counted
+        self._counted = True
         yield UsageReported(usage_of(usage))
         cost = self._cost(usage)
         if cost is not None:
@@ -207,50 +295,33 @@ class ChatReader:
         return choice
 
 
-class _OpenCall(msgspec.Struct, eq=False):
-    """A call whose fragments are still coming. It begins when its name is known."""
-
-    ordinal: int
-    id: str = ""
-    name: str = ""
-    begun: bool = False
-    held_back: str = ""
-
-
 class _Choice(msgspec.Struct, eq=False):
-    """What must be remembered of one answer."""
+    """What must be remembered of one answer.
 
-    calls: list[_OpenCall] = msgspec.field(default_factory=list)
-    by_index: dict[int, _OpenCall] = msgspec.field(default_factory=dict)
+    Attributes:
+        texts: the pieces of its text.
+        reasoned: whether it has thought aloud.
+        thinking: the field of the thought that is being said, or ``None``.
+        kept: fields that are kept with the message, to be sent back.
+        content_parts: parts of its content that say nothing themselves.
+    """
+
+    calls: Calls = msgspec.field(default_factory=Calls)
     logprobs: list[Any] = msgspec.field(default_factory=list)
     annotations: list[Any] = msgspec.field(default_factory=list)
-    kept: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+    content_parts: list[Any] = msgspec.field(default_factory=list)
+    kept: dict[str, Any] = msgspec.field(default_factory=dict)
     audio: dict[str, str] = msgspec.field(default_factory=dict)
+    texts: list[str] = msgspec.field(default_factory=list)
+    reasoned: bool = False
+    reasoning_field: str = ""
+    thinking: str | None = None
     finished: bool = False
 
-    def tool_call(self, fragment: Any, position: int) -> Iterator[StreamEvent]:
-        """Take one fragment. Servers differ: an index may be missing or used twice, a name may come late."""
-        fragment = mapping(fragment)
-        function = mapping(fragment.get("function") or fragment.get("custom"))
-        index = fragment.get("index")
-        index = index if type(index) is int else position
-        name, identity = text(function.get("name")), text(fragment.get("id"))
-        call = self.by_index.get(index)
-        if call is None or (identity and name and call.id and identity != call.id):
-            call = self.by_index[index] = _OpenCall(len(self.calls))
-            self.calls.append(call)
-        call.id = call.id or identity
-        call.name = call.name or name
-        arguments = function.get("arguments", function.get("input"))
-        piece = arguments if isinstance(arguments, str) else _as_text(arguments)
-        if not call.begun and call.name:
-            call.begun = True
-            yield ToolCallStart(call.ordinal, call.id or f"call_{call.ordinal}", call.name)
-            piece = call.held_back + piece
-        if not call.begun:
-            call.held_back += piece
-        elif piece:
-            yield ToolCallDelta(call.ordinal, piece)
+    def end_thought(self, provider: str) -> StreamEvent:
+        """End the thought that is open, with the name of the field in which it goes back."""
+        field, self.thinking = self.thinking, None
+        return PartEnd({provider: {REASONING_FIELD: field}})
 
     def add_audio(self, audio: Mapping[str, Any]) -> None:
         """Take one fragment of spoken answer: base64 of the sound, and its words."""
@@ -260,31 +331,26 @@ class _Choice(msgspec.Struct, eq=False):
             if audio.get(field):
                 self.audio[field] = audio[field]
 
-    def finish(self, reason: Any, known_reasons: Mapping[str, FinishReason]) -> Iterator[StreamEvent]:
+    def finish(self, reason: Any, known: FinishReason, provider: str) -> Iterator[StreamEvent]:
         """Take the finish reason."""
-        if self.calls:
-            yield from self._end_calls()
-        known = known_reasons.get(str(reason), "other")
+        if self.thinking is not None:
+            yield self.end_thought(provider)
+        yield from self.calls.end(provider)
         yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
-
-    def _end_calls(self) -> Iterator[StreamEvent]:
-        for call in self.calls:
-            if call.begun:
-                yield ToolCallEnd(call.ordinal)
-            elif call.id or call.held_back:
-                raise ProtocolError(f"the provider sent tool call {call.id!r} without a name")
 
     def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:
         """Give what was collected; an answer that ended in good order without a reason has ended."""
-        if self.finished and not (self.kept or self.logprobs or self.annotations or self.audio):
-            return
+        if self.thinking is not None:
+            yield self.end_thought(provider)
         kept: dict[str, Any] = {field: values for field, values in self.kept.items() if values}
+        if self.content_parts:
+            kept["content_parts"] = self.content_parts
         if self.logprobs:
             kept["logprobs"] = self.logprobs
         if self.annotations:
             kept["annotations"] = self.annotations
         if data := self.audio.pop("data", ""):
-            yield PartAdded(_file(functools.partial(FilePart.from_data, media_type="audio/*"), data))
+            yield PartAdded(file_part(functools.partial(FilePart.from_data, media_type="audio/*"), data))
         if self.audio:
             kept["audio"] = self.audio
         if kept:
@@ -292,38 +358,15 @@ class _Choice(msgspec.Struct, eq=False):
             yield MetadataReported({provider: kept})
         if finished and not self.finished:
             self.finished = True
-            yield from self._end_calls()
+            yield from self.calls.end(provider)
+            yield Warned("the provider ended the answer without saying why; it may not be whole")
             yield Finish("tool_calls" if self.calls else "other")
-
-
-def usage_of(usage: Mapping[str, Any]) -> Usage:
-    """Usage in this format's terms: ``prompt_tokens`` holds cached tokens, ``completion_tokens`` holds reasoning."""
-    prompt = mapping(usage.get("prompt_tokens_details"))
-    completion = mapping(usage.get("completion_tokens_details"))
-    return Usage(
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
-        cache_read_tokens=count(prompt.get("cached_tokens")),
-        cache_write_tokens=count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=count(completion.get("reasoning_tokens")),
-        raw=dict(usage),
-    )
 
 
 def _begins(chunk: Mapping[str, Any]) -> bool:
     """Whether this belongs to the answer: a chunk before it may be about the prompt alone, without id or model."""
     named = chunk.get("choices") or (chunk.get("id") and chunk.get("model"))
     return bool(named) and not chunk.get("error")
-
-
-def _content(content: Any) -> Iterator[StreamEvent]:
-    if isinstance(content, str):
-        if content:
-            yield TextDelta(content)
-        return
-    for part in items(content):
-        if said := text(mapping(part).get("text")):
-            yield TextDelta(said)
 
 
 def _join(known: list[Any], item: Any, growing: tuple[str, ...]) -> None:
@@ -339,18 +382,5 @@ def _join(known: list[Any], item: Any, growing: tuple[str, ...]) -> None:
     start.update(grown)
 
 
-def _file(read: Callable[[str], FilePart], said: str) -> FilePart:
-    try:
-        return read(said)
-    except ParameterError as error:
-        raise ProtocolError(f"the provider sent a file that cannot be read: {error}") from error
-
-
 def _for_choice(index: int, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
     return (Alternative(index, event) for event in events) if index else events
-
-
-def _as_text(arguments: Any) -> str:
-    import json
-
-    return "" if arguments is None else json.dumps(arguments)

@@ -23,7 +23,7 @@ from airouter_core.errors import (
 )
 from airouter_core.wire.failures import ErrorTable, Failure, text_failure
 from airouter_core.wire.http import Headers
-from airouter_core.wire.json import mapping
+from airouter_core.wire.json import mapping, shown
 
 from .plugin import CLAUDE
 
@@ -76,6 +76,18 @@ def parse_error(status: int, headers: Headers, body: bytes) -> ProviderError:
 def error_inside(content: Mapping[str, Any]) -> ProviderError:
     """The error that an answer of status 200 holds: in a stream, a body, or a line of a batch's results."""
     return ERRORS.error(failure_in(content), status=None, inside=True, body=json.dumps(dict(content)).encode())
+
+
+def error_named(data: str) -> ProviderError:
+    """The error that an event of the name ``error`` is, whatever its data are."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, Mapping):
+        return error_inside(content)
+    said = f"the stream broke off: {shown(data)}" if data.strip() else "the stream broke off, and does not say why"
+    return ERRORS.error(Failure(message=said), status=500, inside=True)
 
 
 def failure_of(body: bytes, status: int | None) -> Failure:

@@ -29,14 +29,17 @@ from airouter_core.values.events import (
     ToolCallEnd,
     ToolCallStart,
     UsageReported,
+    Warned,
 )
 from airouter_core.values.messages import ReasoningPart
+from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
-from airouter_core.wire.json import decoded_object, items, mapping, text
+from airouter_core.wire.failures import is_error
+from airouter_core.wire.json import decoded_object, items, mapping, shown, text
 from airouter_core.wire.sse import ServerSentEvent
 
 from .blocks import UNREADABLE
-from .errors import error_inside
+from .errors import error_inside, error_named
 from .parts import KEY, THOUGHT_BY, metadata_of, part_of
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
@@ -48,6 +51,10 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "refusal": "content_filter",
 }
 """``pause_turn`` is ``"other"``: the answer is to be sent back as it is, and goes on."""
+
+TEXTS = ("text", "thinking")
+OURS = (*TEXTS, "tool_use")
+"""Blocks whose parts have a place of their own in a message."""
 
 KEPT_FIELDS = ("stop_sequence", "stop_details", "container", "context_management", "diagnostics")
 """Fields of a message that are kept as metadata."""
@@ -83,7 +90,7 @@ class MessageReader:
         self._metadata: dict[str, Any] = {}
 
     def read(self, frame: ServerSentEvent) -> Iterable[StreamEvent]:
-        """The events of one server-sent event. What is unknown, and what follows the end, gives none.
+        """The events of one server-sent event. An unknown type, and what follows the end, give none.
 
         Raises:
             ProtocolError: it is not in this format, or begins another message in the middle of this one.
@@ -91,12 +98,21 @@ class MessageReader:
         """
         if self.done:
             return ()
+        if frame.event == "error":
+            raise error_named(frame.data)
         event = decoded_object(frame.data)
-        kind = event.get("type")
-        if frame.event == "error" or kind == "error":
+        kind = text(event.get("type"))
+        if kind == "error":
             raise error_inside(event)
-        read = self._reads.get(text(kind))
-        return () if read is None else read(self, event)
+        read = self._reads.get(kind or frame.event)
+        if read is not None:
+            return read(self, event)
+        return () if kind or not event else self._untyped(event)
+
+    def _untyped(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
+        if event.get("error") or is_error(event):
+            raise error_inside(event)
+        return (Warned(f"the stream held what is no part of an answer: {shown(json.dumps(event))}"),)
 
     def read_message(self, message: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """The events of a whole message.
@@ -138,11 +154,12 @@ class MessageReader:
         yield from self._add_usage(message.get("usage"))
 
     def _block_start(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        return self._begin(_index(event), mapping(event.get("content_block")))
+        return self._begin(self._index(event, new=True), mapping(event.get("content_block")))
 
     def _begin(self, index: int, block: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        # llama.cpp stops its blocks only at the end of the message: where one begins, texts before it have ended.
-        for earlier in [position for position, known in self._open.items() if known.kind in ("text", "thinking")]:
+        # llama.cpp stops its blocks only at the end of the message: where one begins, texts before it have ended; so
+        # has a call at whose index another begins.
+        for earlier in [place for place, known in self._open.items() if known.kind in TEXTS or place == index]:
             yield from self._close(self._open.pop(earlier))
         opened = self._open[index] = _OpenBlock(text(block.get("type")), dict(block))
         match opened.kind:
@@ -153,18 +170,19 @@ class MessageReader:
                 yield ReasoningDelta(text(block.get("thinking")))
             case "tool_use":
                 opened.call, self._calls = self._calls, self._calls + 1
-                yield ToolCallStart(opened.call, text(block.get("id")), text(block.get("name")))
+                identity = text(block.get("id")) or invented_id(opened.call)
+                yield ToolCallStart(opened.call, identity, text(block.get("name")))
 
     def _block_delta(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
         delta = event.get("delta")
         if type(delta) is not dict:
             return ()
-        opened = self._open.get(_index(event))
+        opened = self._open.get(self._index(event))
         match delta.get("type"):
-            case "text_delta" if opened is None or opened.kind == "text":
+            case "text_delta" if opened is None or opened.kind in OURS:
                 said = text(delta.get("text"))
                 return (TextDelta(said),) if said else ()
-            case "thinking_delta" if opened is None or opened.kind == "thinking":
+            case "thinking_delta" if opened is None or opened.kind in OURS:
                 return (ReasoningDelta(text(delta.get("thinking"))),)
             case "input_json_delta":
                 return self._fragment(opened, text(delta.get("partial_json")))
@@ -173,7 +191,7 @@ class MessageReader:
         return ()
 
     def _fragment(self, opened: _OpenBlock | None, fragment: str) -> Iterable[StreamEvent]:
-        if opened is None:
+        if opened is None or opened.kind in TEXTS:
             raise ProtocolError("arguments arrived for a tool call that has not begun")
         if not fragment:
             return ()
@@ -181,7 +199,7 @@ class MessageReader:
         return (ToolCallDelta(opened.call, fragment),) if opened.kind == "tool_use" else ()
 
     def _stop(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
-        opened = self._open.pop(_index(event), None)
+        opened = self._open.pop(self._index(event), None)
         return () if opened is None else self._close(opened)
 
     def _close(self, opened: _OpenBlock) -> Iterator[StreamEvent]:
@@ -228,6 +246,14 @@ class MessageReader:
         self._usage.update(told)
         return (UsageReported(usage_of(self._usage)),)
 
+    def _index(self, event: Mapping[str, Any], *, new: bool = False) -> int:
+        """Which block an event is about: where it does not say, the one begun last, or one of its own."""
+        index = event.get("index")
+        if isinstance(index, int):
+            return index
+        last = max(self._open, default=-1)
+        return last + 1 if new else last
+
     @property
     def _thinker(self) -> dict[str, Any]:
         return {THOUGHT_BY: self._model} if self._model else {}
@@ -254,11 +280,6 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
         reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
         raw=dict(usage),
     )
-
-
-def _index(event: Mapping[str, Any]) -> int:
-    index = event.get("index")
-    return index if isinstance(index, int) else 0
 
 
 def _add_to(block: dict[str, Any], delta: Mapping[str, Any]) -> None:

@@ -382,3 +382,68 @@ def test_vendors_client_reads_the_same(events: list[Event], size: int) -> None:
     assert ours.raw_finish_reason == theirs.stop_reason
     assert ours.usage.input_tokens == theirs.usage.input_tokens
     assert ours.usage.output_tokens == theirs.usage.output_tokens
+
+
+def stream(*pieces_of_it: bytes) -> Response:
+    parser = WIRE.open_stream()
+
+    def events() -> Iterable[Any]:
+        yield from parser.feed(b"".join(pieces_of_it))
+        yield from parser.close()
+
+    return fold(events())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"event: error\ndata: Overloaded, upstream died",
+        b'event: error\ndata: {"message": "upstream died"}',
+        b'data: {"error": {"message": "upstream died"}}',
+        b'data: {"message": "upstream died", "code": 500}',
+        b"event: error",
+    ],
+    ids=lambda event: event.decode(),
+)
+def test_an_error_of_a_foreign_shape_is_an_error(event: bytes) -> None:
+    """Half an answer, an error in whatever shape, and the end are an error with half an answer."""
+    with pytest.raises(ProviderError, match=r"upstream died|does not say why") as caught:
+        stream(sse([start(), *TEXT]), event + b"\n\n", sse(finish()))
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Hi"
+
+
+def test_what_is_no_part_of_an_answer_is_told() -> None:
+    """An object of no type is told of; an unknown type, and an event whose type stands in its name alone, are known."""
+    unnamed = {name: value for name, value in TEXT[1].items() if name != "type"}
+    by_name = f"event: content_block_delta\ndata: {json.dumps(unnamed)}\n\n".encode()
+    response = stream(sse([start(), TEXT[0]]), by_name, sse([{"type": "news"}, TEXT[2]]), sse(finish()))
+    assert (response.text, response.warnings) == ("Hi", ())
+    response = stream(sse([start(), *TEXT]), b'data: {"response": "x"}\n\n', sse(finish()))
+    assert ['"response"' in warning for warning in response.warnings] == [True]
+
+
+def test_calls_of_one_index_and_of_none() -> None:
+    """Two calls at one index are two; where no index is given, input belongs to the call begun last; ids are unique."""
+
+    def call(index: int | None, city: str) -> list[Event]:
+        where = {} if index is None else {"index": index}
+        made = [
+            begin(0, type="tool_use", id="", name="weather", input={}),
+            delta(0, "input_json_delta", partial_json=city),
+        ]
+        return [{**{name: value for name, value in event.items() if name != "index"}, **where} for event in made]
+
+    for index in (0, None):
+        made = stream(sse([start(), *call(index, '{"a":1}'), *call(index, '{"a":2}'), *finish("tool_use")])).tool_calls
+        assert [made_call.arguments for made_call in made] == [{"a": 1}, {"a": 2}]
+        assert len({made_call.id for made_call in made if made_call.id}) == 2
+
+
+def test_words_in_the_wrong_block_are_not_lost() -> None:
+    """A text that is said in the block of a call is text all the same, and input in the block of a text an error."""
+    call = begin(0, type="tool_use", id="a", name="f", input={})
+    response = stream(sse([start(), call, delta(0, "text_delta", text="Hi"), stop(0), *finish("tool_use")]))
+    assert (response.text, response.tool_calls[0].name) == ("Hi", "f")
+    with pytest.raises(ProtocolError, match="has not begun"):
+        stream(sse([start(), TEXT[0], delta(0, "input_json_delta", partial_json="{}"), *finish()]))

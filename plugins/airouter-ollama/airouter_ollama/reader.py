@@ -26,6 +26,7 @@ from airouter_core.values.events import (
     UsageReported,
 )
 from airouter_core.values.messages import FilePart
+from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
 from airouter_core.wire.json import decoded_object, items, mapping, shown, text
 
@@ -118,7 +119,7 @@ class AnswerReader:
         # Calls arrive whole. Their own index may start at 0 on each line, so they are counted here.
         function = mapping(call.get("function"))
         index, self._calls = self._calls, self._calls + 1
-        yield ToolCallStart(index, text(call.get("id")) or f"call_{index}", text(function.get("name")))
+        yield ToolCallStart(index, text(call.get("id")) or invented_id(index), text(function.get("name")))
         arguments = function.get("arguments")
         written = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
         yield ToolCallDelta(index, written)

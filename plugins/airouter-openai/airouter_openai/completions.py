@@ -1,6 +1,6 @@
 """The API before chat: a text goes in, and what might follow comes out. For the few models that know no turns.
 
-Its answers are chat completions with ``text`` in place of a message, and are read as such.
+Its answers are chat completions with ``text`` in place of a delta, and are read as such.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
 
 
 def _as_chat(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer, or a piece of one, with each text as a message."""
+    """An answer, or a piece of one, with each text as a delta."""
     if "choices" not in answer:
         return answer
     return {**answer, "choices": [_choice(mapping(choice)) for choice in items(answer["choices"])]}
@@ -72,7 +72,7 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     tokens = zip(items(columns.get("tokens")), items(columns.get("token_logprobs")), strict=False)
     return {
         "index": choice.get("index"),
-        "message": {"content": choice.get("text")},
+        "delta": {"content": choice.get("text")},
         "finish_reason": choice.get("finish_reason"),
         "logprobs": {"content": [{"token": token, "logprob": likely} for token, likely in tokens]} if columns else None,
     }

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from airouter_core.values.events import StreamEvent, ToolCallDelta, ToolCallStart
+from airouter_core.values.tools import invented_id
 from airouter_core.wire.json import text
 
 
@@ -17,6 +18,7 @@ class ItemProgress(msgspec.Struct, eq=False):
     Attributes:
         said: characters handed on, by field and index.
         closed: pieces of content that are complete.
+        waits: whether arguments came before the name; the whole item then brings both.
     """
 
     number: int
@@ -27,6 +29,7 @@ class ItemProgress(msgspec.Struct, eq=False):
     closed: set[int] = msgspec.field(default_factory=set)
     begun: bool = False
     ended: bool = False
+    waits: bool = False
 
     def describe(self, item: Mapping[str, Any], identity: str) -> None:
         """Take what an event tells of the item itself."""
@@ -47,11 +50,13 @@ class ItemProgress(msgspec.Struct, eq=False):
         """Begin a call, once its name is known."""
         name = text(item.get("name"))
         if name and not self.begun:
-            self.begun = True
-            yield ToolCallStart(self.number, text(item.get("call_id")) or self.id or f"call_{self.number}", name)
+            self.begun, self.waits = True, False
+            yield ToolCallStart(self.number, text(item.get("call_id")) or self.id or invented_id(self.number), name)
 
     def argue(self, delta: str) -> Iterator[StreamEvent]:
         """Take more of a call's arguments; before the name is known they wait for the whole item."""
         if self.begun and delta:
             self.saw("arguments", 0, delta)
             yield ToolCallDelta(self.number, delta)
+        elif delta:
+            self.waits = True

@@ -9,12 +9,13 @@ of llama.cpp's server, which numbers neither items nor parts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from airouter_core.dialects.chat_completions.errors import failure_in, status_in
+from airouter_core.dialects.chat_completions.errors import error_named, failure_in, status_in
 from airouter_core.errors import ParameterError, ProtocolError, ProviderError
 from airouter_core.values.events import (
     Finish,
@@ -33,7 +34,8 @@ from airouter_core.values.events import (
 )
 from airouter_core.values.messages import FilePart, ProviderPart
 from airouter_core.values.usage import Usage, count
-from airouter_core.wire.json import decoded_object, items, mapping, text
+from airouter_core.wire.failures import is_error
+from airouter_core.wire.json import decoded_object, items, mapping, shown, text
 from airouter_core.wire.sse import ServerSentEvent
 
 from .errors import ERRORS
@@ -72,15 +74,20 @@ class ResponseReader:
         self.done = False
 
     def read(self, frame: ServerSentEvent) -> Events:
-        """The events of one server-sent event. Unknown types give nothing."""
+        """The events of one server-sent event. Unknown types give nothing; what has no type is an error, or told."""
         if self.done:
             return ()
         if frame.data == "[DONE]":
             self.done = True
             return ()
+        if frame.event == "error":
+            raise error_named(ERRORS, frame.data, failure_in)
         event = decoded_object(frame.data)
-        handler = HANDLERS.get(text(event.get("type")) or frame.event)
-        return () if handler is None else handler(self, event)
+        kind = text(event.get("type"))
+        handler = HANDLERS.get(kind or frame.event)
+        if handler is not None:
+            return handler(self, event)
+        return () if kind or not event else self._untyped(event)
 
     def read_answer(self, answer: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """The events of a whole answer.
@@ -97,6 +104,13 @@ class ResponseReader:
     def end(self) -> Events:
         """Nothing is left for the end."""
         return ()
+
+    def _untyped(self, event: Mapping[str, Any]) -> Events:
+        if "choices" in event:
+            raise ProtocolError("the provider sent a stream of chat completions: set api to chat")
+        if event.get("error") or is_error(event):
+            raise error_of(event.get("error") or event)
+        return (Warned(f"the stream held what is no part of an answer: {shown(json.dumps(event))}"),)
 
     # One method for each kind of event.
 
@@ -189,6 +203,8 @@ class ResponseReader:
         self.done = True
         if answer.get("status") == "failed" or answer.get("error"):
             raise error_of(answer.get("error"))
+        if any(item.waits for item in self._items):
+            raise ProtocolError("arguments arrived for a tool call that never began")
         yield from self._finish(text(answer.get("status")) or "completed", mapping(answer.get("incomplete_details")))
 
     def _finish(self, status: str, incomplete: Mapping[str, Any]) -> Iterator[StreamEvent]:

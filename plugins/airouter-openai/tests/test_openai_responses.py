@@ -433,3 +433,46 @@ def test_log_probabilities_are_metadata() -> None:
     tokens = [{"token": "Hi", "logprob": -0.1, "top_logprobs": []}]
     response = body(message(said("Hi", logprobs=tokens)))
     assert response.provider_metadata["openai"]["logprobs"] == tokens
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"message": "upstream died", "code": 500}, {"error": "upstream died"}, {"detail": "upstream died"}],
+    ids=str,
+)
+def test_an_error_of_a_foreign_shape_is_an_error(event: Any) -> None:
+    """An error object of no type, between half an answer and its end, is an error with half an answer."""
+    with pytest.raises(ProviderError, match="upstream died") as caught:
+        read(delta("output_text", "hal"), event, ended(message(said("hal"))))
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "hal"
+
+
+def test_an_event_named_error_is_one_whatever_its_data() -> None:
+    """Words, or nothing at all, under the name ``error``."""
+    for data in (b"data: upstream died\n", b""):
+        parser = RESPONSES.open_stream()
+        with pytest.raises(ProviderError, match=r"upstream died|does not say why"):
+            list(parser.feed(b"event: error\n" + data + b"\n"))
+
+
+def test_what_is_no_part_of_an_answer_is_told() -> None:
+    """An object of no type is told of; a stream of chat completions names the setting to change."""
+    response = read({"response": "x"}, ended(message(said("hal"))))
+    assert ['"response"' in warning for warning in response.warnings] == [True]
+    with pytest.raises(ProtocolError, match="set api to chat"):
+        read({"choices": [{"delta": {"content": "hal"}}]})
+
+
+def test_events_that_name_no_item_belong_to_the_last_one() -> None:
+    """Without a place and an id, what is said goes on with the item begun last."""
+    added = {"type": "response.output_item.added", "item": {**CALL, "arguments": ""}}
+    pieces = [delta("function_call_arguments", '{"city":'), delta("function_call_arguments", '"Paris"}')]
+    response = read(added, *pieces, ended(kind="completed"))
+    assert [(call.name, call.arguments) for call in response.tool_calls] == [("weather", {"city": "Paris"})]
+
+
+def test_arguments_of_no_call_are_an_error() -> None:
+    """Arguments for which no call ever came are not passed over."""
+    with pytest.raises(ProtocolError, match="never began"):
+        read(delta("function_call_arguments", "{}", item_id="fc_9"), ended(message(said("a"))))
