@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUESTION ?= What is airouter?
-MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) $(wildcard examples/*/pyproject.toml)
-PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+ARGS ?=
 ENGINE := plugins/airouter-llamacpp
-EDITABLE := -e '.[async,cli,structured,testing]' -e '$(ENGINE)[embedded]' $(foreach plugin,$(filter-out $(ENGINE),$(PLUGINS)),-e $(plugin)) \
-	$(foreach example,$(wildcard examples/*/pyproject.toml),-e $(dir $(example)))
+# Every distribution in these folders is installed, with the dependency group `test` where it has one.
+PARTS := $(wildcard plugins/*/pyproject.toml) $(wildcard examples/*/pyproject.toml)
+EDITABLE := -e '.[async,cli,structured,testing]' $(patsubst %/pyproject.toml,-e %,$(PARTS)) \
+	$(foreach part,$(shell grep -ls '^\[dependency-groups\]' $(PARTS)),--group $(part):test)
 
 ENGINES := .cache/engines
 
@@ -15,9 +16,9 @@ ENGINES := .cache/engines
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
-	@echo "make test      set up, and run all tests"
+	@echo "make test      set up, and run all tests (ARGS='-k chat')"
 	@echo "make check     set up, and run ruff, mypy --strict and import-linter"
-	@echo "make engines   fetch real llama.cpp programs, Ollama and Python 3.14, for the tests that need them"
+	@echo "make engines   fetch real llama.cpp programs, Ollama, PostgreSQL and Python 3.14, for the tests that need them"
 	@echo "make coverage  run the tests of the core with branch coverage"
 	@echo "make faults    print what each provider makes of each network fault"
 	@echo "make bench     measure airouter beside the floor and its peers"
@@ -30,7 +31,7 @@ demo: $(VENV)/demo
 	@AIROUTER_MODELS_DIR=models $(BIN)/airouter run -p llama-cpp -m airouter-toy -o temperature=0 -- '$(QUESTION)'
 
 test: $(VENV)/development
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(VENV)/development
 	$(BIN)/ruff check .
@@ -38,12 +39,15 @@ check: $(VENV)/development
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Real llama.cpp programs, a real Ollama server and Python 3.14, for the tests that are skipped without them (Debian, a few
-# minutes).
+# Real programs for the tests that are skipped without them (Debian, a few minutes). Each goes on where an interrupted call
+# stopped, and one that cannot be had does not keep the others away.
 engines:
-	tools/engines/llamacpp.sh $(ENGINES)/llamacpp
-	tools/engines/ollama.sh $(ENGINES)/ollama $(ENGINES)/llamacpp
-	tools/engines/python.sh $(ENGINES)/python
+	@failed=0; \
+	tools/engines/llamacpp.sh $(ENGINES)/llamacpp || failed=1; \
+	tools/engines/python.sh $(ENGINES)/python || failed=1; \
+	tools/engines/postgres.sh $(ENGINES)/postgres || failed=1; \
+	tools/engines/ollama.sh $(ENGINES)/ollama $(ENGINES)/llamacpp || failed=1; \
+	exit $$failed
 
 coverage: $(VENV)/development
 	$(BIN)/coverage erase
@@ -86,6 +90,6 @@ $(VENV)/demo: $(BIN)/python pyproject.toml $(ENGINE)/pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[cli]' -e '$(ENGINE)[embedded]'
 	@touch $@
 
-$(VENV)/development: $(BIN)/python $(MANIFESTS)
+$(VENV)/development: $(BIN)/python pyproject.toml $(PARTS)
 	$(BIN)/python -m pip install --quiet $(EDITABLE) --group dev
 	@touch $@ $(VENV)/demo

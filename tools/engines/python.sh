@@ -12,7 +12,7 @@ NAME=python DEST=$(realpath -m "$1")
 # shellcheck source=sid.sh
 . "$(dirname "$(realpath "$0")")/sid.sh"
 
-works() { timeout 60 "$DEST/bin/python$VERSION" -c 'import ctypes, ensurepip, lzma, sqlite3, ssl, venv, zlib' >/dev/null 2>&1; }
+works() { timeout 120 "$DEST/bin/python$VERSION" -c 'import ctypes, ensurepip, lzma, sqlite3, ssl, venv, zlib' >/dev/null 2>&1; }
 
 # The interpreter finds its library from its own place, so it stays there, and bin holds a link.
 bind() {
@@ -29,6 +29,7 @@ bind() {
 }
 
 begin
+on_debian
 fetch "python$VERSION-venv"
 unpack
 bind

@@ -14,17 +14,21 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 note() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 fail() { note "cannot: $*"; exit 1; }
 
-# Ends the script where `works` says that DEST is complete; else sees to it that there is what is needed.
+# Ends the script where `works` says that DEST is complete.
 begin() {
-  local tool
   mkdir -p "$DEST" || fail "$DEST cannot be made"
   command -v flock >/dev/null || fail "there is no flock (package util-linux)"
   exec 9>"$DEST/.lock"
-  flock -w 600 9 || fail "another run has held $DEST/.lock for ten minutes"
+  flock -n 9 || { note "waiting for another run, which holds $DEST/.lock" && flock 9; }
   if works; then
     note "already there: $DEST/bin"
     exit 0
   fi
+}
+
+# Sees to it that there is what the rest needs.
+on_debian() {
+  local tool
   # shellcheck source=/dev/null
   [ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" = debian ] || fail "this is not Debian (its sid is where the programs come from)"
   for tool in apt-get apt-config dpkg-deb timeout; do command -v "$tool" >/dev/null || fail "there is no $tool"; done
@@ -42,8 +46,8 @@ mirrors() {
 }
 
 # Writes the private apt's settings for mirror $1. How to reach a mirror (Acquire::…) is the system's affair; hooks are not wanted.
+# What an interrupted call has fetched stays, and apt goes on from there.
 configure_apt() {
-  rm -rf "$APT"
   mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
   : >"$APT/status"
   echo "deb [signed-by=$KEYRING] $1 sid main" >"$APT/sources.list"
@@ -53,13 +57,28 @@ configure_apt() {
 Dir::Etc::main "/dev/null"; Dir::Etc::parts "/dev/null"; Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
 Dir::Etc::sourcelist "$APT/sources.list"; Dir::Etc::sourceparts "/dev/null";
 Dir::State "$APT"; Dir::State::lists "$APT/lists"; Dir::State::status "$APT/status"; Dir::Cache "$APT/cache"; Dir::Log "$APT";
-APT::Sandbox::User ""; APT::Install-Recommends "false"; Acquire::Languages "none"; Acquire::Retries "2";
+APT::Sandbox::User ""; APT::Install-Recommends "false"; Acquire::Languages "none"; Acquire::Retries "3";
 Acquire::http::Timeout "20"; Acquire::https::Timeout "20"; Dpkg::Use-Pty "0";
 EOF
   } >"$APT/apt.conf"
 }
 
-sid_apt() { APT_CONFIG=$APT/apt.conf timeout -k 10 "$1" apt-get -q "${@:2}" >>"$DEST/apt.log" 2>&1; }
+# No limit for the whole: a slow line takes as long as it takes. A mirror that falls silent is given up by apt itself.
+sid_apt() { telling "$APT" env "APT_CONFIG=$APT/apt.conf" apt-get -q "$@" >>"$DEST/apt.log" 2>&1; }
+
+# Runs a command, and says every quarter of a minute how large the folder $1 has grown: a silent step looks like a hung one.
+telling() {
+  local folder=$1 teller code=0
+  shift
+  # It holds neither the locks nor, once it is stopped, anybody's pipe.
+  (while sleep 15 2>&- 3>&-; do note "$(du -sm "$folder" 2>/dev/null | cut -f 1) MB are here, and it goes on"; done) >/dev/null 2>&3 8>&- 9>&- &
+  teller=$!
+  "$@" || code=$?
+  kill "$teller" 2>/dev/null || true
+  wait "$teller" 2>/dev/null || true
+  return "$code"
+}
+exec 3>&2
 
 # Fetches packages, and patchelf, with all that they depend on.
 fetch() {
@@ -68,9 +87,9 @@ fetch() {
   for mirror in $(mirrors); do
     configure_apt "$mirror"
     note "reading sid's package list (11 MB)"
-    sid_apt 120 update || continue
+    sid_apt update || continue
     note "fetching $* and the libraries below (20 MB)"
-    sid_apt 240 install --download-only --yes "$@" patchelf && return
+    sid_apt install --download-only --yes "$@" patchelf && sid_apt autoclean && return
   done
   fail "no mirror of this machine's apt sources gave Debian sid's $* (see $DEST/apt.log)"
 }

@@ -125,11 +125,14 @@ def test_ctrl_c_stops_a_pull(stub: Callable[..., Any]) -> None:
         command = [sys.executable, "-c", MAIN, "ollama", "--host", server.url, "pull", "m"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
-        assert process.stderr is not None
-        assert process.stderr.readline().strip() == "pulling manifest"
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=20)
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().strip() == "pulling manifest"
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "airouter ollama pull m" in complaint
     assert "Traceback" not in complaint
