@@ -141,7 +141,7 @@ def test_plain_http_reads_no_certificates(
     run: Run, serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trusting somebody costs as much as many calls to a server on this machine, which needs none of it."""
-    monkeypatch.delattr("airouter_core.transports.awaited._ssl_context")
+    monkeypatch.delattr("airouter_core.transports.awaited.authorities")
     server = serve(answer)
 
     async def ask() -> str:

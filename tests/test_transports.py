@@ -33,7 +33,7 @@ from airouter_core.errors import (
 )
 from airouter_core.flow.steps import Flow, Open, ReadAll
 from airouter_core.testing.halves import AWAITED, BLOCKING, ON_UVLOOP, Half
-from airouter_core.transports.pools import JOINED
+from airouter_core.transports.connections import JOINED
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest
 
@@ -702,10 +702,11 @@ def test_no_proxy_for_those_named(serve: Serve, make_provider: Make, monkeypatch
 
 
 def test_a_proxy_that_is_not_there(make_provider: Make) -> None:
-    """A proxy that does not answer is a failed connection, and its password is not shown."""
-    proxies = {"http": f"http://user:proxy-password@127.0.0.1:{unused_port()}"}
-    with pytest.raises(ConnectionFailedError) as caught:
-        make_provider("http://nowhere.invalid", proxies=proxies, max_retries=0).execute("m", "hi")
+    """A proxy that does not answer is a mistake in the configuration, and named; its password is not."""
+    port = unused_port()
+    proxies = {"http": f"http://user:proxy-password@127.0.0.1:{port}"}
+    with pytest.raises(ConfigurationError, match=f"the proxy http://127.0.0.1:{port} cannot be used") as caught:
+        make_provider("http://nowhere.invalid", proxies=proxies).execute("m", "hi")
     assert "proxy-password" not in str(caught.value)
 
 

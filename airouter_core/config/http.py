@@ -9,7 +9,14 @@ import attrs
 
 from .fields import setting
 from .provider import ProviderConfig
-from .secrets import MINIMUM_SECRET, password_in, secret_settings, secrets_of_header
+from .secrets import (
+    MINIMUM_SECRET,
+    secret_settings,
+    secrets_of_address,
+    secrets_of_headers,
+    secrets_of_setting,
+    shown_address,
+)
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110, section 5.6.2."""
@@ -61,10 +68,10 @@ class HttpConfig(ProviderConfig):
     def secrets(self) -> tuple[str, ...]:
         """Values that must appear in no output: settings declared as secret, and headers that may hold one."""
         own = secret_settings(type(self))  # type: ignore[arg-type]  # a class has a hash, whatever its instances have
-        hidden = [getattr(self, name) for name in own]
-        for name, value in self.custom_headers.items():
-            hidden += secrets_of_header(name, value)
-        hidden += map(password_in, self.proxies.values())
+        hidden = [secret for name in own for secret in secrets_of_setting(getattr(self, name))]
+        hidden += secrets_of_headers(self.custom_headers)
+        for address in self.proxies.values():
+            hidden += secrets_of_address(address)
         return tuple(value for value in hidden if value and len(value) >= MINIMUM_SECRET)
 
     def url(self, path: str) -> str:
@@ -90,8 +97,7 @@ def _check_address(address: str) -> None:
         usable = False
         parts = None
     if not usable or parts is None:
-        shown = address if "@" not in address else "…@" + address.rpartition("@")[2]
-        raise ValueError(f"base_url must look like 'https://host/v1', not {shown!r}")
+        raise ValueError(f"base_url must look like 'https://host/v1', not {shown_address(address)!r}")
     if parts.username or parts.password:
         raise ValueError("base_url must hold no user name or password; use api_key or custom_headers")
     if parts.query or parts.fragment:

@@ -68,30 +68,41 @@ def require_api_key(api_key: str | None, *, provider: str, variable: str | None)
 
 
 def _built(config_class: type[ConfigType], given: Mapping[str, Any], provider: str) -> ConfigType:
-    # Each value is tried alone first, so that the message can name the setting at fault.
+    # Each value is tried alone first, so that the message can name the setting at fault. What was raised below is not
+    # kept as a cause: its frames hold the values.
     for name, value in given.items():
-        field = getattr(attrs.fields(config_class), name)
-        try:
-            converted = field.converter(value) if field.converter else value
-            if field.validator:
-                field.validator(None, field, converted)
-        except (ValueError, TypeError) as error:
-            shown = "has an invalid value" if field.metadata.get("secret") else str(error)
-            raise ConfigurationError(f"{provider}: setting {name} {shown}") from None
+        fault = _fault(getattr(attrs.fields(config_class), name), value)
+        if fault is not None:
+            raise ConfigurationError(f"{provider}: setting {name} {fault}")
     try:
         return config_class(**given)
     except ConfigurationError:
         raise
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"{provider}: {error}") from error
+        said = str(error)
+    raise ConfigurationError(f"{provider}: {said}")
+
+
+def _fault(field: Any, value: Any) -> str | None:
+    try:
+        converted = field.converter(value) if field.converter else value
+        if field.validator:
+            field.validator(None, field, converted)
+    except (ValueError, TypeError, OverflowError) as error:
+        return _shown(error, field)
+    return None
+
+
+def _shown(error: Exception, field: Any) -> str:
+    return "has an invalid value" if field.metadata.get("secret") else str(error)
 
 
 def _from_environment(text: str, variable: str, field: attrs.Attribute[Any], provider: str) -> Any:
     try:
         return parsed(text, field.metadata.get("kind", "string"))
-    except ValueError as error:
-        shown = "has an invalid value" if field.metadata.get("secret") else str(error)
-        raise ConfigurationError(f"{provider}: environment variable {variable} {shown}") from None
+    except (ValueError, OverflowError) as error:
+        said = _shown(error, field)
+    raise ConfigurationError(f"{provider}: environment variable {variable} {said}")
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> str:

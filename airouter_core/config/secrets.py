@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
+from urllib.parse import unquote
 
 import attrs
 
@@ -22,8 +24,16 @@ MOST_DIGITS = 8
 
 @functools.cache
 def secret_settings(config_class: type) -> tuple[str, ...]:
+    """The settings all of which is secret; of headers and proxies only parts are."""
     known = ((field.name, field.metadata) for field in attrs.fields(config_class))
-    return tuple(name for name, said in known if said.get("secret") and said.get("kind") == "string")
+    return tuple(name for name, said in known if said.get("secret") and name not in ("custom_headers", "proxies"))
+
+
+def secrets_of_setting(value: object) -> tuple[str, ...]:
+    """What a setting declared as secret holds: a string, or several by name."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(map(str, value.values())) if isinstance(value, Mapping) else ()
 
 
 def secrets_of_header(name: str, value: str) -> tuple[str, ...]:
@@ -32,6 +42,11 @@ def secrets_of_header(name: str, value: str) -> tuple[str, ...]:
         return ()
     scheme, _, credential = value.partition(" ")
     return (value, credential.strip()) if scheme.isalpha() else (value,)
+
+
+def secrets_of_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of all headers."""
+    return tuple(secret for name, value in headers.items() for secret in secrets_of_header(name, value))
 
 
 def _is_plain(value: str) -> bool:
@@ -44,5 +59,14 @@ def _is_plain(value: str) -> bool:
     return bool(words) and digits <= MOST_DIGITS and all(map(PLAIN_WORD.fullmatch, words))
 
 
-def password_in(address: str) -> str:
-    return address.rpartition("@")[0].rpartition(":")[2].lstrip("/")
+def secrets_of_address(address: str) -> tuple[str, ...]:
+    """User name and password of an address, as written and as meant: either may be a token."""
+    credentials = address.rpartition("@")[0].rpartition("/")[2]
+    parts = [part for part in (credentials, *credentials.partition(":")[::2]) if part]
+    return tuple(dict.fromkeys((*parts, *map(unquote, parts))))
+
+
+def shown_address(address: str) -> str:
+    """What of an address, or of what is none, may be shown: neither who asks, nor what is asked for."""
+    bare = re.split(r"[?#]", address, maxsplit=1)[0]
+    return bare if "@" not in bare else "…@" + bare.rpartition("@")[2]

@@ -52,6 +52,7 @@ class AsyncDriver:
             self.complete = True
             return stack.value
         finally:
+            outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
             await self._close()
 
     async def events(self) -> AsyncGenerator[Any, None]:  # every chunk of every stream comes by
@@ -87,6 +88,7 @@ class AsyncDriver:
                     error, seeing = stack.told(failure, seeing), None
             self.complete = True
         finally:
+            outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
             await self._close()
 
     def _handed_on(self, step: Step) -> AsyncGenerator[Any, None] | None:

@@ -62,6 +62,7 @@ class Driver:
             self.complete = not self.stopped
             return stack.value
         finally:
+            outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
             self._close()
 
     def events(self) -> Generator[Any, None, Any]:  # noqa: C901  # every chunk of every stream comes by here
@@ -98,6 +99,7 @@ class Driver:
             self.complete = True
             return stack.value
         finally:
+            outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
             self._close()
 
     def _handed_on(self, step: Step) -> Iterator[Any] | None:

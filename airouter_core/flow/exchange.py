@@ -13,6 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from ..config.cleaning import Cleaner
 from ..config.http import HttpConfig
 from ..errors import (
     ExecutionError,
@@ -82,15 +83,29 @@ class Exchange:
 
     Args:
         sign: applied at the last moment before each sending, redirects included; nothing is changed without it.
+        cleaner: learns what is sent, so that it can be hidden wherever it comes back.
     """
 
-    def __init__(self, request: HttpRequest, parse_error: ParseError, policy: Policy, sign: Sign | None = None) -> None:
+    def __init__(
+        self,
+        request: HttpRequest,
+        parse_error: ParseError,
+        policy: Policy,
+        sign: Sign | None = None,
+        cleaner: Cleaner | None = None,
+    ) -> None:
+        self._cleaner = cleaner or Cleaner(policy.secrets)
         self._request = request
         self._sign = sign
         self._parse_error = parse_error
         self._policy = policy
         self._end = None if policy.deadline is None else policy.clock() + policy.deadline
         self._read: ReadSome | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those of the configuration."""
+        return self._policy.secrets
 
     def fetch(self, limit: int) -> Flow[tuple[HttpResponse, bytes]]:
         """The whole answer; broken off in the middle, it is asked for again, since nothing was handed on."""
@@ -140,8 +155,10 @@ class Exchange:
         request = self._request
         for _ in range(MAX_REDIRECTS + 1):
             response = yield from self._send(request)
-            if response.status < 300:
+            if 200 <= response.status < 300:
                 return response
+            if response.status < 200:
+                raise ProtocolError(f"{_shown(request.url)} answered with status {response.status}, which is no answer")
             body = yield from self._read_failure(response)
             location = response.headers.get("location") if response.status < 400 else None
             if location is None:
@@ -152,6 +169,7 @@ class Exchange:
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
         if self._sign is not None:
             request = self._sign(request, self._policy.now())
+        self._cleaner.learn(request.headers)
         patience = self._patience()
         within = None if self._end is None else self._end - self._policy.clock()
         step = Open(request, min(self._policy.connect_timeout, patience), patience, within)
@@ -185,7 +203,7 @@ class Exchange:
         try:
             return (yield from self._read_all(response, ERROR_LIMIT))
         except ExecutionError as error:
-            LOGGER.debug("the body of the failure cannot be read: %s", error)
+            LOGGER.debug("the body of the failure cannot be read: %s", self._cleaner.text(str(error)))
             return b""  # the status says enough
 
     def _patience(self) -> float:
@@ -223,7 +241,7 @@ class Exchange:
         return delay
 
     def _refused(self, response: HttpResponse, body: bytes) -> ProviderError:
-        error = self._parse_error(response.status, response.headers, self._hidden(body))
+        error = self._parse_error(response.status, response.headers, self._cleaner.data(body))
         if error.retry_after is None:
             error.retry_after = seconds_to_wait(response.headers, self._policy.now())
         verdict = response.headers.get("x-should-retry")
@@ -261,14 +279,9 @@ class Exchange:
             retryable=False,
         )
 
-    def _hidden(self, body: bytes) -> bytes:
-        for secret in self._policy.secrets:
-            body = body.replace(secret.encode(), b"***")
-        return body
-
     def _log_body(self, what: str, body: bytes) -> None:
         if self._policy.log_content and LOGGER.isEnabledFor(logging.DEBUG):
-            LOGGER.debug("%s: %s", what, self._hidden(body).decode("utf-8", "replace"))
+            LOGGER.debug("%s: %s", what, self._cleaner.data(body).decode("utf-8", "replace"))
 
 
 def broke_after_the_end(error: TransportError) -> StreamEvent:

@@ -68,6 +68,7 @@ class CallRun:
     Args:
         known: what the response is to hold beside the provider's answer: receipts, warnings, the provider's name.
         finish: a last step on the complete response, such as parsing it.
+        clean: hides secrets in what an error is given.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class CallRun:
         hooks: CallHooks,
         known: Mapping[str, Any],
         finish: Callable[[Response], Response] | None = None,
+        clean: Callable[[Any], Any] = lambda value: value,
     ) -> None:
+        self._clean = clean
         self._call = call
         self._hooks = hooks
         self._finish = finish
@@ -107,9 +110,9 @@ class CallRun:
     def end(self, error: BaseException | None = None) -> None:
         """Tell how it ended, if it began; give an error what had arrived."""
         if isinstance(error, ExecutionError) and error.partial is None:
-            error.partial = self.builder.partial()
+            error.partial = self._clean(self.builder.partial())
         if isinstance(error, ProviderError) and error.request_id is None:
-            error.request_id = self.builder.partial().request_id
+            error.request_id = self._clean(self.builder.partial().request_id)
         if self._began is None:
             return
         seconds, self._began = time.monotonic() - self._began, None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
+from ..config.cleaning import Cleaner
 from ..config.provider import ProviderConfig
 from ..errors import AirouterError, ParameterError, ProtocolError, UnsupportedFeatureError
 from ..flow.threads import all_awaited, at_once, awaited, awaited_iterator
@@ -88,6 +89,7 @@ class Provider(ABC, Generic[ConfigT]):
         self.config = config
         self.info = info
         self._plugins: Surroundings = plugins or NoPlugins()
+        self._cleaner = Cleaner()
         self._logger = logging.getLogger(f"airouter.{info.name}")
         self._preparer = Preparer(
             info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field
@@ -484,7 +486,9 @@ class Provider(ABC, Generic[ConfigT]):
             given_as = given.response_format
             described = given_as is None or isinstance(given_as, str | Mapping | ResponseFormat)
             finish = _parse_json if described else functools.partial(_parse_as, given_as)
-        return request, CallRun(Call(self.info.name, request, stream), self._plugins, known, finish)
+        return request, CallRun(
+            Call(self.info.name, request, stream), self._plugins, known, finish, self._cleaner.value
+        )
 
     def _stream(self, given: ChatArguments, *, stream: bool) -> ResponseStream:
         request, run = self._run(given, stream=stream)

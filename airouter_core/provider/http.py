@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, 
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..config.cleaning import Cleaner
 from ..config.http import HttpConfig
 from ..config.loading import require_api_key
-from ..errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
+from ..errors import ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from ..flow import steps as flows
 from ..flow.blocking import Driver
 from ..flow.exchange import Exchange, Policy, broke_after_the_end
@@ -56,6 +57,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         self._transport_lock = threading.Lock()
         self._closed = False
         self._policy = (config, Policy.of(config))
+        self._cleaner = Cleaner(config.secrets)
 
     # What a subclass may say otherwise.
 
@@ -227,32 +229,34 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     ) -> Flow[Result]:
         """A flow that asks one endpoint and reads its answer. ``options`` go to :meth:`connect`."""
         config = yield from self.connect(model, None, **options)
-        try:
-            request = self._complete(operation.build(config, *arguments), config)
-            exchange = self._exchange(request, self.wire, config)
-            _, body = yield from exchange.fetch(operation.max_bytes)
-        except TransportError as error:
-            yield from self._explain(error, config)
-            raise
-        finally:
-            self.disconnect(config)
-        return operation.parse(body)
+        with Cleaner(config.secrets, self._cleaner) as cleaner:
+            try:
+                request = self._complete(operation.build(config, *arguments), config)
+                exchange = self._exchange(request, self.wire, config, cleaner)
+                _, body = yield from exchange.fetch(operation.max_bytes)
+            except TransportError as error:
+                yield from self._explain(error, config)
+                raise
+            finally:
+                self.disconnect(config)
+            return operation.parse(body)
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
         """The flow of one call: connect, send, read, parse."""
         config = yield from self.connect(request.model, request)
-        try:
-            wire = self.wire_for(request)
-            if notes := tuple(map(Warned, wire.notes(request, config))):
-                yield Emit(notes)
-            http_request = self._complete(wire.build_request(request, config, stream=stream), config)
-            exchange = self._exchange(http_request, wire, config)
-            yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
-        except TransportError as error:
-            yield from self._explain(error, config)
-            raise
-        finally:
-            self.disconnect(config)
+        with Cleaner(config.secrets, self._cleaner) as cleaner:
+            try:
+                wire = self.wire_for(request)
+                if notes := tuple(map(Warned, wire.notes(request, config))):
+                    yield Emit(notes)
+                http_request = self._complete(wire.build_request(request, config, stream=stream), config)
+                exchange = self._exchange(http_request, wire, config, cleaner)
+                yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
+            except TransportError as error:
+                yield from self._explain(error, config)
+                raise
+            finally:
+                self.disconnect(config)
 
     def _explain(self, error: TransportError, config: HttpConfigT) -> Flow[None]:
         explained = yield from self.explained(error, config)
@@ -261,11 +265,11 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def _fetched(self, wire: Wire, exchange: Exchange) -> Flow[None]:
         response, body = yield from exchange.fetch(BODY_LIMIT)
-        yield Emit(chain(_start(response, wire), wire.parse_body(body)))
+        yield Emit(chain(_start(response, wire, exchange.secrets), wire.parse_body(body)))
 
     def _streamed(self, wire: Wire, exchange: Exchange) -> Flow[None]:
         response = yield from exchange.open()
-        yield Emit(_start(response, wire))
+        yield Emit(_start(response, wire, exchange.secrets))
         data = yield from exchange.read_some(response)
         while is_prelude(data) and len(data) < PRELUDE and (more := (yield from exchange.read_some(response))):
             data += more
@@ -307,11 +311,11 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
                 raise ProtocolError(f"the provider sent more than {BODY_LIMIT} bytes")
         return pieces
 
-    def _exchange(self, request: HttpRequest, wire: Wire, config: HttpConfigT) -> Exchange:
+    def _exchange(self, request: HttpRequest, wire: Wire, config: HttpConfigT, cleaner: Cleaner) -> Exchange:
         def sign(sent: HttpRequest, now: float) -> HttpRequest:
             return wire.sign(sent, config, now)
 
-        return Exchange(request, wire.parse_error, self._policy_of(config), sign)
+        return Exchange(request, wire.parse_error, self._policy_of(config), sign, cleaner)
 
     def _policy_of(self, config: HttpConfig) -> Policy:
         known, policy = self._policy
@@ -339,23 +343,13 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             raise ConfigurationError(f"this {self.info.name} provider was closed; create another one")
 
     def _guarded(self, flow: Flow[Result]) -> Flow[Result]:
-        try:
-            return (yield from delegated(flow, via=self))
-        except ExecutionError as error:
-            raise self._without_secrets(error) from error.__cause__
-
-    def _without_secrets(self, error: ExecutionError) -> ExecutionError:
-        for secret in self.config.secrets:
-            error.args = tuple(_hide(argument, secret) for argument in error.args)
-            if isinstance(error, ProviderError):
-                error.body = _hide(error.body, secret)
-            cause = error.__cause__
-            while isinstance(cause, AirouterError):
-                cause.args = tuple(_hide(argument, secret) for argument in cause.args)
-                cause = cause.__cause__
-        if isinstance(error, ProviderError) and error.provider is None:
-            error.provider = self.info.name
-        return error
+        with self._cleaner:
+            try:
+                return (yield from delegated(flow, via=self))
+            except ProviderError as error:
+                if error.provider is None:
+                    error.provider = self.info.name
+                raise
 
 
 class _Progress:
@@ -370,11 +364,7 @@ class _Progress:
             yield event
 
 
-def _start(response: HttpResponse, wire: Wire) -> Iterable[StreamEvent]:
+def _start(response: HttpResponse, wire: Wire, secrets: tuple[str, ...]) -> Iterable[StreamEvent]:
     headers: Mapping[str, str] = response.headers
     request_id = next((headers[name] for name in wire.request_id_headers if headers.get(name)), None)
-    return () if request_id is None else (StreamStart(request_id=request_id),)
-
-
-def _hide(value: Any, secret: str) -> Any:
-    return value.replace(secret, "***") if isinstance(value, str) else value
+    return () if request_id is None else (StreamStart(request_id=Cleaner(secrets).text(request_id)),)

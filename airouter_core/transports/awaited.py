@@ -6,28 +6,31 @@ Cancelling a task closes its connection at once: closing one awaits nothing.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import ssl
-import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 from ..config.http import HttpConfig
-from ..errors import ConfigurationError, ProtocolError, TransportError
+from ..errors import AirouterError, ConfigurationError, ProtocolError
 from ..wire.http import HttpRequest
+from .proxies import Proxy, proxy_for
+from .security import authorities, context_for, warn_insecure
 from .troubles import (
+    announced,
+    beyond_proxy,
     broken,
     insecure,
     not_connected_in_time,
+    of_proxy,
+    of_tunnel,
+    refusal_of_proxy,
     refused,
-    require_authorities,
     silent,
+    stalled,
     too_long,
     unsendable,
-    warn_insecure,
 )
 
 try:
@@ -36,27 +39,24 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
 
-READ_LIMIT = 1 << 20
-"""Bytes that may wait unread before the sender is slowed down."""
+from .sessions import Sessions, Upload, abandon, loop_of_asyncio
+
 UNSENDABLE = re.compile("[^\t -\xff]")
 """Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
 
 
 class AiohttpTransport:
-    """Sends requests through pooled connections: one session for each event loop that uses it."""
+    """Sends requests through pooled connections: sessions of its own for each event loop that uses it."""
 
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
-        self._lock = threading.Lock()
-        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sessions] = weakref.WeakKeyDictionary()
         if config.verify_ssl is False:
             warn_insecure()
         self._ssl: ssl.SSLContext | bool | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._proxies: dict[str, Proxy | None] = {}
         # Whoever forgets aclose() loses nothing, and should not read of it on stderr.
-        weakref.finalize(self, _abandon, self._sessions)
+        weakref.finalize(self, abandon, self._loops)
 
     async def open(
         self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
@@ -65,85 +65,94 @@ class AiohttpTransport:
 
         Raises:
             TransportError: the network failed.
-            ConfigurationError: a header is none.
+            ConfigurationError: a header is none, the proxy is at fault, or this is no event loop of asyncio.
         """
         if any(map(UNSENDABLE.search, request.headers.values())):
             raise unsendable()
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
         proxy = self._proxy_for(request.url)
+        loop = loop_of_asyncio()
+        failure: AirouterError
         security = self._security_for(request.url, proxy)
-        end = None if within is None else asyncio.get_running_loop().time() + within
+        told = _told_in_the_open(request, proxy)
+        upload = Upload(request, read_timeout)
         try:
-            async with asyncio.timeout_at(end):
-                response = await self._session().request(
+            async with asyncio.timeout_at(None if within is None else loop.time() + within), upload:
+                sessions = await self._sessions(loop)
+                response = await sessions.to(proxy).request(
                     request.method,
                     URL(request.url, encoded=True),  # as the wire built it: a signature holds for each character
-                    data=request.body,
-                    headers={"Accept-Encoding": "identity", **request.headers},
+                    data=upload.body,
+                    headers={"Accept-Encoding": "identity", **upload.headers, **told, **request.headers},
                     allow_redirects=False,
-                    timeout=timeout,
-                    proxy=proxy,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
                     ssl=security,
+                    **_through(request, proxy),
                 )
-        except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
-            # Not kept, not even as a cause: it shows the request's headers, and the proxy's address with its password.
-            failure = broken(request.url, f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
+        except ConfigurationError:
+            raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error, request.url, read_timeout) from error
+            failure = (
+                stalled(request.url, read_timeout)
+                if upload.is_stalled
+                else _translated(error, request.url, read_timeout, proxy)
+            )
+        except Exception as error:  # what the library for SOCKS proxies raises is no OSError
+            if proxy is None or not proxy.is_socks:
+                raise
+            failure = _trouble_with(proxy, error)
         else:
-            return AiohttpResponse(response, request.url, read_timeout, end)
+            if response.status != 407 or proxy is None:
+                end = None if within is None else loop.time() + within
+                return AiohttpResponse(response, request.url, read_timeout, end)
+            response.close()
+            failure = of_proxy(proxy, refusal_of_proxy(407))
+        # Raised here, where no exception of a library's is under way that would be kept with all it refers to.
         raise failure
 
     async def close(self) -> None:
         """Close the connections of this event loop, and forget those of loops that have ended."""
         here = asyncio.get_running_loop()
-        with self._lock:
-            ended = [loop for loop in self._sessions if loop.is_closed()]
-            sessions = [self._sessions.pop(loop) for loop in (here, *ended) if loop in self._sessions]
-        for session in sessions:
-            await session.close()
+        for loop in [loop for loop in list(self._loops) if loop is here or loop.is_closed()]:
+            sessions = self._loops.pop(loop, None)
+            if sessions is not None:
+                await sessions.close()
 
-    def _session(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=READ_LIMIT,
-            )
-            with self._lock:
-                # A session holds its loop, so one whose loop has ended would be kept, with its sockets, for ever.
-                ended = {other: self._sessions.pop(other) for other in list(self._sessions) if other.is_closed()}
-                self._sessions[loop] = session
-            _abandon(ended)
-        return session
+    async def _sessions(self, loop: asyncio.AbstractEventLoop) -> Sessions:
+        sessions = self._loops.get(loop)
+        if sessions is None or sessions.is_closed:
+            # Sessions hold their loop, so those whose loop has ended would be kept, with their sockets, for ever.
+            abandon({other: self._loops.pop(other, None) for other in list(self._loops) if other.is_closed()})
+            sessions = self._loops[loop] = Sessions()
+            await sessions.begin()
+        return sessions
 
-    def _security_for(self, url: str, proxy: str | None) -> ssl.SSLContext | bool:
+    def _security_for(self, url: str, proxy: Proxy | None) -> ssl.SSLContext | bool:
         # Reading the authorities takes longer than many calls to a server on this machine, which needs none of them.
-        if not url.startswith("https:") and not (proxy or "").startswith("https:"):
+        if not url.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return True
         if self._ssl is None:
-            self._ssl = _ssl_context(self._config.verify_ssl)
+            self._ssl = context_for(authorities(self._config.verify_ssl))
         return self._ssl
 
-    def _proxy_for(self, url: str) -> str | None:
+    def _proxy_for(self, url: str) -> Proxy | None:
         scheme, _, rest = url.partition("://")
         origin = f"{scheme}://{rest.partition('/')[0]}"
         # Found out once for each origin, as in the blocking half: reading the environment costs as much as a call.
         if origin not in self._proxies:
-            self._proxies[origin] = self._find_proxy(origin)
+            self._proxies[origin] = proxy_for(origin, self._config.proxies)
         return self._proxies[origin]
 
-    def _find_proxy(self, origin: str) -> str | None:
-        scheme, _, rest = origin.partition("://")
-        configured = self._config.proxies
-        if configured:
-            return configured.get(scheme) or configured.get("all")
-        proxies = getproxies()
-        if not proxies or proxy_bypass(rest.partition(":")[0]):
-            return None
-        return proxies.get(scheme) or proxies.get("all")
+
+def _told_in_the_open(request: HttpRequest, proxy: Proxy | None) -> Mapping[str, str]:
+    """What a proxy for plain HTTP is told among the headers."""
+    return proxy.headers if proxy is not None and not proxy.is_socks and request.url.startswith("http:") else {}
+
+
+def _through(request: HttpRequest, proxy: Proxy | None) -> dict[str, Any]:
+    if proxy is None or proxy.is_socks:
+        return {}
+    tunnel = {"proxy_headers": proxy.headers} if request.url.startswith("https:") else {}
+    return {"proxy": proxy.address, **tunnel}
 
 
 class AiohttpResponse:
@@ -177,7 +186,8 @@ class AiohttpResponse:
             async with asyncio.timeout_at(self._end):
                 return await self._response.content.readany()
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error, self._url, timeout) from error
+            failure = _translated(error, self._url, timeout)
+        raise failure
 
     async def read_all(self, timeout: float, limit: int) -> bytes:
         """The whole body.
@@ -186,8 +196,7 @@ class AiohttpResponse:
             TransportError: the network failed, or nothing came for ``timeout`` seconds.
             ProtocolError: it is longer than ``limit`` bytes.
         """
-        length = self._response.content_length
-        if length is not None and length <= limit and timeout >= self._patience and not self._compressed:
+        if announced(self.headers, limit) and timeout >= self._patience and not self._compressed:
             return await self._rest(timeout)
         pieces: list[bytes] = []
         size = 0
@@ -203,7 +212,8 @@ class AiohttpResponse:
         try:
             return await self._response.content.read()
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error, self._url, timeout) from error
+            failure = _translated(error, self._url, timeout)
+        raise failure
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""
@@ -236,42 +246,25 @@ def _notice(closed: asyncio.Future[None]) -> None:
         closed.exception()
 
 
-def _abandon(sessions: Mapping[Any, aiohttp.ClientSession]) -> None:
-    for session in list(sessions.values()):
-        connector = session.connector
-        session.detach()
-        if connector is not None:
-            # Its loop may have ended: what can be closed without waiting is closed, and nobody is left to wait.
-            closing = connector.close().__await__()
-            next(closing, None)
-            closing.close()
-
-
-def _ssl_context(verify: bool | str) -> ssl.SSLContext | bool:
-    if verify is False:
-        return False
-    if isinstance(verify, str):
-        require_authorities(verify)
-        bundle = verify
-    else:
-        # The authorities that the blocking half trusts: those of requests.
-        import certifi
-
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    try:
-        folder = os.path.isdir(bundle)
-        return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
-    except OSError as error:
-        raise ConfigurationError(f"verify_ssl: cannot read the CA file {bundle!r}: {error}") from error
-
-
-def _translated(error: Exception, url: str, timeout: float) -> TransportError:
+def _translated(error: Exception, url: str, timeout: float, proxy: Proxy | None = None) -> AirouterError:
+    if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+        return _trouble_with(proxy, error)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+        # Its own words show the request's headers, and addresses whole.
+        return broken(url, f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return not_connected_in_time(url)
+        return not_connected_in_time(url, error)
     if isinstance(error, TimeoutError):
-        return silent(url, timeout)
+        return silent(url, timeout, error)
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return insecure(url, error)
     if isinstance(error, aiohttp.ClientConnectorError):
         return refused(url, error.os_error)
-    return broken(url, str(error) or type(error).__name__)
+    return broken(url, error)
+
+
+def _trouble_with(proxy: Proxy, error: Exception) -> AirouterError:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return of_tunnel(proxy, f"Tunnel connection failed: {error.status:03}")
+    # Of python-socks: a code is what the proxy says of the server behind it.
+    return beyond_proxy(proxy, error) if getattr(error, "error_code", None) else of_proxy(proxy, error)

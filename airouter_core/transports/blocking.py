@@ -1,15 +1,14 @@
-"""The transport on requests, or rather on the pooled connections below it.
+"""The blocking transport, on the pooled connections that requests is built on.
 
-requests finds proxies and certificates; a request then goes straight to its pool, which costs about a third of
-``Session.request``. Where there is nothing to find, requests is not even imported: that is a fifth of what a short
-program costs (both measured in ``benchmarks/``).
+A request goes straight to its pool, which costs about a third of ``Session.request``. requests is asked for proxies
+alone, and imported only where there may be one: that is a fifth of what a short program costs (both measured in
+``benchmarks/``).
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,36 +19,46 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from ..config.http import HttpConfig
-from ..errors import ConfigurationError, ProtocolError, TransportError
+from ..errors import AirouterError, ProtocolError
 from ..values.value import Value
 from ..wire.http import HttpRequest
-from .deadlines import Patience
-from .pools import make_punctual, pool_manager, session
+from .connections import Patience, StalledError
+from .pools import direct, through
+from .proxies import Proxy, proxy_for
+from .security import authorities, warn_insecure
 from .troubles import (
+    announced,
+    beyond_proxy,
     broken,
     insecure,
     not_connected_in_time,
+    of_proxy,
+    of_tunnel,
+    refusal_of_proxy,
     refused,
-    require_authorities,
     silent,
+    stalled,
     too_long,
     unsendable,
-    warn_insecure,
+    without_socks,
 )
 
 POOL = 256
 """Connections kept for one host; they are made when needed."""
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 BLOCK = 65536
 """Bytes asked for at a time."""
 
 
 class _Route(Value, frozen=True, eq=False):
-    """How one origin is reached: its pool of connections, and what a proxy on the way wants."""
+    """How one origin is reached: its pool of connections, and the proxy on the way."""
 
     pool: Any
-    absolute: bool
-    headers: Mapping[str, str]
+    proxy: Proxy | None
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the whole address is sent, as a proxy for plain HTTP wants it."""
+        return self.proxy is not None and not self.proxy.is_socks and self.pool.scheme == "http"
 
 
 class RequestsTransport:
@@ -71,104 +80,85 @@ class RequestsTransport:
 
         Raises:
             TransportError: the network failed.
+            ConfigurationError: a header is none, or the proxy is at fault.
         """
         if self._process != os.getpid():
             self._reset()
+        scheme, _, rest = request.url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        route = self._routes.get(origin) or self._find_route(origin)
+        failure: AirouterError
         try:
-            scheme, _, rest = request.url.partition("://")
-            origin = f"{scheme}://{rest.partition('/')[0]}"
-            route = self._routes.get(origin) or self._find_route(origin)
-            if within is None:
-                timeout = _timeout(connect_timeout, read_timeout)
-            else:
-                timeout = Timeout(connect=connect_timeout, read=Patience(read_timeout, time.monotonic() + within))
             raw = route.pool.urlopen(
                 request.method,
                 request.url if route.absolute else request.url[len(origin) :] or "/",
                 body=request.body,
-                headers={**route.headers, **request.headers},
+                headers=request.headers,
                 redirect=False,
                 retries=False,
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=timeout,
+                timeout=_timeout(connect_timeout, read_timeout, within),
             )
-        except (HTTPError, OSError) as error:  # what requests raises is an OSError
-            raise _translated(error, request.url, read_timeout) from error
-        except ConfigurationError:
-            raise
+        except (HTTPError, OSError) as error:
+            failure = _translated(error, request.url, read_timeout, route.proxy)
         except ValueError:
-            raise unsendable() from None
-        return RequestsResponse(raw, request.url, read_timeout, by_chunk=self._config.deadline is None)
+            failure = unsendable()
+        else:
+            if raw.status != 407 or route.proxy is None:
+                return RequestsResponse(raw, request.url, read_timeout, by_chunk=self._config.deadline is None)
+            raw.close()
+            failure = of_proxy(route.proxy, refusal_of_proxy(407))
+        # Raised here, where no exception of a library's is under way that would be kept with all it refers to.
+        raise failure
 
     def close(self) -> None:
         """Close all pooled connections."""
-        self._pools.clear()
-        if self._session is not None:
-            self._session.close()
-        self._routes.clear()
+        with self._lock:
+            managers = list(self._managers.values())
+            self._managers.clear()
+            self._routes.clear()
+        for manager in managers:
+            manager.clear()
 
     def _reset(self) -> None:
         with self._lock:
             if self._process == os.getpid():
                 return
             # Connections inherited through a fork are left alone: the parent still speaks on them.
-            self._pools = pool_manager(POOL)
-            self._session: Any = None
+            self._managers: dict[Proxy | None, Any] = {}
             self._routes: dict[str, _Route] = {}
             self._process = os.getpid()
 
     def _find_route(self, origin: str) -> _Route:
-        route = (
-            _Route(self._plain_pool(origin), False, {}) if self._is_plain(origin) else self._route_by_requests(origin)
-        )
-        if self._config.deadline is not None:
-            make_punctual(route.pool)
-        with self._lock:
-            return self._routes.setdefault(origin, route)
+        proxy = proxy_for(origin, self._config.proxies)
+        trust = self._trust(origin, proxy)
+        failure: AirouterError
+        try:
+            with self._lock:
+                manager = self._managers.get(proxy) or _manager(proxy)
+                self._managers[proxy] = manager
+                pool = manager.connection_from_url(origin, trust)
+                return self._routes.setdefault(origin, _Route(pool, proxy))
+        except ImportError:
+            assert proxy is not None
+            failure = without_socks(proxy)
+        except (HTTPError, ValueError) as error:
+            failure = unsendable() if proxy is None else of_proxy(proxy, type(error).__name__)
+        raise failure
 
-    def _is_plain(self, origin: str) -> bool:
-        """Whether nothing is to be found out: no proxy anywhere, and the usual certificates or none."""
-        if sys.platform in ("darwin", "win32"):  # the system may name a proxy
-            return False
-        if self._config.proxies or self._config.verify_ssl is not True:
-            return False
-        if origin.startswith("https://") and any(map(os.environ.get, CA_VARIABLES)):
-            return False
-        return not any(value and name.lower().endswith("_proxy") for name, value in os.environ.items())
+    def _trust(self, origin: str, proxy: Proxy | None) -> dict[str, Any]:
+        if not origin.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
+            return {}
+        path = authorities(self._config.verify_ssl)
+        if path is None:
+            return {"cert_reqs": "CERT_NONE"}
+        return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
 
-    def _plain_pool(self, origin: str) -> Any:
-        if not origin.startswith("https://"):
-            return self._pools.connection_from_url(origin)
-        import certifi
 
-        return self._pools.connection_from_url(origin, {"ca_certs": certifi.where()})
-
-    def _route_by_requests(self, origin: str) -> _Route:
-        import requests
-
-        with self._lock:
-            if self._session is None:
-                self._session = session(POOL)
-        adapter = self._session.get_adapter(origin)
-        prepared = requests.Request("GET", origin).prepare()
-        settings = self._session.merge_environment_settings(
-            prepared.url, dict(self._config.proxies), True, self._verify(), None
-        )
-        proxies, verify, certificate = settings["proxies"], settings["verify"], settings["cert"]
-        pool = adapter.get_connection_with_tls_context(prepared, verify, proxies, certificate)
-        proxy = requests.utils.select_proxy(str(prepared.url), proxies) or ""
-        absolute = bool(proxy) and origin.startswith("http://") and not proxy.startswith("socks")
-        headers = adapter.proxy_headers(proxy) if absolute else {}
-        return _Route(pool, absolute, headers)
-
-    def _verify(self) -> bool | str | None:
-        if self._config.verify_ssl is True:
-            return None  # lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE speak, as in requests
-        if isinstance(self._config.verify_ssl, str):
-            require_authorities(self._config.verify_ssl)
-        return self._config.verify_ssl
+def _manager(proxy: Proxy | None) -> Any:
+    return direct(POOL) if proxy is None else through(proxy, POOL)
 
 
 class RequestsResponse:
@@ -196,9 +186,11 @@ class RequestsResponse:
         try:
             data = self._next()
         except (HTTPError, OSError, ValueError) as error:
-            raise _translated(error, self._url, timeout) from error
-        self._ended = not data
-        return data
+            failure = _translated(error, self._url, timeout)
+        else:
+            self._ended = not data
+            return data
+        raise failure
 
     def read_all(self, timeout: float, limit: int) -> bytes:
         """The whole body.
@@ -226,10 +218,8 @@ class RequestsResponse:
 
     def _announced(self, limit: int) -> bool:
         """Whether the answer says how long it is, so that one read gets it. Compressed, it may become any length."""
-        length = self.headers.get("content-length", "")
         return (
-            length.isdecimal()
-            and int(length) <= limit
+            announced(self.headers, limit)
             and not getattr(self._raw, "chunked", True)
             and "content-encoding" not in self.headers
         )
@@ -239,9 +229,11 @@ class RequestsResponse:
         try:
             data: bytes = self._raw.read()
         except (HTTPError, OSError, ValueError) as error:
-            raise _translated(error, self._url, timeout) from error
-        self._ended = True
-        return data
+            failure = _translated(error, self._url, timeout)
+        else:
+            self._ended = True
+            return data
+        raise failure
 
     def _next(self) -> bytes:
         # Chunks are cheapest as they come. With a deadline, or without chunks, only read1 will do, which gives what is
@@ -274,26 +266,48 @@ class RequestsResponse:
     def _socket_of_its_own(self) -> Any:
         # After "Connection: close" the connection has let go of its socket, and the answer alone reads from it.
         found = self._raw
-        for name in ("_fp", "fp", "raw", "_sock"):
+        for name in ("_fp", "fp", "raw", "socket"):
             found = getattr(found, name, None)
         return found
 
 
 @functools.lru_cache(maxsize=16)  # urllib3 works on a copy; checking the same seconds each time costs more
-def _timeout(connect: float, read: float) -> Timeout:
-    return Timeout(connect=connect, read=read)
+def _usual_timeout(connect: float, read: float) -> Timeout:
+    return Timeout(connect=Patience(connect, read), read=read)
 
 
-def _translated(error: Exception, url: str, timeout: float) -> TransportError:
+def _timeout(connect: float, read: float, within: float | None) -> Timeout:
+    if within is None:
+        return _usual_timeout(connect, read)
+    end = time.monotonic() + within
+    return Timeout(connect=Patience(connect, read, end), read=Patience(read, read, end))
+
+
+def _translated(error: Exception, url: str, timeout: float, proxy: Proxy | None = None) -> AirouterError:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, urllib3.exceptions.ProtocolError) and isinstance(reason.args[-1], Exception):
         reason = reason.args[-1]  # it says what happened; the other that it did
+    if isinstance(reason, StalledError):
+        return stalled(url, timeout)
     if isinstance(error, ReadTimeoutError | TimeoutError) or isinstance(reason, ReadTimeoutError):
-        return silent(url, timeout)
+        return silent(url, timeout, reason)
+    if proxy is not None and (trouble := _trouble_with(proxy, reason)) is not None:
+        return trouble
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return refused(url, reason)
     if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
-        return not_connected_in_time(url)
+        return not_connected_in_time(url, reason)
     if isinstance(reason, urllib3.exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(reason):
         return insecure(url, reason)
     return broken(url, reason)
+
+
+def _trouble_with(proxy: Proxy, reason: object) -> AirouterError | None:
+    if isinstance(reason, urllib3.exceptions.ProxyError):
+        return of_tunnel(proxy, reason.original_error)
+    if proxy.is_socks and isinstance(reason, urllib3.exceptions.NewConnectionError):
+        said = reason.__cause__ or reason.__context__
+        said = getattr(said, "socket_err", None) or said
+        reached = type(said).__name__ in ("SOCKS4Error", "SOCKS5Error")  # PySocks: what it says of the server behind it
+        return beyond_proxy(proxy, said) if reached else of_proxy(proxy, said or reason)
+    return None

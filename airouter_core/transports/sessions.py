@@ -1,0 +1,223 @@
+"""Sessions of aiohttp: those of one event loop, and how bodies are sent through them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, BinaryIO, Self
+
+import aiohttp
+from urllib3.util.wait import wait_for_read
+
+from ..errors import ConfigurationError
+from ..wire.http import HttpRequest
+from .connections import IDLE, JOINED, socket_options
+from .proxies import Proxy
+from .troubles import without_socks
+
+READ_LIMIT = 1 << 20
+"""Bytes that may wait unread before the sender is slowed down."""
+BLOCK = 65536
+"""Bytes of a body that are handed on at a time, each with the whole patience."""
+
+
+def loop_of_asyncio() -> asyncio.AbstractEventLoop:
+    """The event loop that runs.
+
+    Raises:
+        ConfigurationError: it is none of asyncio's.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    raise ConfigurationError(
+        "what is awaited here needs an event loop of asyncio; under trio, call the method without the 'a' in a thread: "
+        "trio.to_thread.run_sync(provider.chat, ...)"
+    )
+
+
+class Sessions:
+    """The sessions of the event loop that runs: one for everybody, and one for each SOCKS proxy.
+
+    They close with their loop: whoever ends it (asyncio.run does) first closes the asynchronous generators that were
+    begun in it, and one of those is here for just that.
+    """
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._by_proxy: dict[Proxy | None, aiohttp.ClientSession] = {}
+        self._end = self._close_with_the_loop()
+        self._begun = False
+
+    async def begin(self) -> None:
+        """Let the loop know."""
+        if not self._begun:
+            self._begun = True
+            await anext(self._end)
+
+    def to(self, proxy: Proxy | None) -> aiohttp.ClientSession:
+        """The session for requests through this proxy.
+
+        Raises:
+            ConfigurationError: it is a SOCKS proxy, and what speaks to one is not installed.
+        """
+        own = proxy if proxy is not None and proxy.is_socks else None
+        session = self._by_proxy.get(own)
+        if session is None:
+            session = self._by_proxy[own] = aiohttp.ClientSession(
+                connector=_connector(own), cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=READ_LIMIT
+            )
+        return session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self.is_closed = True
+        sessions = list(self._by_proxy.values())
+        self._by_proxy.clear()
+        for session in sessions:
+            await session.close()
+
+    def abandon(self) -> None:
+        """Close what can be closed without waiting: the loop may have ended, and nobody is left to wait."""
+        self.is_closed = True
+        for session in self._by_proxy.values():
+            connector = session.connector
+            session.detach()
+            if connector is not None:
+                closing = connector.close().__await__()
+                next(closing, None)
+                closing.close()
+        self._by_proxy.clear()
+
+    async def _close_with_the_loop(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.close()
+            await asyncio.sleep(0)  # closed connections are let go of by the next turn of the loop
+
+
+def abandon(sessions: Mapping[Any, Sessions | None]) -> None:
+    """Let go of the sessions of loops."""
+    for one in list(sessions.values()):
+        if one is not None:
+            one.abandon()
+
+
+class _AtRest:
+    """In front of a connector: hands out only connections on which nothing but the next answer can come.
+
+    aiohttp looks at that when a connection is given back; what comes while it rests would be taken for the answer to
+    the request after it.
+    """
+
+    async def _get(self, *arguments: Any, **named: Any) -> Any:
+        while (found := await super()._get(*arguments, **named)) is not None:  # type: ignore[misc]  # the connector's
+            if not found.protocol.should_close and not _has_news(found.transport):
+                return found
+            found.close()
+        return None
+
+
+class _Connector(_AtRest, aiohttp.TCPConnector):
+    pass
+
+
+def _has_news(transport: asyncio.Transport | None) -> bool:
+    sock = None if transport is None else transport.get_extra_info("socket")
+    return sock is None or sock.fileno() < 0 or wait_for_read(sock, 0.0)
+
+
+def _socket(address: Any) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    for option in socket_options():
+        made.setsockopt(*option)
+    return made
+
+
+def _connector(proxy: Proxy | None) -> aiohttp.BaseConnector:
+    if proxy is None:
+        return _Connector(limit=0, keepalive_timeout=IDLE, socket_factory=_socket)
+    try:
+        from aiohttp_socks import ProxyConnector, ProxyType
+    except ImportError:
+        raise without_socks(proxy) from None
+
+    class Connector(_AtRest, ProxyConnector):
+        pass
+
+    scheme, _, place = proxy.address.partition("://")
+    host, _, port = place.rpartition(":")
+    return Connector(
+        host=host.strip("[]"),
+        port=int(port),
+        proxy_type=ProxyType.SOCKS4 if scheme.startswith("socks4") else ProxyType.SOCKS5,
+        username=proxy.user or None,
+        password=proxy.password or None,
+        rdns=scheme in ("socks4a", "socks5h"),
+        limit=0,
+        keepalive_timeout=IDLE,
+    )
+
+
+class Upload:
+    """Sends a long body block by block, and gives up when none is taken for as long as the patience lasts.
+
+    aiohttp waits for ever for a server that stops reading. Used as a context around the request.
+
+    Attributes:
+        body, headers: what to hand to aiohttp.
+        is_stalled: whether it was given up.
+    """
+
+    def __init__(self, request: HttpRequest, patience: float) -> None:
+        self.body: Any = request.body
+        self.headers: Mapping[str, str] = {}
+        self.is_stalled = False
+        self._patience = patience
+        self._timeout: asyncio.Timeout | None = None
+        body = request.body
+        if isinstance(body, bytes) and len(body) > JOINED:
+            self.headers = {"Content-Length": str(len(body))}
+            self.body = self._moving(_blocks_of(body))
+        elif body is not None and not isinstance(body, bytes):
+            self.body = self._moving(_blocks_read(body))
+
+    async def __aenter__(self) -> Self:
+        if self.body is not None and not isinstance(self.body, bytes):
+            self._timeout = asyncio.timeout(self._patience)
+            await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        timeout: Any = self._timeout
+        self._timeout = None
+        if timeout is not None:
+            try:
+                await timeout.__aexit__(*error)
+            except TimeoutError:
+                self.is_stalled = True
+                raise
+
+    async def _moving(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for block in blocks:
+            self._wait_until(asyncio.get_running_loop().time() + self._patience)
+            yield block
+        self._wait_until(None)  # from now on the answer is waited for
+
+    def _wait_until(self, time: float | None) -> None:
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(time)
+
+
+async def _blocks_of(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), BLOCK):
+        yield body[start : start + BLOCK]
+
+
+async def _blocks_read(file: BinaryIO) -> AsyncIterator[bytes]:
+    while block := await asyncio.to_thread(file.read, BLOCK):
+        yield block
