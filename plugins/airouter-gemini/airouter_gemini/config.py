@@ -12,7 +12,8 @@ from airouter_core.config.http import HttpConfig
 
 STUDIO = "https://generativelanguage.googleapis.com"
 VERTEX = "aiplatform.googleapis.com"
-"""The host of Vertex AI; each location but ``global`` stands before it."""
+"""The host of Vertex AI; each location but ``global`` stands before it, and those of several regions inside."""
+SEVERAL_REGIONS = frozenset({"us", "eu"})
 STUDIO_VERSION, VERTEX_VERSION = "v1beta", "v1beta1"
 CREDENTIAL_HEADERS = frozenset({"x-goog-api-key", "authorization"})
 
@@ -36,7 +37,11 @@ class GeminiConfig(HttpConfig):
         choices=("generate", "interactions"),
         description="which API to speak: generateContent, or Interactions",
     )
-    api_version: str | None = setting("string", description=f"{STUDIO_VERSION}, on Vertex AI {VERTEX_VERSION}")
+    api_version: str | None = setting(
+        "string",
+        env=("GOOGLE_GENAI_API_VERSION",),
+        description=f"{STUDIO_VERSION} unless given, on Vertex AI {VERTEX_VERSION}",
+    )
     include_thoughts: bool = setting("boolean", default=False, description="ask for summaries of what models think")
     store: bool = setting("boolean", default=False, description="let Google keep what is said (Interactions API)")
     vertex: bool = setting(
@@ -93,8 +98,7 @@ class GeminiConfig(HttpConfig):
     def root(self) -> str:
         """The address without a version; other vendors' addresses end in one, so that people write it here too."""
         if self.vertex and self.is_vendor:
-            prefix = "" if self.location == "global" else f"{self.location}-"
-            return f"https://{prefix}{VERTEX}"
+            return f"https://{_host(self.location)}"
         return self.base_url.rstrip("/").removesuffix(f"/{self.version}")
 
     def url(self, path: str) -> str:
@@ -120,3 +124,9 @@ class GeminiConfig(HttpConfig):
         if not self.vertex or self.project is None:
             return ""
         return f"projects/{quote(self.project)}/locations/{quote(self.location)}/"
+
+
+def _host(location: str) -> str:
+    if location in SEVERAL_REGIONS:
+        return f"aiplatform.{location}.rep.googleapis.com"
+    return VERTEX if location == "global" else f"{location}-{VERTEX}"

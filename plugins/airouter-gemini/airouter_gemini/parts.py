@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.messages import (
@@ -34,6 +34,8 @@ from .profile import Family
 KEY = GEMINI.name
 THOUGHT = "thought"
 SIGNATURE = "thoughtSignature"
+STEP = "step"
+"""Where a part keeps what only the Interactions API understands of it; generateContent is not sent it."""
 ID_IS_OURS = "id_is_ours"
 """Marks a call that Google gave no id: the one it has was made here, and is not sent."""
 UNREADABLE = "INVALID_JSON"
@@ -108,7 +110,7 @@ class Sending:
                 yield {"functionCall": _call(part, extra), **extra}
             case ToolResultPart():
                 yield from self._result(part, extra)
-            case ProviderPart() if part.provider == KEY:
+            case ProviderPart() if part.provider == KEY and not is_step(part):
                 yield dict(part.value)
 
     def _file(self, part: FilePart) -> Json:
@@ -161,9 +163,23 @@ def is_foreign_thought(part: Part) -> bool:
     return isinstance(part, ReasoningPart) and not _extra(part)
 
 
+def is_step(part: Part) -> TypeGuard[ProviderPart]:
+    """Whether this is a step of the Interactions API; parts of generateContent have no type."""
+    return isinstance(part, ProviderPart) and part.provider == KEY and bool(text(part.value.get("type")))
+
+
+def object_of(said: str) -> Json | None:
+    """The JSON object that a text is; ``None`` for any other."""
+    try:
+        value = json.loads(said)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _extra(part: Part) -> Json:
     own = mapping(mapping(getattr(part, "provider_metadata", None)).get(KEY))
-    return {name: value for name, value in own.items() if name != ID_IS_OURS}
+    return {name: value for name, value in own.items() if name not in (ID_IS_OURS, STEP)}
 
 
 def _id_is_ours(part: ToolCallPart) -> bool:
@@ -181,13 +197,8 @@ def _answer(part: ToolResultPart) -> Json:
     """A result as the object that it must be: the tool's own, or one around its words (as the vendor's SDK does)."""
     if part.is_error:
         return {"error": part.text}
-    try:
-        value = json.loads(part.text)
-    except (ValueError, RecursionError):
-        value = part.text
-    if isinstance(value, dict):
-        return value
-    return {"result": value if isinstance(value, list) else part.text}
+    value = object_of(part.text)
+    return {"result": part.text} if value is None else value
 
 
 def _vouch(parts: list[Json]) -> None:

@@ -138,11 +138,11 @@ def _effort(row: ParameterSupport, request: Request, family: Family) -> Paramete
     if not family.levels:
         words = {"none": 0, **{effort: min(budget, family.most) for effort, budget in BUDGETS.items()}}
         return msgspec.structs.replace(row, field=f"{THINKING}.thinkingBudget", said_as=words)
-    words = {level: _nearest(level, family.levels).upper() for level in (*LEVELS, "max")}
+    words = {level: nearest(level, family.levels).upper() for level in (*LEVELS, "max")}
     return msgspec.structs.replace(row, said_as=words)
 
 
-def _nearest(level: str, taken: tuple[str, ...]) -> str:
+def nearest(level: str, taken: tuple[str, ...]) -> str:
     """The level itself, else the next lower one that is taken, else the lowest."""
     order = (*LEVELS, "max")
     below = [name for name in order[: order.index(level) + 1] if name in taken]
@@ -153,3 +153,15 @@ def _budget(row: ParameterSupport, request: Request, family: Family) -> Paramete
     if not family.thinks:
         return msgspec.structs.replace(row, field=None, reason=f"{request.model} does not think")
     return msgspec.structs.replace(row, minimum=family.least, maximum=family.most or None)
+
+
+RETIRED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(models/)?gemini-(1\.\d|2\.0)-flash-(lite|8b)"), "gemini-3.5-flash-lite"),
+    (re.compile(r"(models/)?gemini-(1\.\d|2\.0)-flash"), "gemini-3.6-flash"),
+)
+"""Generations that Google has shut down (its changelog of 2026-06-01), and the same size of today's."""
+
+
+def successor_of(model: str) -> str | None:
+    """The model that takes the place of a retired one; ``None`` for all others."""
+    return next((successor for names, successor in RETIRED if names.match(model)), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import AuthenticationError
@@ -13,7 +13,7 @@ from airouter_core.values.request import Request
 from airouter_core.values.tools import ResponseFormat, Tool
 
 from .config import GeminiConfig
-from .parts import KEY, Json, Sending, arguments_of, is_foreign_thought
+from .parts import KEY, Json, Sending, arguments_of, is_foreign_thought, is_step
 from .plugin import GEMINI
 from .profile import family_of, support
 
@@ -78,13 +78,25 @@ def notes(request: Request, config: GeminiConfig) -> Iterator[str]:
         parts = [part for message in request.messages for part in message.parts]
         lacks = LACKS if family_of(request.model).signed else LACKS | NO_RESOLUTION
         yield from lost(request.messages, lacks, provider=KEY, api="this API")
-    roles = [message.role for message in request.messages]
-    if "system" in roles[roles.count("system") :]:
-        yield "system messages inside the conversation were put at its beginning, where this API takes them"
+    yield from late_system_note(request)
     if any(map(is_foreign_thought, parts)):
         yield "thoughts of another model in the history were left out, as models take only their own"
     if not config.vertex and any(map(_is_named_document, parts)):
         yield "names of documents were not sent: this API has no place for that"
+    if any(map(is_step, parts)):
+        yield f"{Loss.OWN_PARTS.value}: this one has no place for them"
+    yield from unread_arguments(parts)
+
+
+def late_system_note(request: Request) -> Iterator[str]:
+    """What to say where the system's words stand elsewhere than before all others."""
+    roles = [message.role for message in request.messages]
+    if "system" in roles[roles.count("system") :]:
+        yield "system messages inside the conversation were put at its beginning, where this API takes them"
+
+
+def unread_arguments(parts: Iterable[Part]) -> Iterator[str]:
+    """What to say of calls whose arguments are no object, as they must be."""
     for part in parts:
         if isinstance(part, ToolCallPart) and not arguments_of(part)[1]:
             yield f"arguments of the call {part.id} in the history are no JSON object and were sent wrapped in one"

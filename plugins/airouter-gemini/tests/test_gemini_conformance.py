@@ -42,6 +42,24 @@ def sdk_problems(body: Any) -> Iterator[str]:
             yield f"{name}: {error}"
 
 
+def interaction_problems(body: Any) -> Iterator[str]:
+    """What the types of the vendor's SDK find wrong with the body of an interaction."""
+    pytest.importorskip("google.genai", reason="google-genai is not installed")
+    from google.genai._gaos.types.interactions.createmodelinteraction import CreateModelInteraction
+    from pydantic import ValidationError
+
+    try:
+        made = CreateModelInteraction.model_validate(body)
+    except ValidationError as error:
+        yield str(error)
+        return
+    if unknown := set(body) - set(CreateModelInteraction.model_fields):
+        yield f"no fields of a request: {unknown}"
+    again = made.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if "UNKNOWN" in json.dumps(again):
+        yield f"holds what the types do not know: {again}"
+
+
 class TestGemini(ProviderConformance):
     """generateContent, with a model that takes levels of thinking."""
 
@@ -87,3 +105,44 @@ class TestGemini(ProviderConformance):
     def schema_problems(self) -> Problems:
         """The types of the vendor's SDK."""
         return sdk_problems
+
+
+class TestGeminiInteractions(ProviderConformance):
+    """The Interactions API."""
+
+    info = GEMINI
+    config: ClassVar = {"api": "interactions"}
+    recordings = SHARED if SHARED.is_dir() else None
+    kinds = ("gemini-interactions",)
+    model = "gemini-3.6-flash"
+    parameter_values: ClassVar = {"service_tier": "flex"}
+    count_fields = ("usage",)
+    finish_fields = ("status",)
+
+    def body_of(self, recording: Recording) -> bytes | None:
+        """The interaction that a stream of thoughts and words adds up to."""
+        whole: dict[str, Any] = {}
+        steps: dict[int, dict[str, Any]] = {}
+        for line in recording.body.decode().splitlines():
+            event = json.loads(line[5:]) if line.startswith("data: {") else {}
+            whole.update(event.get("interaction", {}))
+            match event.get("event_type"):
+                case "step.start":
+                    steps[event["index"]] = event["step"]
+                case "step.delta" if event["delta"]["type"] == "text":
+                    content = steps[event["index"]].setdefault("content", [{"type": "text", "text": ""}])
+                    content[0]["text"] += event["delta"]["text"]
+                case "step.delta":
+                    steps[event["index"]].update({"signature": event["delta"]["signature"]})
+        return json.dumps({**whole, "steps": [steps[index] for index in sorted(steps)]}).encode()
+
+    def quota_answer(self) -> Answer:
+        """This API tells a quota from a limit by a word."""
+        return Answer.of_json({"error": {"code": "quota_exceeded", "message": "kit: used up"}}, status=429)
+
+    def error_body(self) -> Any:
+        return {"event_type": "error", "error": {"code": "internal_error", "message": "kit: it broke"}}
+
+    def schema_problems(self) -> Problems:
+        """The types of the vendor's SDK."""
+        return interaction_problems

@@ -1,0 +1,1 @@
+"""The Interactions API: the same models, asked with steps in place of turns."""
