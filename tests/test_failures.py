@@ -224,3 +224,49 @@ def test_any_wait_is_understood_or_unknown(value: str) -> None:
     """Whatever a header holds, it is a wait that is not negative, or none."""
     seconds = seconds_to_wait({"retry-after": value}, NOW)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "Your credit balance is too low to access the API. Please go to Plans & Billing."),
+        (403, "Insufficient balance"),
+        (429, "Insufficient credits. Add more"),
+        (None, "You are out of credits."),
+    ],
+)
+def test_money_that_is_used_up_is_told_by_words_where_no_code_does(status: int | None, said: str) -> None:
+    """A call that costs more than there is left is a matter of money under whatever status, and not tried again."""
+    error = TABLE.error(Failure(message=said), status=status)
+    assert type(error) is errors.QuotaExceededError
+    assert error.retryable is False
+
+
+@pytest.mark.parametrize("said", ["You exceeded your current quota; retry in 3s", "credit where credit is due"])
+def test_limits_of_a_minute_are_not_money(said: str) -> None:
+    """What passes by itself is a rate limit, however close its words come to those for money."""
+    assert type(TABLE.error(Failure(message=said), status=429)) is errors.RateLimitedError
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        ({"message": "no", "details": [{"@type": "x"}, {"retryDelay": "29.5s"}]}, 29.5),
+        ({"message": "no", "details": {"retryDelay": "29.5s"}}, None),
+        ({"message": "no", "retry_after": 7}, 7.0),
+        ({"message": "no", "retry_after_ms": "1500"}, 1.5),
+        ({"message": "no", "metadata": {"retry_after_seconds": 3}}, 3.0),
+        ({"message": "no", "retry_after": "250ms"}, 0.25),
+        ({"message": "no", "retry_after": True}, None),
+        ({"message": "no", "retry_after": "9" * 400}, None),
+        ({"message": "Please try again in 1m2.5s."}, 62.5),
+        ({"message": "Please retry in 48ms"}, 0.048),
+        ({"message": "Please try again in 1h0m5s"}, 3605.0),
+        ({"message": "Please try again in a while"}, None),
+    ],
+    ids=str,
+)
+def test_a_wait_is_read_wherever_it_stands(error: Any, seconds: float | None) -> None:
+    """In a field of the error, in one of its details, or in its words."""
+    made = parse_error(TABLE, 429, {}, json.dumps({"error": error}).encode())
+    assert made.retry_after == seconds

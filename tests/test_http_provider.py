@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,10 @@ from airouter_core.config.http import HttpConfig
 from airouter_core.errors import (
     ConnectionFailedError,
     ExecutionError,
+    OverloadedError,
     ProtocolError,
+    QuotaExceededError,
+    ServerError,
     TransportTimeoutError,
     TruncatedStreamError,
     UnsupportedFeatureError,
@@ -159,3 +163,105 @@ def test_causes_are_hidden_too(serve: Any, make_provider: Any) -> None:
     with pytest.raises(ExecutionError, match=r"also \*\*\*") as caught:
         provider.run(flow())
     assert "with ***" in str(caught.value.__cause__)
+
+
+OVERLOAD = b'data: {"error":{"message":"busy","code":503}}\n\n'
+ROLE = b'data: {"id":"first","model":"m","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
+HELLO = (
+    b'data: {"id":"second","model":"m","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":"stop"}]}\n\n'
+)
+DONE = b"data: [DONE]\n\n"
+SAYS = b'{"message":{"content":"hello"},"finish_reason":"stop"}'
+WHOLE = b'{"id":"second","model":"m","choices":[%s],"data":[{"id":"a"}]}' % SAYS
+BUSY = b'{"error":{"message":"busy","code":"503","retry_after":0.01}}'
+
+
+@pytest.fixture
+def in_turn(serve: Any, make_provider: Any) -> Any:
+    """A provider whose server gives these answers in turn; and the list of what it was asked."""
+
+    def make(*answers: bytes | None, **config: Any) -> tuple[Any, list[Any]]:
+        asked: list[Any] = []
+
+        def script(peer: Any, received: Any) -> Any:
+            answer = answers[len(asked)]
+            asked.append(received)
+            kind = STREAM if b'"stream":true' in received.body else {}
+            if answer is None:
+                peer.head(200, **kind, Transfer_Encoding="chunked")
+                return False
+            return peer.answer(200, answer, **kind)
+
+        return make_provider(serve(script).url, **config), asked
+
+    return make
+
+
+@pytest.mark.parametrize("first", [OVERLOAD, ROLE + OVERLOAD, b": wait\n\n" + OVERLOAD, BUSY, None], ids=repr)
+def test_a_stream_that_has_said_nothing_is_asked_for_again(in_turn: Any, first: bytes | None) -> None:
+    """A failure inside an answer of status 200, before its first word, is tried again like any other; so is a break."""
+    provider, asked = in_turn(first, HELLO + DONE, max_retries=1)
+    response = provider.stream_chat("m", "hi").read()
+    assert (response.text, response.id, len(asked)) == ("hello", "second", 2)
+
+
+@pytest.mark.parametrize("first", [BUSY, b'{"choices":[{"message":{"content":"hel"},"finish_reason":"error"}]}', None])
+def test_an_answer_that_failed_inside_is_asked_for_again(in_turn: Any, first: bytes | None) -> None:
+    """Of a whole answer nothing is handed on before its end, so that a failure in it is tried again."""
+    provider, asked = in_turn(first, WHOLE, max_retries=1)
+    assert (provider.chat("m", "hi").text, len(asked)) == ("hello", 2)
+
+
+def test_an_operation_that_failed_inside_is_asked_for_again(in_turn: Any) -> None:
+    """Further endpoints go by the same rules."""
+    provider, asked = in_turn(None, WHOLE, max_retries=1)
+    assert ([model.id for model in provider.list_models()], len(asked)) == (["a"], 2)
+
+
+def test_what_was_handed_on_is_not_asked_for_again(serve: Any, make_provider: Any) -> None:
+    """A stream that has said something goes on from there or not at all; the error has what came."""
+    heard = threading.Event()
+    asked = []
+
+    def script(peer: Any, received: Any) -> bool:
+        asked.append(received)
+        peer.head(200, **STREAM, Transfer_Encoding="chunked")
+        peer.chunk(HELLO.replace(b'"stop"', b"null"))
+        heard.wait(10)
+        peer.chunk(OVERLOAD)
+        peer.chunk(b"")
+        return True
+
+    with make_provider(serve(script).url, max_retries=3).stream_chat("m", "hi") as stream:
+        assert next(event.text for event in stream if isinstance(event, TextDelta)) == "hello"
+        heard.set()
+        with pytest.raises(OverloadedError, match="busy") as caught:
+            stream.read()
+    assert caught.value.partial is not None
+    assert (caught.value.partial.text, caught.value.status, len(asked)) == ("hello", 200, 1)
+
+
+def test_the_last_failure_inside_an_answer_has_what_came(in_turn: Any) -> None:
+    """Without retries left, an answer that its server broke off is an error with half an answer."""
+    provider, asked = in_turn(b'{"choices":[{"message":{"content":"hel"},"finish_reason":"error"}]}', max_retries=0)
+    with pytest.raises(ServerError, match="broke the answer off") as caught:
+        provider.chat("m", "hi")
+    assert caught.value.partial is not None
+    assert (caught.value.partial.text, len(asked)) == ("hel", 1)
+
+
+def test_money_and_faults_inside_an_answer_are_not_tried_again(in_turn: Any) -> None:
+    """The rules are the same as under a status of its own."""
+    spent = b'{"error":{"message":"no money","code":402}}'
+    for answer in (spent, b"data: " + spent + b"\n\n"):
+        provider, asked = in_turn(answer, WHOLE, max_retries=3)
+        with pytest.raises(QuotaExceededError, match="no money"):
+            provider.chat("m", "hi") if answer is spent else provider.stream_chat("m", "hi").read()
+        assert len(asked) == 1
+
+
+def test_keep_alives_before_an_answer_are_not_kept(in_turn: Any) -> None:
+    """However many comments and blank lines come first, and however they are cut, the answer is read."""
+    prelude = b": a long comment of some words\n\n\r\n" * 40_000
+    provider, _ = in_turn(prelude + HELLO + DONE)
+    assert provider.stream_chat("m", "hi").read().text == "hello"

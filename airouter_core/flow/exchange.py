@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
@@ -27,7 +28,9 @@ from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
-from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep
+from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, given
+
+Result = TypeVar("Result")
 
 LOGGER = logging.getLogger("airouter.transport")
 
@@ -107,26 +110,37 @@ class Exchange:
         """Those of the configuration."""
         return self._policy.secrets
 
-    def fetch(self, limit: int) -> Flow[tuple[HttpResponse, bytes]]:
-        """The whole answer; broken off in the middle, it is asked for again, since nothing was handed on."""
+    def begin(self, read: Callable[[HttpResponse], Flow[Result]]) -> Flow[tuple[HttpResponse, Result]]:
+        """The answer, and what ``read`` made of its beginning, or of all of it.
+
+        Nothing has been handed on before ``read`` is through, so a failure in it is tried again under the same rules as
+        one of the request: a broken connection, or an overload that is told inside an answer of status 200.
+        """
         for attempt in range(self._policy.max_retries + 1):
+            response: HttpResponse | None = None
             try:
                 response = yield from self._attempt()
-                body = yield from self._read_all(response, limit)
-                self._log_body("answer", body)
-                return response, body
+                return response, (yield from read(response))
             except ExecutionError as failure:
+                if response is not None and isinstance(failure, ProviderError):
+                    _advise(failure, response, self._policy.now())
                 yield Sleep(self._delay(failure, attempt))
         raise AssertionError("the last attempt returns or raises")
 
+    def fetch(self, limit: int) -> Flow[tuple[HttpResponse, bytes]]:
+        """The whole answer; broken off in the middle, it is asked for again."""
+        return (yield from self.begin(lambda response: self.read_all(response, limit)))
+
     def open(self) -> Flow[HttpResponse]:
         """The answer's head; the body is then read by :meth:`read_some`."""
-        for attempt in range(self._policy.max_retries + 1):
-            try:
-                return (yield from self._attempt())
-            except ExecutionError as failure:
-                yield Sleep(self._delay(failure, attempt))
-        raise AssertionError("the last attempt returns or raises")
+        response, _ = yield from self.begin(lambda response: given(None))
+        return response
+
+    def read_all(self, response: HttpResponse, limit: int) -> Flow[bytes]:
+        """The whole body."""
+        body = yield from self._read_all(response, limit)
+        self._log_body("answer", body)
+        return body
 
     def read_some(self, response: HttpResponse) -> Flow[bytes]:
         """The next bytes; empty at the end."""
@@ -242,13 +256,7 @@ class Exchange:
 
     def _refused(self, response: HttpResponse, body: bytes) -> ProviderError:
         error = self._parse_error(response.status, response.headers, self._cleaner.data(body))
-        if error.retry_after is None:
-            error.retry_after = seconds_to_wait(response.headers, self._policy.now())
-        verdict = response.headers.get("x-should-retry")
-        if error.failure_class is FailureClass.QUOTA:
-            error.retryable = False
-        elif verdict in ("true", "false"):
-            error.retryable = verdict == "true"
+        _advise(error, response, self._policy.now())
         return error
 
     def _redirected(self, request: HttpRequest, response: HttpResponse, location: str) -> HttpRequest:
@@ -282,6 +290,17 @@ class Exchange:
     def _log_body(self, what: str, body: bytes) -> None:
         if self._policy.log_content and LOGGER.isEnabledFor(logging.DEBUG):
             LOGGER.debug("%s: %s", what, self._cleaner.data(body).decode("utf-8", "replace"))
+
+
+def _advise(error: ProviderError, response: HttpResponse, now: float) -> None:
+    """Add to an error what the headers say about trying again."""
+    asked = [seconds for seconds in (error.retry_after, seconds_to_wait(response.headers, now)) if seconds is not None]
+    error.retry_after = max(asked, default=None)
+    verdict = response.headers.get("x-should-retry")
+    if error.failure_class is FailureClass.QUOTA:
+        error.retryable = False
+    elif verdict in ("true", "false"):
+        error.retryable = verdict == "true"
 
 
 def broke_after_the_end(error: TransportError) -> StreamEvent:

@@ -27,6 +27,7 @@ from ..values.request import Request
 from ..values.response import Response
 from ..values.tokens import estimate_tokens
 from ..values.tools import ResponseFormat
+from ..values.vectors import one_for_each
 from .calls import AsyncResponseStream, Call, CallHooks, CallRun, ResponseStream
 from .preparation import (
     ChatArguments,
@@ -373,7 +374,7 @@ class Provider(ABC, Generic[ConfigT]):
             ExecutionError: the call failed.
         """
         texts = self._texts(text_or_list)
-        vectors = _one_for_each(texts, self.embeddings(texts, model))
+        vectors = one_for_each(texts, self.embeddings(texts, model))
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
     async def acreate_embedding(
@@ -381,7 +382,7 @@ class Provider(ABC, Generic[ConfigT]):
     ) -> list[float] | list[list[float]]:
         """:meth:`create_embedding`, awaited."""
         texts = self._texts(text_or_list)
-        vectors = _one_for_each(texts, await self.aembeddings(texts, model))
+        vectors = one_for_each(texts, await self.aembeddings(texts, model))
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
     def run_tools(
@@ -602,12 +603,6 @@ def _because_of_the_limit(error: ProtocolError) -> ProtocolError:
     cut = ProtocolError(f"the answer was cut by its limit; raise max_tokens. {error}")
     cut.partial = error.partial
     return cut
-
-
-def _one_for_each(texts: Sequence[str], vectors: list[list[float]]) -> list[list[float]]:
-    if len(vectors) != len(texts):
-        raise ProtocolError(f"the provider sent {len(vectors)} embeddings for {len(texts)} texts")
-    return vectors
 
 
 def _parse_json(response: Response) -> Response:

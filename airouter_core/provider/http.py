@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
 
 from ..config.cleaning import Cleaner
 from ..config.http import HttpConfig
@@ -18,12 +19,20 @@ from ..flow.steps import Emit, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..values.catalog import ModelInfo
-from ..values.events import Finish, StreamEvent, StreamStart, Warned
+from ..values.events import (
+    CostReported,
+    Finish,
+    MetadataReported,
+    StreamEvent,
+    StreamStart,
+    UsageReported,
+    Warned,
+)
 from ..values.request import Request
 from ..values.tokens import estimate_tokens
 from ..version import VERSION
-from ..wire.http import EVENT_STREAM, HttpRequest, Operation, Wire
-from ..wire.json import begins_as_json, is_html, is_prelude, shown
+from ..wire.http import EVENT_STREAM, HttpRequest, Operation, StreamParser, Wire
+from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
 from .facade import Provider, Surroundings
 
 if TYPE_CHECKING:
@@ -32,8 +41,8 @@ if TYPE_CHECKING:
 HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
 
-PRELUDE = 1024 * 1024
-"""Bytes of keep-alive before an answer begins that are kept to see what it is; more of them make it a stream."""
+BEFORE_THE_ANSWER = frozenset({StreamStart, UsageReported, CostReported, MetadataReported, Warned})
+"""Events that say nothing of the answer itself: while there are only these, a call that fails can be made again."""
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of an answer that is no stream."""
 
@@ -233,13 +242,17 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             try:
                 request = self._complete(operation.build(config, *arguments), config)
                 exchange = self._exchange(request, self.wire, config, cleaner)
-                _, body = yield from exchange.fetch(operation.max_bytes)
+
+                def read(response: HttpResponse) -> Flow[Result]:
+                    return operation.parse((yield from exchange.read_all(response, operation.max_bytes)))
+
+                _, result = yield from exchange.begin(read)
+                return result
             except TransportError as error:
                 yield from self._explain(error, config)
                 raise
             finally:
                 self.disconnect(config)
-            return operation.parse(body)
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
         """The flow of one call: connect, send, read, parse."""
@@ -264,15 +277,39 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             raise explained from error
 
     def _fetched(self, wire: Wire, exchange: Exchange) -> Flow[None]:
-        response, body = yield from exchange.fetch(BODY_LIMIT)
-        yield Emit(chain(_start(response, wire, exchange.secrets), wire.parse_body(body)))
+        begun = _Begun()
+
+        def read(response: HttpResponse) -> Flow[None]:
+            begun.events = list(_start(response, wire, exchange.secrets))
+            body = yield from exchange.read_all(response, BODY_LIMIT)
+            begun.collect(wire.parse_body(body))
+
+        try:
+            yield from exchange.begin(read)
+        except ExecutionError:
+            yield Emit(begun.events)  # what there is of the answer belongs to the error
+            raise
+        yield Emit(begun.events)
 
     def _streamed(self, wire: Wire, exchange: Exchange) -> Flow[None]:
-        response = yield from exchange.open()
-        yield Emit(_start(response, wire, exchange.secrets))
-        data = yield from exchange.read_some(response)
-        while is_prelude(data) and len(data) < PRELUDE and (more := (yield from exchange.read_some(response))):
-            data += more
+        begun = _Begun()
+        try:
+            response, _ = yield from exchange.begin(lambda response: self._begun(wire, exchange, response, begun))
+        except ExecutionError:
+            yield Emit(begun.events)
+            raise
+        yield Emit(begun.events)
+        if begun.parser is not None:
+            if not begun.ended:
+                yield from self._parsed(exchange, response, begun.parser, finished=begun.finished)
+            yield Emit(begun.parser.close())
+
+    def _begun(self, wire: Wire, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
+        """Read a stream until it says something."""
+        begun.events, begun.parser = list(_start(response, wire, exchange.secrets)), None
+        data = after_prelude((yield from exchange.read_some(response)))
+        while is_prelude(data) and (more := (yield from exchange.read_some(response))):
+            data = after_prelude(data + more)
         if is_html(data):
             raise ProtocolError(
                 f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"
@@ -281,25 +318,29 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             # Some servers do not stream, and some report their errors so. The content type tells less: streams have
             # been recorded that call themselves application/json.
             body = b"".join((data, *(yield from self._rest(exchange, response))))
-            yield Emit(wire.parse_body(body))
+            begun.collect(wire.parse_body(body))
             return
-        yield from self._parsed(wire, exchange, response, data)
+        begun.parser = wire.open_stream()
+        while data:
+            begun.collect(begun.parser.feed(data))
+            if begun.says_something or begun.parser.done:
+                return
+            data = yield from exchange.read_some(response)
+        begun.ended = True
 
-    def _parsed(self, wire: Wire, exchange: Exchange, response: HttpResponse, data: bytes) -> Flow[None]:
-        parser = wire.open_stream()
-        progress = _Progress()
+    def _parsed(
+        self, exchange: Exchange, response: HttpResponse, parser: StreamParser, *, finished: bool
+    ) -> Flow[None]:
+        progress = _Progress(finished)
         try:
-            while data:
+            while not parser.done and (data := (yield from exchange.read_some(response))):
                 yield Emit(progress.watched(parser.feed(data)))
-                if parser.done:
-                    yield from exchange.drain(response)
-                    break
-                data = yield from exchange.read_some(response)
+            if parser.done:
+                yield from exchange.drain(response)
         except TransportError as error:
             if not progress.finished:
                 raise
             yield Emit((broke_after_the_end(error),))
-        yield Emit(parser.close())
 
     def _rest(self, exchange: Exchange, response: HttpResponse) -> Flow[list[bytes]]:
         pieces: list[bytes] = []
@@ -352,10 +393,32 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
                 raise
 
 
+class _Begun(msgspec.Struct, eq=False):
+    """The beginning of an answer, which is handed on when it is known to be one."""
+
+    events: list[StreamEvent] = msgspec.field(default_factory=list)
+    parser: StreamParser | None = None
+    ended: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        return any(type(event) not in BEFORE_THE_ANSWER for event in self.events)
+
+    @property
+    def finished(self) -> bool:
+        return any(type(event) is Finish for event in self.events)
+
+    def collect(self, events: Iterable[StreamEvent]) -> None:
+        """Add events one by one: those before a failure are kept."""
+        for event in events:
+            self.events.append(event)
+
+
 class _Progress:
     """Notices whether the end of the answer has gone by."""
 
-    finished = False
+    def __init__(self, finished: bool) -> None:
+        self.finished = finished
 
     def watched(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         for event in events:

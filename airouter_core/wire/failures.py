@@ -7,6 +7,7 @@ A provider names its codes; what they mean for the caller is decided here, in on
 from __future__ import annotations
 
 import email.utils
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from ..errors import (
     ServerError,
 )
 from ..values.value import Value
+from .json import is_html, items, mapping, shown
 
 ErrorClass = type[ProviderError]
 
@@ -59,6 +61,25 @@ NEXT_STEPS: Mapping[ErrorClass, str] = {
 
 SAID_IN = ("message", "detail", "errors", "msg", "error_message", "error_msg", "error_description")
 """Fields that hold the words of an error, by how much they tell."""
+
+SPENT = re.compile(
+    r"credit balance is too low|insufficient (?:account )?(?:balance|credits?|funds)|(?:out of|not enough) credits?\b",
+    re.IGNORECASE,
+)
+"""How vendors say that the money is used up where no code does. Their words for limits of a minute are others."""
+MONEY_MAY_BE_MEANT = (BadRequestError, PermissionDeniedError, RateLimitedError, ProviderError)
+
+WAIT_IN_WORDS = re.compile(
+    r"\b(?:retry|try again) in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(m?s))?", re.IGNORECASE
+)
+WAIT_FIELDS: Mapping[str, float] = {
+    "retry_after_ms": 0.001,
+    "retry_after": 1.0,
+    "retry_after_seconds": 1.0,
+    "retryAfter": 1.0,
+    "retryDelay": 1.0,
+}
+"""Fields of a body that ask for a wait, and the unit of a bare number in seconds."""
 
 BODY_KEPT = 4000
 """Characters of an error's body that are kept."""
@@ -96,6 +117,8 @@ class ErrorTable(Value, frozen=True):
             inside: the error came inside an answer whose own status was 200.
         """
         error_class = self.class_of(failure.codes, status)
+        if error_class in MONEY_MAY_BE_MEANT and SPENT.search(failure.message):
+            error_class = QuotaExceededError
         retryable = failure.retryable
         if retryable is None and status is not None and status >= 400 and error_class in (ServerError, ProviderError):
             retryable = status in RETRIED_STATUSES
@@ -106,7 +129,7 @@ class ErrorTable(Value, frozen=True):
             error_type=failure.error_type or (failure.codes[0] if failure.codes else None),
             request_id=failure.request_id,
             retryable=retryable,
-            retry_after=failure.retry_after,
+            retry_after=_wait_in_words(failure.message) if failure.retry_after is None else failure.retry_after,
             body=body[: BODY_KEPT * 4].decode("utf-8", "replace")[:BODY_KEPT] or None,
         )
 
@@ -130,13 +153,24 @@ def is_error(content: Mapping[str, Any]) -> bool:
 
 def text_failure(body: bytes, status: int | None) -> Failure:
     """What can be said of a body that is not in the provider's format, such as a proxy's web page."""
-    from .json import is_html, shown
-
     answer = "an answer" if status is None else f"HTTP {status}"
     if not body.strip():
         return Failure(message=f"{answer} with an empty body")
     what = "a web page" if is_html(body) else "no JSON"
     return Failure(message=f"{answer} with {what}: {shown(body)}")
+
+
+def wait_in(*said: Any) -> float | None:
+    """The wait in seconds that an error object asks for: in a field of its own, or in one of its details.
+
+    ``retryDelay`` is the one of ``google.rpc.RetryInfo``, a duration such as ``"29.5s"``.
+    """
+    for one in map(mapping, said):
+        for place in (one, *map(mapping, items(one.get("details"))), mapping(one.get("metadata"))):
+            for field, unit in WAIT_FIELDS.items():
+                if (seconds := _duration(place.get(field), unit)) is not None:
+                    return seconds
+    return None
 
 
 def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
@@ -168,9 +202,26 @@ def _message(provider: str, failure: Failure, error_class: ErrorClass, status: i
     return f"{provider}: {said}" + (f" ({step})" if step else "")
 
 
+def _wait_in_words(message: str) -> float | None:
+    found = WAIT_IN_WORDS.search(message)
+    if found is None or not any(found.groups()):
+        return None
+    hours, minutes, rest, unit = found.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0) * (0.001 if unit == "ms" else 1)
+
+
+def _duration(value: Any, unit: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and value.endswith("s"):
+        value, unit = (value[:-2], 0.001) if value.endswith("ms") else (value[:-1], 1.0)
+    number = _number(value)
+    return None if number is None else number * unit
+
+
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 <= number < float("inf") else None

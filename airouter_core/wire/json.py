@@ -88,6 +88,12 @@ def without_comments(data: bytes) -> bytes:
     return data[match.end() :] if match else data
 
 
+def after_prelude(data: bytes) -> bytes:
+    """The bytes from the first that may tell what this is; of a comment without its end, only that it is one."""
+    rest = without_comments(data)
+    return b":" if rest.startswith(b":") else rest
+
+
 def is_prelude(data: bytes) -> bool:
     """Whether all there is so far is blank or comments, complete or not, so that what follows may be anything."""
     return without_comments(data)[:1] in (b"", b":")

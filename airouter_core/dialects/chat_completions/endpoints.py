@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import ProtocolError
 from ...values.catalog import ModelInfo
+from ...values.vectors import vector_of
 from ...wire.http import Headers, HttpRequest, Operation, bearer, json_request
-from ...wire.json import decoded_object, items, mapping
+from ...wire.json import decoded_object, decoded_value, items, mapping
 
 GetHeaders = Callable[[Any], Headers]
 ReadModel = Callable[[Mapping[str, Any]], ModelInfo]
@@ -26,7 +25,8 @@ def models_operation(
         return json_request(config, "GET", path, headers=headers(config))
 
     def parse(body: bytes) -> list[ModelInfo]:
-        entries = decoded_object(body).get("data")
+        listed = decoded_value(body)
+        entries = listed if isinstance(listed, list) else mapping(listed).get("data")
         if not isinstance(entries, list):
             raise ProtocolError("the provider sent a list of models without data")
         return [read(entry) for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)]
@@ -70,7 +70,7 @@ def vectors_in(answer: Mapping[str, Any]) -> list[list[float]]:
         raise ProtocolError("the provider sent no embeddings")
     if all(isinstance(entry.get("index"), int) for entry in entries):
         entries.sort(key=lambda entry: entry["index"])
-    return [_vector(entry.get("embedding")) for entry in entries]
+    return [vector_of(entry.get("embedding")) for entry in entries]
 
 
 def created_at(seconds: Any) -> datetime.datetime | None:
@@ -94,16 +94,3 @@ def base_model(provider: str, entry: Mapping[str, Any], **known: Any) -> ModelIn
             **known,
         }
     )
-
-
-def _vector(value: Any) -> list[float]:
-    if isinstance(value, str):
-        # base64 of little-endian 32-bit floats
-        try:
-            data = base64.b64decode(value, validate=True)
-            return list(struct.unpack(f"<{len(data) // 4}f", data))
-        except (ValueError, struct.error) as error:
-            raise ProtocolError("the provider sent an embedding that is no base64 of floats") from error
-    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
-        raise ProtocolError("the provider sent an embedding that is no list of numbers")
-    return [float(number) for number in value]

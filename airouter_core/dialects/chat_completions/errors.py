@@ -18,7 +18,7 @@ from ...errors import (
     RateLimitedError,
     ServerError,
 )
-from ...wire.failures import SAID_IN, ErrorClass, ErrorTable, Failure, text_failure
+from ...wire.failures import SAID_IN, ErrorClass, ErrorTable, Failure, text_failure, wait_in
 from ...wire.json import mapping, shown, without_comments
 
 COMMON_CODES: Mapping[str, ErrorClass] = {
@@ -97,6 +97,7 @@ def failure_in(error: Any, around: Mapping[str, Any] | None = None) -> Failure:
         message=message if isinstance(message, str) else json.dumps(message or dict(error))[:400],
         codes=named,
         error_type=next((code for code in (error.get("type"), *named) if isinstance(code, str)), None),
+        retry_after=wait_in(error, around),
     )
 
 

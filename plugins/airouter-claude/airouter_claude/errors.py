@@ -21,7 +21,7 @@ from airouter_core.errors import (
     RateLimitedError,
     ServerError,
 )
-from airouter_core.wire.failures import ErrorTable, Failure, text_failure
+from airouter_core.wire.failures import ErrorTable, Failure, text_failure, wait_in
 from airouter_core.wire.http import Headers
 from airouter_core.wire.json import mapping, shown
 
@@ -119,4 +119,5 @@ def failure_in(content: Mapping[str, Any]) -> Failure:
         codes=tuple(code for code in codes if isinstance(code, str)),
         error_type=kind if isinstance(kind, str) else None,
         request_id=request_id if isinstance(request_id, str) else None,
+        retry_after=wait_in(error, content),
     )

@@ -12,6 +12,7 @@ from airouter_core.dialects.chat_completions.endpoints import vectors_of
 from airouter_core.errors import ProtocolError
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.usage import count
+from airouter_core.values.vectors import vector_of
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, text
 
@@ -72,7 +73,7 @@ def _vectors(body: bytes) -> list[list[float]]:
     vectors = items(answer.get("embeddings")) or [answer.get("embedding")]
     if not all(isinstance(vector, list) and vector for vector in vectors):
         raise ProtocolError("ollama sent no embeddings")
-    return [[float(number) for number in vector] for vector in vectors]
+    return list(map(vector_of, vectors))
 
 
 def _unload(config: OllamaConfig, model: str, path: str, empty: str) -> HttpRequest:

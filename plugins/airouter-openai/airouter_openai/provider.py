@@ -16,6 +16,7 @@ from airouter_core.values.messages import FilePart, media_type_of
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response
+from airouter_core.values.vectors import one_for_each
 from airouter_core.wire.http import HttpRequest, Wire
 
 from .catalog import MODEL, MODELS
@@ -100,9 +101,7 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             some = texts[start : start + TEXTS_AT_ONCE]
             made = yield from self.operate(EMBEDDINGS, some, model, more)
-            if len(made) != len(some):
-                raise ProtocolError(f"the provider sent {len(made)} embeddings for {len(some)} texts")
-            vectors += made
+            vectors += one_for_each(some, made)
         return vectors
 
     # Answers that were left with OpenAI.

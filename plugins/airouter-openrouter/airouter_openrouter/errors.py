@@ -26,7 +26,7 @@ from airouter_core.errors import (
     RateLimitedError,
     ServerError,
 )
-from airouter_core.wire.failures import ErrorTable, Failure
+from airouter_core.wire.failures import ErrorTable, Failure, wait_in
 from airouter_core.wire.json import items, mapping, text
 
 from .plugin import OPENROUTER
@@ -86,7 +86,7 @@ def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure
         codes.insert(0, FLAGGED)
     if UNKNOWN_MODEL.fullmatch(said.message):
         codes.append(NO_SUCH_MODEL)
-    retryable, wait = availability.get("retryable"), availability.get("retry_after")
+    retryable = availability.get("retryable")
     number = error.get("code")
     own_type = said.error_type or text(availability.get("code")) or (str(number) if isinstance(number, int) else None)
     return msgspec.structs.replace(
@@ -95,7 +95,7 @@ def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure
         codes=tuple(code for code in codes if code),
         error_type=own_type,
         retryable=retryable if isinstance(retryable, bool) else None,
-        retry_after=float(wait) if isinstance(wait, int | float) and wait >= 0 else None,
+        retry_after=wait_in(availability) if said.retry_after is None else said.retry_after,
     )
 
 

@@ -15,6 +15,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import FilePart
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
+from airouter_core.values.vectors import one_for_each
 
 from .account_calls import AccountCalls
 from .catalog import Catalog, all_pages
@@ -199,7 +200,7 @@ class OpenRouterProvider(AccountCalls):
         asked = model or self.config.embedding_model
         vectors, cost = yield from self.operate(EMBEDDINGS, texts, asked, options or {}, model=asked)
         self._spent.add(cost)
-        return vectors
+        return one_for_each(texts, vectors)
 
     def create_image(
         self,
