@@ -178,7 +178,8 @@ def _accepted(error: Mapping[str, Any], status: Any) -> Classes:
         if isinstance(code, str) and code in BY_CODE:
             return BY_CODE[code]
     if isinstance(status, int) and status >= 500:
-        return (ServerError, OverloadedError)
+        # Some servers say 500 of what is the caller's; a provider that can tell says so.
+        return (ServerError, OverloadedError, BadRequestError, ContextLengthError)
     return BY_STATUS.get(status, (ProviderError,)) if isinstance(status, int) else (ProviderError,)
 
 

@@ -10,6 +10,8 @@ import attrs
 from airouter_core.config.fields import setting
 from airouter_core.config.http import HttpConfig
 
+from .address import address_of
+
 ModeName = Literal["remote", "server", "embedded", "cli"]
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
@@ -17,7 +19,10 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "
 WHOLE_CACHE_TYPES = ("f32", "f16", "bf16")
 LOAD_MODES = ("auto", "none", "mmap", "mlock", "mmap+mlock", "dio")
 """How a model is brought into memory; llama.cpp 0.7.0, ``--load-mode``."""
+LEAST_CONTEXT = 2
+"""Tokens: one to read and one to write."""
 GPU_WORDS = ("auto", "all")
+SWITCH: Mapping[object, str] = {True: "on", False: "off"}
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +72,6 @@ class LlamaCppConfig(HttpConfig):
     default_gpu_layers: int | str | None = setting(
         "integer",
         also=("string",),
-        minimum=0,
         description="layers to hold on the GPU, 'auto' or 'all'; more than the model has means all",
     )
     split_mode: str | None = setting(
@@ -76,7 +80,10 @@ class LlamaCppConfig(HttpConfig):
     tensor_split: tuple[float, ...] | None = setting("any", description="shares of the GPUs, such as [3, 1]")
     main_gpu: int | None = setting("integer", minimum=0, maximum=127, description="the GPU to use, counted from 0")
     flash_attention: str | None = setting(
-        "string", choices=("on", "off", "auto"), description="the engine's choice unless set"
+        "string",
+        also=("boolean",),
+        choices=("on", "off", "auto", True, False),
+        description="the engine's choice unless set",
     )
     cache_type_k: str | None = setting("string", choices=CACHE_TYPES, description="type of the cache of keys")
     cache_type_v: str | None = setting(
@@ -84,7 +91,7 @@ class LlamaCppConfig(HttpConfig):
     )
     default_context: int | None = setting(
         "integer",
-        minimum=1,
+        minimum=LEAST_CONTEXT,
         description="tokens that prompt and answer share; the model's own context, at most 8192, unless set",
     )
     batch_size: int | None = setting("integer", minimum=1, description="tokens of a prompt handed over at a time")
@@ -134,10 +141,15 @@ class LlamaCppConfig(HttpConfig):
     )
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "base_url", address_of(self.base_url))
         super().__attrs_post_init__()
         layers = self.default_gpu_layers
-        if isinstance(layers, str) and layers not in GPU_WORDS:
-            raise ValueError(f"default_gpu_layers must be a whole number, 'auto' or 'all', not {layers!r}")
+        if layers is not None and layers not in GPU_WORDS and not (isinstance(layers, int) and layers >= 0):
+            raise ValueError(
+                f"default_gpu_layers must be a whole number, 'auto' or 'all', not {layers!r} (what stands for "
+                "'all' in one program and for 'auto' in another has to be said as a word)"
+            )
+        object.__setattr__(self, "flash_attention", SWITCH.get(self.flash_attention, self.flash_attention))
         if self.cache_type_v not in (None, *WHOLE_CACHE_TYPES) and self.flash_attention == "off":
             raise ValueError(
                 f"cache_type_v {self.cache_type_v!r} needs flash attention; leave flash_attention out, or make it 'on'"

@@ -22,7 +22,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import attrs
 
-from .gguf_types import EMBEDDING_ARCHITECTURES, EXACT_TYPES, FILE_TYPES, RANKING, TENSOR_TYPES
+from .gguf_types import DRAFTERS, EMBEDDING_ARCHITECTURES, EXACT_TYPES, FILE_TYPES, RANKING, TENSOR_TYPES
 from .gguf_window import STRING_LIMIT, GgufError, Skipped, Window, damaged, padded
 
 # Bounds for hostile files, as in the window; far above any real one.
@@ -135,10 +135,14 @@ class GgufHeader:
 
     @property
     def kind(self) -> str:
-        """``"model"``, ``"mmproj"`` (what turns images into tokens), ``"adapter"`` (LoRA), or another declared type."""
+        """``"model"``, ``"mmproj"`` (what turns images into tokens), ``"draft"`` (what only drafts for another model),
+        ``"adapter"`` (LoRA), or another declared type.
+        """
         declared = self.text("general.type")
         if self.architecture == "clip" or declared == "mmproj":
             return "mmproj"
+        if self.architecture in DRAFTERS:
+            return "draft"
         return "adapter" if "adapter.type" in self.metadata else declared or "model"
 
     @property

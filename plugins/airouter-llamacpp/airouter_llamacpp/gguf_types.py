@@ -28,4 +28,8 @@ EMBEDDING_ARCHITECTURES = frozenset({
     "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3", "eurobert",
     "gemma-embedding", "t5encoder", "llama-embed",
 })  # fmt: skip
+DRAFTERS: Mapping[str, str] = {
+    "eagle3": "draft-eagle3", "dflash": "draft-dflash", "gemma4-assistant": "draft-mtp",
+}  # fmt: skip
+"""Architectures that only draft for another model, and what llama.cpp 0.7.0 calls that (``--spec-type``)."""
 RANKING = 4  # ``pooling_type`` of a model that scores answers; 0 pools nothing

@@ -23,9 +23,9 @@ PARAMETERS = (
     ParameterSupport("min_p", "min_p", minimum=0, maximum=1),
     ParameterSupport("typical_p", "typical_p", minimum=0, maximum=1),
     ParameterSupport("max_tokens", "max_tokens", minimum=1),
-    ParameterSupport("context", ENGINE_CONTEXT, minimum=1),
+    ParameterSupport("context", ENGINE_CONTEXT, minimum=2),
     ParameterSupport("stop", "stop"),
-    ParameterSupport("seed", "seed", minimum=0, maximum=2**32 - 2),
+    ParameterSupport("seed", "seed", minimum=-1, maximum=2**32 - 2),  # -1: a random one, as in all of llama.cpp
     ParameterSupport("presence_penalty", "presence_penalty"),
     ParameterSupport("frequency_penalty", "frequency_penalty"),
     ParameterSupport("repeat_penalty", "repeat_penalty"),

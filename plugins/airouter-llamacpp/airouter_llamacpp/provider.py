@@ -35,7 +35,7 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
         super().__init__(config, info, plugins)
         here = system_for(config.wsl, config.llama_cpp_path, distribution=config.wsl_distribution).here
         folder = ModelFolder(config.models_dir, here) if config.models_dir else None
-        self._choice = chosen(Setting(config, folder))
+        self._choice = chosen(Setting(config, folder, here))
         self._mode = self._choice.mode
 
     def load_model(self, model: str, on_progress: Callable[[LoadProgress], None] | None = None) -> None:
@@ -63,7 +63,7 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
         mode = self._mode
         if not isinstance(mode, Pooled):
             raise UnsupportedFeatureError(f"mode {mode.name} holds no models")
-        path = mode.setting.models.find(model).path
+        path = mode.setting.find(model).path
         return mode.pool.stop(lambda settings: settings.path == path)
 
     # What HttpProvider asks for.
@@ -93,7 +93,7 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
 
     def http_tokens_flow(self, text: str, model: str | None) -> Flow[int]:
         """Count tokens over HTTP: for modes."""
-        return self.operate(TOKENIZE, text, model=model)
+        return self.operate(TOKENIZE, text, model, model=model)
 
     def models_flow(self) -> Flow[list[ModelInfo]]:
         return self._mode.models(self)

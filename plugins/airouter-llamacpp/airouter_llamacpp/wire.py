@@ -8,37 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
-from airouter_core.dialects.chat_completions.errors import COMMON_CODES, failure_in
+from airouter_core.dialects.chat_completions.errors import COMMON_CODES
 from airouter_core.dialects.chat_completions.request import LACKS
 from airouter_core.errors import (
     BadRequestError,
     ContextLengthError,
     ModelNotFoundError,
     OverloadedError,
+    ProtocolError,
     UnsupportedFeatureError,
 )
 from airouter_core.profile.losses import Loss
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import Message, ReasoningPart, ToolResultPart
 from airouter_core.values.request import Request
-from airouter_core.wire.failures import ErrorTable, Failure
+from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
-from airouter_core.wire.json import decoded_object, items, mapping
+from airouter_core.wire.json import decoded_object, items, mapping, shown
 
 from .config import LlamaCppConfig
 from .plugin import ENGINE_FIELDS, LLAMACPP, PARAMETERS
-
-NOT_TAKEN = "input is not supported"
-"""What llama-server says of an image or a sound that the model has no mmproj file for."""
+from .sayings import CODES, read_failure
 
 ERRORS = ErrorTable(
     LLAMACPP.name,
     {
         **COMMON_CODES,
+        **CODES,
         "exceed_context_size_error": ContextLengthError,
         "invalid_request_error": BadRequestError,
         "not_found_error": ModelNotFoundError,
@@ -80,15 +78,6 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
     return {**sent, "reasoning_content": reasoning} if reasoning else sent
 
 
-def read_failure(error: Any, around: Mapping[str, Any] | None = None) -> Failure:
-    """Read an error object. A picture for a model without eyes comes as a failure of the server, which it is not."""
-    failure = failure_in(error, around)
-    if NOT_TAKEN not in failure.message:
-        return failure
-    advice = "this model takes text only; with an mmproj file beside it, or named by the setting mmproj, it takes more"
-    return msgspec.structs.replace(failure, message=f"{failure.message}; {advice}", retryable=False)
-
-
 DIALECT = ChatDialect(
     provider=LLAMACPP.name,
     errors=ERRORS,
@@ -121,12 +110,21 @@ MODELS = models_operation(_model, path="v1/models")
 EMBEDDINGS = embeddings_operation(path="v1/embeddings")
 
 
-def _build_tokenize(config: LlamaCppConfig, text: str) -> HttpRequest:
-    return json_request(config, "POST", "tokenize", {"content": text, "add_special": False}, headers=bearer(config))
+def _build_tokenize(config: LlamaCppConfig, text: str, model: str | None) -> HttpRequest:
+    body = {"content": text, "add_special": False}
+    if model is not None:
+        body["model"] = model  # a server that holds several models takes none by itself
+    return json_request(config, "POST", "tokenize", body, headers=bearer(config))
 
 
 def _parse_tokenize(body: bytes) -> int:
-    return len(items(decoded_object(body).get("tokens")))
+    answer = decoded_object(body)
+    if answer.get("error"):
+        raise ERRORS.error(read_failure(answer["error"], answer), status=None, body=body, inside=True)
+    tokens = answer.get("tokens")
+    if not isinstance(tokens, list):
+        raise ProtocolError(f"the server did not say which tokens the text has, but {shown(body)}; check base_url")
+    return len(tokens)
 
 
 TOKENIZE = Operation(build=_build_tokenize, parse=_parse_tokenize)

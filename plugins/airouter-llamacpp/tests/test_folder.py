@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from airouter_core.errors import AirouterError, ConfigurationError, ModelNotFoundError
+from airouter_llamacpp import entries as entries_module
 from airouter_llamacpp import folder as folder_module
 from airouter_llamacpp import gguf, gguf_window
 from airouter_llamacpp.folder import ModelFolder
@@ -191,7 +192,7 @@ def test_headers_are_read_once_until_the_file_changes(tmp_path: Path, monkeypatc
         return original(path)
 
     original = gguf.read_header
-    monkeypatch.setattr(folder_module, "read_header", counted)
+    monkeypatch.setattr(entries_module, "read_header", counted)
     path, other = put(tmp_path, "a.gguf"), put(tmp_path, "b.gguf")
     folder = ModelFolder(tmp_path)
     folder.models()
@@ -215,14 +216,14 @@ def test_a_file_that_may_now_be_read_is_read(tmp_path: Path, monkeypatch: pytest
     folder = ModelFolder(tmp_path)
     with monkeypatch.context() as denied:
         error = gguf_window.GgufError("it cannot be read: Permission denied")
-        denied.setattr(folder_module, "read_header", lambda _: (_ for _ in ()).throw(error))
+        denied.setattr(entries_module, "read_header", lambda _: (_ for _ in ()).throw(error))
         assert folder.models()[0].problem == str(error)
     path.chmod(0o600)
     assert folder.models()[0].problem is None
 
 
-def test_linked_files_are_taken_and_linked_folders_not_entered(tmp_path: Path) -> None:
-    """A loop ends nothing, and the search stays inside the folder."""
+def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
+    """Models on another drive are found through a link to their folder; each folder is entered once."""
     outside = tmp_path / "outside"
     put(outside, "elsewhere.gguf")
     inside = tmp_path / "inside"
@@ -230,8 +231,30 @@ def test_linked_files_are_taken_and_linked_folders_not_entered(tmp_path: Path) -
     (inside / "a/loop").symlink_to(inside)
     (inside / "out").symlink_to(outside)
     (inside / "linked.gguf").symlink_to(outside / "elsewhere.gguf")
-    assert ids(inside) == ["a/m", "linked"]
+    (inside / "b").symlink_to(inside / "a")
+    (outside / "back").symlink_to(inside)
+    assert ids(inside) == ["a/m", "linked", "out/elsewhere"]
     assert ModelFolder(inside).find("linked").path == str(inside / "linked.gguf")
+
+
+def test_a_link_to_everything_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a limit to the folders that are entered, and an error says that there was more."""
+    for number in range(30):
+        put(tmp_path, f"{number:02}/m{number:02}.gguf")
+    monkeypatch.setattr(folder_module, "FOLDERS", 10)
+    assert 5 <= len(ids(tmp_path)) <= 10
+    folder = ModelFolder(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="beyond 10 folders"):
+        folder.find("m29")
+
+
+def test_a_model_may_be_named_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Absolute or from the working folder, with or without links, as long as it lies in the folder."""
+    path = put(tmp_path, "models/a/m.gguf")
+    (tmp_path / "alias").symlink_to(tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    for name in (str(path), "models/a/m.gguf", "./models/a/m.gguf", str(tmp_path / "alias/a/m.gguf")):
+        assert ModelFolder(tmp_path / "models").find(name).id == "a/m"
 
 
 def test_a_linked_root_is_the_folder(tmp_path: Path) -> None:
@@ -426,10 +449,10 @@ def test_an_empty_folder_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_names_stay_inside_the_folder(tmp_path: Path, name: str) -> None:
-    """Paths are no names, even where there is such a file."""
+    """What lies outside cannot be named, even where there is such a file."""
     put(tmp_path, "outside.gguf")
     put(tmp_path / "models", "m.gguf")
-    with pytest.raises(ModelNotFoundError, match="named inside models_dir") as caught:
+    with pytest.raises(ModelNotFoundError, match="models_dir") as caught:
         ModelFolder(tmp_path / "models").find(name)
     assert str(tmp_path / "models") in str(caught.value)
 
@@ -460,6 +483,30 @@ def test_a_projector_of_another_model_is_left_alone(tmp_path: Path) -> None:
     put(tmp_path, "mmproj-model-f16.gguf", {"general.type": "mmproj", "general.name": "Qwen VL"})
     assert folder.find("Qwen-VL").mmproj == str(path)
     assert folder.find("Llama").mmproj is None
+
+
+def test_a_projector_that_is_as_wide_as_another_model_is_left_alone(tmp_path: Path) -> None:
+    """Whatever it is called: the engine would not start with it. Old files tell the width by their tensors alone."""
+    put(tmp_path, "m.gguf", {"llama.embedding_length": 8})
+    clip = {"general.architecture": "clip", "general.name": "T"}
+    path = put(tmp_path, "mmproj-m.gguf", {**clip, "clip.vision.projection_dim": 4096})
+    folder = ModelFolder(tmp_path)
+    assert folder.find("m").mmproj is None
+    assert folder.models()[0].input_modalities == ("text",)
+    path.write_bytes(make_gguf({**clip, "clip.vision.projection_dim": 768}, [("mm.2.weight", (16, 8), 1)]))
+    assert folder.find("m").mmproj == str(path)
+    path.write_bytes(make_gguf({**clip, "clip.vision.projection_dim": 768}, [("mm.2.weight", (16, 9), 1)]))
+    assert folder.find("m").mmproj is None
+
+
+def test_what_only_drafts_is_no_model(tmp_path: Path) -> None:
+    """Its architecture tells, not its name; a plain model may be called a draft."""
+    put(tmp_path, "model.gguf", {"general.architecture": "eagle3"})
+    put(tmp_path, "draft-mtp.gguf")
+    assert ids(tmp_path) == ["draft-mtp"]
+    with pytest.raises(ModelNotFoundError, match="of the kind 'draft'"):
+        ModelFolder(tmp_path).find("model")
+    assert ModelFolder(tmp_path).find("model", drafts=True).header.architecture == "eagle3"
 
 
 def test_of_several_projectors_the_best_is_taken(tmp_path: Path) -> None:

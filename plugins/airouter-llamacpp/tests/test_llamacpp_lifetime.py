@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from airouter_core.errors import (
+    AirouterError,
     ConfigurationError,
     ExecutionError,
     ModelNotFoundError,
@@ -32,8 +33,9 @@ from airouter_core.errors import (
 from airouter_core.values.events import TextDelta
 from airouter_llamacpp.engines import memory
 from airouter_llamacpp.programs.records import running_servers
+from airouter_llamacpp.provider import LlamaCppProvider
 
-from .conftest import ENDLESS, GREEDY, TOY, MakeProvider, make_gguf, needs_engine, needs_programs, until
+from .conftest import ENDLESS, GREEDY, OVER_HTTP, TOY, MakeProvider, make_gguf, needs_engine, needs_programs, until
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc: run it on Linux")
 pytestmark = [pytest.mark.engine, needs_programs, on_linux]
@@ -414,3 +416,29 @@ def test_the_key_is_nowhere_to_be_seen(make: MakeProvider, tmp_path: Path) -> No
     remote = make("remote", base_url=engine.address)
     with pytest.raises(ProviderError, match="API key"):
         remote.list_models()
+
+
+def test_closing_ends_a_stream_that_nobody_reads(pooled: LlamaCppProvider) -> None:
+    """The engine is not waited for to finish its answer; whoever reads on gets an error."""
+    parameters = {"max_tokens": 3000, "context": 4096}
+    stream = pooled.stream_chat(TOY, "Count.", parameters=parameters, provider_options=ENDLESS)
+    next(stream)
+    started = time.monotonic()
+    pooled.close()
+    assert time.monotonic() - started < 10
+    with pytest.raises(AirouterError):
+        list(stream)
+
+
+@pytest.mark.parametrize("mode", OVER_HTTP)
+def test_a_port_has_room_for_one_engine(make: MakeProvider, models: Path, tmp_path: Path, mode: str) -> None:
+    """With a fixed port the engine that is idle gives way to the next; two are never asked for at a time."""
+    folder = copies(models, tmp_path / "models", "a", "b")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    provider = make(mode, models_dir=folder, port=port)
+    for model in ("a", "b", "a"):
+        assert provider.execute(model, "Hi", parameters=GREEDY)
+    assert provider.create_embedding("Hi", "a")
+    assert len(provider.details()["loaded"]) == 1

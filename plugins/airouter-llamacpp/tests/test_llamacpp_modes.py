@@ -6,8 +6,11 @@ import asyncio
 import base64
 import contextlib
 import math
+import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,18 +18,18 @@ import pytest
 from airouter_core import create_provider
 from airouter_core.errors import (
     AuthenticationError,
+    BadRequestError,
     ConfigurationError,
     ContextLengthError,
     ModelNotFoundError,
     ParameterError,
-    ServerError,
     UnsupportedFeatureError,
 )
 from airouter_core.values.events import TextDelta
 from airouter_core.values.messages import FilePart, Message
 from airouter_llamacpp.provider import LlamaCppProvider
 
-from .conftest import ENDLESS, GREEDY, TOY, MakeProvider, needs_engine, needs_programs
+from .conftest import ENDLESS, GREEDY, TOY, MakeProvider, needs_engine, needs_programs, programs_folder
 
 CONVERSATION = [
     {"role": "system", "content": "Be brief."},
@@ -178,8 +181,8 @@ def test_the_context_is_a_parameter(local: LlamaCppProvider) -> None:
     [
         ("nothing-like-it", ModelNotFoundError, "there are: 'airouter-toy/airouter-toy'"),
         ("airouter-tox", ModelNotFoundError, "did you mean 'airouter-toy/airouter-toy'"),
-        ("../../etc/passwd", ModelNotFoundError, "is no name of a model"),
-        ("/etc/passwd", ModelNotFoundError, "is no name of a model"),
+        ("../../etc/passwd", ModelNotFoundError, "is not in models_dir"),
+        ("/etc/passwd", ModelNotFoundError, "is not in models_dir"),
         ("a\0b", ModelNotFoundError, "is no name of a model"),
         ("", ParameterError, "must be the name of a model"),
     ],
@@ -196,7 +199,8 @@ def test_wrong_parameters_are_named(local: LlamaCppProvider) -> None:
         ({"temprature": 1}, "did you mean"),
         ({"temperature": "hot"}, "must be a number"),
         ({"top_p": 2}, "at most 1"),
-        ({"seed": -1}, "at least 0"),
+        ({"seed": -2}, "at least -1"),
+        ({"context": 1}, "at least 2"),
     ):
         with pytest.raises(ParameterError, match=says):
             local.execute(TOY, "Hi", parameters=parameters)
@@ -261,7 +265,7 @@ def test_everything_can_be_awaited(local: LlamaCppProvider) -> None:
 def test_a_picture_for_a_model_without_eyes(pooled: LlamaCppProvider) -> None:
     """The engine calls it a failure of its own; it is not tried again, and says what is missing."""
     picture = FilePart("image/png", data=PICTURE)
-    with pytest.raises(ServerError, match=r"takes text only; with an mmproj file.*it takes more$") as caught:
+    with pytest.raises(BadRequestError, match=r"takes text only; with an mmproj file.*it takes more$") as caught:
         pooled.chat(TOY, [Message.user(picture, "What is this?")])
     assert not caught.value.retryable
 
@@ -385,3 +389,54 @@ def test_settings_reach_the_engine(make: MakeProvider, mode: str) -> None:
         load_mode="mmap",
     )
     assert provider.execute(TOY, "What is the capital of France?", parameters=GREEDY)
+
+
+def test_a_context_beyond_the_models_own_is_told(pooled: LlamaCppProvider) -> None:
+    """It is used as it was asked for, and the response says what becomes of it."""
+    response = pooled.chat(TOY, "Hi", parameters={**GREEDY, "context": 5000})
+    assert response.text
+    assert any("trained on 4,096 tokens" in warning for warning in response.warnings)
+    assert not pooled.chat(TOY, "Hi", parameters={**GREEDY, "context": 4096}).warnings
+
+
+def test_a_seed_of_minus_one_is_a_random_one(local: LlamaCppProvider) -> None:
+    """As everywhere in llama.cpp."""
+    assert local.execute(TOY, "Hi", parameters={"seed": -1, "max_tokens": 3})
+
+
+def test_a_name_with_a_comma_is_one_name(make: MakeProvider, models: Path, tmp_path: Path) -> None:
+    """Though llama-server would take it for two."""
+    shutil.copy(models / TOY / f"{TOY}.gguf", tmp_path / "one, two.gguf")
+    for mode in ("embedded", *(("server",) if programs_folder() else ())):
+        with make(mode, models_dir=tmp_path).stream_chat("one, two", "Hi", parameters=GREEDY) as stream:
+            assert "".join(event.text for event in stream if isinstance(event, TextDelta))
+        assert stream.response.model == "one, two"
+
+
+@pytest.mark.engine
+@needs_engine
+def test_without_a_folder_a_model_is_named_by_its_path(make: MakeProvider, models: Path) -> None:
+    """So that a file can be tried before anything is set up; what lies beside it is not."""
+    provider = make("embedded", models_dir=None)
+    path = models / TOY / f"{TOY}.gguf"
+    for name in (str(path), os.path.relpath(path)):
+        assert provider.chat(name, "Hi", parameters=GREEDY).model == TOY
+    with pytest.raises(ConfigurationError, match="the path of its file"):
+        provider.execute(TOY, "Hi")
+
+
+def test_a_projector_that_is_none_is_named(pooled: LlamaCppProvider, make: MakeProvider) -> None:
+    """Before the engine is started with it."""
+    provider = make(pooled.details()["mode"], mmproj=f"{TOY}/{TOY}.gguf")
+    with pytest.raises(ConfigurationError, match="is no projector, but of the kind 'model'"):
+        provider.execute(TOY, "Hi")
+
+
+def test_each_of_several_answers_has_the_whole_context(make: MakeProvider, pooled: LlamaCppProvider) -> None:
+    """parallel shares the engine and not the context."""
+    provider = make(pooled.details()["mode"], parallel=2, default_context=1024)
+    prompt = "The capital of France is Paris. " * 80
+    assert 600 < provider.count_tokens(prompt, TOY) < 1000
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda _: provider.chat(TOY, prompt, parameters={**GREEDY, "max_tokens": 4}), range(2))
+        assert [answer.finish_reason for answer in answers] == ["length", "length"]

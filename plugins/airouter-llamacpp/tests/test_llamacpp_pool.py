@@ -11,7 +11,7 @@ import pytest
 
 from airouter_core.errors import ConfigurationError, ExecutionError, OverloadedError
 from airouter_llamacpp.engines.pool import EnginePool
-from airouter_llamacpp.engines.settings import EngineSettings
+from airouter_llamacpp.settings import EngineSettings
 
 
 class FakeEngine:
@@ -41,7 +41,7 @@ def pool(started: list[FakeEngine], **more: Any) -> EnginePool[FakeEngine]:
         started.append(FakeEngine(wanted))
         return started[-1]
 
-    usual: dict[str, Any] = {"limit": 2, "limit_name": "max_servers", "keep_alive": -1, "patience": 0.2}
+    usual: dict[str, Any] = {"limit": 2, "more": "raise max_servers", "keep_alive": -1, "patience": 0.2}
     return EnginePool(start, more.pop("shortage", lambda wanted: None), **{**usual, **more})
 
 
@@ -108,7 +108,7 @@ def test_one_start_serves_all_who_wait_for_it() -> None:
         return FakeEngine(wanted)
 
     engines: EnginePool[FakeEngine] = EnginePool(
-        start, lambda wanted: None, limit=1, limit_name="x", keep_alive=-1, patience=5
+        start, lambda wanted: None, limit=1, more="raise it", keep_alive=-1, patience=5
     )
     caught: list[BaseException] = []
 
@@ -144,7 +144,7 @@ def test_an_engine_that_nobody_wants_any_more_when_it_is_there(keep_alive: float
         return started[-1]
 
     engines: EnginePool[FakeEngine] = EnginePool(
-        start, lambda wanted: None, limit=1, limit_name="x", keep_alive=keep_alive, patience=600
+        start, lambda wanted: None, limit=1, more="raise it", keep_alive=keep_alive, patience=600
     )
     given_up = engines.lease(A)
 

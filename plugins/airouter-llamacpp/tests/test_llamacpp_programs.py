@@ -16,11 +16,11 @@ from airouter_core import create_provider, validate_provider_config
 from airouter_core.errors import ConfigurationError, ParameterError
 from airouter_llamacpp.config import LlamaCppConfig
 from airouter_llamacpp.engines.memory import needed_memory, shortage
-from airouter_llamacpp.engines.settings import EngineSettings
 from airouter_llamacpp.programs.flags import arguments, checked_flags
 from airouter_llamacpp.programs.program import Program, Programs, flags_in, inspected
 from airouter_llamacpp.programs.system import System, is_wsl, system_for, to_linux, to_windows
 from airouter_llamacpp.provider import LlamaCppProvider
+from airouter_llamacpp.settings import EngineSettings
 
 from .conftest import GREEDY, TOY, MakeProvider, needs_programs
 
@@ -46,6 +46,12 @@ NEW = """----- common params -----
 -e,    --escape, --no-escape            whether to process escapes sequences
 -b,    --batch-size N                   logical maximum batch size
 -ctk,  --cache-type-k TYPE              KV cache data type for K
+                                        (env: LLAMA_ARG_CACHE_TYPE_K)
+--media-path PATH                       folder of media (env: A_NEW_VARIABLE)
+--spec-draft-model, -md FNAME           draft model for speculative decoding (default: unused)
+--spec-type none,draft-simple,draft-eagle3
+                                        types of speculative decoding to use (default: none)
+--draft-max N                           the argument has been removed. use --spec-draft-n-max
 """
 OLD = """----- common params -----
 
@@ -99,6 +105,7 @@ def test_a_help_text_is_read() -> None:
         ({"load_mode": "mlock"}, ["--load-mode", "mlock"], ["--mlock", "--no-mmap"]),
         ({"load_mode": "mmap+mlock"}, ["--load-mode", "mmap+mlock"], ["--mlock"]),
         ({"load_mode": "none"}, ["--load-mode", "none"], ["--no-mmap"]),
+        ({"flash_attention": None}, [], []),
         ({"gpu_layers": "all"}, ["--gpu-layers", "all"], ["--gpu-layers", "999"]),
         ({"gpu_layers": 7}, ["--gpu-layers", "7"], ["--gpu-layers", "7"]),
         ({"lora": (("/a b", 1),)}, ["--lora", "/a b"], ["--lora", "/a b"]),
@@ -126,7 +133,7 @@ def test_a_setting_that_a_build_does_not_know_is_named() -> None:
         ["-t", "-1", "--no-escape"],
         ["--control-vector-layer-range", "-3", "--7"],
         ["-ot", "--strange=CPU"],
-        ["-b", "--model"],
+        ["-b", "-1"],
     ],
 )
 def test_special_flags_pass_as_they_are(flags: list[str]) -> None:
@@ -143,6 +150,15 @@ def test_special_flags_pass_as_they_are(flags: list[str]) -> None:
         (["--port", "1"], "the setting port"),
         (["--threads", "1", "--host", "0.0.0.0"], "keeps to the loopback"),
         (["--thr\0ead"], "NUL"),
+        (["-fa"], r"-fa needs a value \(\[on\|off\|auto\]\)"),
+        (["--flash-attn", "--threads", "1"], "--flash-attn needs a value"),
+        (["--threads 1"], "two words: '--threads'"),
+        (["--control-vector-layer-range", "1"], "needs a value"),
+        (["--log-disable"], "reads the log"),
+        (["-lv", "0"], "reads the log"),
+        (["--ssl-key-file", "k"], "stays on this machine"),
+        (["--gpt-oss-20b-default"], "set by model="),
+        (["--draft-max", "3"], "removed. use --spec-draft-n-max"),
     ],
 )
 def test_special_flags_are_checked(flags: list[str], says: str) -> None:
@@ -162,8 +178,8 @@ def fake(path: Path, help_text: str, *, version: str = "version: 1 (a)") -> Path
     """A program that prints a help text, and counts how often it is asked."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nopen({str(path)!r} + '.asked', 'a').write(sys.argv[1] + ' ')\n"
-        f"print({help_text!r} if sys.argv[1] == '--help' else {version!r})\n"
+        f"#!{sys.executable}\nimport sys\nopen({str(path)!r} + '.asked', 'a').write(sys.argv[-1] + ' ')\n"
+        f"print({help_text!r} if sys.argv[-1] == '--help' else {version!r})\n"
     )
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
@@ -203,6 +219,14 @@ def test_programs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     other = fake(tmp_path / "elsewhere/main", OLD)
     assert Programs(str(other), System()).find("llama-cli") == str(other)
     assert Programs(str(other), System()).find("llama-server") is None
+    unified = fake(tmp_path / "apps/llama", NEW)
+    assert Programs(str(unified), System()).find("llama-server") == f"{unified} serve"
+    assert Programs(str(unified.parent), System()).program("llama-cli").words == [str(unified), "cli"]
+    monkeypatch.setenv("PATH", str(unified.parent))
+    assert Programs(None, System()).program("llama-server").serves
+    stranger = fake(tmp_path / "strangers/llama", "usage: llama stack run")
+    monkeypatch.setenv("PATH", str(stranger.parent))
+    assert Programs(None, System()).find("llama-server") is None
     monkeypatch.setenv("PATH", "")
     assert "set llama_cpp_path" in Programs(None, System()).why_not("llama-server")
 
@@ -215,6 +239,8 @@ def test_programs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("C:\\", "/mnt/c"),
         (r"\\wsl.localhost\Debian\home\ada\m.gguf", "/home/ada/m.gguf"),
         (r"\\wsl$\Debian\tmp", "/tmp"),
+        ("//wsl$/Debian/home/ada/m.gguf", "/home/ada/m.gguf"),
+        ("//wsl.localhost/Debian/tmp", "/tmp"),
         ("/home/ada", "/home/ada"),
         ("relative/path", "relative/path"),
     ],
@@ -231,6 +257,7 @@ def test_paths_are_translated_back() -> None:
     assert to_windows("/home/ada/m", "Debian") == r"\\wsl.localhost\Debian\home\ada\m"
     assert to_windows("/home/ada/m") == "/home/ada/m"
     assert to_windows(r"D:\models") == r"D:\models"
+    assert to_windows("//wsl$/Debian/home/ada", "Debian") == r"\\wsl$\Debian\home\ada"
 
 
 INSIDE = "Linux version 6.6.87.2-microsoft-standard-WSL2 (root@x) (gcc 11.2.0) #1 SMP"
@@ -254,7 +281,7 @@ def test_wsl_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     through = system_for(None, "~/llama.cpp/llama-cli", windows=True, distribution="Debian")
     assert (through.kind, through.launcher) == ("through", (launcher, "--distribution", "Debian", "--exec"))
     assert through.command(["/bin/x", "a b"]) == [launcher, "--distribution", "Debian", "--exec", "/bin/x", "a b"]
-    monkeypatch.setenv("WSLENV", "OTHER/p")
+    monkeypatch.setenv("WSLENV", "OTHER/p:LLAMA_ARG_HOST/u")
     assert through.environment({"LLAMA_API_KEY": "k"})["WSLENV"] == "OTHER/p:LLAMA_API_KEY/u"
     assert System("inside").here(r"D:\models") == "/mnt/d/models"
     assert through.there(r"D:\models\m.gguf") == "/mnt/d/models/m.gguf"
@@ -293,6 +320,33 @@ def test_programs_run_through_wsl(
         assert wslenv.endswith("LLAMA_API_KEY/u")
 
 
+def test_a_program_sees_no_flags_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that stand for flags are for a server that somebody runs by hand; those of the help are known too."""
+    for name in ("LLAMA_ARG_HOST", "LLAMA_ARG_NEWER", "LLAMA_API_KEY", "LLAMA_LOG_FILE", "A_NEW_VARIABLE", "KEPT"):
+        monkeypatch.setenv(name, "theirs")
+    variables = program(NEW).variables
+    assert variables == {"LLAMA_ARG_CACHE_TYPE_K", "A_NEW_VARIABLE"}
+    seen = System().environment({"LLAMA_API_KEY": "ours"}, without=variables)
+    assert {name: value for name, value in seen.items() if value in ("theirs", "ours")} == {
+        "KEPT": "theirs",
+        "LLAMA_API_KEY": "ours",
+    }
+
+
+def test_a_draft_model_drafts_as_its_header_says() -> None:
+    """A build that knows several ways is told which; an older one knows one."""
+    drafting = attrs.evolve(PLAIN, draft_model="/d.gguf", draft_type="draft-eagle3")
+    assert arguments(drafting, program(NEW))[-4:] == ["--spec-draft-model", "/d.gguf", "--spec-type", "draft-eagle3"]
+    old = program(OLD + "-md,   --model-draft FNAME                draft model\n")
+    assert arguments(drafting, old)[-2:] == ["--model-draft", "/d.gguf"]
+
+
+def test_an_adapter_with_a_comma_in_its_path() -> None:
+    """llama.cpp would take it for two."""
+    with pytest.raises(ConfigurationError, match="rename '/a,b'"):
+        arguments(attrs.evolve(PLAIN, lora=(("/a,b", 1.0),)), program(NEW))
+
+
 def test_memory_is_reckoned() -> None:
     """Weights, and a cache that grows with the context and shrinks with its type; a GPU's part is not counted."""
     model = attrs.evolve(PLAIN, size=1 << 30, context=1000, cache_row=2048)
@@ -308,13 +362,14 @@ def test_memory_is_reckoned() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"default_gpu_layers": -1}, "at least 0"),
+        ({"default_gpu_layers": -1}, "'auto' or 'all'"),
         ({"default_gpu_layers": "most"}, "'auto' or 'all'"),
         ({"default_threads": 0}, "at least 1"),
         ({"split_mode": "half"}, "one of none, layer, row, tensor"),
         ({"tensor_split": "a"}, "such as"),
         ({"tensor_split": [0, 0]}, "such as"),
-        ({"flash_attention": True}, "a string"),
+        ({"flash_attention": 1}, "a string"),
+        ({"default_context": 1}, "at least 2"),
         ({"cache_type_k": "q9"}, "one of f32"),
         ({"cache_type_v": "q8_0", "flash_attention": "off"}, "needs flash attention"),
         ({"load_mode": "slow"}, "one of auto"),
@@ -335,6 +390,8 @@ def test_settings_have_ranges(settings: dict[str, Any], says: str) -> None:
 def test_settings_take_what_people_write() -> None:
     """Lists, mappings and single values, as the kind of setting allows."""
     config = LlamaCppConfig(lora=["/a"], tensor_split=[3, 1], special_flags="--jinja", default_gpu_layers="all")
+    assert (LlamaCppConfig(flash_attention=True).flash_attention, config.flash_attention) == ("on", None)
+    assert LlamaCppConfig(flash_attention=False).flash_attention == "off"
     assert config.lora == {"/a": 1.0}
     assert config.tensor_split == (3.0, 1.0)
     assert config.special_flags == ("--jinja",)
@@ -370,6 +427,14 @@ def test_the_mode_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             f"llama-server, or to the folder that holds it), no xllamacpp, and there is {only_cli / 'llama-cli'}"
         ),
     )
+    nowhere = mode(True, llama_cpp_path=tmp_path / "nowhere")
+    assert nowhere[0] == "server"
+    assert "does not exist" in nowhere[1]
+    with (
+        create_provider("llama-cpp", {"llama_cpp_path": tmp_path / "nowhere", "models_dir": tmp_path}) as provider,
+        pytest.raises(ConfigurationError, match="does not exist; set it to llama-server"),
+    ):
+        provider.check()
     assert mode(True)[0] == "embedded"
     assert mode(False)[0] == "embedded"
     assert mode(True, mode="cli", llama_cpp_path=both) == ("cli", "as configured")

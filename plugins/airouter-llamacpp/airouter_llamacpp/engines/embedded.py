@@ -13,8 +13,8 @@ from typing import Any
 
 from airouter_core.errors import ConfigurationError, ExecutionError
 
+from ..settings import EngineSettings
 from .ports import HOST, HTTP_THREADS, check_port
-from .settings import EngineSettings
 
 INSTALL = "pip install 'airouter-llamacpp[embedded]'"
 GPUS = 128
@@ -88,11 +88,14 @@ def _started(settings: EngineSettings, api_key: str) -> Any:
         )
     params = xllamacpp.CommonParams()
     params.model.path = settings.path
-    params.model_alias = {settings.id}
+    params.model_alias = {settings.alias}
     params.hostnames = [HOST]
     params.port = settings.port
     params.api_keys = [api_key]
     params.n_threads_http = HTTP_THREADS
+    # A stream wakes to say that it is alive, and only then sees that the server ends; taking the server apart waits for
+    # that, and holds up every thread of this process meanwhile.
+    params.sse_ping_interval = 1
     # A closed connection must free its place at once, and nobody else reads these pages.
     params.endpoint_slots = False
     params.endpoint_metrics = False

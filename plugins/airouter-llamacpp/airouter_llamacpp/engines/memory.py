@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from .settings import EngineSettings
+from ..settings import EngineSettings
 
 # Bytes for 32 weights of each type: the blocks of GGML.
 CACHE_BYTES = {
@@ -57,23 +56,11 @@ def free_memory() -> int | None:
 
 
 def _system_free() -> int | None:
-    if sys.platform == "win32":
-        return _windows_free()
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-        return None
-    except (OSError, ValueError):
-        return _pages_free()
+    import psutil
 
-
-def _pages_free() -> int | None:
-    # Without /proc (macOS), the whole memory is the best bound there is.
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
+        return int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError, NotImplementedError, KeyError):  # a system that hides it
         return None
 
 
@@ -95,21 +82,3 @@ def _reclaimable(folder: str) -> int:
         return int(rows.get("inactive_file", rows.get("total_inactive_file", 0)))
     except (OSError, ValueError):
         return 0
-
-
-def _windows_free() -> int | None:  # pragma: no cover  # no Windows to try it on
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = (  # GlobalMemoryStatusEx, MEMORYSTATUSEX
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            *((name, ctypes.c_ulonglong) for name in ("total", "free", "d", "e", "f", "g", "h")),
-        )
-
-    status = Status()
-    status.length = ctypes.sizeof(Status)
-    windows = getattr(ctypes, "windll", None)
-    if windows is None or not windows.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-        return None
-    return int(status.free)

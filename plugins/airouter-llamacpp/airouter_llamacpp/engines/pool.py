@@ -20,8 +20,8 @@ import attrs
 from airouter_core.errors import ConfigurationError, ExecutionError, OverloadedError
 
 from ..programs.background import in_background
+from ..settings import EngineSettings
 from .progress import Progress
-from .settings import EngineSettings
 
 IN_USE = 1.0
 """Seconds until the next look at engines that are all in use."""
@@ -74,7 +74,7 @@ class EnginePool(Generic[EngineT]):
     Args:
         start: starts one, and raises if it cannot.
         shortage: why there is no memory for one, or ``None``; unused engines leave until there is.
-        limit: how many there may be; ``limit_name`` is the setting's name.
+        limit: how many there may be; ``more`` says what to do for more of them.
         keep_alive: seconds that an unused engine stays; negative for good.
         patience: seconds that a call waits for a place.
     """
@@ -85,14 +85,14 @@ class EnginePool(Generic[EngineT]):
         shortage: Callable[[EngineSettings], str | None],
         *,
         limit: int,
-        limit_name: str,
+        more: str,
         keep_alive: float,
         patience: float,
     ) -> None:
         self._start = start
         self._shortage = shortage
         self._limit = limit
-        self._limit_name = limit_name
+        self._more = more
         self._keep_alive = keep_alive
         self._patience = patience
         self._closed = False
@@ -195,7 +195,7 @@ class EnginePool(Generic[EngineT]):
                     if not self._changed.wait(max(0.0, end - time.monotonic())) and time.monotonic() >= end:
                         raise OverloadedError(
                             f"all {self._limit} models that may be loaded were in use for {self._patience:g} s; "
-                            f"raise {self._limit_name}, or close streams that are not read to their end"
+                            f"{self._more}, or close streams that are not read to their end"
                         )
             finally:
                 self._queue.remove(lease)

@@ -16,9 +16,9 @@ from ..programs.flags import CommandLine, arguments, checked_flags
 from ..programs.process import Process, how_it_ended
 from ..programs.program import Program
 from ..programs.records import add_to_record, listens, new_record
+from ..settings import EngineSettings
 from .ports import HOST, HTTP_THREADS, check_port
 from .progress import LoadProgress, Progress
-from .settings import EngineSettings
 
 LOGGER = logging.getLogger("airouter.llama-cpp")
 
@@ -28,14 +28,6 @@ TELLING = re.compile(r"error|fail|unable|cannot|abort|out of memory|invalid", re
 PREFIX = re.compile(r"^[\d.]+ [A-Z] ")
 """Time and level, which builds since 0.5 put before each line."""
 TAIL = 65536
-QUIET = (
-    "LLAMA_LOG_VERBOSITY",
-    "LLAMA_ARG_LOG_VERBOSITY",
-    "LLAMA_ARG_LOG_FILE",
-    "LLAMA_LOG_FILE",
-    "LLAMA_ARG_LOG_JSONL",
-)
-"""Variables that would keep a server from saying where it listens."""
 POLL = 0.02
 TOLD_AFTER = (1, 2, 5, 10, 20, 30)
 """Seconds after which the log says that a model is still being loaded; then each half minute."""
@@ -67,14 +59,12 @@ class ServerEngine:
         self.settings = settings
         self.api_key = secrets.token_urlsafe(32)
         self.address = ""
-        command = [program.path, *server_arguments(settings, program)]
+        command = [*program.words, *server_arguments(settings, program)]
         check_port(settings.port)
-        described = {"model": settings.id, "context": settings.context, "program": program.path}
+        described = {"model": settings.id, "context": settings.context, "program": " ".join(program.words)}
         name = re.sub(r"[^\w.-]+", "_", settings.id)[-60:]
         self._record, self.log = new_record(folder, name, described)
-        environment = {**program.system.environment({"LLAMA_API_KEY": self.api_key})}
-        for variable in QUIET:
-            environment.pop(variable, None)
+        environment = program.system.environment({"LLAMA_API_KEY": self.api_key}, without=program.variables)
         with open(self.log, "wb") as log:
             self._process = Process(
                 program.system.command(command),
@@ -177,7 +167,7 @@ def server_arguments(settings: EngineSettings, program: Program) -> list[str]:
     line.add("host", ("--host",), HOST)
     line.add("port", ("--port",), settings.port)
     line.add("parallel", ("--parallel", "-np"), settings.parallel)
-    line.add("model", ("--alias", "-a"), settings.id)
+    line.add("model", ("--alias", "-a"), settings.alias)
     # Nobody else is to look at it, and nothing is to be fetched.
     for spellings in (("--no-ui", "--no-webui"), ("--no-slots",), ("--offline",), ("--jinja",)):
         line.add_known(spellings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
@@ -15,14 +15,13 @@ from airouter_core.flow.steps import Do, Flow, given
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
+from airouter_core.wire.http import Operation
 
 from ..config import LlamaCppConfig, ModeName
 from ..folder import ModelFile, ModelFolder
 from ..parameters import rows
 
-if TYPE_CHECKING:
-    from ..provider import LlamaCppProvider
-
+Result = TypeVar("Result")
 
 FRESH = 1.0
 """Seconds."""
@@ -36,6 +35,7 @@ class Setting:
 
     config: LlamaCppConfig
     folder: ModelFolder | None
+    here: Callable[[str], str] = str
     _found: dict[str, tuple[float, ModelFile]] = attrs.field(factory=dict, init=False, repr=False)
 
     @property
@@ -48,9 +48,22 @@ class Setting:
         if self.folder is None:
             raise ConfigurationError(
                 "llama-cpp needs models_dir, the folder with your GGUF files: pass {'models_dir': ...}, or set "
-                "AIROUTER_MODELS_DIR (or set base_url to a running llama-server)"
+                "AIROUTER_MODELS_DIR (or name a model by the path of its file, or set base_url to a running server)"
             )
         return self.folder
+
+    def folder_of(self, model: str) -> ModelFolder:
+        """Where a model is looked for: in the models folder; where none is configured, beside the file that is named.
+
+        With a folder, nothing outside of it can be named: names may come from strangers, and a file is run as it is.
+
+        Raises:
+            ConfigurationError: there is no folder, and this is no path of a file.
+        """
+        path = os.path.abspath(os.path.expanduser(self.here(model.strip())))
+        if self.folder is not None or not (path.lower().endswith(".gguf") and os.path.isfile(path)):
+            return self.models
+        return ModelFolder(os.path.dirname(path), flat=True)
 
     def find(self, model: str) -> ModelFile:
         """The file that a name means. One that was found a moment ago is not looked for again: folders are large.
@@ -63,11 +76,32 @@ class Setting:
         now = time.monotonic()
         if known is not None and now - known[0] < FRESH and os.path.exists(known[1].path):
             return known[1]
-        found = self.models.find(model)
+        found = self.folder_of(model).find(model)
         if len(self._found) >= KEPT:
             self._found.clear()
         self._found[model] = (now, found)
         return found
+
+
+class OverHttp(Protocol):
+    """What modes ask of the provider: its calls over HTTP."""
+
+    @property
+    def models(self) -> Operation[list[ModelInfo]]:
+        """Lists the models of a server."""
+        ...
+
+    def http_answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
+        """Answer a request."""
+        ...
+
+    def http_tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+        """Count tokens."""
+        ...
+
+    def operate(self, operation: Operation[Result], *arguments: Any, model: str | None = None) -> Flow[Result]:
+        """Ask one endpoint."""
+        ...
 
 
 class Mode(ABC):
@@ -110,17 +144,17 @@ class Mode(ABC):
         """The error to raise in place of one that a call with ``config`` met."""
         return given(error)
 
-    def models(self, provider: LlamaCppProvider) -> Flow[list[ModelInfo]]:
+    def models(self, provider: OverHttp) -> Flow[list[ModelInfo]]:
         """List the models: those in the folder."""
         folder = self.setting.models
         listed: list[ModelInfo] = yield Do(folder.models)
         return listed
 
-    def answer(self, provider: LlamaCppProvider, request: Request, *, stream: bool) -> Flow[None]:
+    def answer(self, provider: OverHttp, request: Request, *, stream: bool) -> Flow[None]:
         """Answer a request: over HTTP."""
         return provider.http_answer_flow(request, stream=stream)
 
-    def tokens(self, provider: LlamaCppProvider, text: str, model: str | None) -> Flow[int]:
+    def tokens(self, provider: OverHttp, text: str, model: str | None) -> Flow[int]:
         """Count tokens: over HTTP."""
         return provider.http_tokens_flow(text, model)
 
@@ -137,3 +171,8 @@ class Mode(ABC):
 
     def close(self) -> None:  # noqa: B027  # as above
         """Free what it holds."""
+
+
+def was_closed() -> ConfigurationError:
+    """What to say to a call that comes too late."""
+    return ConfigurationError("this llama-cpp provider was closed; create another one")

@@ -38,6 +38,9 @@ def chosen(setting: Setting) -> Choice:
     server = programs.find(SERVER)
     if server is not None:
         return Choice(Server(setting, programs), f"no base_url, and there is {server}")
+    if programs.are_named and programs.find(CLI) is None:
+        # What is configured and not there is an error, which the first use raises, and nothing to put another in for.
+        return Choice(Server(setting, programs), programs.why_not(SERVER))
     without = f"no base_url, no {SERVER} ({programs.why_not(SERVER)})"
     if is_installed():
         return Choice(Embedded(setting), f"{without}, and xllamacpp is installed")

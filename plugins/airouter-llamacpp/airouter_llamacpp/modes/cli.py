@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airouter_core.errors import ConfigurationError, ProtocolError, ServerError, UnsupportedFeatureError
 from airouter_core.flow.steps import Do, Emit, Flow
@@ -16,7 +16,6 @@ from airouter_core.values.usage import Usage
 
 from ..config import LlamaCppConfig
 from ..engines.memory import shortage
-from ..engines.settings import EngineSettings, settings_for
 from ..folder import ModelFile
 from ..gguf import GgufHeader
 from ..one_shot.output import Figures, Thoughts
@@ -24,11 +23,9 @@ from ..one_shot.run import CliRun, Result
 from ..one_shot.template import conversation_template, sent_message, text_template
 from ..plugin import LLAMACPP
 from ..programs.program import CLI, Program, Programs
+from ..settings import EngineSettings, settings_for
 from ..wire import DIALECT, lacks_model_name
-from .base import Mode, Setting
-
-if TYPE_CHECKING:
-    from ..provider import LlamaCppProvider
+from .base import Mode, OverHttp, Setting, was_closed
 
 BEGINS_BY_CUSTOM = frozenset(
     {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken"}
@@ -44,6 +41,7 @@ class Cli(Mode):
     def __init__(self, setting: Setting, programs: Programs) -> None:
         super().__init__(setting)
         self._programs = programs
+        self._closed = False
 
     def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[LlamaCppConfig]:
         raise UnsupportedFeatureError(
@@ -64,7 +62,7 @@ class Cli(Mode):
         yield from super().notes(request)
         yield from lost(request.messages, DIALECT.lacks, provider=LLAMACPP.name, api="mode cli")
 
-    def answer(self, provider: LlamaCppProvider, request: Request, *, stream: bool) -> Flow[None]:
+    def answer(self, provider: OverHttp, request: Request, *, stream: bool) -> Flow[None]:
         found, settings, program = yield Do(functools.partial(self._prepared, request.model, request))
         run = self._run(request, settings, program, found.header)
         try:
@@ -82,7 +80,7 @@ class Cli(Mode):
         finally:
             run.leave()
 
-    def tokens(self, provider: LlamaCppProvider, text: str, model: str | None) -> Flow[int]:
+    def tokens(self, provider: OverHttp, text: str, model: str | None) -> Flow[int]:
         """Have llama-cli read the text and nothing else, and tell how many tokens that were."""
         if model is None:
             raise lacks_model_name()
@@ -108,10 +106,14 @@ class Cli(Mode):
     def details(self) -> Mapping[str, Any]:
         return {"program": self._programs.find(CLI)}
 
+    def close(self) -> None:
+        self._closed = True
+
     def _prepared(self, model: str, request: Request) -> tuple[ModelFile, EngineSettings, Program]:
-        folder = self.setting.models
+        if self._closed:
+            raise was_closed()
         found = self.setting.find(model)
-        settings = settings_for(found, self.config, folder, request)
+        settings = settings_for(found, self.config, self.setting.folder_of(model), request)
         program = self._programs.program(CLI)
         problem = shortage(settings) if self.config.check_memory else None
         if problem is not None and not program.has_gpu:

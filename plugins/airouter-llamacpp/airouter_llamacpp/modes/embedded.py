@@ -9,7 +9,7 @@ from airouter_core.values.request import Request
 from ..engines.embedded import EmbeddedEngine, has_gpu, is_installed, not_installed
 from ..engines.memory import shortage
 from ..engines.pool import EnginePool
-from ..engines.settings import EngineSettings
+from ..settings import EngineSettings
 from .base import Setting
 from .pooled import Pooled
 
@@ -24,8 +24,7 @@ class Embedded(Pooled[EmbeddedEngine]):
         self.pool = EnginePool(
             lambda settings, progress: EmbeddedEngine(settings),
             self._shortage,
-            limit=self.config.max_engines,
-            limit_name="max_engines",
+            **self._bound("max_engines"),
             keep_alive=self.config.keep_alive,
             patience=self.config.deadline or self.config.timeout,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 import weakref
 from collections.abc import Mapping
@@ -11,14 +12,15 @@ from typing import Any, Generic
 import attrs
 
 from airouter_core.errors import ParameterError
-from airouter_core.flow.steps import Do, Flow
+from airouter_core.flow.steps import Do, Emit, Flow
+from airouter_core.values.events import StreamStart, Warned
 from airouter_core.values.request import Request
 
 from ..config import LlamaCppConfig
 from ..engines.pool import Engine, EnginePool, EngineT, Lease
-from ..engines.settings import settings_for
+from ..settings import beyond_training, settings_for
 from ..wire import lacks_model_name
-from .base import Mode, Setting
+from .base import Mode, OverHttp, Setting
 
 DURATION = re.compile(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, None: 1}
@@ -40,14 +42,21 @@ class Pooled(Mode, Generic[EngineT]):
         super().__init__(setting)
         self._configs: weakref.WeakKeyDictionary[Engine, EngineConfig] = weakref.WeakKeyDictionary()
 
+    def _bound(self, setting: str) -> dict[str, Any]:
+        """How many engines there may be: on a port of its own there is room for one, and the idle one gives way."""
+        if self.config.port:
+            return {"limit": 1, "more": "leave port out"}
+        return {"limit": getattr(self.config, setting), "more": f"raise {setting}"}
+
     def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[LlamaCppConfig]:
         if model is None:
             raise lacks_model_name()
-        folder = self.setting.models
         embedding = bool(options.get("embedding"))
 
         def settings() -> Any:
-            return settings_for(self.setting.find(model), self.config, folder, request, embedding=embedding)
+            return settings_for(
+                self.setting.find(model), self.config, self.setting.folder_of(model), request, embedding=embedding
+            )
 
         asked = request.parameter("keep_alive") if request is not None else None
         lease = self.pool.lease((yield Do(settings)), None if asked is None else seconds_in(asked))
@@ -73,6 +82,20 @@ class Pooled(Mode, Generic[EngineT]):
     def disconnect(self, config: LlamaCppConfig) -> None:
         if isinstance(config, EngineConfig) and config.lease is not None:
             config.lease.release()
+
+    def answer(self, provider: OverHttp, request: Request, *, stream: bool) -> Flow[None]:
+        if request.parameter("context", self.config.default_context) is not None:
+            yield from self._beyond_training(request)
+        yield from super().answer(provider, request, stream=stream)
+        if "," in request.model:
+            # The engine goes by another name; see EngineSettings.alias.
+            found = yield Do(functools.partial(self.setting.find, request.model))
+            yield Emit((StreamStart(found.id),))
+
+    def _beyond_training(self, request: Request) -> Flow[None]:
+        found = yield Do(functools.partial(self.setting.find, request.model))
+        if (note := beyond_training(found, self.config, request.parameters)) is not None:
+            yield Emit((Warned(note),))
 
     def details(self) -> Mapping[str, Any]:
         return {"loaded": [engine.settings.path for engine in self.pool.running()]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airouter_core.errors import ConfigurationError
 from airouter_core.flow.steps import Flow, given
@@ -11,10 +11,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 
 from ..config import LlamaCppConfig
-from .base import Mode, Setting
-
-if TYPE_CHECKING:
-    from ..provider import LlamaCppProvider
+from .base import Mode, OverHttp, Setting
 
 
 class Remote(Mode):
@@ -35,5 +32,5 @@ class Remote(Mode):
         if self.config.special_flags:
             yield "special_flags of the configuration were not used: mode remote starts no program"
 
-    def models(self, provider: LlamaCppProvider) -> Flow[list[ModelInfo]]:
+    def models(self, provider: OverHttp) -> Flow[list[ModelInfo]]:
         return provider.operate(provider.models)

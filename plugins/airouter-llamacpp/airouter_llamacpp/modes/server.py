@@ -14,9 +14,9 @@ from ..engines.memory import shortage
 from ..engines.pool import EnginePool
 from ..engines.progress import Progress
 from ..engines.server import ServerEngine
-from ..engines.settings import EngineSettings, settings_for
 from ..programs.program import SERVER, Programs
 from ..programs.records import folder_of
+from ..settings import EngineSettings, settings_for
 from .base import Setting
 from .pooled import EngineConfig, Pooled
 
@@ -35,8 +35,7 @@ class Server(Pooled[ServerEngine]):
         self.pool = EnginePool(
             self.started,
             self._shortage,
-            limit=self.config.max_servers,
-            limit_name="max_servers",
+            **self._bound("max_servers"),
             keep_alive=self.config.keep_alive,
             patience=self.config.deadline or self.config.timeout,
         )
@@ -70,8 +69,7 @@ class Server(Pooled[ServerEngine]):
 
     def settings(self, model: str) -> EngineSettings:
         """The settings of a call that says nothing more."""
-        folder = self.setting.models
-        return settings_for(self.setting.find(model), self.config, folder)
+        return settings_for(self.setting.find(model), self.config, self.setting.folder_of(model))
 
     def _shortage(self, settings: EngineSettings) -> str | None:
         if not self.config.check_memory:

@@ -8,9 +8,9 @@ from typing import Any
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.request import Request
 
-from ..engines.settings import EngineSettings
 from ..programs.flags import CommandLine, arguments, checked_flags
 from ..programs.program import Program
+from ..settings import EngineSettings
 
 NEEDED = ("--single-turn", "--simple-io", "--no-escape", "--chat-template-file", "--output-file")
 """Without these, an answer could not be told from chatter, or a prompt from a command."""

@@ -14,14 +14,17 @@ from collections.abc import Callable
 
 import attrs
 
-from airouter_core.errors import ContextLengthError, ExecutionError, ProviderError, ServerError, TransportTimeoutError
+from airouter_core.errors import ExecutionError, ProviderError, ServerError, TransportTimeoutError
 from airouter_core.values.request import Request
+from airouter_core.wire.failures import Failure
 
 from ..engines.server import telling_lines
-from ..engines.settings import EngineSettings
 from ..programs.background import in_background
 from ..programs.process import Process, how_it_ended
 from ..programs.program import Program
+from ..sayings import understood
+from ..settings import EngineSettings
+from ..wire import ERRORS
 from .arguments import cli_arguments
 from .output import Display, Figures, answer_in
 
@@ -147,9 +150,10 @@ class CliRun:
         )
         with open(paths["log"], "wb") as log:
             return Process(
-                self._program.system.command([self._program.path, *words]),
+                self._program.system.command([*self._program.words, *words]),
                 stdout=subprocess.PIPE,
                 stderr=log,
+                environment=self._program.system.environment(without=self._program.variables),
                 grace=0,  # a request to end is not heard while a model is loaded
             )
 
@@ -169,12 +173,9 @@ class CliRun:
 
     def _failure(self, code: int | None) -> ExecutionError:
         said = self.display.error
-        if said and "exceeds the available context size" in said:
-            return ContextLengthError(
-                f"llama-cpp: {said} (shorten the prompt, ask for fewer max_tokens, or raise `context`)",
-                provider="llama-cpp",
-                error_type="exceed_context_size_error",
-            )
+        failure = understood(Failure(message=said)) if said else None
+        if failure is not None and failure.codes:
+            return ERRORS.error(failure, status=None)
         reasons = telling_lines(os.path.join(str(self._folder), "log"), first=True)
         detail = " | ".join(reason for reason in (said, reasons) if reason) or "it did not say why"
         message = f"llama-cli gave no answer with {self._settings.id!r}: it {how_it_ended(code)}: {detail}"

@@ -7,22 +7,45 @@ from collections.abc import Iterable, Sequence
 
 from airouter_core.errors import ConfigurationError, ParameterError
 
-from ..engines.settings import EngineSettings
-from .program import SERVER, Program
+from ..settings import EngineSettings
+from .program import Program
 
 NUMBER = re.compile(r"[-+]?\.?\d")
 
 OWNED = {
     **dict.fromkeys(
-        ("-m", "--model", "-mu", "--model-url", "-hf", "-hfr", "--hf-repo", "-dr", "--docker-repo"), "model="
+        (
+            *("-m", "--model", "-mu", "--model-url", "-hf", "-hfr", "--hf-repo", "-hff", "--hf-file"),
+            *("-dr", "--docker-repo", "--models-dir", "--models-preset"),
+        ),
+        "model=",
     ),
     **dict.fromkeys(("--host", "--reuse-port"), "airouter, which keeps to the loopback"),
     "--port": "the setting port",
     **dict.fromkeys(("--api-key", "--api-key-file"), "airouter, with a random key"),
     **dict.fromkeys(("-a", "--alias", "--api-prefix"), "airouter"),
-    **dict.fromkeys(("-h", "--help", "--usage", "--version", "--list-devices", "-cl", "--cache-list"), "nobody"),
+    **dict.fromkeys(("--ssl-key-file", "--ssl-cert-file"), "nobody: what is said stays on this machine"),
+    **dict.fromkeys(
+        (
+            *("--log-disable", "--log-file", "-lv", "--verbosity", "--log-verbosity", "--log-jsonl"),
+            *("--log-colors", "--log-prompts-dir"),
+        ),
+        "airouter, which reads the log (in log_dir); -v makes it tell everything",
+    ),
+    **dict.fromkeys(
+        (
+            *("-h", "--help", "--usage", "--version", "--list-devices", "-cl", "--cache-list", "--completion-bash"),
+            *("--license",),
+        ),
+        "nobody",
+    ),
 }
 """Flags that are no caller's to give, and who sets them instead."""
+
+REMOVED = "the argument has been removed"
+"""What the help says of a flag that only remains to tell of its successor."""
+OWN_MODEL = re.compile(r"--(?!spec-)[\w.-]+-(default|spec)")
+"""Flags such as ``--gpt-oss-20b-default`` fetch a model of their own, and set everything for it."""
 
 OWNED_BY_CLI = dict.fromkeys(
     (
@@ -95,7 +118,10 @@ def arguments(settings: EngineSettings, program: Program) -> list[str]:
     for path, scale in settings.lora:
         _add_adapter(line, there(path), scale, program)
     if settings.draft_model is not None:
-        line.add("draft_model", ("--model-draft", "--spec-draft-model", "-md"), there(settings.draft_model))
+        line.add("draft_model", ("--spec-draft-model", "--model-draft", "-md"), there(settings.draft_model))
+        kinds = program.flags.get("--spec-type")
+        if kinds is not None and settings.draft_type in re.split(r"[,\s]+", kinds.text):
+            line.add("draft_model", ("--spec-type",), settings.draft_type)
         for setting, value in (("max", settings.draft_max), ("min", settings.draft_min)):
             if value is not None:
                 line.add(f"draft_{setting}", (f"--spec-draft-n-{setting}", f"--draft-{setting}"), value)
@@ -109,26 +135,38 @@ def checked_flags(flags: Iterable[str], program: Program) -> list[str]:
         ParameterError: it does not know one, or one is not the caller's to give.
     """
     given = list(flags)
-    values = 0
-    owned = OWNED if program.name.startswith(SERVER) else {**OWNED, **OWNED_BY_CLI}
+    owned = OWNED if program.serves else {**OWNED, **OWNED_BY_CLI}
+    values, flag = 0, ""
     for word in given:
         if "\0" in word:
             raise ParameterError("special_flags: a flag holds a NUL character")
+        if values and word in program.flags:
+            break
         if values or not word.startswith("-") or NUMBER.match(word):
             values = max(0, values - 1)
             continue
-        if word in owned:
-            raise ParameterError(f"special_flags: {word} is set by {owned[word]}, and cannot be given")
+        flag = word
+        if word in owned or OWN_MODEL.fullmatch(word):
+            raise ParameterError(f"special_flags: {word} is set by {owned.get(word, 'model=')}, and cannot be given")
         if word not in program.flags:
-            name, equals, _ = word.partition("=")
-            hint = (
-                f"; write it as two words: {name!r} and its value"
-                if equals and name in program.flags
-                else program.closest(word)
+            raise ParameterError(
+                f"special_flags: {program.path} ({program.version}) has no flag {word!r}{_meant(word, program)}"
             )
-            raise ParameterError(f"special_flags: {program.path} ({program.version}) has no flag {word!r}{hint}")
+        if REMOVED in program.flags[word].text:
+            raise ParameterError(f"special_flags: {' '.join(program.flags[word].text.split())}")
         values = program.flags[word].values
+    if values:
+        what = program.flags[flag].value
+        raise ParameterError(f"special_flags: {flag} needs a value ({what}); write it as the next word")
     return given
+
+
+def _meant(word: str, program: Program) -> str:
+    """A hint at what may have been meant by a flag that there is not."""
+    name, apart, _ = word.partition("=") if "=" in word else word.partition(" ")
+    if apart and name in program.flags:
+        return f"; write it as two words: {name!r} and its value"
+    return program.closest(word)
 
 
 def _layers(value: object, program: Program) -> object:
@@ -164,6 +202,8 @@ def _add_load_mode(line: CommandLine, settings: EngineSettings, program: Program
 
 
 def _add_adapter(line: CommandLine, path: str, scale: float, program: Program) -> None:
+    if "," in path:
+        raise ConfigurationError(f"lora: llama.cpp takes a comma for the end of a path; rename {path!r}")
     if scale == 1:
         line.add("lora", ("--lora",), path)
         return

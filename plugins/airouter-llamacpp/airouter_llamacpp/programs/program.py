@@ -22,6 +22,10 @@ from airouter_core.errors import ConfigurationError
 from .system import System
 
 SERVER, CLI = "llama-server", "llama-cli"
+UNIFIED = "llama"
+SUBCOMMANDS = {SERVER: "serve", CLI: "cli"}
+"""One program may do the work of all: ``llama serve`` is llama-server, with the same flags."""
+VARIABLE = re.compile(r"\(env: (\w+)\)")
 PATIENCE = 60
 """Seconds that a program may take to print its help: the first start reads it, and its libraries, from disk."""
 VERSION = re.compile(r"version:\s*(.+)")
@@ -54,6 +58,7 @@ class Program:
 
     Attributes:
         path: as the program's side calls it.
+        subcommand: the word after it, where one program does the work of several.
         version: what it says of itself, such as ``"0.7.0 (build 11669, commit Debian)"``.
         flags: by every spelling.
     """
@@ -62,10 +67,22 @@ class Program:
     system: System
     version: str
     flags: Mapping[str, Flag] = attrs.field(repr=False)
+    subcommand: str = ""
 
     @property
-    def name(self) -> str:
-        return re.split(r"[/\\]", self.path)[-1]
+    def words(self) -> list[str]:
+        """How a command line with it begins."""
+        return [self.path, *filter(None, [self.subcommand])]
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is the server."""
+        return self.subcommand == SUBCOMMANDS[SERVER] or _file_name(self.path).startswith(SERVER)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables of the environment that it reads instead of flags, as its help has them."""
+        return frozenset(name for flag in self.flags.values() for name in VARIABLE.findall(flag.text))
 
     @property
     def build(self) -> int | None:
@@ -78,7 +95,7 @@ class Program:
         """Whether it finds a GPU to hold weights on; asked each time, since that is only seldom of interest."""
         if self.knows("--list-devices") is None:
             return False
-        listed = _said(self.path, self.system, "--list-devices").partition("Available devices:")[2]
+        listed = _said(self.words, self.system, "--list-devices").partition("Available devices:")[2]
         return any(re.match(r"\s+\w+\d*: ", line) for line in listed.splitlines())
 
     def knows(self, *spellings: str) -> str | None:
@@ -104,12 +121,8 @@ class Programs:
 
     def find(self, name: str) -> str | None:
         """Where a program is, on its own side; ``None`` when it is not there."""
-        if self._path is None:
-            found = shutil.which(name)
-            return self.system.there(found) if found else None
-        if self.system.kind == "through":
-            return self._beyond(name)
-        return next((path for path in self._candidates(name) if os.path.isfile(path)), None)
+        found = self._found(name)
+        return None if found is None else " ".join(filter(None, found))
 
     def why_not(self, name: str) -> str:
         """What to say when :meth:`find` finds nothing."""
@@ -119,16 +132,41 @@ class Programs:
             return f"llama_cpp_path {self._given!r} does not exist; set it to {name}, or to the folder that holds it"
         return f"llama_cpp_path {self._given!r} leads to no {name}; set it to {name}, or to the folder that holds it"
 
+    @property
+    def are_named(self) -> bool:
+        """Whether the configuration says where they are."""
+        return self._path is not None
+
     def program(self, name: str) -> Program:
         """A program, asked what it can do.
 
         Raises:
             ConfigurationError: it is not there, or does not start.
         """
-        path = self.find(name)
-        if path is None:
+        found = self._found(name)
+        if found is None:
             raise ConfigurationError(self.why_not(name))
-        return inspected(path, self.system)
+        path, subcommand = found
+        return inspected(path, self.system, subcommand)
+
+    def _found(self, name: str) -> tuple[str, str] | None:
+        """The path of a program, and the word after it."""
+        if self._path is not None and self.system.kind == "through":
+            return self._beyond(name)
+        paths = map(shutil.which, (name,)) if self._path is None else self._candidates(name)
+        path = next((path for path in paths if path and os.path.isfile(path)), None)
+        if path is not None:
+            return (self.system.there(path) if self._path is None else path), ""
+        paths = map(shutil.which, (UNIFIED,)) if self._path is None else self._candidates(UNIFIED)
+        unified = (path for path in paths if path and os.path.isfile(path) and self._does_all(path, name))
+        return next(((path, SUBCOMMANDS[name]) for path in unified), None)
+
+    def _does_all(self, path: str, name: str) -> bool:
+        """Whether a program called ``llama`` is llama.cpp's: others have that name too."""
+        try:
+            return inspected(path, self.system, SUBCOMMANDS[name]).knows("--model") is not None
+        except ConfigurationError:
+            return False
 
     @functools.cached_property
     def _path(self) -> str | None:
@@ -151,20 +189,22 @@ class Programs:
         folders = [os.path.dirname(path), os.path.dirname(os.path.realpath(path))]
         return [os.path.join(folder, file) for folder in folders for file in files]
 
-    def _beyond(self, name: str) -> str:
+    def _beyond(self, name: str) -> tuple[str, str]:
         """The path inside WSL, unseen: whether it is there is noticed when it is asked for its version."""
         path = str(self._path)
         folder, _, file = path.rpartition("/")
+        if file == UNIFIED:
+            return path, SUBCOMMANDS[name]
         if _is_named(path, name):
-            return path
-        return f"{folder}/{name}" if file.startswith("llama-") else f"{path.rstrip('/')}/{name}"
+            return path, ""
+        return (f"{folder}/{name}" if file.startswith("llama-") else f"{path.rstrip('/')}/{name}"), ""
 
 
 _known: dict[tuple[object, ...], Program] = {}
 _lock = threading.Lock()
 
 
-def inspected(path: str, system: System) -> Program:
+def inspected(path: str, system: System, subcommand: str = "") -> Program:
     """Ask a program for its version and flags; once for each state of its file.
 
     Raises:
@@ -172,16 +212,16 @@ def inspected(path: str, system: System) -> Program:
     """
     try:
         status = os.stat(path)
-        state: tuple[object, ...] = (path, system, status.st_mtime_ns, status.st_size)
+        state: tuple[object, ...] = (path, subcommand, system, status.st_mtime_ns, status.st_size)
     except OSError:
-        state = (path, system)
+        state = (path, subcommand, system)
     with _lock:
         program = _known.get(state)
         if program is None:
-            version = VERSION.search(_said(path, system, "--version"))
-            program = Program(
-                path, system, version[1].strip() if version else "unknown", flags_in(_said(path, system, "--help"))
-            )
+            words = [path, *filter(None, [subcommand])]
+            version = VERSION.search(_said(words, system, "--version"))
+            flags = flags_in(_said(words, system, "--help"))
+            program = Program(path, system, version[1].strip() if version else "unknown", flags, subcommand)
             if not program.flags:
                 raise ConfigurationError(f"{path} names no flags when asked with --help; is it a program of llama.cpp?")
             _known[state] = program
@@ -207,11 +247,16 @@ def flags_in(text: str) -> dict[str, Flag]:
     return flags
 
 
-def _said(path: str, system: System, flag: str) -> str:
-    command = system.command([path, flag])
+def _said(words: Sequence[str], system: System, flag: str) -> str:
+    command, path = system.command([*words, flag]), " ".join(words)
     try:
         done = subprocess.run(  # noqa: S603  # a list of words, no shell
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=system.environment(),
+            timeout=PATIENCE,
+            check=False,
         )
     except OSError as error:
         raise ConfigurationError(_not_started(path, error)) from error
@@ -237,8 +282,14 @@ def _not_started(path: str, error: OSError) -> str:
 
 def _is_named(path: str, name: str) -> bool:
     """Whether a file is that program; one with a name of its own is taken for llama-cli, as it was in older builds."""
-    file = re.split(r"[/\\]", path)[-1].lower().removesuffix(".exe")
+    file = _file_name(path)
+    if UNIFIED in (file, name):
+        return file == name
     other: Sequence[str] = (SERVER,) if name == CLI else (CLI,)
     if file.startswith("llama-") and file in (SERVER, CLI):
         return file == name
     return not any(word in file for word in other) and (("server" in file) == (name == SERVER))
+
+
+def _file_name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1].lower().removesuffix(".exe")

@@ -139,15 +139,9 @@ def _state(described: dict[str, Any]) -> str:
 
 
 def _runs(pid: int) -> bool:
-    if sys.platform == "win32":  # os.kill would end it there
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    import psutil
+
+    return bool(psutil.pid_exists(pid))
 
 
 def listens(address: str) -> bool:

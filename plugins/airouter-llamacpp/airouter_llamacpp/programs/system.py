@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -20,7 +20,9 @@ from airouter_core.errors import ConfigurationError
 
 DRIVE = re.compile(r"([A-Za-z]):[\\/]*(.*)", re.DOTALL)
 MOUNTED = re.compile(r"/mnt/([A-Za-z])(?:/(.*))?", re.DOTALL)
-SHARED = re.compile(r"\\\\(?:wsl\.localhost|wsl\$)\\([^\\]+)(?:\\(.*))?", re.DOTALL | re.IGNORECASE)
+SHARED = re.compile(r"[\\/]{2}(?:wsl\.localhost|wsl\$)[\\/]([^\\/]+)(?:[\\/](.*))?", re.DOTALL | re.IGNORECASE)
+FOREIGN = re.compile(r"LLAMA_(ARG|LOG)_\w+|LLAMA_API_KEY|LLAMA_CHAT_TEMPLATE_KWARGS|LLAMA_OFFLINE|HF_TOKEN")
+"""Variables that stand for flags of llama.cpp's programs. They are meant for a server that somebody runs by hand."""
 PATIENCE = 30
 """Seconds for wsl.exe to answer: it may have to start a virtual machine."""
 
@@ -54,12 +56,23 @@ class System:
         """The command that starts a program."""
         return [*self.launcher, *words]
 
-    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        """This process's environment and more; through wsl.exe, what is to cross is named in ``WSLENV``."""
-        environment = {**os.environ, **more}
-        if self.kind == "through" and more:
-            names = [f"{name}/u" for name in more]
-            environment["WSLENV"] = ":".join([*filter(None, [os.environ.get("WSLENV")]), *names])
+    def environment(self, more: Mapping[str, str] | None = None, without: Iterable[str] = ()) -> dict[str, str]:
+        """What a program gets to see: this process's environment and more, but nothing that stands for a flag.
+
+        What is started here is governed by the settings alone. Through wsl.exe, what crosses is named in ``WSLENV``.
+
+        Args:
+            without: further variables that stand for flags, as the program's help names them.
+        """
+        kept = {
+            name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name) and name not in without
+        }
+        environment = {**kept, **(more or {})}
+        if self.kind == "through":
+            crossing = [
+                word for word in kept.get("WSLENV", "").split(":") if not FOREIGN.fullmatch(word.partition("/")[0])
+            ]
+            environment["WSLENV"] = ":".join(filter(None, [*crossing, *(f"{name}/u" for name in more or ())]))
         return environment
 
     def home(self) -> str:
@@ -130,6 +143,8 @@ def to_linux(path: str) -> str:
 
 def to_windows(path: str, distribution: str | None = None) -> str:
     r"""``/mnt/d/models`` as Windows sees it: ``D:\models``; a distribution's own files below its share."""
+    if SHARED.fullmatch(path):
+        return _backward(path)
     if match := MOUNTED.fullmatch(path):
         return f"{match[1].upper()}:\\{_backward(match[2] or '')}"
     if path.startswith("/") and distribution:

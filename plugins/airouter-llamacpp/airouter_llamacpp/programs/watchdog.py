@@ -3,7 +3,7 @@
 Started as ``python -I -S watchdog.py RECORD GRACE COMMAND...`` with a pipe on standard input. The program is stopped
 when the pipe ends (its other end closes with the process that holds it, also after ``kill -9``), when that process is
 no longer the parent (a forked sibling may hold the pipe open), or when a file ``RECORD.stop`` appears. It gets a
-request to end, and after GRACE seconds none. On Linux it dies with this process as well.
+request to end, then a second one, and after GRACE seconds none. On Linux it dies with this process as well.
 
 RECORD is a JSON file that describes the program, or ``-``; ``RECORD.pid`` beside it tells process ids, and all of
 these are removed at the end.
@@ -24,6 +24,8 @@ from collections.abc import Callable
 
 POLL = 0.2
 """Seconds between looks at the parent and at the file."""
+INSISTS_AFTER = 0.25
+"""Seconds until it is asked again to end."""
 NOT_STARTED = 126
 PR_SET_PDEATHSIG = 1
 
@@ -62,10 +64,11 @@ def _watch(asked: threading.Event, parent: int, record: str, grace: float, child
     while not asked.wait(POLL):
         if os.getppid() != parent or (record != "-" and os.path.exists(record + ".stop")):
             break
-    if grace > 0:
+    # A server that is answering waits for the answer's end at the first request, and no longer at the second.
+    for patience in (min(INSISTS_AFTER, grace), grace) if grace > 0 else ():
         with contextlib.suppress(OSError):
             child.terminate()
-        end = time.monotonic() + grace
+        end = time.monotonic() + patience
         while child.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
     with contextlib.suppress(OSError):

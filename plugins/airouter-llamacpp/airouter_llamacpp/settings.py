@@ -11,11 +11,18 @@ import attrs
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.request import Request
 
-from ..config import LlamaCppConfig
-from ..folder import ModelFile, ModelFolder
+from .config import LlamaCppConfig
+from .folder import ModelFile, ModelFolder
+from .gguf import GgufHeader, read_header
+from .gguf_types import DRAFTERS
+from .gguf_window import GgufError
+from .projectors import fits
 
 LARGEST_DEFAULT_CONTEXT = 8192
 """Tokens. Long contexts cost memory by the token, and models now are trained for a million."""
+
+BLOCK = 256
+"""Tokens; llama.cpp rounds a context up to a multiple of this many."""
 
 SMALL = 64 * 1024 * 1024
 """Bytes. A model this small is slower on many threads than on one, since they wait for each other at every layer."""
@@ -33,6 +40,7 @@ class EngineSettings:
         pools: whether the model itself says how its vectors are pooled.
         context: tokens, of all answers made at the same time together.
         lora: paths and scales.
+        draft_type: how the draft model drafts, as llama.cpp calls it; told by its architecture.
         flags: as they are, for a program.
     """
 
@@ -57,6 +65,7 @@ class EngineSettings:
     load_mode: str | None = None
     lora: tuple[tuple[str, float], ...] = ()
     draft_model: str | None = None
+    draft_type: str | None = None
     draft_max: int | None = None
     draft_min: int | None = None
     parallel: int = 1
@@ -65,6 +74,11 @@ class EngineSettings:
     flags: tuple[str, ...] = ()
     cache_row: int = attrs.field(default=0, eq=False)
     """Weights that the cache holds for each token, keys and values together; 0 when the file does not tell."""
+
+    @property
+    def alias(self) -> str:
+        """The name for a program, which would take what follows a comma for another one."""
+        return self.id.replace(",", ";")
 
 
 def settings_for(
@@ -81,8 +95,8 @@ def settings_for(
         ConfigurationError: a further file is not there.
     """
     parameters: Mapping[str, Any] = request.parameters if request is not None else {}
-    trained = found.header.context_length or LARGEST_DEFAULT_CONTEXT
-    context = parameters.get("context") or config.default_context or min(trained, LARGEST_DEFAULT_CONTEXT)
+    context = context_for(found, config, parameters)
+    whole = -(-context // BLOCK) * BLOCK if embedding else None
     projector = _projector(found, config, folder)
     adapters = tuple((_there("lora", folder.here(path)), scale) for path, scale in config.lora.items())
     draft = None if embedding else _draft(config, folder)
@@ -104,11 +118,13 @@ def settings_for(
         flash_attention=config.flash_attention,
         cache_type_k=config.cache_type_k,
         cache_type_v=config.cache_type_v,
-        batch_size=config.batch_size,
-        micro_batch_size=config.micro_batch_size,
+        # A text that is embedded must fit into one batch, so there a batch is as large as the context.
+        batch_size=whole or config.batch_size,
+        micro_batch_size=whole or config.micro_batch_size,
         load_mode=config.load_mode,
         lora=adapters,
         draft_model=draft.path if draft else None,
+        draft_type=DRAFTERS.get(draft.header.architecture or "", "draft-simple") if draft else None,
         draft_max=config.draft_max if draft else None,
         draft_min=config.draft_min if draft else None,
         parallel=config.parallel,
@@ -119,10 +135,38 @@ def settings_for(
     )
 
 
+def context_for(found: ModelFile, config: LlamaCppConfig, parameters: Mapping[str, Any]) -> int:
+    """Tokens that prompt and answer share: of the call, else as configured, else the model's own, within reason."""
+    trained = found.header.context_length or LARGEST_DEFAULT_CONTEXT
+    return int(parameters.get("context") or config.default_context or min(trained, LARGEST_DEFAULT_CONTEXT))
+
+
+def beyond_training(found: ModelFile, config: LlamaCppConfig, parameters: Mapping[str, Any]) -> str | None:
+    """What to say of a context that is longer than the model was trained on; ``None`` when it is not."""
+    trained, context = found.header.context_length, context_for(found, config, parameters)
+    if trained is None or context <= trained:
+        return None
+    return (
+        f"context: {found.id} was trained on {trained:,} tokens and runs with {context:,}; what it says beyond those "
+        "tends to be nonsense (special_flags can set rope scaling, where the model is made for that)"
+    )
+
+
 def _projector(found: ModelFile, config: LlamaCppConfig, folder: ModelFolder) -> str | None:
     if config.mmproj is None:
         return found.mmproj
-    return None if config.mmproj == "none" else _there("mmproj", folder.here(config.mmproj))
+    if config.mmproj == "none":
+        return None
+    path = _there("mmproj", folder.here(config.mmproj))
+    header = _header("mmproj", path)
+    if header.kind != "mmproj":
+        raise ConfigurationError(f"mmproj: {path!r} is no projector, but of the kind {header.kind!r}")
+    if not fits(found.header, header):
+        raise ConfigurationError(
+            f"mmproj: {path!r} belongs to another model: {found.id!r} is {found.header.embedding_length} numbers wide, "
+            "and it makes others; take the one that came with the model, or 'none'"
+        )
+    return path
 
 
 def _draft(config: LlamaCppConfig, folder: ModelFolder) -> ModelFile | None:
@@ -131,8 +175,15 @@ def _draft(config: LlamaCppConfig, folder: ModelFolder) -> ModelFile | None:
         return None
     path = folder.here(config.draft_model)
     if os.path.isabs(path) and os.path.isfile(path):
-        return ModelFolder(os.path.dirname(path)).find(os.path.basename(path))
-    return folder.find(config.draft_model)
+        return ModelFolder(os.path.dirname(path), flat=True).find(os.path.basename(path), drafts=True)
+    return folder.find(config.draft_model, drafts=True)
+
+
+def _header(setting: str, path: str) -> GgufHeader:
+    try:
+        return read_header(path)
+    except GgufError as error:
+        raise ConfigurationError(f"{setting}: {path!r} cannot be used: {error}") from error
 
 
 def _there(setting: str, path: str) -> str:
