@@ -31,7 +31,7 @@ from ..values.events import (
 from ..values.request import Request
 from ..values.tokens import estimate_tokens
 from ..version import VERSION
-from ..wire.http import EVENT_STREAM, HttpRequest, Operation, StreamParser, Wire
+from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire
 from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
 from .facade import Provider, Surroundings
 
@@ -314,7 +314,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             raise ProtocolError(
                 f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"
             )
-        if wire.stream_type == EVENT_STREAM and begins_as_json(data):
+        if wire.stream_type != NDJSON and begins_as_json(data):
             # Some servers do not stream, and some report their errors so. The content type tells less: streams have
             # been recorded that call themselves application/json.
             body = b"".join((data, *(yield from self._rest(exchange, response))))

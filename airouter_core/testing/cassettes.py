@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from .recordings import Recording, recording_of
+from ..errors import AirouterError
+from .recordings import Recording, body_fields, recording_of
 
 HIDDEN = "REDACTED"
 SECRET_HEADERS = (
@@ -45,6 +46,8 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "mail": re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+\.[A-Za-z]{2,}"),
 }
 """What is replaced wherever it stands, in addresses and bodies too."""
+STREAMS = ("event-stream", "ndjson", "eventstream")
+"""What the content types of streams contain."""
 KEPT_HEADERS = ("content-type", "retry-after", "x-request-id", "request-id")
 
 
@@ -98,7 +101,7 @@ def _described(interaction: Mapping[str, Any], name: str) -> dict[str, Any]:
     body = response["body"].get("string") or b""
     return {
         "id": name,
-        "stream": "event-stream" in headers.get("content-type", "") or "ndjson" in headers.get("content-type", ""),
+        "stream": any(word in headers.get("content-type", "") for word in STREAMS),
         "request": {
             "method": request["method"],
             "path": urlsplit(request["uri"]).path,
@@ -108,7 +111,7 @@ def _described(interaction: Mapping[str, Any], name: str) -> dict[str, Any]:
         "response": {
             "status": response["status"]["code"],
             "headers": {key: value for key, value in headers.items() if key in KEPT_HEADERS},
-            "body_text": body.decode() if isinstance(body, bytes) else body,
+            **body_fields(body if isinstance(body, bytes) else body.encode()),
         },
     }
 
@@ -126,10 +129,16 @@ def _clean_request(request: Any, secrets: tuple[str, ...]) -> Any:
 def _clean_response(response: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
     body = response["body"].get("string") or b""
     text = body.decode("utf-8", "surrogateescape") if isinstance(body, bytes) else body
+    clean = without_secrets(text, secrets)
+    if clean != text and any("\udc80" <= character <= "\udcff" for character in text):
+        # Frames of bytes say how long they are, and have checksums: what is taken out would break them.
+        raise AirouterError(
+            "an answer that is no text holds what looks like a secret and cannot be kept; ask something else"
+        )
     return {
         **response,
         "headers": _clean_headers(response["headers"], secrets),
-        "body": {"string": without_secrets(text, secrets).encode("utf-8", "surrogateescape")},
+        "body": {"string": clean.encode("utf-8", "surrogateescape")},
     }
 
 

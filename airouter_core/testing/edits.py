@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
 
-from ..wire.http import EVENT_STREAM, Wire
+from .frames import UNKNOWN, Frames
 from .recordings import Recording
 
 Edit = Callable[[Any], Any]
@@ -17,18 +16,14 @@ Edit = Callable[[Any], Any]
 COUNTS = ("usage", "usageMetadata", "timings", "prompt_eval_count", "eval_count")
 """Fields of answers that hold counts, in the formats that are known."""
 FINISH_FIELDS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
-UNKNOWN = "x_kit_unknown"
 
 
-def edited(recording: Recording, edit: Edit) -> Recording:
-    """A recording whose every JSON value (the body, the data of each event, each line) went through ``edit``."""
-    return attrs.evolve(recording, body=b"".join(_edited(recording, edit)))
-
-
-def frame_ends(recording: Recording, wire: Wire) -> list[int]:
-    """Where the frames of a stream end, as offsets; the last one is the length of the body."""
-    end = rb"\r?\n\r?\n" if wire.stream_type == EVENT_STREAM else rb"\n"
-    return [match.end() for match in re.finditer(end, recording.body)]
+def edited(recording: Recording, edit: Edit, frames: Frames) -> Recording:
+    """A recording whose every JSON value (the body, or what each frame carries) went through ``edit``."""
+    if not recording.stream:
+        return attrs.evolve(recording, body=_through(recording.body, edit))
+    parts = (_edited(frame, edit, frames) for frame in frames.split(recording.body))
+    return attrs.evolve(recording, body=b"".join(parts))
 
 
 def with_unknown_fields(value: Any) -> Any:
@@ -53,38 +48,26 @@ def with_unknown_finish(value: Any, fields: Collection[str] = FINISH_FIELDS) -> 
     return [with_unknown_finish(item, fields) for item in value] if isinstance(value, list) else value
 
 
-def with_unknown_frames(recording: Recording, wire: Wire) -> Recording:
+def with_unknown_frames(recording: Recording, frames: Frames) -> Recording:
     """A stream with events of a new kind, comments and keep-alives between its own."""
-    if wire.stream_type == EVENT_STREAM:
-        new = b': keep-alive\n\nevent: %s\ndata: {"type": "%s"}\n\n' % (UNKNOWN.encode(), UNKNOWN.encode())
-    else:
-        new = b'\n{"%s": 1}\n' % UNKNOWN.encode()
-    ends = frame_ends(recording, wire)[:-1]
-    parts = [recording.body[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True)]
-    return attrs.evolve(recording, body=new.join(parts))
+    return attrs.evolve(recording, body=frames.unknown().join(frames.split(recording.body)))
 
 
-def with_broken_json(recording: Recording, wire: Wire) -> Recording:
+def with_broken_json(recording: Recording, frames: Frames) -> Recording:
     """A body cut off in the middle; a stream in whose middle stands half an object."""
     if not recording.stream:
         return attrs.evolve(recording, body=recording.body.rstrip()[: len(recording.body) // 2])
-    ends = frame_ends(recording, wire)
-    middle = ends[len(ends) // 2 - 1] if len(ends) > 1 else 0
-    broken = b'data: {"kit": \n\n' if wire.stream_type == EVENT_STREAM else b'{"kit": \n'
-    return attrs.evolve(recording, body=recording.body[:middle] + broken + recording.body[middle:])
+    known = frames.split(recording.body)
+    middle = len(known) // 2
+    telling = [frame for frame in (*known[middle:], *known[:middle]) if frames.data(frame) is not None]
+    broken = frames.with_data(telling[0], b'{"kit": ')
+    return attrs.evolve(recording, body=b"".join((*known[:middle], broken, *known[middle:])))
 
 
-def _edited(recording: Recording, edit: Edit) -> Iterator[bytes]:
-    if not recording.stream:
-        yield _through(recording.body, edit)
-        return
-    for line in recording.body.splitlines(keepends=True):
-        content = line.rstrip(b"\r\n")
-        prefix = b"data:" if content.startswith(b"data:") else b""
-        if prefix or content.startswith((b"{", b"[")):
-            yield prefix + _through(content[len(prefix) :], edit) + line[len(content) :]
-        else:
-            yield line
+def _edited(frame: bytes, edit: Edit, frames: Frames) -> bytes:
+    data = frames.data(frame)
+    changed = None if data is None else _through(data, edit)
+    return frame if changed is None or changed == data else frames.with_data(frame, changed)
 
 
 def _through(data: bytes, edit: Edit) -> bytes:

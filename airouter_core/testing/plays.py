@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 
 from ..errors import ProtocolError
-from ..wire.http import EVENT_STREAM
 from .checks.reading import read
-from .edits import frame_ends, with_broken_json
+from .edits import with_broken_json
+from .frames import Frames, frame_ends
 from .recordings import Recording
 from .server import Answer, Connection, LoopbackServer, ReceivedRequest
 from .subject import Subject
@@ -58,6 +58,11 @@ class Case:
         """The answer with other headers."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         return attrs.evolve(self.answer, headers={**self.answer.headers, **more})
+
+    @property
+    def frames(self) -> Frames:
+        """How the provider's streams are made."""
+        return self.subject.framing()
 
     @property
     def unfinished(self) -> int:
@@ -126,7 +131,7 @@ def slow(case: Case, connection: Connection) -> None:
 
 
 def drip(case: Case, connection: Connection) -> None:
-    piece = case.changed(b": still here\n\n" if _is_sse(case) else b"\n")
+    piece = case.changed(case.frames.idle() if case.recording.stream else b"\n")
     connection.send(piece.head)
     while not connection.wait(0.02) and connection.send(b"".join(piece.frames())):
         pass
@@ -180,7 +185,7 @@ def error_inside(case: Case, connection: Connection) -> None:
 
 
 def error_in_stream(case: Case, connection: Connection) -> None:
-    place = frame_ends(case.recording, case.subject.wire())[0]
+    place = frame_ends(case.body, case.frames)[0]
     connection.answer(case.changed(case.body[:place] + case.subject.error_event()))
 
 
@@ -233,10 +238,6 @@ def elsewhere(request: ReceivedRequest, connection: Connection) -> None:
     connection.answer(Answer.of_json({"error": {"message": "kit: nobody should ask here"}}, status=418))
 
 
-def _is_sse(case: Case) -> bool:
-    return case.recording.stream and case.subject.wire().stream_type == EVENT_STREAM
-
-
 def _unfinished(subject: Subject, recording: Recording) -> int:
     if not recording.stream:
         return len(recording.body) // 2
@@ -245,12 +246,12 @@ def _unfinished(subject: Subject, recording: Recording) -> int:
     def incomplete(body: bytes) -> bool:
         return isinstance(read(wire, attrs.evolve(recording, body=body)), ProtocolError)
 
-    ends = frame_ends(recording, wire)
+    ends = frame_ends(recording.body, subject.framing())
     return next((end for end in reversed(ends[:-1]) if incomplete(recording.body[:end])), len(recording.body) // 2)
 
 
 def broken(case: Case, connection: Connection) -> None:
-    connection.answer(case.changed(with_broken_json(case.recording, case.subject.wire()).body))
+    connection.answer(case.changed(with_broken_json(case.recording, case.frames).body))
 
 
 def half(case: Case, connection: Connection) -> None:
@@ -262,7 +263,13 @@ def no_end(case: Case, connection: Connection) -> None:
 
 
 def empty_object(case: Case, connection: Connection) -> None:
-    connection.answer(case.changed(b"data: {}\n\n" if _is_sse(case) else b"{}\n"))
+    connection.answer(case.changed(_first_with(case, b"{}") if case.recording.stream else b"{}\n"))
+
+
+def _first_with(case: Case, data: bytes) -> bytes:
+    frames = case.frames
+    first = next(frame for frame in frames.split(case.body) if frames.data(frame) is not None)
+    return frames.with_data(first, data)
 
 
 def wrong_type(case: Case, connection: Connection) -> None:
@@ -276,7 +283,17 @@ def gzipped(case: Case, connection: Connection) -> None:
 
 def invalid_utf8(case: Case, connection: Connection) -> None:
     first = str((case.recording.expected or {}).get("text")).encode()[:1]
-    connection.answer(case.changed(case.body.replace(b'"%s' % first, b'"\xff\xfe%s' % first)))
+
+    def damaged(data: bytes) -> bytes:
+        return data.replace(b'"%s' % first, b'"\xff\xfe%s' % first)
+
+    if not case.recording.stream:
+        connection.answer(case.changed(damaged(case.body)))
+        return
+    frames = case.frames
+    parts = ((frame, frames.data(frame)) for frame in frames.split(case.body))
+    body = (frame if data is None else frames.with_data(frame, damaged(data)) for frame, data in parts)
+    connection.answer(case.changed(b"".join(body)))
 
 
 def huge_header(case: Case, connection: Connection) -> None:
@@ -288,7 +305,7 @@ def many_headers(case: Case, connection: Connection) -> None:
 
 
 def huge_line(case: Case, connection: Connection) -> None:
-    answer = case.changed(b'data: {"x": "' if _is_sse(case) else b'{"x": "')
+    answer = case.changed(case.frames.begun() if case.recording.stream else b'{"x": "')
     connection.send(answer.head + b"".join(answer.frames()))
     frame = b"".join(case.changed(b"x" * MEBIBYTE).frames())
     for _ in range(80):

@@ -22,7 +22,7 @@ from ..plugins.factory import create_provider
 from ..provider.facade import Provider
 from ..values.response import Response
 from .cassettes import cassette, recordings_in
-from .recordings import Recording
+from .recordings import Recording, body_fields
 
 WEATHER = {
     "name": "weather",
@@ -99,7 +99,7 @@ def _written(recording: Recording, outcome: Response | AirouterError, stream: bo
         "stream": stream and named.status < 400,
         "features": [],
         "request": named.request,
-        "response": {"status": named.status, "headers": dict(named.headers), "body_text": named.body.decode()},
+        "response": {"status": named.status, "headers": dict(named.headers), **body_fields(named.body)},
         "expected": described(outcome),
     }
     with open(path, "w", encoding="utf-8") as file:

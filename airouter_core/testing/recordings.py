@@ -4,7 +4,7 @@ One file is one interaction, with the result that the vendor's own client makes 
 
     {"id": ..., "provider": ..., "stream": true, "features": [...],
      "request":  {"method": ..., "path": ..., "headers": {...}, "json": {...}},
-     "response": {"status": 200, "headers": {...}, "body_text": "..."},
+     "response": {"status": 200, "headers": {...}, "body_text": "..."},    (or "body_b64", for bytes that are no text)
      "expected": {"text": ..., "tool_calls": [...], "finish_reason": ..., "usage": {...}, ...} or null}
 
 A recording serves twice: once through the transport, end to end, and once as bytes for the parser, cut in pieces.
@@ -23,7 +23,7 @@ import attrs
 
 from ..values.events import StreamEvent
 from ..values.response import Response
-from ..wire.http import EVENT_STREAM, Wire
+from ..wire.http import NDJSON, Wire
 from ..wire.json import begins_as_json
 from .server import Answer, Connection, Framing, LoopbackServer, ReceivedRequest
 
@@ -113,6 +113,14 @@ def recording_of(content: Mapping[str, Any], kind: str = "") -> Recording:
     )
 
 
+def body_fields(body: bytes) -> dict[str, str]:
+    """A body in the format's field for it: as text, or in base64 where it is none."""
+    try:
+        return {"body_text": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_b64": base64.b64encode(body).decode("ascii")}
+
+
 def pieces(data: bytes, size: int | None = None, *, seed: int | None = None) -> Iterator[bytes]:
     """Cut bytes: into pieces of one size, or anywhere, empty pieces among them. The same seed cuts alike."""
     if size is not None:
@@ -149,7 +157,7 @@ def wire_events(wire: Wire, recording: Recording, cut: Cut | None = None) -> Ite
     """
     if recording.status >= 400:
         raise wire.parse_error(recording.status, recording.headers, recording.body)
-    if not recording.stream or (wire.stream_type == EVENT_STREAM and begins_as_json(recording.body)):
+    if not recording.stream or (wire.stream_type != NDJSON and begins_as_json(recording.body)):
         yield from wire.parse_body(recording.body)
         return
     parser = wire.open_stream()

@@ -29,6 +29,7 @@ from ..values.request import Request
 from ..values.response import Response
 from ..wire.http import EVENT_STREAM, Wire
 from .edits import COUNTS, FINISH_FIELDS
+from .frames import Frames, frames_of
 from .halves import AWAITED, BLOCKING, Half
 from .recordings import Recording, load_recordings
 from .server import Answer, Connection, LoopbackServer, ReceivedRequest
@@ -74,6 +75,8 @@ class Subject:
             that is read as expected must not be here.
         count_fields: fields of answers that hold counts, to be taken out.
         finish_fields: fields of answers that hold the reason to stop, to be changed.
+        frames: how the bytes of its streams are made of frames; as the wire's ``stream_type`` says unless set, which is
+            enough for server-sent events and lines of JSON.
         halves: the ways to use the provider, each of which must pass the checks that ask it.
         half: the one that asks now.
     """
@@ -92,6 +95,7 @@ class Subject:
     excused: ClassVar[Mapping[str, str]] = {}
     count_fields: ClassVar[tuple[str, ...]] = COUNTS
     finish_fields: ClassVar[tuple[str, ...]] = FINISH_FIELDS
+    frames: ClassVar[Frames | None] = None
     halves: ClassVar[tuple[Half, ...]] = (BLOCKING, AWAITED)
     half: Half = BLOCKING
 
@@ -126,6 +130,10 @@ class Subject:
         return b"event: error\ndata: %s\n\n" % text if self.wire().stream_type == EVENT_STREAM else text + b"\n"
 
     # What checks use.
+
+    def framing(self) -> Frames:
+        """The frames of its streams."""
+        return self.frames if self.frames is not None else frames_of(self.wire().stream_type)
 
     def implementation(self) -> type[Provider[Any]]:
         """The provider's class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 import test_sample_conformance as sound
 from sample_plugin import DIALECT
 
+from airouter_core.errors import AirouterError, ProtocolError
 from airouter_core.testing.cassettes import cassette, recordings_in, without_secrets
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.server import Answer, LoopbackServer
@@ -80,6 +82,31 @@ def test_a_cassette_feeds_the_parser_in_pieces(subject, tmp_path) -> None:
     assert recording.request["json"]["stream"] is True
     again = fold(wire_events(DIALECT.wire(), recording, lambda data: pieces(data, 3)))
     assert (again.text, again.usage) == (whole.text, whole.usage)
+
+
+FRAME = b"\x00\x00\x00\x2a\xff\xfe of bytes"
+EVENTS = {"content-type": "application/vnd.amazon.eventstream"}
+
+
+def _asked(subject, path, body, *secrets) -> None:
+    answer = Answer(200, EVENTS, (body,))
+    server = LoopbackServer(lambda request, connection: connection.answer(answer))
+    recorded = cassette(path, record=True, secrets=secrets)
+    with server, recorded, subject.provider(server) as provider, contextlib.suppress(ProtocolError):
+        subject.ask(provider, stream=True)
+
+
+def test_bytes_that_are_no_text_are_kept_as_they_are(subject, tmp_path) -> None:
+    """Binary streams are recorded byte for byte, and known to be streams."""
+    _asked(subject, tmp_path / "binary.yaml", FRAME)
+    (recording,) = recordings_in(tmp_path / "binary.yaml")
+    assert (recording.body, recording.stream) == (FRAME, True)
+
+
+def test_bytes_that_hold_a_secret_are_not_kept(subject, tmp_path) -> None:
+    """A secret cannot be cut out of frames with checksums, so that such an answer is refused, not damaged."""
+    with pytest.raises(AirouterError, match="looks like a secret"):
+        _asked(subject, tmp_path / "secret.yaml", FRAME + b"my own secret", "my own secret")
 
 
 def test_what_was_not_recorded_is_an_error(subject, tmp_path) -> None:

@@ -24,7 +24,8 @@ from airouter_core.errors import (
     ServerError,
 )
 from airouter_core.testing.compare import expected_input_tokens
-from airouter_core.testing.edits import edited, frame_ends, with_unknown_fields, without_counts
+from airouter_core.testing.edits import edited, with_unknown_fields, without_counts
+from airouter_core.testing.frames import SseFrames, frame_ends
 from airouter_core.testing.recordings import (
     ReplayServer,
     cuts,
@@ -221,9 +222,9 @@ def test_a_web_page_is_compared_on_one_line() -> None:
 def test_edits_keep_the_rest() -> None:
     """Edited recordings are still read, and differ in nothing but the edit."""
     for recording in CHAT_COMPLETIONS[:4]:
-        assert difference(recording, _read(edited(recording, with_unknown_fields))) == []
-        assert _read(edited(recording, without_counts)).usage == Usage()
-    ends = frame_ends(STREAM, WIRE)
+        assert difference(recording, _read(edited(recording, with_unknown_fields, SseFrames()))) == []
+        assert _read(edited(recording, without_counts, SseFrames())).usage == Usage()
+    ends = frame_ends(STREAM.body, SseFrames())
     assert ends[-1] == len(STREAM.body)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from ...errors import AirouterError
 from ...provider.facade import Provider
-from ..edits import frame_ends
+from ..frames import frame_ends
 from ..halves import in_each_half
 from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
 from ..subject import Subject, hold, none_of
@@ -73,7 +73,7 @@ class LifetimeChecks(Subject):
         if "stream" not in self.info.capabilities:
             pytest.skip("does not stream")
         recording = self.good(stream=True)
-        most = frame_ends(recording, self.wire())[-2]
+        most = frame_ends(recording.body, self.framing())[-2]
         started = Answer(200, recording.headers, (recording.body[:most],))
 
         def half(request: ReceivedRequest, connection: Connection) -> None:

@@ -10,15 +10,14 @@ import pytest
 from ...errors import ProtocolError, TruncatedStreamError
 from ...values.response import Response
 from ..edits import (
-    UNKNOWN,
     edited,
-    frame_ends,
     with_broken_json,
     with_unknown_fields,
     with_unknown_finish,
     with_unknown_frames,
     without_counts,
 )
+from ..frames import UNKNOWN, frame_ends
 from ..recordings import Recording
 from ..subject import Subject, hold, none_of
 from .reading import differing, read
@@ -41,7 +40,7 @@ class MutationChecks(Subject):
             whole = read(wire, recording)
             if not isinstance(whole, Response):
                 continue
-            ends = frame_ends(recording, wire)
+            ends = frame_ends(recording.body, self.framing())
             step = max(len(ends) // MOST_CUTS, 1)
             places = {
                 *ends[:-1:step],
@@ -62,25 +61,25 @@ class MutationChecks(Subject):
 
     def test_an_unknown_event_is_ignored(self) -> None:
         """Events that are not known, comments and keep-alives change nothing."""
-        wire = self.wire()
+        wire, frames = self.wire(), self.framing()
         none_of(
             f"{recording.id}: {problem}"
             for recording in self.answers(stream=True)
-            for problem in _other_than(read(wire, recording), read(wire, with_unknown_frames(recording, wire)))
+            for problem in _other_than(read(wire, recording), read(wire, with_unknown_frames(recording, frames)))
         )
 
     def _changed_by(self, edit: object) -> Iterator[str]:
-        wire = self.wire()
+        wire, frames = self.wire(), self.framing()
         for recording in self.answers():
-            changed = read(wire, edited(recording, edit))  # type: ignore[arg-type]  # one of the edits
+            changed = read(wire, edited(recording, edit, frames))  # type: ignore[arg-type]  # one of the edits
             yield from (f"{recording.id}: {text}" for text in _other_than(read(wire, recording), changed))
 
     def test_an_unknown_finish_reason_is_other(self) -> None:
         """A reason that is not known is "other", with the provider's word beside it."""
-        wire, tried = self.wire(), 0
+        wire, frames, tried = self.wire(), self.framing(), 0
         problems = []
         for recording in self.answers():
-            changed = edited(recording, lambda value: with_unknown_finish(value, self.finish_fields))
+            changed = edited(recording, lambda value: with_unknown_finish(value, self.finish_fields), frames)
             if UNKNOWN.encode() not in changed.body or (recording.expected or {}).get("tool_calls"):
                 continue
             tried += 1
@@ -99,7 +98,8 @@ class MutationChecks(Subject):
         none_of(self._invented(wire, recording) for recording in self.answers() if self._invented(wire, recording))
 
     def _invented(self, wire: object, recording: Recording) -> str:
-        got = read(self.wire(), edited(recording, lambda value: without_counts(value, self.count_fields)))
+        changed = edited(recording, lambda value: without_counts(value, self.count_fields), self.framing())
+        got = read(self.wire(), changed)
         if not isinstance(got, Response):
             return f"{recording.id}: {got!r}"
         counts = {name: value for name, value in got.usage.items() if name != "raw"}
@@ -113,7 +113,7 @@ class MutationChecks(Subject):
         """Half an object, in a body or in a stream, is a ProtocolError that keeps what came before."""
         wire = self.wire()
         for recording in self.answers():
-            got = read(wire, with_broken_json(recording, wire))
+            got = read(wire, with_broken_json(recording, self.framing()))
             hold(isinstance(got, ProtocolError), f"{recording.id}, broken: expected ProtocolError, got {got!r}")
 
     def test_an_empty_answer_is_an_error(self) -> None:
