@@ -45,6 +45,8 @@ BY_STATUS: Mapping[int, Classes] = {
 }
 
 APART_FROM_INPUT = (
+    "cacheReadInputTokens",
+    "cacheWriteInputTokens",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
     "toolUsePromptTokenCount",

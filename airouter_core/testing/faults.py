@@ -6,7 +6,7 @@ Each row is played on loopback against a provider, with one of the provider's ow
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -20,7 +20,7 @@ from .halves import Half
 from .plays import Case, Play, elsewhere
 from .recordings import Recording
 from .server import Connection, LoopbackServer, ReceivedRequest
-from .subject import CANARY, Subject
+from .subject import Subject
 
 ANSWER = "answer"
 NOT_PLAYED = "not played"
@@ -101,7 +101,8 @@ def outcome_of(fault: Fault, subject: Subject) -> Outcome:
         with LoopbackServer(behave, greeting=fault.greet) as server:
             began = time.monotonic()
             result = _result(fault, subject, fault.address(server))
-            problems = list(_problems(fault, recording, result, attempts, time.monotonic() - began))
+            seconds, secrets = time.monotonic() - began, subject.planted().values()
+            problems = list(_problems(fault, recording, result, attempts, seconds, secrets))
         if other.connections:
             problems.append("a redirect to another host was followed")
     names = [ANSWER] if isinstance(result, Response) else [kind.__name__ for kind in type(result).__mro__]
@@ -119,7 +120,12 @@ def _result(fault: Fault, subject: Subject, address: str) -> Response | BaseExce
 
 
 def _problems(
-    fault: Fault, recording: Recording, result: Response | BaseException, attempts: int, seconds: float
+    fault: Fault,
+    recording: Recording,
+    result: Response | BaseException,
+    attempts: int,
+    seconds: float,
+    secrets: Collection[str],
 ) -> Iterator[str]:
     text = str((recording.expected or {}).get("text"))
     if isinstance(result, Response):
@@ -130,8 +136,8 @@ def _problems(
     else:
         if len(str(result)) < 15:
             yield f"the message says too little: {result}"
-        if CANARY in f"{result!r}{getattr(result, 'body', '')}":
-            yield "the key is in the error"
+        if any(secret in f"{result!r}{getattr(result, 'body', '')}" for secret in secrets):
+            yield "a secret is in the error"
         partial = result.partial if isinstance(result, ExecutionError) else None
         if partial is not None and not text.startswith(partial.text):
             yield f"the partial answer is {partial.text[:60]!r}"

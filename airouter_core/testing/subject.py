@@ -35,7 +35,7 @@ from .recordings import Recording, load_recordings
 from .server import Answer, Connection, LoopbackServer, ReceivedRequest
 
 CANARY = "canary-key-0123456789-never-shown"
-"""The key that every provider under test is given. It must reach the server, and nothing else."""
+"""The key that a provider under test is given. It must reach the server, and nothing else."""
 TIMEOUT = 5.0
 SERVER_ERROR = {"type": "server_error", "code": "server_error", "message": "kit: it broke"}
 
@@ -61,7 +61,9 @@ class Subject:
 
     Attributes:
         info: the provider's declaration; capabilities and parameters are read from it.
-        config: settings it needs beside ``base_url`` and ``api_key``, which the kit gives.
+        config: settings it needs beside ``base_url`` and its secrets, which the kit gives.
+        secrets: names of the settings that prove who asks. Each is given a value of its own, which may reach the server
+            in one header, or as a signature that depends on it, and must be nowhere else.
         recordings: a folder of recordings, and ``kinds``, the subfolders of it that are meant.
         samples: recordings given as values, for a provider that has no folder, or beside it.
         model: the name of a model to ask for.
@@ -83,6 +85,7 @@ class Subject:
 
     info: ClassVar[ProviderInfo]
     config: ClassVar[Mapping[str, Any]] = {}
+    secrets: ClassVar[tuple[str, ...]] = ("api_key",)
     recordings: ClassVar[str | os.PathLike[str] | None] = None
     kinds: ClassVar[tuple[str, ...]] = ()
     samples: ClassVar[tuple[Recording, ...]] = ()
@@ -167,9 +170,13 @@ class Subject:
         """All parameters that its users may name."""
         return self.plugins().parameters(self.info.name)
 
+    def planted(self) -> dict[str, str]:
+        """The values of the secrets of this test, by the name of the setting."""
+        return {name: CANARY if name == "api_key" else f"canary-{name}-0123456789-never-shown" for name in self.secrets}
+
     def settings(self, address: str | None = None, **more: Any) -> dict[str, Any]:
-        """A configuration for a test: short waits, no retries, the canary as key; only what this provider knows."""
-        usual = {"base_url": address, "api_key": CANARY, "timeout": TIMEOUT, "connect_timeout": TIMEOUT}
+        """A configuration for a test: short waits, no retries, planted secrets; only what this provider knows."""
+        usual = {"base_url": address, **self.planted(), "timeout": TIMEOUT, "connect_timeout": TIMEOUT}
         known = {field.name for field in attrs.fields(config_class(self.info))}
         given = {**usual, "max_retries": 0, **self.config, **more}
         return {name: value for name, value in given.items() if name in known or name in more}
