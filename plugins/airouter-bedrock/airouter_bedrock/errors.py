@@ -108,9 +108,8 @@ def error_in_stream(message: EventMessage) -> ProviderError:
     """The error of a message of the type ``exception`` or ``error``."""
     named = message.headers.get(":exception-type") or message.headers.get(":error-code")
     said = message.headers.get(":error-message")
-    failure = Failure(message=said, codes=_codes(named, said)) if said else _failure(message.payload, 200, named=named)
-    status = STATUSES.get(failure.codes[-1]) if failure.codes else None
-    return ERRORS.error(failure, status=status, inside=True, body=message.payload)
+    failure = _named(named, said) if said else _failure(message.payload, 200, named=named)
+    return ERRORS.error(failure, status=STATUSES.get(failure.error_type or ""), inside=True, body=message.payload)
 
 
 def _failure(body: bytes, status: int, *, named: str | None) -> Failure:
@@ -118,10 +117,11 @@ def _failure(body: bytes, status: int, *, named: str | None) -> Failure:
         content = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         content = None
-    if isinstance(content, Mapping):
-        return _failure_in(content, named)
-    failure = text_failure(body, status)
-    return Failure(message=failure.message, codes=_codes(named, "")) if named else failure
+    return (
+        _failure_in(content, named)
+        if isinstance(content, Mapping)
+        else _named(named, text_failure(body, status).message)
+    )
 
 
 def _failure_in(content: Mapping[str, Any], named: str | None) -> Failure:
@@ -133,15 +133,13 @@ def _failure_in(content: Mapping[str, Any], named: str | None) -> Failure:
         message = json.dumps(dict(content), ensure_ascii=False)[:400] if content else ""
     if SKEWED in message:
         message = f"{message} ({CLOCK})"
-    return Failure(
-        message=message, codes=_codes(named or text(inner.get("__type")) or text(inner.get("type")), message)
-    )
+    return _named(named or text(inner.get("__type")) or text(inner.get("type")), message)
 
 
-def _codes(named: str | None, message: str) -> tuple[str, ...]:
-    """What the message tells, then the exception's name without its address, as ``ThrottlingException``."""
-    found = [code for words, code in WITHOUT_A_CODE if words in message]
+def _named(named: str | None, message: str) -> Failure:
+    """A failure with what its message tells, and the exception's name without its address: ``ThrottlingException``."""
     name = (named or "").partition(":")[0].rpartition("#")[2].strip()
     if name.endswith("Exception"):
         name = name[:1].upper() + name[1:]  # a stream says throttlingException where an answer says ThrottlingException
-    return (*found, name) if name else tuple(found)
+    told = [code for words, code in WITHOUT_A_CODE if words in message]
+    return Failure(message=message, codes=(*told, name) if name else tuple(told), error_type=name or None)
