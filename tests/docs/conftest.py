@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import ssl
 import sys
 import threading
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     import trustme
 
 ROOT = Path(__file__).parents[2]
-HOSTS = {"api.openai.com": "/openai", "api.anthropic.com": "/anthropic", "openrouter.ai": "/openrouter"}
+HOSTS = {
+    "api.openai.com": "/openai",
+    "api.anthropic.com": "/anthropic",
+    "bedrock-runtime.us-east-1.amazonaws.com": "/bedrock",
+    "bedrock.us-east-1.amazonaws.com": "/bedrock",
+    "openrouter.ai": "/openrouter",
+}
 """Whom the proxy answers for, and how the stand-in of airouter-compat calls their paths."""
 
 
@@ -76,11 +83,23 @@ class Vendors(stand_in.Vendors):  # type: ignore[misc, name-defined]  # loaded b
     def _answer(self, asked: Any) -> None:
         self.path = self.prefix + self.path
         path = self.path.partition("?")[0]
+        if path.endswith("/converse-stream"):
+            self.server.asked.append((path, asked))
+            self._send_bytes("application/vnd.amazon.eventstream", _converse_stream())
+            return
+        path = MODEL_OF_BEDROCK.sub("/bedrock/model/any/", path)
         if (answer := ANSWERS.get(path)) is None or (asked or {}).get("stream"):
             super()._answer(asked)
             return
         self.server.asked.append((path, asked))
         self._send(200, answer(asked or {}))
+
+    def _send_bytes(self, kind: str, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def _send(self, status: int, value: Any) -> None:
         if status >= 400:
@@ -160,6 +179,36 @@ def _listed() -> Any:
     return {"data": models}
 
 
+MODEL_OF_BEDROCK = re.compile(r"^/bedrock/model/[^/]+/")
+
+
+def _conversed(asked: Mapping[str, Any]) -> Any:
+    wanted = asked.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema")
+    said = "something" if wanted is None else json.dumps(_filled(json.loads(wanted["schema"])))
+    return {
+        "output": {"message": {"role": "assistant", "content": [{"text": said}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5},
+    }
+
+
+def _converse_stream() -> bytes:
+    from airouter_bedrock.eventstream import EventMessage, encoded
+
+    events = (
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "something"}}),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}}),
+    )
+    headers = {":message-type": "event"}
+    return b"".join(
+        encoded(EventMessage({**headers, ":event-type": name}, json.dumps(content).encode()))
+        for name, content in events
+    )
+
+
 _BATCH = {"id": "msgbatch_1", "type": "message_batch", "processing_status": "ended", "request_counts": {"succeeded": 1}}
 _RESULT = {
     "custom_id": "first",
@@ -178,6 +227,11 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "/anthropic/v1/messages/batches": lambda asked: _BATCH,
     "/anthropic/v1/messages/batches/msgbatch_1": lambda asked: _BATCH,
     "/anthropic/v1/messages/batches/msgbatch_1/results": lambda asked: _RESULT,
+    "/bedrock/model/any/converse": _conversed,
+    "/bedrock/model/any/invoke": lambda asked: {"embedding": [0.5, 0.25]},
+    "/bedrock/model/any/count-tokens": lambda asked: {"inputTokens": 3},
+    "/bedrock/foundation-models": lambda asked: {"modelSummaries": [{"modelId": "amazon.nova-lite-v1:0"}]},
+    "/bedrock/inference-profiles": lambda asked: {},
     "/api/copy": lambda asked: {},
     "/api/delete": lambda asked: {},
 }
@@ -199,7 +253,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def vendors(authority: trustme.CA) -> Iterator[StandIn]:
-    """OpenAI, Claude, OpenRouter and Ollama."""
+    """OpenAI, Claude, Amazon Bedrock, OpenRouter and Ollama."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*HOSTS).configure_cert(tls)
     with StandIn(tls) as server:

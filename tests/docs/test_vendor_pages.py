@@ -30,17 +30,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "models" / "airouter-toy" / "airouter-toy.gguf"
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "AWS_BEARER_TOKEN_BEDROCK")
 FOLDERS = ("/data/models", "/mnt/d/models/organized")
 """Where the pages have models; no other word of a snippet is replaced."""
 
 PAGES = {
     "docs/hooks.md": (),
+    "docs/quickstart/bedrock.md": ("bedrock",),
     "docs/quickstart/claude.md": ("claude",),
     "docs/quickstart/ollama.md": ("ollama",),
     "docs/quickstart/openai.md": ("openai",),
     "docs/quickstart/openrouter.md": ("openrouter",),
     "docs/write-a-provider.md": (),
+    "plugins/airouter-bedrock/README.md": ("bedrock",),
     "plugins/airouter-claude/README.md": ("claude",),
     "plugins/airouter-compat/README.md": (),
     "plugins/airouter-llamacpp/README.md": ("llama-cpp",),
@@ -51,6 +53,7 @@ PAGES = {
 """Each page, and the providers that it asks. The other pages ask a real model, in test_pages.py."""
 
 BEFORE = {
+    "plugins/airouter-bedrock/README.md": "pdf = b'%PDF-1.4'",
     "plugins/airouter-claude/README.md": "pdf = b'%PDF-1.4'",
     # A reader of this page is in a plugin that airouter new-plugin has written, and has an upload to record.
     "docs/write-a-provider.md": """
@@ -134,6 +137,7 @@ def _environment(vendors: StandIn, authority: trustme.CA, folder: Path) -> dict[
     address = f"127.0.0.1:{vendors.server_port}"
     return {
         **dict.fromkeys(KEYS, "sk-of-nobody"),
+        "AWS_REGION": "us-east-1",
         "HTTPS_PROXY": f"http://{address}",
         "REQUESTS_CA_BUNDLE": str(certificate),
         "OLLAMA_HOST": f"http://{address}",
@@ -160,6 +164,7 @@ def test_the_snippets_of_a_page_about_a_vendor_run_as_they_stand(
     assert result.returncode == 0, result.stderr
     assert not vendors.refused
     prefixes = {"openai": "/openai/", "claude": "/anthropic/", "openrouter": "/openrouter/", "ollama": "/api/"}
+    prefixes["bedrock"] = "/bedrock/"
     for name in set(PAGES[page]) & set(prefixes):
         assert any(path.startswith(prefixes[name]) for path, _ in vendors.asked), vendors.asked
 

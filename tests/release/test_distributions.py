@@ -26,6 +26,7 @@ pytestmark = pytest.mark.release
 ROOT = Path(__file__).parents[2]
 PLUGINS = tuple(sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 PROVIDERS = {
+    "airouter-bedrock": "bedrock",
     "airouter-claude": "claude",
     "airouter-gemini": "gemini",
     "airouter-llamacpp": "llama-cpp",

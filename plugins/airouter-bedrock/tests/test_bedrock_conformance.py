@@ -64,7 +64,7 @@ def messages(body: bytes) -> Iterator[tuple[str, Any]]:
         yield message.headers[":event-type"], json.loads(message.payload)
 
 
-class Bedrock(ProviderConformance):
+class Bedrock:
     """What is the same however a caller proves who it is."""
 
     info = BEDROCK
@@ -73,7 +73,6 @@ class Bedrock(ProviderConformance):
     model = "us.anthropic.claude-sonnet-4-6"
     frames = EventStreamFrames()
     parameter_values: ClassVar = {"max_tokens": 4000, "reasoning_budget": 1500, "service_tier": "flex"}
-    __test__ = False
 
     def asks_for_stream(self, request: ReceivedRequest) -> bool:
         """Streams have an address of their own."""
@@ -155,16 +154,14 @@ def unknown_members(value: Any, shape: Any, where: str) -> Iterator[str]:
             yield f"{where}: {value!r} is none of {shape.enum}"
 
 
-class TestBedrockKey(Bedrock):
+class TestWithAKey(Bedrock, ProviderConformance):
     """With a Bedrock key, sent as a bearer token."""
 
-    __test__ = True
     config: ClassVar = {"region": "us-east-1"}
 
 
-class TestBedrockSigned(Bedrock):
+class TestWithSignatures(Bedrock, ProviderConformance):
     """With an access key of AWS: each request is signed."""
 
-    __test__ = True
     config: ClassVar = {"region": "us-east-1", "access_key_id": "AKIAKITEXAMPLE000000"}
     secrets = ("secret_access_key", "session_token")
