@@ -47,8 +47,8 @@ def test_listing_providers_loads_no_implementation() -> None:
     """``list_providers()`` loads the modules that the entry points name, and no HTTP library and no configuration."""
     names = loaded_by("import airouter_core; airouter_core.list_providers()")
     assert among(names, *HTTP) == []
-    implementations = {name.rpartition(".")[2] for name in plugins_among(names) if "." in name}
-    assert implementations <= {"plugin", "parameters"}
+    implementations = {name.split(".")[1] for name in plugins_among(names) if "." in name}
+    assert implementations <= {"plugin", "parameters", "service", "table"}
     assert among(names, "airouter_core.provider.facade", "airouter_core.transports", "airouter_core.dialects") == []
 
 
@@ -74,7 +74,8 @@ def test_locks_and_folders_are_not_paid_for_by_calls() -> None:
         "import airouter_core, airouter_core.keys, airouter_core.manager\n"
         "for info in airouter_core.list_providers():\n"
         "    given = {'api_key': 'sk-0123456'} if info.api_key_env else {}\n"
-        "    airouter_core.create_provider(info.name, given)"
+        "    valid, _ = airouter_core.validate_provider_config(info.name, given)  # some need an address too\n"
+        "    valid and airouter_core.create_provider(info.name, given)"
     )
     assert among(names, "filelock", "platformdirs") == []
 

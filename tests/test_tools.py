@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airouter_core.errors import ParameterError
-from airouter_core.values.tools import ResponseFormat, ToolChoice, response_format_from
+from airouter_core.values.tools import ResponseFormat, ToolChoice, invented_id, is_invented, response_format_from
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 
@@ -82,3 +82,10 @@ def test_a_format_of_a_schema_needs_one() -> None:
     """A value of kind ``json_schema`` without a schema would ask for nothing."""
     with pytest.raises(ParameterError, match="schema"):
         ResponseFormat("json_schema")
+
+
+def test_an_invented_id_is_told_from_a_given_one() -> None:
+    """What is made up in a server's place can be told, and is another one each time."""
+    assert is_invented(invented_id(0))
+    assert invented_id(0) != invented_id(0)
+    assert not any(map(is_invented, ("", "call_1", "call_0_", "chatcmpl-tool-b24466e29317f465", "call_abc")))

@@ -16,7 +16,7 @@ from .checking import findings
 from .choices import json_option
 from .output import note, warn, write_json
 from .settings_file import file_schema, shown, template
-from .targets import current_settings
+from .targets import current_settings, listed_providers
 
 
 @click.group()
@@ -34,14 +34,14 @@ def path() -> None:
 @click.option("--here", is_flag=True, help="Write airouter.toml in this folder instead of your own.")
 @click.option("--force", is_flag=True, help="Overwrite.")
 def init(here: bool, force: bool) -> None:
-    """Write a settings file with every setting of every installed provider, commented out."""
+    """Write a settings file with every setting of every provider that is listed, commented out."""
     target = FILE_NAMES[0] if here else _own_file()
     if os.path.exists(target) and not force:
         raise ConfigurationError(f"{target} is there already; --force overwrites it")
     os.makedirs(os.path.dirname(target) or ".", mode=0o700, exist_ok=True)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(template(installed().providers()))
+        file.write(template(listed_providers()))
     click.echo(target)
     if here:
         note("what it says of addresses, programs and keys counts after `airouter config trust`, here as for others")

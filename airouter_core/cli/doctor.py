@@ -14,7 +14,7 @@ from ..profile.declarations import Parameter, ParameterSupport, ProviderInfo
 from .checking import findings
 from .choices import json_option
 from .output import note, told, waiting, warn, write_json, write_table
-from .targets import NO_MODELS, chosen_provider, current_settings
+from .targets import NO_MODELS, chosen_provider, current_settings, listed_providers
 
 MACHINE_INTEGER = 2**31 - 1
 """Limits from here on are those of a type, not of a parameter."""
@@ -48,7 +48,7 @@ def doctor(as_json: bool, names: tuple[str, ...]) -> None:
     Exit code 1 when a plugin is broken, the settings file is wrong, or a PROVIDER that was named is not ready.
     """
     plugins = installed()
-    infos = [plugins.provider(name) for name in names] if names else plugins.providers()
+    infos = [plugins.provider(name) for name in names] if names else listed_providers()
     general = [str(problem) for problem in plugins.problems] + list(_settings_problems())
     found = []
     for info in infos:
@@ -73,7 +73,7 @@ def doctor(as_json: bool, names: tuple[str, ...]) -> None:
 def params(as_json: bool, names: tuple[str, ...]) -> None:
     """List parameters: their spellings, and which provider takes them under which name and range."""
     plugins = installed()
-    infos = [plugins.provider(name) for name in names] if names else plugins.providers()
+    infos = [plugins.provider(name) for name in names] if names else listed_providers()
     rows: dict[str, Parameter] = {}
     for info in infos:
         rows.update({row.name: row for row in plugins.parameters(info.name)})

@@ -12,7 +12,7 @@ from ..errors import AirouterError
 from ..plugins.registry import installed
 from .choices import json_option, settings_option
 from .output import note, told, waiting, warn, write_json, write_table
-from .targets import chosen_provider
+from .targets import chosen_provider, listed_providers
 
 if TYPE_CHECKING:
     from ..values.catalog import ModelInfo
@@ -31,10 +31,11 @@ ORDERS: Mapping[str, Callable[[ModelInfo], Any]] = {
 
 @click.command()
 @json_option
-def providers(as_json: bool) -> None:
-    """List the providers that are installed."""
+@click.option("-a", "--all", "unconfigured", is_flag=True, help="Also services for which nothing is set up.")
+def providers(as_json: bool, unconfigured: bool) -> None:
+    """List the providers that are installed; of services that a plugin brings by the dozen, those that are set up."""
     plugins = installed()
-    infos = plugins.providers()
+    infos = listed_providers(unconfigured=unconfigured)
     if as_json:
         write_json(infos)
         return
@@ -45,6 +46,8 @@ def providers(as_json: bool) -> None:
     write_table(("name", "also", "kind", "package", "what it is"), rows)
     if not infos:
         note("none is installed: pip install 'airouter-llamacpp[embedded]', for example")
+    if more := len(plugins.providers()) - len(infos):
+        note(f"{more} more can be set up: `airouter providers --all` lists them")
     if plugins.problems:
         warn(f"{len(plugins.problems)} plugin(s) with problems: `airouter plugins` names them")
 
@@ -97,7 +100,7 @@ def models(
         with waiting(f"{provider_name} …"), chosen_provider(provider_name, None, settings) as provider:
             found = provider.list_models()
     else:
-        for info in installed().providers():
+        for info in listed_providers():
             try:
                 with waiting(f"{info.name} …"), chosen_provider(info.name, None) as provider:
                     found += provider.list_models()

@@ -6,6 +6,7 @@ file and all providers that are installed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -64,13 +65,13 @@ def named_target(name: str | None, model: str | None) -> tuple[str, str | None]:
     if name:
         return name, model or (usual_model if _goes_with(name, usual, usual_model) else None)
     plugins = installed()
-    if model and (said := named(model, _candidates(), plugins)):
+    if model and (said := named(model, _candidates(model), plugins)):
         return said
     if usual:  # what the user has set up says more than a guess by the model's name
         return usual, model or usual_model
     if model or usual_model:
         return _resolved(model or usual_model or "")
-    infos = plugins.providers()
+    infos = listed_providers()
     if len(infos) == 1:
         return infos[0].name, None
     if not infos:
@@ -154,23 +155,46 @@ def _goes_with(name: str, usual: str | None, usual_model: str | None) -> bool:
     """Whether the usual model is one of this provider's: it was set together with it, or with none."""
     if usual is not None:
         return _found(usual) == _found(name)
-    return usual_model is not None and named(usual_model, _candidates(), installed()) is None
+    return usual_model is not None and named(usual_model, _candidates(usual_model), installed()) is None
 
 
 def _resolved(address: str) -> Address:
     with waiting(f"{address} …"):
-        candidates = _candidates()
+        candidates = _candidates(address)
         if not candidates:
             raise ConfigurationError(NO_PROVIDER)
         return resolve(address, candidates, installed())
 
 
-def _candidates() -> list[Candidate]:
-    """The tables of the settings file that are about a provider, and all other providers."""
+def listed_providers(*, unconfigured: bool = False) -> list[ProviderInfo]:
+    """The installed providers that are shown: all, but of those that a plugin brings by the dozen the ones in use.
+
+    Args:
+        unconfigured: all the same.
+    """
+    infos = installed().providers()
+    if unconfigured or all(info.listed == "always" for info in infos):
+        return infos
+    known: set[str] = set()
+    with contextlib.suppress(ConfigurationError):  # said by whoever needs the file or a key
+        known |= {str(table.get("provider", name)) for name, table in _tables().items()}
+        known |= {*KeyStore.default().names()}
+    return [info for info in infos if info.listed == "always" or _is_set_up(info, known)]
+
+
+def _is_set_up(info: ProviderInfo, known: set[str]) -> bool:
+    variables = filter(None, (info.api_key_env, *info.environment))
+    return not known.isdisjoint((info.name, *info.aliases)) or any(map(os.environ.get, variables))
+
+
+def _candidates(address: str = "") -> list[Candidate]:
+    """The tables of the settings file that are about a provider, the other providers in use, and whom it names."""
     tables = {name: _found(str(table.get("provider", name))) for name, table in _tables().items()}
     named_here = {name: info for name, info in tables.items() if info is not None}
     taken = {info.name for name, info in named_here.items() if _found(name) == info}
-    infos = named_here | {info.name: info for info in installed().providers() if info.name not in taken}
+    named_by_it = _found(address.partition("/")[0]) if "/" in address else None
+    others = [*listed_providers(), *([named_by_it] if named_by_it else [])]
+    infos = named_here | {info.name: info for info in others if info.name not in taken}
     return [
         Candidate(name, info, _lister(name), wanted=name in named_here, is_configured=functools.partial(_ready, name))
         for name, info in infos.items()

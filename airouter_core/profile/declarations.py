@@ -98,6 +98,8 @@ class ProviderInfo(Record, frozen=True, kw_only=True):
         parameters: which canonical parameters it takes, and as what.
         model_patterns: glob patterns of model names that are this provider's, for automatic selection.
         api_key_env: environment variable that holds the key by custom.
+        environment: further variables that, when set, tell that this provider is meant to be used.
+        listed: whether the command line lists it always, or once it is configured: one of many that a plugin brings.
         interface_version: the :data:`INTERFACE_VERSION` it was written for.
         distribution: filled in by discovery.
     """
@@ -112,6 +114,8 @@ class ProviderInfo(Record, frozen=True, kw_only=True):
     model_patterns: tuple[str, ...] = ()
     config_target: str | None = None
     api_key_env: str | None = None
+    environment: tuple[str, ...] = ()
+    listed: Literal["always", "when configured"] = "always"
     interface_version: str = INTERFACE_VERSION
     distribution: str | None = None
 
@@ -121,6 +125,7 @@ class ProviderInfo(Record, frozen=True, kw_only=True):
         _like(self, "target", TARGET, "package.module:Class")
         _strings(self, "capabilities")
         _strings(self, "model_patterns")
+        _strings(self, "environment")
         _like(self, "config_target", TARGET, "package.config:Config")
         _string(self, "interface_version")
 

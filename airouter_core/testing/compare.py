@@ -91,7 +91,16 @@ def expected_output_tokens(recording: Recording) -> int | None:
     raw = expected.get("usage_raw") or {}
     if tokens is None and any(raw.get(name) is not None for name in APART_FROM_OUTPUT):
         tokens = 0  # all of the answer was thought
+    if tokens is not None and (thought := _thought_apart(raw)):
+        return tokens + thought
     return _whole(tokens, raw, APART_FROM_OUTPUT)
+
+
+def _thought_apart(raw: Mapping[str, Any]) -> int:
+    """Thoughts of a service that speaks chat completions and counts them apart, which only its sum tells."""
+    thought: int = (raw.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    counted = [raw.get("prompt_tokens") or 0, raw.get("completion_tokens") or 0, thought]
+    return thought if raw.get("total_tokens") == sum(counted) else 0
 
 
 def _whole(tokens: int | None, raw: Mapping[str, Any], apart: tuple[str, ...]) -> int | None:

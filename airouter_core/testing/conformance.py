@@ -37,7 +37,7 @@ from .checks.schemas import SchemaChecks
 from .checks.secrets import SecretChecks
 from .faults import FAULTS, Fault, outcomes_of
 from .halves import is_for_each_half
-from .subject import none_of
+from .subject import Subject, none_of
 
 __all__ = ["ProviderConformance"]
 
@@ -58,6 +58,8 @@ class ProviderConformance(
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         _refuse_weakened(cls)
+        if cls.like is not None:
+            _leave_to(cls, cls.like)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make checks that ask the provider once for each half, the check of faults once for each fault."""
@@ -83,6 +85,25 @@ class ProviderConformance(
         for half, outcome in outcomes.items():
             if not outcome.was_played:
                 pytest.skip(f"{half}: {'; '.join(outcome.problems)}")
+
+
+OF_THE_IMPLEMENTATION = (MutationChecks, SecretChecks, LifetimeChecks, AwaitingChecks)
+ALSO_OF_IT = (
+    "test_the_plugin_module_is_light",
+    "test_importing_the_implementation_starts_nothing",
+    "test_a_fault_gives_its_error",
+)
+
+
+def _leave_to(cls: type[ProviderConformance], other: type[Subject]) -> None:
+    """Take out what another class of checks proves for both."""
+    if other.like is not None or other.info.target != cls.info.target:
+        raise TypeError(
+            f"{cls.__name__} leaves checks to {other.__name__}, which must be of the same target and leave out none"
+        )
+    names = {name for checks in OF_THE_IMPLEMENTATION for name in vars(checks) if name.startswith("test_")}
+    for name in (*names, *ALSO_OF_IT):
+        setattr(cls, name, None)  # what is no function is not collected
 
 
 def _refuse_weakened(cls: type) -> None:

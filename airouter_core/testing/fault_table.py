@@ -26,24 +26,31 @@ Table = Mapping[str, Mapping[str, Mapping[str, Outcome]]]
 
 
 def subjects_in(paths: Iterable[str]) -> dict[str, ProviderConformance]:
-    """The providers with a wire that conformance files are about, by the name of their column."""
+    """The providers with a wire that conformance files are about, by the name of their column.
+
+    Without those that leave faults to another provider of their implementation.
+    """
     found: dict[str, ProviderConformance] = {}
+    classes: list[type[ProviderConformance]] = []
     for number, path in enumerate(sorted(paths)):
         spec = importlib.util.spec_from_file_location(f"_conformance_{number}", path)
         if spec is None or spec.loader is None:
             continue
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        classes = [
+        classes += [
             value
             for value in vars(module).values()
             if isinstance(value, type)
             and issubclass(value, ProviderConformance)
             and value.__module__ == module.__name__
+            and value.__name__.startswith("Test")
+            and value.like is None
             and value().has_wire
         ]
-        for subject in classes:
-            found[_column(subject, alone=len(classes) == 1)] = subject()
+    names = [subject.info.name for subject in classes]
+    for subject in classes:
+        found[_column(subject, alone=names.count(subject.info.name) == 1)] = subject()
     return found
 
 

@@ -79,6 +79,8 @@ class Subject:
         finish_fields: fields of answers that hold the reason to stop, to be changed.
         frames: how the bytes of its streams are made of frames; as the wire's ``stream_type`` says unless set, which is
             enough for server-sent events and lines of JSON.
+        like: the checks of another provider that has the same implementation, where a plugin brings many of them. What
+            depends on that alone (faults, lifetime, secrets, edited answers) is left to them.
         halves: the ways to use the provider, each of which must pass the checks that ask it.
         half: the one that asks now.
     """
@@ -99,6 +101,7 @@ class Subject:
     count_fields: ClassVar[tuple[str, ...]] = COUNTS
     finish_fields: ClassVar[tuple[str, ...]] = FINISH_FIELDS
     frames: ClassVar[Frames | None] = None
+    like: ClassVar[type[Subject] | None] = None
     halves: ClassVar[tuple[Half, ...]] = (BLOCKING, AWAITED)
     half: Half = BLOCKING
 

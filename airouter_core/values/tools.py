@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from ..errors import ParameterError
 from .value import Value
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+INVENTED = re.compile(r"call_\d+_[0-9a-f]{12}")
 TOOL_CHOICES = ("auto", "none", "required", "tool")
 
 
@@ -124,3 +126,8 @@ def invented_id(number: int) -> str:
     Chance is what makes it so: an answer does not know the turns before it.
     """
     return f"call_{number}_{os.urandom(6).hex()}"
+
+
+def is_invented(identity: str) -> bool:
+    """Whether an id is one of :func:`invented_id`, and so another one each time that the same answer is read."""
+    return INVENTED.fullmatch(identity) is not None

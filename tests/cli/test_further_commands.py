@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from airouter_core.cli import lists
 from airouter_core.cli.app import run_app
 from airouter_core.cli.output import write_table
+from airouter_core.cli.targets import current_settings
 from airouter_core.plugins.registry import installed
 from airouter_core.values.catalog import ModelInfo, Pricing
 
@@ -144,3 +146,25 @@ def test_a_choice_that_cannot_be_made_lists_what_there_is(
     monkeypatch.setenv("AIROUTER_PROVIDER", "nobody")
     assert run_app(["run", "hi"]) == 2
     assert "airouter-nobody" in capsys.readouterr().err
+
+
+def test_services_are_listed_when_they_are_set_up(
+    own_surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of providers that come by the dozen those with a key or a table are listed; ``--all`` lists the rest."""
+    if installed().find("groq") is None:
+        pytest.skip("needs services to list: pip install airouter-compatible")
+
+    def listed(*options: str) -> set[str]:
+        assert run_app(["providers", "--json", *options]) == 0
+        return {info["name"] for info in json.loads(capsys.readouterr().out)}
+
+    services = {"groq", "mistral", "vllm"}
+    assert not services & listed()
+    assert services <= listed("--all")
+    assert "openai" in listed()
+    monkeypatch.setenv("MISTRAL_API_KEY", "a-key-0123456789")
+    assert services & listed() == {"mistral"}
+    (own_surroundings / "airouter.toml").write_text('[vllm]\ntimeout = 7\n[mine]\nprovider = "groq"\n')
+    current_settings.cache_clear()
+    assert services <= listed()

@@ -670,6 +670,28 @@ def test_a_check_cannot_be_replaced_in_silence() -> None:
             super().test_a_cut_stream_is_an_error()
 
 
+def test_checks_of_an_implementation_are_left_to_one_provider_of_it() -> None:
+    """Another provider of the same target passes the rest; of another target, or where nobody passes all, none may."""
+
+    class Second(sound.TestSample):
+        like = sound.TestSample
+
+    for check in ("test_a_fault_gives_its_error", "test_a_cut_stream_is_an_error"):
+        assert callable(getattr(sound.TestSample, check))
+        assert not callable(getattr(Second, check))
+    assert callable(Second.test_what_is_declared_is_sent)
+    with pytest.raises(TypeError, match="of the same target and leave out none"):
+
+        class Third(sound.TestSample):
+            like = Second
+
+    with pytest.raises(TypeError, match="of the same target and leave out none"):
+
+        class Foreign(sound.TestSample):
+            info = msgspec.structs.replace(SAMPLE, target="elsewhere.provider:Other")
+            like = sound.TestSample
+
+
 def test_an_excused_recording_must_be_wrong() -> None:
     """A recording that is read as expected must not be excused."""
 

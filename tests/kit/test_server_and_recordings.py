@@ -23,7 +23,7 @@ from airouter_core.errors import (
     RateLimitedError,
     ServerError,
 )
-from airouter_core.testing.compare import expected_input_tokens
+from airouter_core.testing.compare import expected_input_tokens, expected_output_tokens
 from airouter_core.testing.edits import edited, with_unknown_fields, without_counts
 from airouter_core.testing.frames import SseFrames, frame_ends
 from airouter_core.testing.recordings import (
@@ -209,6 +209,15 @@ def test_cached_tokens_beside_prompt_tokens_are_part_of_them() -> None:
     raw = {"prompt_tokens": 8, "cache_read_input_tokens": 5}
     recording = sample("c", {}, expected={"text": "", "usage": {"input_tokens": 8}, "usage_raw": raw})
     assert expected_input_tokens(recording) == 8
+
+
+def test_thoughts_that_a_sum_tells_of_are_counted_in() -> None:
+    """A service whose sum holds more than prompt and completion counts its thoughts apart."""
+    details = {"prompt_tokens": 5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 7}}
+    for total, expected in {14: 9, 7: 2}.items():
+        usage = {"input_tokens": 5, "output_tokens": 2}
+        given = {"text": "", "usage": usage, "usage_raw": {**details, "total_tokens": total}}
+        assert expected_output_tokens(sample("t", {}, expected=given)) == expected
 
 
 def test_a_web_page_is_compared_on_one_line() -> None:

@@ -14,7 +14,10 @@ import pytest
 
 from ...errors import AirouterError, ProviderError
 from ...provider.facade import Provider
+from ...values.events import ToolCallStart
+from ...values.messages import ToolCallPart
 from ...values.response import Response, events_of, fold
+from ...values.tools import is_invented
 from ...wire.http import Wire
 from ..halves import in_each_half
 from ..recordings import Cut, Recording, ReplayServer, cuts, difference, pieces, wire_events
@@ -174,16 +177,24 @@ def observed(wire: Wire, recording: Recording, cut: Cut | None) -> list[Any]:
     """All events, and the error that ends them."""
     seen: list[Any] = []
     try:
-        seen.extend(iter(wire_events(wire, recording, cut)))
+        seen.extend(map(_comparable, wire_events(wire, recording, cut)))
     except AirouterError as error:
         seen.append((type(error), str(error)))
     return seen
 
 
+def _comparable(value: Any) -> Any:
+    """A call, or its beginning, without an id that the server did not give."""
+    invented = isinstance(value, ToolCallStart | ToolCallPart) and is_invented(value.id)
+    return msgspec.structs.replace(value, id="") if invented else value
+
+
 def differing(one: Response, other: Response) -> list[str]:
-    """In what two responses differ, apart from the identities that a server makes anew."""
-    names = ("text", "tool_calls", "reasoning", "refusal", "finish_reason", "raw_finish_reason", "model", "cost")
+    """In what two responses differ, apart from the identities that are made anew, by a server or in its place."""
+    names = ("text", "reasoning", "refusal", "finish_reason", "raw_finish_reason", "model", "cost")
     found = [name for name in names if getattr(one, name) != getattr(other, name)]
+    if [*map(_comparable, one.tool_calls)] != [*map(_comparable, other.tool_calls)]:
+        found.append("tool_calls")
     counts = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
     found += [f"usage.{name}" for name in counts if getattr(one.usage, name) != getattr(other.usage, name)]
     return found
@@ -198,8 +209,9 @@ def _usage_problems(response: Response) -> Iterator[str]:
     for whole, names in parts:
         counts = [getattr(usage, name) or 0 for name in names]
         total = getattr(usage, whole)
-        # One provider has been recorded whose reasoning is longer than its whole output, in its own words.
-        own_words = whole == "output_tokens" and {total, *counts} <= set(_numbers(usage.raw))
+        # Some have been recorded whose reasoning is longer than their whole output, or whose cached tokens are more
+        # than those of the prompt, in their own words.
+        own_words = {total, *counts} - {0} <= set(_numbers(usage.raw))
         if total is not None and sum(counts) > total and not own_words:
             yield f"{' + '.join(names)} = {sum(counts)} is more than {whole} = {total}"
         if any(count < 0 for count in (*counts, total or 0)):

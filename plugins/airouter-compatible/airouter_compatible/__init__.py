@@ -1,0 +1,1 @@
+"""Services that speak chat completions, each a row of facts."""
