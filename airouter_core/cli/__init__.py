@@ -14,4 +14,6 @@ def main() -> None:
             raise
         print(f"airouter: the command line needs {error.name}: pip install 'airouter-core[cli]'", file=sys.stderr)  # noqa: T201  # the console is what is missing
         sys.exit(2)
-    sys.exit(run_app())
+    from .streams import on_standard_streams
+
+    sys.exit(on_standard_streams(run_app))

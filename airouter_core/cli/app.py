@@ -17,10 +17,8 @@ from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarn
 from ..plugins.registry import installed, loading
 from ..profile.declarations import Command
 from ..version import VERSION
-from .output import complain, error_record, told, warn, write_json
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+from .output import INTERRUPTED, complain, error_record, problem_record, told, warn, write_json
+from .streams import written_wrongly
 
 HELP_ASKED: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What a group without a command raises; click 8.1 shows the help itself."""
@@ -79,6 +77,12 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise BrokenPipeError from error  # without its number, by which click would end the process as a failure
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The help is declared beside the name, so that asking for it imports no command.
         with formatter.section("Commands"):
@@ -135,24 +139,30 @@ def _exit_code(call: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     except HELP_ASKED as error:
         error.show()
         return error.exit_code
-    except click.ClickException as error:
-        complain(_usage(error))
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        complain("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; what the interpreter flushes at its end must go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except AirouterError as error:
-        if debug:
+    except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, AirouterError) as error:
+        if debug and isinstance(error, AirouterError):
             raise
-        if as_json:
-            write_json({"error": error_record(error)})
-        complain(told(error))
-        return 2 if isinstance(error, ConfigurationError) else 1
+        return _failed(error, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: BaseException, *, as_json: bool) -> int:
+    """Say what went wrong, to people and with ``--json`` to programs too; the exit code."""
+    match error:
+        case AirouterError():
+            code, record = 2 if isinstance(error, ConfigurationError) else 1, error_record(error)
+        case click.ClickException():
+            code, record = error.exit_code, problem_record(type(error).__name__, _usage(error))
+        case OSError() if error.filename is None:
+            return written_wrongly(error)
+        case OSError():
+            code, record = 1, problem_record("OSError", told(error))
+        case _:
+            code, record = INTERRUPTED, problem_record("Interrupted", "interrupted")
+    if as_json:
+        write_json({"error": record})
+    complain(str(record["message"]))
+    return code
 
 
 def _usage(error: click.ClickException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -10,27 +9,15 @@ import click
 from ..errors import UnsupportedFeatureError
 from ..provider.facade import Provider
 from .choices import json_option, target_options
-from .output import note, waiting, write_json
+from .input import TEXT, text_or_pipe
+from .output import note, waiting, write, write_json
 from .targets import chosen_model, chosen_target
-
-
-def text_or_pipe(text: str | None) -> str:
-    """What was given, or what comes through a pipe.
-
-    Raises:
-        click.UsageError: neither.
-    """
-    if text is None and sys.stdin is not None and not sys.stdin.isatty():
-        text = sys.stdin.read().rstrip("\n")
-    if not text or not text.strip():
-        raise click.UsageError("Missing argument 'TEXT': give it, or pipe it in.")
-    return text
 
 
 @click.command()
 @target_options
 @click.option("--lines", is_flag=True, help="One vector for each line of the text.")
-@click.argument("text", required=False)
+@click.argument("text", required=False, type=TEXT)
 def embed(
     provider_name: str | None, model: str | None, settings: tuple[str, ...], lines: bool, text: str | None
 ) -> None:
@@ -45,7 +32,7 @@ def embed(
 @click.command()
 @target_options
 @json_option
-@click.argument("text", required=False)
+@click.argument("text", required=False, type=TEXT)
 def tokens(
     provider_name: str | None, model: str | None, settings: tuple[str, ...], as_json: bool, text: str | None
 ) -> None:
@@ -58,7 +45,7 @@ def tokens(
     if as_json:
         write_json({"tokens": counted, "exact": exact, "provider": provider.info.name})
         return
-    click.echo(str(counted))
+    write(str(counted))
     if not exact:
         note("an estimate: this provider cannot count")
 
@@ -66,7 +53,7 @@ def tokens(
 @click.command()
 @target_options
 @json_option
-@click.argument("text", required=False)
+@click.argument("text", required=False, type=TEXT)
 def moderate(
     provider_name: str | None, model: str | None, settings: tuple[str, ...], as_json: bool, text: str | None
 ) -> None:
@@ -79,7 +66,7 @@ def moderate(
         write_json(result)
     else:
         named = [name for name, flagged in result["categories"].items() if flagged]
-        click.echo(", ".join(named) if result["flagged"] else "nothing found")
+        write(", ".join(named) if result["flagged"] else "nothing found")
     click.get_current_context().exit(1 if result["flagged"] else 0)
 
 
@@ -89,7 +76,7 @@ def moderate(
 @click.option(
     "-f", "--file", "target", metavar="PATH", required=True, type=click.Path(dir_okay=False), help="Where to write it."
 )
-@click.argument("prompt")
+@click.argument("prompt", type=TEXT)
 def image(
     provider_name: str | None, model: str | None, settings: tuple[str, ...], size: str | None, target: str, prompt: str
 ) -> None:
@@ -99,7 +86,7 @@ def image(
         given = (("model", named if model else None), ("size", size))
         wanted = {name: value for name, value in given if value is not None}
         _method(provider, "images", "create_image")(prompt, save_to=target, **wanted)
-    click.echo(target)
+    write(target)
 
 
 def _method(provider: Provider[Any], capability: str, name: str) -> Any:

@@ -19,7 +19,15 @@ from ..plugins.registry import installed
 from ..provider.facade import Provider
 from ..values.messages import FilePart, Message, RefusalPart
 from ..values.response import Response
-from .choices import given_parameters, parameters_option, system_option, target_options
+from .choices import (
+    given_parameters,
+    given_provider_options,
+    parameters_option,
+    provider_option_option,
+    system_option,
+    target_options,
+)
+from .input import piped_line
 from .output import complain, note, told, warn
 from .run import ending, show_stream
 from .targets import chosen_model, chosen_target
@@ -45,6 +53,7 @@ class Conversation:
     provider: Provider[Any]
     model: str
     parameters: dict[str, Any]
+    provider_options: dict[str, Any]
     system: str | None = None
     messages: list[Message] = attrs.field(factory=list)
     attachments: list[FilePart] = attrs.field(factory=list)
@@ -60,7 +69,10 @@ class Conversation:
         system = [Message.system(self.system)] if self.system else []
         began = time.monotonic()
         with self.provider.stream_chat(
-            self.model, [*system, *self.messages, question], parameters=self.parameters
+            self.model,
+            [*system, *self.messages, question],
+            parameters=self.parameters,
+            provider_options=self.provider_options,
         ) as stream:
             try:
                 response = show_stream(stream, self.model)
@@ -105,18 +117,21 @@ class Conversation:
 @target_options
 @system_option
 @parameters_option
+@provider_option_option
 def chat(
     provider_name: str | None,
     model: str | None,
     settings: tuple[str, ...],
     system: str | None,
     options: tuple[str, ...],
+    own_options: tuple[str, ...],
 ) -> None:
     """Talk with a model. /help lists what else there is."""
     provider, named = chosen_target(provider_name, model, settings)
     with provider:
         parameters = given_parameters(options, installed().parameters(provider.info.name))
-        conversation = Conversation(provider, chosen_model(provider, named), parameters, system)
+        own = given_provider_options(own_options)
+        conversation = Conversation(provider, chosen_model(provider, named), parameters, own, system)
         note(f"{provider.info.name}, {conversation.model}. /help lists commands, Ctrl-D ends.")
         for text, is_command in _messages(_reader()):
             if is_command:
@@ -231,19 +246,29 @@ def _reader() -> Callable[[str], str]:
         return _read_plainly
     try:
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.history import FileHistory
     except ImportError:
         return input
-    folder = config_folder()
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, "history")
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-    session: PromptSession[str] = PromptSession(history=FileHistory(path))
+    session: PromptSession[str] = PromptSession(history=_history())
     return lambda prompt: session.prompt(prompt)
 
 
+def _history() -> Any:
+    """What was written in earlier conversations; of this one alone where nothing can be kept."""
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    folder = config_folder()
+    path = os.path.join(folder, "history")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        warn(f"what you write is not kept for the next time: {told(error)}")
+        return InMemoryHistory()
+    return FileHistory(path)
+
+
 def _read_plainly(prompt: str) -> str:
-    line = sys.stdin.readline() if sys.stdin is not None else ""
+    line = piped_line()
     if not line:
         raise EOFError
     return line.rstrip("\n")

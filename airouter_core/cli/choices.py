@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ from ..errors import ConfigurationError, ParameterError
 from ..plugins.factory import config_class
 from ..profile.declarations import ProviderInfo
 from ..values.kinds import parsed
+from .input import TEXT
 
 if TYPE_CHECKING:
     from ..profile.resolving import ParameterTable
@@ -32,7 +34,14 @@ settings_option = click.option(
 parameters_option = click.option(
     "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="Parameter, such as temperature=0.2."
 )
-system_option = click.option("-s", "--system", metavar="TEXT", help="System prompt.")
+provider_option_option = click.option(
+    "--provider-option",
+    "own_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What only this provider understands; VALUE may be JSON.",
+)
+system_option = click.option("-s", "--system", metavar="TEXT", type=TEXT, help="System prompt.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -61,6 +70,24 @@ def given_parameters(options: Sequence[str], table: ParameterTable) -> dict[str,
         # A list is given by naming it several times.
         parameters[name] = (*parameters.get(name, ()), *value) if kind == "strings" else value
     return parameters
+
+
+def given_provider_options(options: Sequence[str]) -> dict[str, Any]:
+    """What only one provider understands, from ``name=value`` texts: JSON where it is some, else text.
+
+    Raises:
+        ParameterError: one is no ``name=value``.
+    """
+    given: dict[str, Any] = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals or not name.strip():
+            raise ParameterError(f"--provider-option takes name=value, not {option!r}")
+        try:
+            given[name.strip()] = json.loads(text)
+        except (ValueError, RecursionError):
+            given[name.strip()] = text
+    return given
 
 
 def given_settings(info: ProviderInfo, settings: Sequence[str]) -> dict[str, Any]:

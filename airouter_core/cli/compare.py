@@ -19,12 +19,22 @@ from ..provider.facade import Provider
 from ..values.events import TextDelta
 from ..values.messages import Message
 from ..values.response import Response
-from .ask import text_or_pipe
-from .choices import given_parameters, json_option, parameters_option, system_option
-from .output import told, warn, write_json
+from .choices import (
+    given_parameters,
+    given_provider_options,
+    json_option,
+    parameters_option,
+    provider_option_option,
+    system_option,
+)
+from .input import TEXT, text_or_pipe
+from .output import INTERRUPTED, complain, told, warn, write, write_json
 from .run import ending
+from .streams import harmless, plainly
 from .targets import called, chosen_model, compared_target, named_target
 
+NARROWEST = 30
+"""Columns that an answer needs beside others."""
 REFRESH = 0.1
 """Seconds between two pictures of the answers."""
 
@@ -35,11 +45,12 @@ class Candidate:
 
     name: str
     model: str
-    parameters: dict[str, Any] = attrs.field(factory=dict)
+    options: dict[str, Any] = attrs.field(factory=dict)
     provider: Provider[Any] | None = None
     text: str = ""
     response: Response | None = None
     error: AirouterError | None = None
+    stopped: bool = False
     began: float = attrs.field(factory=time.monotonic)
     seconds: float = 0.0
 
@@ -49,6 +60,8 @@ class Candidate:
 
     @property
     def summary(self) -> str:
+        if self.stopped:
+            return f"stopped after {self.seconds:.1f} s"
         if not self.done:
             return f"… {time.monotonic() - self.began:.0f} s"
         if self.provider is None:
@@ -78,34 +91,63 @@ class Candidate:
 )
 @system_option
 @parameters_option
+@provider_option_option
 @json_option
-@click.argument("prompt", required=False)
+@click.argument("prompt", required=False, type=TEXT)
 def compare(
-    targets: tuple[str, ...], system: str | None, options: tuple[str, ...], as_json: bool, prompt: str | None
+    targets: tuple[str, ...],
+    system: str | None,
+    options: tuple[str, ...],
+    own_options: tuple[str, ...],
+    as_json: bool,
+    prompt: str | None,
 ) -> None:
     """Ask several models the same PROMPT at the same time; exit code 1 if any of them fails."""
     question = text_or_pipe(prompt)
     messages = [*([Message.system(system)] if system else []), Message.user(question)]
     with contextlib.ExitStack() as stack:
-        candidates = [_candidate(target, options, stack) for target in targets]
-        finished = _asked(candidates, messages)
+        candidates = [_candidate(target, options, own_options, stack) for target in targets]
+        interrupted = False
+        try:
+            _show(candidates, _asked(candidates, messages), as_json=as_json)
+        except KeyboardInterrupt:  # what has arrived was paid for
+            interrupted = True
+            _stop(candidates, show=not (as_json or sys.stdout.isatty()))
         if as_json:
-            for _ in finished:
-                pass
             write_json([_known(candidate) for candidate in candidates])
-        elif sys.stdout.isatty():
-            _show_live(candidates, finished)
         else:
-            for candidate in finished:
-                _print(candidate)
-        if not as_json:
             for candidate in candidates:
                 for warning in candidate.response.warnings if candidate.response else ():
                     warn(f"{candidate.name}: {warning}")
+    if interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
     click.get_current_context().exit(0 if all(candidate.response for candidate in candidates) else 1)
 
 
-def _candidate(target: str, options: Sequence[str], stack: contextlib.ExitStack) -> Candidate:
+def _show(candidates: Sequence[Candidate], finished: Iterator[Candidate], *, as_json: bool) -> None:
+    """Show the answers: side by side while they are made, or each when it is whole; for programs all at the end."""
+    if as_json:
+        for _ in finished:
+            pass
+    elif sys.stdout.isatty():
+        _show_live(candidates, finished)
+    else:
+        for candidate in finished:
+            _print(candidate)
+
+
+def _stop(candidates: Sequence[Candidate], *, show: bool) -> None:
+    complain("interrupted")
+    for candidate in candidates:
+        if not candidate.done:
+            candidate.stopped, candidate.seconds = True, time.monotonic() - candidate.began
+            if show:
+                _print(candidate)
+
+
+def _candidate(
+    target: str, options: Sequence[str], own_options: Sequence[str], stack: contextlib.ExitStack
+) -> Candidate:
     name, model = named_target(*compared_target(target))
     try:
         provider = stack.enter_context(called(name))
@@ -115,7 +157,8 @@ def _candidate(target: str, options: Sequence[str], stack: contextlib.ExitStack)
     except AirouterError as error:  # one that is not ready costs only its own answer
         return Candidate(target, model or "", error=error)
     parameters = given_parameters(options, installed().parameters(provider.info.name))
-    return Candidate(target, found, parameters, provider)
+    given = {"parameters": parameters, "provider_options": given_provider_options(own_options)}
+    return Candidate(target, found, given, provider)
 
 
 def _asked(candidates: Sequence[Candidate], messages: Sequence[Message]) -> Iterator[Candidate]:
@@ -136,7 +179,7 @@ def _ask(
 ) -> None:
     candidate.began = time.monotonic()
     try:
-        with provider.stream_chat(candidate.model, messages, parameters=candidate.parameters) as stream:
+        with provider.stream_chat(candidate.model, messages, **candidate.options) as stream:
             for event in stream:
                 if isinstance(event, TextDelta):
                     candidate.text += event.text
@@ -162,24 +205,27 @@ def _show_live(candidates: Sequence[Candidate], finished: Iterator[Candidate]) -
 
 
 def _picture(candidates: Sequence[Candidate]) -> Any:
+    """All answers: side by side where each has room for words, else below each other."""
+    from rich.console import Console, Group
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(expand=True)
-    for _ in candidates:
-        table.add_column(ratio=1)
-    table.add_row(
-        *(
-            Panel(
-                Text(_said(candidate)),
-                title=candidate.name,
-                subtitle=candidate.summary,
-                border_style="red" if candidate.error else "green" if candidate.done else "dim",
-            )
-            for candidate in candidates
+    panels = [
+        Panel(
+            Text(harmless(_said(candidate), sys.stdout)),
+            title=harmless(candidate.name, sys.stdout),
+            subtitle=plainly(candidate.summary, sys.stdout),
+            border_style="red" if candidate.error else "green" if candidate.done else "dim",
         )
-    )
+        for candidate in candidates
+    ]
+    if Console().width < NARROWEST * len(panels):
+        return Group(*panels)
+    table = Table.grid(expand=True)
+    for _ in panels:
+        table.add_column(ratio=1)
+    table.add_row(*panels)
     return table
 
 
@@ -189,9 +235,8 @@ def _said(candidate: Candidate) -> str:
 
 
 def _print(candidate: Candidate) -> None:
-    click.secho(f"── {candidate.name} ({candidate.summary})", bold=True)
-    click.echo(_said(candidate))
-    click.echo()
+    click.secho(plainly(harmless(f"── {candidate.name} ({candidate.summary})", sys.stdout), sys.stdout), bold=True)
+    write(_said(candidate) + "\n")
 
 
 def _known(candidate: Candidate) -> dict[str, object]:
@@ -206,6 +251,6 @@ def _known(candidate: Candidate) -> dict[str, object]:
         "usage": response.usage if response else None,
         "cost": response.cost if response else None,
         "warnings": response.warnings if response else (),
-        "error": told(candidate.error) if candidate.error else None,
+        "error": told(candidate.error) if candidate.error else "interrupted" if candidate.stopped else None,
         "seconds": round(candidate.seconds, 3),
     }

@@ -14,7 +14,7 @@ from ..errors import ConfigurationError
 from ..plugins.registry import installed
 from .checking import findings
 from .choices import json_option
-from .output import note, warn, write_json
+from .output import note, warn, write, write_json
 from .settings_file import file_schema, shown, template
 from .targets import current_settings, listed_providers
 
@@ -61,9 +61,9 @@ def show(as_json: bool) -> None:
     general = {"provider": settings.provider, "model": settings.model}
     for name, table in ({GENERAL: {key: value for key, value in general.items() if value}} | tables).items():
         if table or name != GENERAL:
-            click.echo(f"[{name}]")
+            write(f"[{name}]")
         for key, value in table.items():
-            click.echo(f"{key} = {value!r}")
+            write(f"{key} = {value!r}")
 
 
 @config.command()

@@ -13,7 +13,8 @@ from ..plugins.registry import installed
 from ..profile.declarations import Parameter, ParameterSupport, ProviderInfo
 from .checking import findings
 from .choices import json_option
-from .output import note, told, waiting, warn, write_json, write_table
+from .output import note, told, waiting, warn, write_json
+from .tables import write_table
 from .targets import NO_MODELS, chosen_provider, current_settings, listed_providers
 
 MACHINE_INTEGER = 2**31 - 1

@@ -10,7 +10,8 @@ from ..errors import ConfigurationError, UnknownProviderError
 from ..keys import KeyStore
 from ..plugins.registry import installed
 from .choices import json_option
-from .output import note, warn, write_json
+from .input import piped_line
+from .output import note, warn, write, write_json
 
 
 @click.group()
@@ -31,7 +32,7 @@ def set_key(name: str) -> None:
     if sys.stdin is not None and sys.stdin.isatty():
         key = click.prompt(f"Key for {name}", hide_input=True, err=True)
     else:
-        key = sys.stdin.readline() if sys.stdin is not None else ""
+        key = piped_line()
     key = key.strip()
     if not key:
         raise ConfigurationError("no key was given; nothing was stored")
@@ -50,7 +51,7 @@ def list_keys(as_json: bool) -> None:
         write_json({"place": store.place, "names": names})
         return
     for name in names:
-        click.echo(name)
+        write(name)
     note(f"{len(names)} in {store.place}")
 
 

@@ -11,7 +11,8 @@ import click
 from ..errors import AirouterError
 from ..plugins.registry import installed
 from .choices import json_option, settings_option
-from .output import note, told, waiting, warn, write_json, write_table
+from .output import note, told, waiting, warn, write_json
+from .tables import write_table
 from .targets import chosen_provider, listed_providers
 
 if TYPE_CHECKING:

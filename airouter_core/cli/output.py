@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -19,25 +20,42 @@ from ..errors import (
     ProviderError,
 )
 from ..values.record import plain
+from .streams import drop, harmless, plainly
 
-SHORT = 12
-"""Characters up to which the cells of a table are kept in one piece on a narrow terminal."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 SHOWN: list[str] = []
 """What is waited for now; a terminal has room for one such line."""
+IN_SHELL = (
+    (re.compile(r",? or pass \{'api_key': \.\.\.\}(?: in its configuration)?"), ""),
+    (re.compile(r": pass \{'api_key': \.\.\.\}(?: in its configuration)?"), ""),
+    (re.compile(r"pass \{'(\w+)': \.\.\.\}(?: in its configuration)?"), r"give -c \1=…"),
+    (re.compile(r"pass model="), "name one with -m"),
+    (re.compile(r"goes in provider_options"), "is given with --provider-option"),
+    (re.compile(r"in provider_options"), "with --provider-option"),
+    (re.compile(r" or provider\.\w+\([^()]*\)"), ""),
+)
+"""Advice in Python, and what it is here."""
 WARNED = f"{__name__}.warned"
 
 
 def complain(message: str) -> None:
     """One line on stderr about what went wrong."""
-    click.secho("airouter: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(message, err=True)
+    _tell(message, "airouter: ", fg="red", bold=True)
 
 
 def told(error: AirouterError | OSError) -> str:
     """What went wrong, in one line; the error itself speaks to programs, so the command that helps is added."""
     if isinstance(error, OSError) and error.strerror:
         return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
-    return " ".join(str(error).split()) + _command_for(error)
+    return in_shell(" ".join(str(error).split())) + _command_for(error)
+
+
+def in_shell(message: str) -> str:
+    """A message of the library, which speaks to programs in Python, in the words of a command line."""
+    for pattern, words in IN_SHELL:
+        message = pattern.sub(words, message)
+    return message
 
 
 def _command_for(error: Exception) -> str:
@@ -56,8 +74,7 @@ def error_record(error: AirouterError) -> dict[str, object]:
     partial = error.partial if isinstance(error, ExecutionError) else None
     vendor = error if isinstance(error, ProviderError) else None
     return {
-        "type": type(error).__name__,
-        "message": told(error),
+        **problem_record(type(error).__name__, told(error)),
         "provider": vendor.provider if vendor else None,
         "status": vendor.status if vendor else None,
         "request_id": vendor.request_id if vendor else None,
@@ -66,60 +83,50 @@ def error_record(error: AirouterError) -> dict[str, object]:
     }
 
 
+def problem_record(kind: str, message: str) -> dict[str, object]:
+    """What went wrong, for programs, where there is no error of a provider."""
+    nothing = dict.fromkeys(("provider", "status", "request_id"))
+    return {"type": kind, "message": message, **nothing, "retryable": False, "partial": None}
+
+
 def note(message: str) -> None:
     """One line on stderr beside the answer."""
-    click.secho(message, dim=True, err=True)
+    _tell(message, dim=True)
 
 
 def warn(message: str) -> None:
     """One line on stderr about something that should be known; said once."""
+    message = in_shell(message)
     context = click.get_current_context(silent=True)
     if context is not None:
         said: set[str] = context.meta.setdefault(WARNED, set())
         if message in said:
             return
         said.add(message)
-    click.secho("warning: ", fg="yellow", nl=False, err=True)
-    click.echo(message, err=True)
+    _tell(message, "warning: ", fg="yellow")
 
 
 def write_json(value: Any) -> None:
-    """A value on stdout, for programs."""
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    """A value on stdout, for programs: what its encoding cannot hold is escaped as JSON has it."""
+    unicode = (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+    write(json.dumps(plain(value), indent=2, ensure_ascii=not unicode))
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout: as wide as the terminal, or unbounded and plain in a pipe."""
-    if not sys.stdout.isatty():
-        _write_plain([columns, *rows])
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    class Output(Console):
-        def on_broken_pipe(self) -> None:
-            # The command line ends quietly when its reader has gone; rich would end the process itself, as a failure.
-            raise BrokenPipeError
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    lines = list(rows)
-    for position, column in enumerate(columns):
-        widest = max((len(line[position]) for line in lines), default=0)
-        least = max(min(widest, SHORT), *map(len, column.split()))
-        table.add_column(column, overflow="fold", no_wrap=position == 0, min_width=least)
-    for line in lines:
-        table.add_row(*line)
-    Output(markup=False).print(table)
+def write(text: str) -> None:
+    """A text on stdout, and the end of its line; on a terminal its control characters are shown, not obeyed."""
+    click.echo(harmless(text, sys.stdout))
 
 
-def _write_plain(lines: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+def _tell(message: str, head: str = "", **style: Any) -> None:
+    shown = harmless(plainly(message, sys.stderr), sys.stderr)
     try:
-        for line in lines:
-            cells = (" ".join(cell.split()).ljust(width) for cell, width in zip(line, widths, strict=True))
-            click.echo("  ".join(cells).rstrip())
-    except BrokenPipeError as error:
-        raise BrokenPipeError from error  # without its number, by which click would end the process as a failure
+        if head:
+            click.secho(head, nl=False, err=True, **style)
+            click.echo(shown, err=True)
+        else:
+            click.secho(shown, err=True, **style)
+    except OSError:  # nobody's answer depends on it
+        drop(sys.stderr)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import click
@@ -13,8 +12,18 @@ from ..provider.calls import ResponseStream
 from ..values.events import RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response
-from .choices import given_parameters, json_option, parameters_option, system_option, target_options
-from .output import note, waiting, warn, write_json
+from .choices import (
+    given_parameters,
+    given_provider_options,
+    json_option,
+    parameters_option,
+    provider_option_option,
+    system_option,
+    target_options,
+)
+from .input import TEXT, piped
+from .output import note, waiting, warn, write, write_json
+from .streams import Writer
 from .targets import chosen_model, chosen_target
 
 
@@ -22,17 +31,19 @@ from .targets import chosen_model, chosen_target
 @target_options
 @system_option
 @parameters_option
+@provider_option_option
 @click.option(
     "-a", "--attach", "attachments", multiple=True, metavar="PATH", help="File to send along: an image, a PDF."
 )
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is made, or whole.")
 @json_option
-@click.argument("prompt", required=False)
+@click.argument("prompt", required=False, type=TEXT)
 def run(
     provider_name: str | None,
     model: str | None,
     system: str | None,
     options: tuple[str, ...],
+    own_options: tuple[str, ...],
     settings: tuple[str, ...],
     attachments: tuple[str, ...],
     stream: bool,
@@ -40,26 +51,26 @@ def run(
     prompt: str | None,
 ) -> None:
     """Ask a model: PROMPT, or what comes through a pipe, or both (the pipe's text below the prompt)."""
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().rstrip("\n")
-    question = "\n\n".join(part for part in (prompt, piped) if part and part.strip())
+    question = "\n\n".join(part for part in (prompt, piped()) if part and part.strip())
     if not question:
         raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
     provider, named = chosen_target(provider_name, model, settings)
     with provider:
         name = chosen_model(provider, named)
         parameters = given_parameters(options, installed().parameters(provider.info.name))
+        own = given_provider_options(own_options)
         messages = [Message.system(system)] if system else []
         messages.append(Message.user(*map(FilePart.from_path, attachments), question))
         started = time.monotonic()
         if as_json or not stream:
             with waiting(f"{name} …"):
-                response = provider.chat(name, messages, parameters=parameters)
+                response = provider.chat(name, messages, parameters=parameters, provider_options=own)
             if as_json:
                 write_json({**_known(response), "seconds": round(time.monotonic() - started, 3)})
                 return
-            click.echo(response.text or response.refusal or "")
+            write(response.text or response.refusal or "")
         else:
-            with provider.stream_chat(name, messages, parameters=parameters) as answer:
+            with provider.stream_chat(name, messages, parameters=parameters, provider_options=own) as answer:
                 response = show_stream(answer, name)
     for call in response.tool_calls:
         note(f"calls {call.name}({call.arguments_json})")
@@ -71,6 +82,7 @@ def run(
 def show_stream(answer: ResponseStream, model: str) -> Response:
     """Write an answer to stdout as it is made."""
     events = iter(answer)
+    writer = Writer()
     anything = False
     try:
         with waiting(f"{model} …"):
@@ -80,15 +92,14 @@ def show_stream(answer: ResponseStream, model: str) -> Response:
                 event = next(events, None)
         while event is not None:
             if isinstance(event, TextDelta | RefusalDelta):
-                sys.stdout.write(event.text)
-                sys.stdout.flush()
+                writer.write(event.text)
                 anything = True
             event = next(events, None)
     except (ExecutionError, KeyboardInterrupt):
         if anything:
-            click.echo()
+            writer.end()
         raise
-    click.echo()
+    writer.end()
     return answer.response
 
 

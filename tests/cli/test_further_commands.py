@@ -12,7 +12,7 @@ import pytest
 
 from airouter_core.cli import lists
 from airouter_core.cli.app import run_app
-from airouter_core.cli.output import write_table
+from airouter_core.cli.tables import write_table
 from airouter_core.cli.targets import current_settings
 from airouter_core.plugins.registry import installed
 from airouter_core.values.catalog import ModelInfo, Pricing

@@ -11,7 +11,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from airouter_core.cli.output import note, warn, write_json, write_table
+from airouter_core.cli.output import note, warn, write_json
+from airouter_core.cli.tables import write_table
 from airouter_core.cli.targets import chosen_provider
 from airouter_core.errors import ParameterError
 

@@ -7,7 +7,8 @@ import time
 
 import click
 
-from airouter_core.cli.output import note, write_json, write_table
+from airouter_core.cli.output import note, write_json
+from airouter_core.cli.tables import write_table
 from airouter_core.errors import ConfigurationError
 
 from .programs.records import RunningServer, ask_to_stop, folder_of, running_servers
