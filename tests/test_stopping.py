@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +84,31 @@ def test_what_is_not_sent_is_said() -> None:
     assert all(note.startswith("messages[0]") for note in notes[:2])
     assert "'other'" in notes[2]
     assert len(list(notes_on(messages, "mine", lambda field: field == "cache_control"))) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_ends_what_runs_side_by_side(tmp_path: Path) -> None:
+    """The interpreter ends at once, though both calls go on for long; each had the caller's context."""
+    program = (
+        "import contextvars, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from airouter_core.flow.threads import at_once\n"
+        "who = contextvars.ContextVar('who')\n"
+        "who.set('me')\n"
+        "def wait(path):\n"
+        "    with open(path, 'w') as file: file.write(who.get())\n"
+        "    time.sleep(300)\n"
+        "try: at_once(wait, sys.argv[1:])\n"
+        "except KeyboardInterrupt: sys.exit(130)\n"
+    )
+    paths = [tmp_path / "one", tmp_path / "two"]
+    process = subprocess.Popen([sys.executable, "-c", program, *map(str, paths)])
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not all(path.exists() and path.read_text() == "me" for path in paths):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    assert [path.read_text() for path in paths] == ["me", "me"]

@@ -130,7 +130,7 @@ def chat(
     provider, named = chosen_target(provider_name, model, settings)
     with provider:
         parameters = given_parameters(options, installed().parameters(provider.info.name))
-        own = given_provider_options(own_options)
+        own = {provider.info.name: given_provider_options(own_options)}
         conversation = Conversation(provider, chosen_model(provider, named), parameters, own, system)
         note(f"{provider.info.name}, {conversation.model}. /help lists commands, Ctrl-D ends.")
         for text, is_command in _messages(_reader()):

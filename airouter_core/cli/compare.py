@@ -30,7 +30,7 @@ from .choices import (
 from .input import TEXT, text_or_pipe
 from .output import INTERRUPTED, complain, told, warn, write, write_json
 from .run import ending
-from .streams import harmless, plainly
+from .streams import harmless, plainly, styled
 from .targets import called, chosen_model, compared_target, named_target
 
 NARROWEST = 30
@@ -157,7 +157,8 @@ def _candidate(
     except AirouterError as error:  # one that is not ready costs only its own answer
         return Candidate(target, model or "", error=error)
     parameters = given_parameters(options, installed().parameters(provider.info.name))
-    given = {"parameters": parameters, "provider_options": given_provider_options(own_options)}
+    own = {provider.info.name: given_provider_options(own_options)}
+    given = {"parameters": parameters, "provider_options": own}
     return Candidate(target, found, given, provider)
 
 
@@ -235,7 +236,7 @@ def _said(candidate: Candidate) -> str:
 
 
 def _print(candidate: Candidate) -> None:
-    click.secho(plainly(harmless(f"── {candidate.name} ({candidate.summary})", sys.stdout), sys.stdout), bold=True)
+    click.echo(styled(plainly(f"── {candidate.name} ({candidate.summary})", sys.stdout), sys.stdout, bold=True))
     write(_said(candidate) + "\n")
 
 

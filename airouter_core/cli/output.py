@@ -20,7 +20,7 @@ from ..errors import (
     ProviderError,
 )
 from ..values.record import plain
-from .streams import drop, harmless, plainly
+from .streams import drop, harmless, plainly, styled
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
@@ -118,13 +118,10 @@ def write(text: str) -> None:
 
 
 def _tell(message: str, head: str = "", **style: Any) -> None:
-    shown = harmless(plainly(message, sys.stderr), sys.stderr)
+    parts = (head, message) if head else (message, "")
+    first, second = (plainly(part, sys.stderr) for part in parts)
     try:
-        if head:
-            click.secho(head, nl=False, err=True, **style)
-            click.echo(shown, err=True)
-        else:
-            click.secho(shown, err=True, **style)
+        click.echo(styled(first, sys.stderr, **style) + harmless(second, sys.stderr), err=True)
     except OSError:  # nobody's answer depends on it
         drop(sys.stderr)
 

@@ -58,7 +58,7 @@ def run(
     with provider:
         name = chosen_model(provider, named)
         parameters = given_parameters(options, installed().parameters(provider.info.name))
-        own = given_provider_options(own_options)
+        own = {provider.info.name: given_provider_options(own_options)}
         messages = [Message.system(system)] if system else []
         messages.append(Message.user(*map(FilePart.from_path, attachments), question))
         started = time.monotonic()

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+import click
+
 CLOSED = "standard output is closed, so nothing can be answered; send it to /dev/null if nobody shall read it"
 FAULT = 1
 """Exit code where the answer could not be written, as others have it."""
@@ -97,6 +99,12 @@ def plainly(message: str, stream: TextIO) -> str:
 def harmless(text: str, stream: TextIO) -> str:
     """A text as it may be written to a stream: as it is, or on a terminal with its control characters shown."""
     return _CONTROL.sub(_visible, text.replace("\r\n", "\n")) if stream.isatty() else text
+
+
+def styled(text: str, stream: TextIO, **style: Any) -> str:
+    """A text in colours and weights, where it goes to a terminal whose user has not set ``NO_COLOR``."""
+    shown = harmless(text, stream)
+    return click.style(shown, **style) if stream.isatty() and not os.environ.get("NO_COLOR") else shown
 
 
 class Writer:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from .streams import harmless, plainly
+from .streams import harmless, plainly, styled
 
 SHORT = 12
 """Characters up to which the cells of a table are kept in one piece on a narrow terminal."""
@@ -69,7 +69,7 @@ def _write_columns(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> No
 
 def _write_stacked(columns: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> None:
     for line in lines:
-        click.secho(line[0], bold=True)
+        click.echo(styled(line[0], sys.stdout, bold=True))
         for column, cell in zip(columns[1:], line[1:], strict=True):
             if cell != "-":  # a column of nothing says nothing here
                 text = textwrap.fill(

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+SIGHT = 0.2
+"""Seconds after which a waiting thread looks up: on Windows, only then does it see Ctrl-C."""
 
 
 async def awaited(function: Callable[..., Result], *arguments: Any) -> Result:
@@ -46,14 +49,15 @@ def finished(value: Any) -> Any:
 
 
 def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Call for each item, all in threads at the same time; the results in order."""
+    """Call for each item, all in threads at the same time; the results in order, or the first error in that order.
+
+    Ctrl-C ends the waiting, and the program, at once; a pool of the standard library would wait for its threads.
+    """
     waiting = list(items)
     if len(waiting) <= 1:
         return [function(item) for item in waiting]
-    import concurrent.futures
-
-    with concurrent.futures.ThreadPoolExecutor(len(waiting), thread_name_prefix="airouter") as pool:
-        return list(pool.map(function, waiting))
+    finished = dict(_finished([functools.partial(function, item) for item in waiting]))
+    return [finished[place]() for place in range(len(waiting))]
 
 
 async def all_awaited(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -64,16 +68,38 @@ async def all_awaited(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list
 
 
 def in_order_of_arrival(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
-    """Call all in threads at the same time; each result as it comes. Closed early, what has not begun is not begun."""
-    import concurrent.futures
+    """Call all in threads at the same time; each result as it comes. Closed early, the others are not waited for."""
+    for _, result in _finished(list(calls)):
+        yield result()
 
-    waiting = list(calls)
-    pool = concurrent.futures.ThreadPoolExecutor(len(waiting) or 1, thread_name_prefix="airouter")
-    try:
-        for future in concurrent.futures.as_completed([pool.submit(call) for call in waiting]):
-            yield future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+def _finished(calls: Sequence[Callable[[], Result]]) -> Iterator[tuple[int, Callable[[], Result]]]:
+    """The place of each call as it has finished, and what gives its result or raises its error.
+
+    Each runs in a copy of the caller's context, so that context variables reach it.
+    """
+    import contextvars
+    import queue
+    import threading
+
+    arrived: queue.SimpleQueue[tuple[int, Callable[[], Result]]] = queue.SimpleQueue()
+
+    def run(place: int, call: Callable[[], Result]) -> None:
+        try:
+            arrived.put((place, functools.partial(_given, call())))
+        except BaseException as error:  # it is raised where the result is wanted
+            arrived.put((place, functools.partial(_raised, error)))
+
+    for place, call in enumerate(calls):
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(run, place, call), name=f"airouter-{place}", daemon=True).start()
+    for _ in calls:
+        while True:
+            try:
+                yield arrived.get(timeout=SIGHT)
+                break
+            except queue.Empty:
+                continue
 
 
 async def awaited_in_order_of_arrival(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> AsyncIterator[Result]:
@@ -111,6 +137,14 @@ async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterat
             yield item
     finally:
         close()
+
+
+def _given(result: Result) -> Result:
+    return result
+
+
+def _raised(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _close_after(close: Callable[[], None], step: asyncio.Future[Any]) -> None:

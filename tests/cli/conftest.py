@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
+import shutil
+import subprocess
 import sys
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +19,9 @@ from pathlib import Path
 import pytest
 
 MODELS = Path(__file__).parents[2] / "models"
+
+PATIENCE = 60
+"""Seconds until a terminal that shows nothing is given up; nothing is measured with it."""
 
 Answer = Callable[[str, dict[str, object]], tuple[int, str, bytes]]
 
@@ -96,3 +105,56 @@ def program() -> Callable[..., list[str]]:
         return [sys.executable, "-c", "from airouter_core.cli import main; main()", *arguments]
 
     return command
+
+
+class Terminal:
+    """A terminal of tmux that runs one program."""
+
+    def __init__(self, command: list[str], width: int, height: int) -> None:
+        self._socket = f"airouter-{uuid.uuid4().hex[:8]}"
+        self._tmux(
+            "new-session",
+            "-d",
+            "-x",
+            str(width),
+            "-y",
+            str(height),
+            f"{shlex.join(command)}; printf 'ended %s' $?; cat",
+        )
+
+    def keys(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def wait_for(self, text: str) -> str:
+        """What is on the screen, once it shows this."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            screen = self._tmux("capture-pane", "-p")
+            if text in screen:
+                return screen
+            time.sleep(0.05)
+        raise AssertionError(f"{text!r} was never shown; the screen is:\n{screen}")
+
+    def close(self) -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._tmux("kill-server")
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Terminal]]:
+    """Start programs in terminals, which end with the test."""
+    if shutil.which("tmux") is None:
+        pytest.skip("drives a real terminal: install tmux")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with contextlib.ExitStack() as stack:
+
+        def start(command: list[str], width: int = 100, height: int = 40) -> Terminal:
+            made = Terminal(command, width, height)
+            stack.callback(made.close)
+            return made
+
+        yield start

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import re
-import shlex
-import shutil
-import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -212,51 +204,6 @@ def test_half_an_answer_of_a_comparison_does_not_look_whole(
 
 def _ours(code: int, *arguments: str) -> None:
     assert run_app(arguments) == code
-
-
-class Terminal:
-    """A terminal of tmux that runs one program."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._socket = f"airouter-{uuid.uuid4().hex[:8]}"
-        self._tmux("new-session", "-d", "-x", "100", "-y", "40", shlex.join(command) + "; printf 'ended %s' $?; cat")
-
-    def keys(self, *keys: str) -> None:
-        self._tmux("send-keys", *keys)
-
-    def wait_for(self, text: str) -> str:
-        """What is on the screen, once it shows this."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            screen = self._tmux("capture-pane", "-p")
-            if text in screen:
-                return screen
-            time.sleep(0.05)
-        raise AssertionError(f"{text!r} was never shown; the screen is:\n{screen}")
-
-    def close(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            self._tmux("kill-server")
-
-    def _tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], Terminal]]:
-    """Start programs in terminals, which end with the test."""
-    if shutil.which("tmux") is None:
-        pytest.skip("drives a real terminal: install tmux")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    with contextlib.ExitStack() as stack:
-
-        def start(command: list[str]) -> Terminal:
-            made = Terminal(command)
-            stack.callback(made.close)
-            return made
-
-        yield start
 
 
 def test_chat_in_a_terminal(asked: list[dict[str, Any]], terminal: Any, program: Any) -> None:

@@ -19,6 +19,8 @@ from airouter_core.testing.server import Answer
 from airouter_ollama import cli
 from airouter_ollama.progress import Progress
 
+HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""Ctrl-C is heard also where our own parent ignores it, as shells have it for what runs in the background."""
 MAIN = "from airouter_core.cli import main; raise SystemExit(main())"
 LAYER = "sha256:" + "a" * 64
 
@@ -122,7 +124,7 @@ def test_ctrl_c_stops_a_pull(stub: Callable[..., Any]) -> None:
         200, {"content-type": "application/x-ndjson"}, (PULLED.pieces[0], *PULLED.pieces[1:3] * 200), pause=0.1
     )
     with stub(pull=slow) as server:
-        command = [sys.executable, "-c", MAIN, "ollama", "--host", server.url, "pull", "m"]
+        command = [sys.executable, "-c", HEARING + MAIN, "ollama", "--host", server.url, "pull", "m"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
         try:

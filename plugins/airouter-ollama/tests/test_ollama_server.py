@@ -345,7 +345,8 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(
 def test_the_command_line_pulls_and_is_stopped(another_ollama: Any, registry: Any) -> None:
     """On a terminal there is a bar; Ctrl-C ends the command with 130 and the way to go on, which then succeeds."""
     name = registry.name("toy-two:latest")
-    program = "from airouter_core.cli import main; raise SystemExit(main())"
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whatever our parent ignores
+    program = f"{hearing}from airouter_core.cli import main; raise SystemExit(main())"
     command = [
         sys.executable, "-c", program, "ollama", "--host", another_ollama.address, "pull", "--insecure", name
     ]  # fmt: skip
