@@ -54,7 +54,7 @@ _HOMES = {
     "provider.http": ("HttpProvider",),
     "tools.loop": ("ToolRun",),
     "values.ask": ("Ask",),
-    "values.catalog": ("ModelInfo", "Pricing", "ProviderStatus"),
+    "values.catalog": ("ModelInfo", "Pricing", "ProviderStatus", "Ranked"),
     "values.events": (
         "Finish",
         "ReasoningDelta",

@@ -51,6 +51,7 @@ from .values.ask import Ask as Ask
 from .values.catalog import ModelInfo as ModelInfo
 from .values.catalog import Pricing as Pricing
 from .values.catalog import ProviderStatus as ProviderStatus
+from .values.catalog import Ranked as Ranked
 from .values.events import Finish as Finish
 from .values.events import ReasoningDelta as ReasoningDelta
 from .values.events import StreamEvent as StreamEvent

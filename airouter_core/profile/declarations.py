@@ -39,6 +39,7 @@ Capability = Literal[
     "token_counting",
     "model_management",
     "batches",
+    "rerank",
 ]
 
 

@@ -19,7 +19,7 @@ from ..errors import AirouterError, ParameterError, ProtocolError, UnsupportedFe
 from ..flow.threads import all_awaited, at_once, awaited, awaited_iterator
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.resolving import DEFAULT_TABLE, ParameterTable
-from ..values.catalog import ModelInfo, ProviderStatus
+from ..values.catalog import ModelInfo, ProviderStatus, Ranked
 from ..values.events import StreamEvent
 from ..values.message_dicts import messages_from
 from ..values.messages import FilePart, Message
@@ -145,6 +145,10 @@ class Provider(ABC, Generic[ConfigT]):
         """One vector for each text; overridden by providers with the capability ``embeddings``."""
         raise self._lacks("embeddings")
 
+    def rankings(self, query: str, documents: Sequence[str], model: str | None, limit: int | None) -> list[Ranked]:
+        """Order documents by how well they fit; overridden by providers with the capability ``rerank``."""
+        raise self._lacks("rerank")
+
     def count_tokens(self, text: str, model: str | None = None) -> int:
         """How many tokens a text is: exact where the provider can say, else an estimate.
 
@@ -175,6 +179,12 @@ class Provider(ABC, Generic[ConfigT]):
     async def aembeddings(self, texts: Sequence[str], model: str | None) -> list[list[float]]:
         """:meth:`embeddings`, awaited."""
         return await awaited(self.embeddings, texts, model)
+
+    async def arankings(
+        self, query: str, documents: Sequence[str], model: str | None, limit: int | None
+    ) -> list[Ranked]:
+        """:meth:`rankings`, awaited."""
+        return await awaited(self.rankings, query, documents, model, limit)
 
     async def acount_tokens(self, text: str, model: str | None = None) -> int:
         """:meth:`count_tokens`, awaited."""
@@ -385,6 +395,29 @@ class Provider(ABC, Generic[ConfigT]):
         vectors = one_for_each(texts, await self.aembeddings(texts, model))
         return vectors[0] if isinstance(text_or_list, str) else vectors
 
+    def rerank(
+        self, query: str, documents: Sequence[str], model: str | None = None, *, limit: int | None = None
+    ) -> list[Ranked]:
+        """Order documents by how well they fit a query, the best first.
+
+        Args:
+            limit: how many of the best are wanted; all unless given.
+
+        Raises:
+            UnsupportedFeatureError: this provider has no model for it.
+            ParameterError: there is no query, or no document.
+            ExecutionError: the call failed.
+        """
+        given = self._documents(query, documents)
+        return _best(self.rankings(query, given, model, limit), limit)
+
+    async def arerank(
+        self, query: str, documents: Sequence[str], model: str | None = None, *, limit: int | None = None
+    ) -> list[Ranked]:
+        """:meth:`rerank`, awaited."""
+        given = self._documents(query, documents)
+        return _best(await self.arankings(query, given, model, limit), limit)
+
     def run_tools(
         self,
         model: str,
@@ -507,6 +540,15 @@ class Provider(ABC, Generic[ConfigT]):
             raise ParameterError("create_embedding takes a text or a list of texts, none of them empty")
         return texts
 
+    def _documents(self, query: str, documents: Sequence[str]) -> list[str]:
+        self._preparer.require("rerank")
+        if not isinstance(query, str) or not query:
+            raise ParameterError("rerank needs a query")
+        given = [documents] if isinstance(documents, str) else list(documents)
+        if not given or not all(isinstance(document, str) for document in given):
+            raise ParameterError("rerank needs documents, each a string")
+        return given
+
     def _is_usable(self, failures: list[AirouterError]) -> bool:
         for error in failures:
             self._logger.warning("%s cannot be used: %s", self.info.name, error)
@@ -603,6 +645,11 @@ def _because_of_the_limit(error: ProtocolError) -> ProtocolError:
     cut = ProtocolError(f"the answer was cut by its limit; raise max_tokens. {error}")
     cut.partial = error.partial
     return cut
+
+
+def _best(ranked: Iterable[Ranked], limit: int | None) -> list[Ranked]:
+    best = sorted(ranked, key=lambda document: document.score, reverse=True)
+    return best if limit is None else best[:limit]
 
 
 def _parse_json(response: Response) -> Response:

@@ -18,7 +18,7 @@ from ..flow.exchange import Exchange, Policy, broke_after_the_end
 from ..flow.steps import Emit, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
-from ..values.catalog import ModelInfo
+from ..values.catalog import ModelInfo, Ranked
 from ..values.events import (
     CostReported,
     Finish,
@@ -100,6 +100,12 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         """Make embeddings; overridden by providers with the capability ``embeddings``."""
         raise self._lacks("embeddings")
 
+    def ranking_flow(
+        self, query: str, documents: Sequence[str], model: str | None, limit: int | None
+    ) -> Flow[list[Ranked]]:
+        """Order documents by how well they fit; overridden by providers with the capability ``rerank``."""
+        raise self._lacks("rerank")
+
     def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
         """Count tokens; an estimate unless overridden."""
         return flows.given(estimate_tokens(text))
@@ -132,6 +138,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def embeddings(self, texts: Sequence[str], model: str | None) -> list[list[float]]:
         return self.run(self.embeddings_flow(texts, model))
 
+    def rankings(self, query: str, documents: Sequence[str], model: str | None, limit: int | None) -> list[Ranked]:
+        return self.run(self.ranking_flow(query, documents, model, limit))
+
     def count_tokens(self, text: str, model: str | None = None) -> int:
         """How many tokens a text is: exact where the provider can say, else an estimate.
 
@@ -158,6 +167,12 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     async def aembeddings(self, texts: Sequence[str], model: str | None) -> list[list[float]]:
         """:meth:`embeddings`, awaited."""
         return await self.arun(self.embeddings_flow(texts, model))
+
+    async def arankings(
+        self, query: str, documents: Sequence[str], model: str | None, limit: int | None
+    ) -> list[Ranked]:
+        """:meth:`rankings`, awaited."""
+        return await self.arun(self.ranking_flow(query, documents, model, limit))
 
     async def acount_tokens(self, text: str, model: str | None = None) -> int:
         """:meth:`count_tokens`, awaited."""

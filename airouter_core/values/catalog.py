@@ -81,3 +81,15 @@ class ProviderStatus(Record, frozen=True, kw_only=True):
     available_models: tuple[str, ...] = ()
     problem: str | None = None
     details: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Ranked(Record, frozen=True):
+    """A document, and how well it fits a query.
+
+    Attributes:
+        index: its place among the documents given, from 0.
+        score: the higher the better; of which scale, the model decides.
+    """
+
+    index: int
+    score: float

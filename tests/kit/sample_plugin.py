@@ -16,7 +16,10 @@ from airouter_core.flow.steps import Flow
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.http import HttpProvider
+from airouter_core.values.catalog import Ranked
 from airouter_core.wire.failures import ErrorTable
+from airouter_core.wire.http import HttpRequest, Operation, json_request
+from airouter_core.wire.json import decoded_object
 
 PARAMETERS = (
     ParameterSupport("temperature", "temperature", minimum=0, maximum=2),
@@ -35,7 +38,17 @@ SAMPLE = ProviderInfo(
     description="A made-up service",
     target="sample_plugin:SampleProvider",
     config_target="sample_plugin:SampleConfig",
-    capabilities=("chat", "stream", "system_prompt", "tools", "tool_choice", "json_schema", "vision", "embeddings"),
+    capabilities=(
+        "chat",
+        "stream",
+        "system_prompt",
+        "tools",
+        "tool_choice",
+        "json_schema",
+        "vision",
+        "embeddings",
+        "rerank",
+    ),
     parameters=PARAMETERS,
     api_key_env="SAMPLE_API_KEY",
 )
@@ -62,6 +75,16 @@ DIALECT = ChatDialect(
 )
 
 
+def _ranking(config: SampleConfig, query, documents, model) -> HttpRequest:
+    body = {"model": model, "query": query, "documents": list(documents)}
+    return json_request(config, "POST", "rerank", body, headers=headers(config))
+
+
+RANKING = Operation(
+    build=_ranking, parse=lambda body: [Ranked(one["index"], one["score"]) for one in decoded_object(body)["results"]]
+)
+
+
 class SampleProvider(HttpProvider[SampleConfig]):
     """Its provider."""
 
@@ -70,6 +93,9 @@ class SampleProvider(HttpProvider[SampleConfig]):
 
     def embeddings_flow(self, texts, model) -> Flow[list[list[float]]]:
         return self.operate(embeddings_operation(), texts, model)
+
+    def ranking_flow(self, query, documents, model, limit) -> Flow[list[Ranked]]:
+        return self.operate(RANKING, query, documents, model)
 
 
 class SamplePlugin:

@@ -513,6 +513,10 @@ PLANTED: dict[str, tuple[str, Names]] = {
         "test_declared_embeddings_are_asked_for",
         provider(embeddings_flow=lambda self, texts, model: (_ for _ in ())),
     ),
+    "declares rerank and has none": (
+        "test_declared_reranking_is_asked_for",
+        provider(ranking_flow=lambda self, query, documents, model, limit: (_ for _ in ())),
+    ),
     "asks to count although it only estimates": ("test_tokens_are_counted", provider(count_tokens=asking_count)),
     "raises when it is asked how it is": ("test_a_provider_that_is_down_is_reported", provider(list_models=raising)),
     "is always well": ("test_a_provider_that_is_down_is_reported", provider(validate_config=lambda self: True)),

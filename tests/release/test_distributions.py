@@ -28,6 +28,7 @@ PLUGINS = tuple(sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproje
 PROVIDERS = {
     "airouter-bedrock": ("bedrock",),
     "airouter-claude": ("claude",),
+    "airouter-cohere": ("cohere",),
     "airouter-compatible": (
         *("alibaba", "azure", "azure-classic", "baseten", "cerebras", "cloudflare", "compatible"),
         *("databricks", "deepinfra", "deepseek", "fireworks", "groq", "huggingface", "llamafile", "lmstudio"),

@@ -61,6 +61,13 @@ FEATURES: Mapping[str, tuple[Ask, bytes]] = {
 }
 """How to ask for each capability, and what must then stand in the request."""
 
+OPERATIONS: Mapping[str, Ask] = {
+    "stream": lambda provider, model: provider.stream_chat(model, "Hello").read(),
+    "embeddings": lambda provider, model: provider.create_embedding("Hello", model),
+    "rerank": lambda provider, model: provider.rerank("Hello", ["Hello"], model),
+}
+"""How to ask for what is no part of a request for a chat."""
+
 
 class FeatureChecks(Subject):
     """Capabilities."""
@@ -129,10 +136,7 @@ class FeatureChecks(Subject):
 
     def _not_refused(self) -> Iterator[str]:
         lacking: dict[str, Ask] = {name: ask for name, (ask, _) in FEATURES.items() if not self.can(name)}
-        if "stream" not in self.info.capabilities:
-            lacking["stream"] = lambda provider, model: provider.stream_chat(model, "Hello").read()
-        if "embeddings" not in self.info.capabilities:
-            lacking["embeddings"] = lambda provider, model: provider.create_embedding("Hello", model)
+        lacking.update({name: ask for name, ask in OPERATIONS.items() if name not in self.info.capabilities})
         if "tools" not in self.info.capabilities:
             lacking.pop("tool_choice", None)
         with LoopbackServer(_unexpected) as server, self.provider(server) as provider:
@@ -159,6 +163,18 @@ class FeatureChecks(Subject):
             with pytest.raises(ProviderError):
                 provider.create_embedding("kit-text", self.model)
             hold(b"kit-text" in server.requests[-1].body, "the text to embed is not in the request")
+
+    @in_each_half
+    def test_declared_reranking_is_asked_for(self) -> None:
+        """A provider that declares rerank asks its server for it, with the query and the documents."""
+        self.http_class()
+        if "rerank" not in self.info.capabilities:
+            pytest.skip("declares no rerank")
+        with LoopbackServer(_unexpected) as server, self.provider(server) as provider:
+            with pytest.raises(ProviderError):
+                provider.rerank("kit-query", ["kit-document"], self.model)
+            for said in (b"kit-query", b"kit-document"):
+                hold(said in server.requests[-1].body, f"{said.decode()!r} is not in the request")
 
     @in_each_half
     def test_tokens_are_counted(self) -> None:

@@ -60,7 +60,7 @@ def interaction_problems(body: Any) -> Iterator[str]:
         yield f"holds what the types do not know: {again}"
 
 
-class TestGemini(ProviderConformance):
+class TestOverGenerateContent(ProviderConformance):
     """generateContent, with a model that takes levels of thinking."""
 
     info = GEMINI
@@ -107,7 +107,7 @@ class TestGemini(ProviderConformance):
         return sdk_problems
 
 
-class TestGeminiInteractions(ProviderConformance):
+class TestOverInteractions(ProviderConformance):
     """The Interactions API."""
 
     info = GEMINI

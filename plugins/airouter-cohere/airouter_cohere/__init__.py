@@ -1,0 +1,1 @@
+"""The Cohere provider of airouter."""
