@@ -62,7 +62,7 @@ def test_a_body_in_place_of_a_stream_has_a_limit(
     serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that answers a stream with a body without end is given up."""
-    monkeypatch.setattr(http_provider, "BODY_LIMIT", 100)
+    monkeypatch.setattr(http_provider, "MOST", 100)
 
     def script(peer: Any, received: Any) -> None:
         peer.head(200, Content_Type="application/json", Transfer_Encoding="chunked")

@@ -110,11 +110,13 @@ class Operation(Value, Generic[Result], frozen=True, kw_only=True):
         build: from the configuration and the operation's own arguments to what is sent.
         parse: from the whole answer to the result.
         max_bytes: the longest answer that is read.
+        holds_error: whether an ``error`` in the answer is a part of it, and not the failure of this very request.
     """
 
     build: Callable[..., HttpRequest]
     parse: Callable[[bytes], Result]
     max_bytes: int = 64 * MEBIBYTE
+    holds_error: bool = False
 
 
 def json_request(

@@ -132,7 +132,7 @@ def _parse_retrieval(body: bytes) -> Response:
     return fold(_parse_body(body), provider=OPENAI.name)
 
 
-RETRIEVAL = Operation(build=_build_retrieval, parse=_parse_retrieval)
+RETRIEVAL = Operation(build=_build_retrieval, parse=_parse_retrieval, holds_error=True)
 
 EMBEDDINGS = embeddings_operation(headers=headers)
 
