@@ -249,8 +249,8 @@ LONG = "x" * 12_000_000
 @pytest.mark.parametrize("deadline", [None, 30.0], ids=["", "with a deadline"])
 def test_an_upload_takes_as_long_as_it_moves(make: Any, taking: Any, deadline: float | None) -> None:
     """Neither the time for connecting nor that of silence counts for the whole of it; and it is sent once."""
-    server = taking(at_a_time=400_000, until=11_000_000)
-    provider = make(server.url, connect_timeout=0.5, timeout=1.0, deadline=deadline)
+    server = taking(at_a_time=300_000, until=11_000_000)
+    provider = make(server.url, connect_timeout=0.5, timeout=2.5, deadline=deadline)
     assert provider.execute("m", LONG) == "hello"
     assert server.uploads == 1
 

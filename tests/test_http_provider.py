@@ -69,7 +69,7 @@ def test_a_body_in_place_of_a_stream_has_a_limit(
         for piece in (b'{"x": "', b"x" * 200, b'"}', b""):
             peer.chunk(piece)
 
-    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+    with pytest.raises(ProtocolError, match="longer than 100 bytes"):
         make_provider(serve(script).url).stream_chat("m", "hi").read()
 
 

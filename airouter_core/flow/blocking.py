@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import contextvars
+import functools
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -13,7 +13,7 @@ from ..wire.bounds import Collected
 from .layers import See
 from .stack import Stack
 from .steps import Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take, Transport
-from .threads import finished
+from .threads import finished, in_order_of_arrival
 
 
 class Driver:
@@ -181,18 +181,11 @@ class Driver:
         if len(drivers) == 1:
             yield 0, _outcome(drivers[0])
             return
-        import concurrent.futures
-
-        pool = concurrent.futures.ThreadPoolExecutor(len(drivers) or 1, thread_name_prefix="airouter")
         missing = step.enough
+        calls = (functools.partial(_outcome_at, position, driver) for position, driver in enumerate(drivers))
         try:
-            waiting = {
-                pool.submit(contextvars.copy_context().run, _outcome, driver): position
-                for position, driver in enumerate(drivers)
-            }
-            for future in concurrent.futures.as_completed(waiting):
-                value = future.result()
-                yield waiting[future], value
+            for position, value in in_order_of_arrival(calls):
+                yield position, value
                 if missing is not None and not isinstance(value, Exception):
                     missing -= 1
                     if missing <= 0:
@@ -200,7 +193,6 @@ class Driver:
         finally:
             for driver in drivers:
                 driver.stopped = True
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def _close(self) -> None:
         stack = self._stack
@@ -217,6 +209,10 @@ def in_order(count: int, gathered: Iterable[tuple[int, Any]]) -> list[Any]:
     for position, value in gathered:
         values[position] = value
     return values
+
+
+def _outcome_at(position: int, driver: Driver) -> tuple[int, Any]:
+    return position, _outcome(driver)
 
 
 def _outcome(driver: Driver) -> Any:
