@@ -150,13 +150,15 @@ class ToolCallPart(Value, frozen=True, tag=True):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments, parsed.
+        """The arguments, parsed; blank ones and ``null`` are none.
 
         Raises:
             ProtocolError: the model wrote no JSON object.
         """
+        if self.arguments_json.strip() in ("", "null"):
+            return {}
         try:
-            arguments = json.loads(self.arguments_json or "{}")
+            arguments = json.loads(self.arguments_json)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(
                 f"the model's arguments for tool {self.name!r} are no valid JSON ({error}); "

@@ -148,6 +148,8 @@ def _read(said: Mapping[str, Any], position: int) -> _Fragment:
     inner = {name: value for name, value in function.items() if name not in KNOWN_OF_FUNCTION and value is not None}
     if inner:
         kept["function"] = inner
+    if said.get("custom") and not said.get("function"):
+        kept["type"] = "custom"  # its arguments are a text, and go back as one
     arguments = function.get("arguments", function.get("input"))
     return _Fragment(
         id=text(said.get("id")),

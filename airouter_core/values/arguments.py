@@ -1,0 +1,38 @@
+"""Arguments of a tool call as they are sent back: a JSON object, whatever the model wrote."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..errors import ProtocolError
+from .messages import ToolCallPart
+
+UNREADABLE = "INVALID_JSON"
+"""Key under which arguments that are no JSON object are sent back (a vendor's page on fine-grained streaming)."""
+
+
+def arguments_object(call: ToolCallPart) -> dict[str, Any]:
+    """The arguments as an object; what the model wrote that is none stands in one."""
+    try:
+        return call.arguments
+    except ProtocolError:
+        return {UNREADABLE: call.arguments_json}
+
+
+def arguments_text(call: ToolCallPart) -> str:
+    """The arguments as JSON: as the model wrote it, where it wrote an object."""
+    try:
+        arguments = call.arguments
+    except ProtocolError:
+        return json.dumps({UNREADABLE: call.arguments_json})
+    return call.arguments_json if arguments else "{}"
+
+
+def are_readable(call: ToolCallPart) -> bool:
+    """Whether the model wrote an object, or nothing."""
+    try:
+        call.arguments  # noqa: B018  # it is asked whether this fails
+    except ProtocolError:
+        return False
+    return True
