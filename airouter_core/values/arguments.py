@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ProtocolError
 from .messages import ToolCallPart
 
+CALL_FIELDS = "call_fields"
+"""In the metadata of a call: what its server said beside name and arguments, and gets back."""
 UNREADABLE = "INVALID_JSON"
 """Key under which arguments that are no JSON object are sent back (a vendor's page on fine-grained streaming)."""
 
@@ -30,7 +33,13 @@ def arguments_text(call: ToolCallPart) -> str:
 
 
 def are_readable(call: ToolCallPart) -> bool:
-    """Whether the model wrote an object, or nothing."""
+    """Whether the model wrote an object, or nothing; or what a custom tool takes, which is any text."""
+    if any(
+        str(own.get("type", "")).startswith("custom")
+        for own in call.provider_metadata.values()
+        if isinstance(own, Mapping)
+    ):
+        return True
     try:
         call.arguments  # noqa: B018  # it is asked whether this fails
     except ProtocolError:

@@ -9,7 +9,7 @@ from ...errors import UnsupportedFeatureError
 from ...profile.declarations import ParameterSupport
 from ...profile.losses import Loss
 from ...profile.resolving import overlaid, place
-from ...values.arguments import arguments_text
+from ...values.arguments import CALL_FIELDS, arguments_text
 from ...values.messages import (
     FilePart,
     Message,
@@ -177,7 +177,7 @@ def _result(part: ToolResultPart) -> str:
 
 
 def _tool_call(call: ToolCallPart, provider: str) -> dict[str, Any]:
-    own = dict(mapping(call.provider_metadata.get(provider)))
+    own = dict(mapping(mapping(call.provider_metadata.get(provider)).get(CALL_FIELDS)))
     of_function = mapping(own.pop("function", None))
     if own.get("type") == "custom":
         return {**own, "id": call.id, "custom": {"name": call.name, "input": call.arguments_json}}
