@@ -50,6 +50,7 @@ KEPT_METHOD = frozenset({307, 308})
 ADDRESS_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 """What may stand in an address beside letters, digits and ``-._`` (RFC 3986, section 2)."""
 
+Follow = Callable[[HttpRequest, str], Flow[HttpRequest]]
 ParseError = Callable[[int, Mapping[str, str], bytes], ProviderError]
 Sign = Callable[[HttpRequest, float], HttpRequest]
 """From what is about to be sent, and the time in seconds since the epoch, to what is sent."""
@@ -88,6 +89,8 @@ class Exchange:
     Args:
         sign: applied at the last moment before each sending, redirects included; nothing is changed without it.
         cleaner: learns what is sent, so that it can be hidden wherever it comes back.
+        follow: what to ask for when the answer to a request leads elsewhere, by the header that says where. Without
+            it, what goes out stays with its host, as prompts and keys must.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class Exchange:
         policy: Policy,
         sign: Sign | None = None,
         cleaner: Cleaner | None = None,
+        follow: Follow | None = None,
     ) -> None:
+        self._follow = follow
         self._cleaner = cleaner or Cleaner(policy.secrets)
         self._request = request
         self._sign = sign
@@ -178,7 +183,10 @@ class Exchange:
             location = response.headers.get("location") if response.status < 400 else None
             if location is None:
                 raise self._refused(response, body)
-            request = self._redirected(request, response, location)
+            if self._follow is None:
+                request = self._redirected(request, response, location)
+            else:
+                request = yield from self._follow(request, location)
         raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
     def _send(self, request: HttpRequest) -> Flow[HttpResponse]:

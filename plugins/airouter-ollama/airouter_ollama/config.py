@@ -45,7 +45,9 @@ class OllamaConfig(HttpConfig):
     )
     auto_pull: bool = setting("boolean", default=False, description="pull a model that is not there, then call it")
     fetch_images: bool = setting(
-        "boolean", default=True, description="fetch images given by address; Ollama itself takes only their bytes"
+        "boolean",
+        default=False,
+        description="fetch images given by address, from hosts of the open net; Ollama itself takes only their bytes",
     )
     count_by_evaluation: bool = setting(
         "boolean",

@@ -52,6 +52,7 @@ CODES: Mapping[str, ErrorClass] = {
     "overloaded": OverloadedError,
     "refused": RefusedError,
     "out_of_memory": RefusedError,
+    "disk_full": RefusedError,
     "registry_unreachable": RefusedError,
     "runner_failed": ServerError,
 }
@@ -98,6 +99,17 @@ SAYINGS: tuple[Saying, ...] = (
         r"requires more system memory|out of memory|unable to allocate",
         "out_of_memory",
         "take a smaller model or a smaller context",
+    ),
+    _saying(r"no space left on device|disk quota exceeded", "disk_full", "free some of the disk of its machine"),
+    _saying(
+        r"jinja exception|roles must alternate|template: .*executing|tool call arguments as JSON",
+        "invalid_request_error",
+        "the model's template does not take this conversation: change the order of the messages, or their roles",
+    ),
+    _saying(
+        r"context size has been exceeded|too large to process",
+        "context_length",
+        LARGER,
     ),
     _saying(r"ollama cloud is disabled", "cloud_disabled", "the server was started with OLLAMA_NO_CLOUD"),
     _saying(r"server busy", "overloaded", "it has too many models to load"),

@@ -1,28 +1,32 @@
 """Images given by address: fetched here, since Ollama takes only their bytes.
 
-They are asked for without any key: the address is not the server's.
+They are asked for without any key, since the address is not the server's; and only of hosts of the open net, at each
+step of the way: whoever may name an address must not get to see what this machine and its neighbours have.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
 
 from airouter_core.config.http import HttpConfig
-from airouter_core.errors import BadRequestError
-from airouter_core.flow.steps import Flow, Open, ReadAll
+from airouter_core.errors import BadRequestError, ProviderError, ServerError
+from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.steps import Do, Flow
 from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart, media_type_of
 from airouter_core.values.request import Request
 from airouter_core.version import VERSION
-from airouter_core.wire.http import MEBIBYTE, HttpRequest
+from airouter_core.wire.http import MEBIBYTE, Headers, HttpRequest
 
 from .plugin import OLLAMA
 
 LIMIT = 32 * MEBIBYTE
-MAX_REDIRECTS = 5
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
 
 
 def with_fetched_images(request: Request, config: HttpConfig) -> Flow[Request]:
@@ -69,26 +73,74 @@ def _with_bytes(part: Part, config: HttpConfig) -> Flow[Part]:
 
 
 def _fetched(url: str, config: HttpConfig) -> Flow[bytes]:
+    def follow(request: HttpRequest, location: str) -> Flow[HttpRequest]:
+        parts = urlsplit(request.url)
+        named = urlunsplit(parts._replace(netloc=request.headers.get("Host", parts.netloc)))
+        try:
+            target = urljoin(named, location)
+        except ValueError:
+            raise _no_image(url, "it redirects to what is no address") from None
+        return (yield from _request_to(target, url))
+
+    def refused(status: int, headers: Headers, body: bytes) -> ProviderError:
+        return _no_image(url, f"HTTP {status}", status)
+
+    request = yield from _request_to(url, url)
+    exchange = Exchange(request, refused, Policy.of(config), follow=follow)
+    try:
+        _, data = yield from exchange.fetch(LIMIT)
+    except ProviderError as error:
+        if error.provider is not None:
+            raise
+        raise _no_image(url, str(error), error.status) from error
+    return data
+
+
+def _request_to(address: str, url: str) -> Flow[HttpRequest]:
+    """A request for one step of the way from ``url``, if that leads to where everybody may go."""
     headers = {"User-Agent": f"airouter/{VERSION}", "Accept": "image/*"}
-    address = url
-    for _ in range(MAX_REDIRECTS + 1):
-        response = yield Open(HttpRequest("GET", address, headers), config.connect_timeout, config.timeout)
-        location = response.headers.get("location")
-        if response.status in REDIRECTS and location:
-            address = urljoin(address, location)
-            if not address.startswith(("http://", "https://")):
-                raise _no_image(url, "it redirects to something that is no web address")
-            continue
-        if response.status != 200:
-            raise _no_image(url, f"HTTP {response.status}", response.status)
-        data: bytes = yield ReadAll(response, config.timeout, LIMIT)
-        return data
-    raise _no_image(url, f"it redirects more than {MAX_REDIRECTS} times")
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _no_image(url, "that is no address") from None
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        raise _no_image(url, "it leads to something that is no web address")
+    found: list[str] = yield Do(lambda: addresses_of(host, port or parts.scheme))
+    if not found:
+        raise _no_image(url, f"{host} has no address that can be looked up here")
+    if not all(map(is_public, found)):
+        raise _no_image(url, f"{host} is no host of the open net, and what such hosts have is never fetched")
+    if parts.scheme == "https":  # the certificate says whether the host is still the same when it is called
+        return HttpRequest("GET", address, headers)
+    literal = f"[{found[0]}]" if ":" in found[0] else found[0]
+    pinned = parts._replace(netloc=literal if port is None else f"{literal}:{port}")
+    return HttpRequest("GET", urlunsplit(pinned), {"Host": parts.netloc, **headers})
 
 
-def _no_image(url: str, why: str, status: int | None = None) -> BadRequestError:
-    shown = url.partition("?")[0]
-    return BadRequestError(
+def addresses_of(host: str, port: int | str) -> list[str]:
+    """The addresses of a host; none where it has none. Blocks."""
+    try:
+        return [str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        return []
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the open net: not to this machine, its neighbours or a cloud's own services."""
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour
+        if found in NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        found = inner or found
+    return found.is_global and not found.is_multicast
+
+
+def _no_image(url: str, why: str, status: int | None = None) -> ProviderError:
+    shown = url.partition("?")[0].rpartition("@")[2]
+    error_class = ServerError if status is not None and status >= 500 else BadRequestError
+    return error_class(
         f"there is no image to fetch at {shown}: {why}; give image_path or image_data instead",
         provider=OLLAMA.name,
         status=status,

@@ -179,7 +179,7 @@ class ModelManagement(HttpProvider[OllamaConfig]):
             yield from self.operate(UNLOAD, _named(name), "api/embed", "input")
         # The server says that it is done when it has begun to.
         for _ in range(LOOKS):
-            if all(loaded.id != full_name(name) for loaded in (yield from self.operate(RUNNING))):
+            if all(full_name(loaded.id) != full_name(name) for loaded in (yield from self.operate(RUNNING))):
                 break
             yield Sleep(BETWEEN_LOOKS)
 

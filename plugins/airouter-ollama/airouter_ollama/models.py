@@ -24,7 +24,7 @@ from .plugin import OLLAMA
 CAPABILITIES = {"completion": "chat", "thinking": "reasoning", "embedding": "embeddings"}
 """Ollama's words for what a model can do, where ours are others."""
 
-DEFAULT_TAG = "latest"
+DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
 
 
 class ModelDetails(ModelInfo, frozen=True, kw_only=True):
@@ -77,8 +77,17 @@ class RunningModel(Record, frozen=True, kw_only=True):
 
 
 def full_name(name: str) -> str:
-    """A model's name with its tag: ``"mistral"`` stands for ``"mistral:latest"``."""
-    return name if ":" in name.rpartition("/")[2] else f"{name}:{DEFAULT_TAG}"
+    """A model's name with all that it may leave out, in the form in which Ollama compares names.
+
+    ``mistral``, ``Library/mistral:latest`` and ``https://registry.ollama.ai/library/mistral:latest`` are one model.
+    Source: Ollama, types/model/name.go (``ParseNameBare``, ``DefaultName``, ``EqualFold``), fb307609.
+    """
+    bare = name.strip().rpartition("://")[2].partition("@")[0]
+    places, _, last = bare.rpartition("/")
+    model, _, tag = last.partition(":")
+    host, _, namespace = places.rpartition("/")
+    whole = f"{host or DEFAULT_HOST}/{namespace or DEFAULT_NAMESPACE}/{model}:{tag or DEFAULT_TAG}"
+    return whole.casefold()
 
 
 def listed_model(entry: Mapping[str, Any]) -> ModelInfo:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from airouter_core.errors import ConnectionFailedError, TransportError, TruncatedStreamError
+from airouter_core.errors import TransportError, TruncatedStreamError
 from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Flow
 from airouter_core.values.record import Record
@@ -96,7 +96,7 @@ def work_flow(
     except TransportError as error:
         if not last.status:
             raise
-        raise ConnectionFailedError(f"{what} was interrupted at {_place(last)}: {error}; {again}") from error
+        raise type(error)(f"{what} was interrupted at {_place(last)}: {error}; {again}") from error
     if last.status != SUCCESS:
         raise TruncatedStreamError(f"{what} stopped at {_place(last)}, without success; {again}")
     return last

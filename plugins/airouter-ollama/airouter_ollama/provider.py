@@ -201,7 +201,7 @@ class OllamaProvider(ModelManagement):
         except ExecutionError:
             return None
         for loaded in running:
-            if loaded.id == full_name(model) and loaded.context_length:
+            if full_name(loaded.id) == full_name(model) and loaded.context_length:
                 self._contexts[full_name(model)] = loaded.context_length
                 return loaded.context_length
         return None

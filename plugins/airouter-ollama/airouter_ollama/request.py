@@ -145,8 +145,8 @@ def _images(files: Iterable[FilePart]) -> list[str]:
             raise UnsupportedFeatureError(f"ollama takes images only, not {file.media_type}; send its text instead")
         if file.data is None:
             raise UnsupportedFeatureError(
-                f"ollama takes the bytes of an image, not its address, and fetch_images is off: fetch {file.url} "
-                "and give image_data"
+                "ollama takes the bytes of an image, not its address: give image_path or image_data, or set "
+                "fetch_images to have addresses of the open net fetched here"
             )
         images.append(file.base64)
     return images

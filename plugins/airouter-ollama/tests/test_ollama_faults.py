@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +20,13 @@ from airouter_core.errors import (
     ProviderError,
     RateLimitedError,
     ServerError,
+    TransportTimeoutError,
     TruncatedStreamError,
     UnsupportedFeatureError,
 )
-from airouter_core.testing.server import Answer, ReceivedRequest
+from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_core.values.messages import FilePart, Message, TextPart, ToolResultPart
+from airouter_ollama import images
 from airouter_ollama import provider as provider_module
 from airouter_ollama.context import cache_bytes, fitting_context, refuses_to_truncate
 from airouter_ollama.errors import RefusedError, parse_error, prompt_and_context
@@ -157,8 +160,15 @@ def test_another_program_at_the_address(stub: Stub, provider_at: Providers) -> N
             provider.list_models,
             lambda: provider.create_embedding("Hello", "m"),
         ):
-            with pytest.raises(ProtocolError):
+            with pytest.raises(ProtocolError, match=r"base_url|no embeddings"):
                 attempt()
+    first, second = {"choices": []}, {"object": "other"}
+    with (
+        stub(chat=lines(first, second)) as server,
+        pytest.raises(ProtocolError, match=r"choices.*check that base_url") as caught,
+    ):
+        provider_at(server.url).stream_chat("m", "Hello").read()
+    assert "other" not in str(caught.value)
 
 
 def test_embeddings_that_are_too_few(stub: Stub, provider_at: Providers) -> None:
@@ -172,6 +182,18 @@ def test_embeddings_that_are_too_few(stub: Stub, provider_at: Providers) -> None
 # Pulling.
 
 
+def test_a_pull_that_falls_silent_is_a_timeout(provider_at: Providers) -> None:
+    """An interruption keeps its class, and says how far it was and how to go on."""
+    began = lines({"status": "pulling abc", "digest": "sha256:abc", "total": 100, "completed": 40})
+
+    def behave(request: ReceivedRequest, connection: Connection) -> None:
+        connection.send(began.head + b"".join(began.frames()))
+        connection.wait(30)
+
+    with LoopbackServer(behave) as server, pytest.raises(TransportTimeoutError, match=r"interrupted at .*40%.*pull m"):
+        provider_at(server.url, timeout=0.3).pull_model("m")
+
+
 def test_a_pull_that_fails_halfway(stub: Stub, provider_at: Providers) -> None:
     """An error line under status 200 is an error, and so is an end without success."""
     began = {"status": "pulling abc", "digest": "sha256:abc", "total": 100, "completed": 40}
@@ -182,6 +204,10 @@ def test_a_pull_that_fails_halfway(stub: Stub, provider_at: Providers) -> None:
     assert [progress.share for progress in seen] == [None, 0.4]
     with stub(pull=lines(began)) as server, pytest.raises(TruncatedStreamError, match=r"40%.*ollama pull m"):
         provider_at(server.url).pull_model("m")
+    full = lines(began, {"error": "write blob: no space left on device"})
+    with stub(pull=full) as server, pytest.raises(RefusedError, match="free some of the disk") as caught:
+        provider_at(server.url).pull_model("m")
+    assert not caught.value.retryable
     with stub(pull=lines()) as server, pytest.raises(TruncatedStreamError, match="its beginning"):
         provider_at(server.url).pull_model("m")
 
@@ -207,7 +233,15 @@ def test_a_missing_model_is_pulled_and_called(stub: Stub, provider_at: Providers
 # Images by address.
 
 
-def test_an_image_is_fetched_without_the_key(stub: Stub, provider_at: Providers) -> None:
+@pytest.fixture
+def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the stand-in on the loopback count as a host of the open net."""
+    monkeypatch.setattr(images, "is_public", lambda address: True)
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize("awaited", [False, True])
+def test_an_image_is_fetched_without_the_key(stub: Stub, provider_at: Providers, awaited: bool) -> None:
     """The bytes of an image are fetched and sent; whoever has the image sees neither key nor headers."""
 
     def picture(request: ReceivedRequest) -> Answer:
@@ -216,23 +250,27 @@ def test_an_image_is_fetched_without_the_key(stub: Stub, provider_at: Providers)
         return Answer(200, {"content-type": "image/png"}, (PICTURE,), "length")
 
     with stub(picture=picture) as elsewhere, stub(chat=answered()) as server:
-        provider = provider_at(server.url, api_key="secret-key", custom_headers={"X-Own": "secret-header"})
-        address = f"{elsewhere.url}/api/picture/moved"
+        own = {"X-Own": "secret-header"}
+        provider = provider_at(server.url, api_key="secret-key", custom_headers=own, fetch_images=True)
+        address = f"http://localhost:{elsewhere.port}/api/picture/moved"
         image = FilePart.from_url(address)
         messages = [
             Message.user("Look.", image),
             Message("tool", (ToolResultPart("c", (TextPart("seen"), image)),)),
         ]
-        provider.chat("m", messages)
+        asyncio.run(provider.achat("m", messages)) if awaited else provider.chat("m", messages)
         sent = server.requests[0]
         assert sent.headers["authorization"] == "Bearer secret-key"
+        assert {request.headers["host"] for request in elsewhere.requests} == {f"localhost:{elsewhere.port}"}
         expected = FilePart("image/png", data=PICTURE).base64
         assert [message["images"] for message in sent.json["messages"]] == [[expected], [expected]]
         assert provider.execute_with_vision("m", "What is it?", image_url=address) == "Hi."
         for request in elsewhere.requests:
             assert "secret" not in json.dumps(dict(request.headers))
-        with pytest.raises(UnsupportedFeatureError, match="fetch_images is off"):
-            provider_at(server.url, fetch_images=False).execute_with_vision("m", "What?", image_url=address)
+        asked = len(elsewhere.requests)
+        with pytest.raises(UnsupportedFeatureError, match="set fetch_images"):
+            provider_at(server.url).execute_with_vision("m", "What?", image_url=address)
+        assert len(elsewhere.requests) == asked
 
 
 @pytest.mark.parametrize(
@@ -242,15 +280,62 @@ def test_an_image_is_fetched_without_the_key(stub: Stub, provider_at: Providers)
         (Answer(200, {"content-type": "text/html"}, (b"<html>log in",), "length"), "what is there is"),
         (Answer(302, {"location": "file:///etc/passwd"}, (), "length"), "no web address"),
         (Answer(302, {"location": "/api/picture/x"}, (), "length"), "redirects more than"),
+        (Answer(302, {"location": "http://[::1/"}, (), "length"), "no address"),
     ],
 )
+@pytest.mark.usefixtures("everywhere")
 def test_an_address_without_an_image(answer: Answer, says: str, stub: Stub, provider_at: Providers) -> None:
     """What is no image is not sent; the error names the address and another way."""
     with stub(picture=answer) as elsewhere, stub(chat=answered()) as server:
+        address = f"{elsewhere.url}/api/picture/x?k=1"
+        provider = provider_at(server.url, fetch_images=True)
         with pytest.raises(BadRequestError, match=says) as caught:
-            provider_at(server.url).execute_with_vision("m", "What?", image_url=f"{elsewhere.url}/api/picture/x?k=1")
+            provider.execute_with_vision("m", "What?", image_url=address)
         assert "image_path" in str(caught.value)
         assert "k=1" not in str(caught.value)
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::", True),
+        ("127.0.0.1", False),
+        ("10.0.0.8", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_only_the_open_net_is_public(address: str, public: bool) -> None:
+    """Whatever form an address of this machine or its neighbours has."""
+    assert images.is_public(address) is public
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0x7f.1", "no.such.host.invalid", "moved"])
+def test_no_image_is_fetched_from_here(
+    host: str, stub: Stub, provider_at: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither directly nor by a redirect is anybody asked who is not on the open net."""
+    moved = Answer(302, {"location": "http://127.0.0.1:9/latest/meta-data"}, (), "length")
+    with stub(picture=moved) as elsewhere, stub(chat=answered()) as server:
+        address = f"http://{host}:{elsewhere.port}/api/picture/x"
+        if host == "moved":
+            known = {"moved": ["127.0.0.1"]}
+            monkeypatch.setattr(images, "addresses_of", lambda name, port: known.get(name, ["10.0.0.1"]))
+            monkeypatch.setattr(images, "is_public", lambda found: found == "127.0.0.1")
+        with pytest.raises(BadRequestError, match=r"host of the open net|can be looked up"):
+            provider_at(server.url, fetch_images=True).execute_with_vision("m", "What?", image_url=address)
+        assert len(elsewhere.requests) == (host == "moved")
         assert server.requests == []
 
 
@@ -365,11 +450,8 @@ def test_the_arithmetic_of_contexts() -> None:
     ]
 
 
-def test_free_memory_is_read_where_it_is_told(tmp_path: Any) -> None:
-    """Linux tells it; elsewhere it is unknown, not zero."""
-    told = tmp_path / "meminfo"
-    told.write_text("MemTotal: 16 kB\nMemAvailable:    8 kB\n")
-    assert available_memory(str(told)) == 8192
-    assert available_memory(str(tmp_path / "none")) is None
-    told.write_text("MemTotal: 16 kB\n")
-    assert available_memory(str(told)) is None
+def test_free_memory_is_told() -> None:
+    """As the system says it."""
+    free = available_memory()
+    assert free is not None
+    assert free > 0

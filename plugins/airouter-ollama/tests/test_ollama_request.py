@@ -20,6 +20,7 @@ from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_ollama.config import OllamaConfig
 from airouter_ollama.create import create_body, model_options
 from airouter_ollama.endpoints import COPY, DELETE, EMBED, EVALUATE, SHOW, UNLOAD
+from airouter_ollama.models import full_name
 from airouter_ollama.provider import OllamaProvider
 from airouter_ollama.wire import WIRE
 
@@ -245,3 +246,30 @@ def test_a_call_with_broken_arguments_cannot_be_sent_back() -> None:
     broken = Message.assistant(ToolCallPart("c1", "now", '{"a": '))
     with pytest.raises(ParameterError, match=r"'c1' \(now\)"):
         body_of(asking(Message.user("Hello"), broken))
+
+
+@pytest.mark.parametrize("written", ["", "{}"])
+def test_a_call_without_arguments_has_an_empty_object(written: str) -> None:
+    """On the wire there is always an object."""
+    called = Message.assistant(ToolCallPart("c1", "now", written))
+    sent = body_of(asking(Message.user("Hello"), called))["messages"][-1]
+    assert sent["tool_calls"] == [{"id": "c1", "function": {"name": "now", "arguments": {}}}]
+
+
+@pytest.mark.parametrize(
+    ("name", "same", "other"),
+    [
+        ("mistral", "mistral:latest", "mistral:7b"),
+        ("Mistral", "mistral", "mixtral"),
+        ("library/mistral", "mistral", "ada/mistral"),
+        ("registry.ollama.ai/library/mistral:7b", "mistral:7B", "hf.co/library/mistral:7b"),
+        ("https://registry.ollama.ai/library/mistral", "mistral", "mistral-nemo"),
+        ("hf.co/Ada/Tiny-GGUF:Q4_K_M", "hf.co/ada/tiny-gguf:q4_k_m", "hf.co/ada/tiny-gguf"),
+        ("localhost:5000/ada/tiny", "localhost:5000/ada/tiny:latest", "ada/tiny"),
+        ("mistral@sha256:abc", "mistral", "mistral:abc"),
+    ],
+)
+def test_names_are_compared_as_ollama_means_them(name: str, same: str, other: str) -> None:
+    """Without regard to case, with what a name leaves out filled in."""
+    assert full_name(name) == full_name(same)
+    assert full_name(name) != full_name(other)
