@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from airouter_core import create_provider, list_providers
-from airouter_core.errors import ExecutionError, RetiredModelWarning
+from airouter_core.errors import ConfigurationError, RetiredModelWarning
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.plugins.registry import installed
 from airouter_core.values.messages import Message
@@ -131,6 +131,15 @@ def _programs() -> Path | None:
     return next((Path(place) for place in places if place and (Path(place) / "llama-cli").is_file()), None)
 
 
+def _install_programs(home: Path) -> None:
+    """Put llama.cpp where the document has it: a setting that leads nowhere is an error."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no llama-cli: tools/engines/llamacpp.sh .cache/engines/llamacpp, or set AIROUTER_LLAMA_BIN")
+    (home / PROGRAMS).parent.mkdir(parents=True)
+    (home / PROGRAMS).symlink_to(programs, target_is_directory=True)
+
+
 def _run(code: str, home: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START") if name in os.environ}
     return subprocess.run(
@@ -162,6 +171,8 @@ def test_a_snippet_of_the_document_runs_as_it_stands(
 ) -> None:
     """In a fresh process, after the snippets that it builds on."""
     _needs(snippet, request)
+    if "llama_cpp_path" in snippet.whole:
+        _install_programs(home)
     result = _run(snippet.whole, home, vendors.environment)
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
@@ -170,11 +181,7 @@ def test_a_snippet_of_the_document_runs_as_it_stands(
 @pytest.mark.engine
 def test_llama_cpp_runs_where_the_document_has_it(home: Path, request: pytest.FixtureRequest) -> None:
     """With real programs in ``~/llama.cpp/build/bin``, as after building it there."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("no llama-cli: tools/engines/llamacpp.sh .cache/engines/llamacpp, or set AIROUTER_LLAMA_BIN")
-    (home / PROGRAMS).parent.mkdir(parents=True)
-    (home / PROGRAMS).symlink_to(programs, target_is_directory=True)
+    _install_programs(home)
     snippet = _snippet("qwen3-coder-30b")
     _needs(snippet, request)
     shown = "\nprint(provider.get_info().details['mode'])\nassert response"
@@ -299,6 +306,6 @@ def test_dall_e_3_has_a_successor(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         create_provider("openai", config) as made,
         pytest.warns(RetiredModelWarning, match="gpt-image"),
-        pytest.raises(ExecutionError),
+        pytest.raises(ConfigurationError, match=r"proxy http://127\.0\.0\.1:9 cannot be used"),
     ):
         made.create_image(prompt="A cat wearing a space suit", model="dall-e-3", size="1024x1024")
