@@ -49,11 +49,12 @@ _HOMES = {
     "plugins.hookspecs": ("hookimpl",),
     "plugins.registry": ("Plugins",),
     "profile.declarations": ("Command", "ParameterSupport", "ProviderInfo"),
-    "provider.calls": ("AsyncResponseStream", "Call", "Outcome", "ResponseStream"),
     "provider.facade": ("Provider",),
     "provider.http": ("HttpProvider",),
+    "provider.streams": ("AsyncResponseStream", "ResponseStream"),
     "tools.loop": ("ToolRun",),
     "values.ask": ("Ask",),
+    "values.calls": ("Call", "Outcome"),
     "values.catalog": ("ModelInfo", "Pricing", "ProviderStatus", "Ranked"),
     "values.events": (
         "Finish",

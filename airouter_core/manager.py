@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from .addresses import Address, Candidate, resolve
 from .config.files import read_settings
 from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
-from .flow.threads import all_awaited, at_once, awaited, awaited_in_order_of_arrival, in_order_of_arrival
+from .flow.steps import Flow, Gather, done
 from .plugins.factory import create_provider
+from .plugins.layering import GivenLayer
 from .plugins.registry import Plugins, installed
-from .provider.calls import AsyncResponseStream, ResponseStream
+from .provider.asking import Messages, Parameters, conversation
+from .provider.both import Answering, both, both_iterators, four_ways, four_ways_as_text
 from .provider.facade import Provider
-from .provider.preparation import Messages, Parameters, conversation
 from .values.catalog import ModelInfo, ProviderStatus
 from .values.record import Record
 from .values.response import Response
@@ -43,10 +43,14 @@ class Comparison(Record, frozen=True):
 
 
 class ProviderManager:
-    """Providers by name; several of one kind under names of their own. For many threads at once."""
+    """Providers by name; several of one kind under names of their own. For many threads at once.
 
-    def __init__(self, *, plugins: Plugins | None = None) -> None:
-        self._plugins = plugins
+    Args:
+        layers: what is to stand around everything that its providers answer, as for :func:`create_provider`.
+    """
+
+    def __init__(self, *, plugins: Plugins | None = None, layers: Iterable[GivenLayer] = ()) -> None:
+        self._plugins = (plugins or installed()).with_layers(layers) if layers else plugins
         self._providers: dict[str, Provider[Any]] = {}
         self._lock = threading.Lock()
 
@@ -82,7 +86,7 @@ class ProviderManager:
         if not isinstance(as_name, str | None):
             raise ConfigurationError(f"as_name must be a string, not {type(as_name).__name__}")
         provider = create_provider(name, config, plugins=self._plugins)
-        key = as_name or provider.info.name
+        key = provider.kept_as = as_name or provider.info.name
         with self._lock:
             taken = key in self._providers
             if not taken:
@@ -119,121 +123,58 @@ class ProviderManager:
         """The names of all providers kept, in the order added."""
         return tuple(self._providers)
 
-    def execute(
+    def prompt_asked(
         self,
         name: str,
         model: str,
         prompt: str,
         system_prompt: str | None = None,
         parameters: Parameters | None = None,
-    ) -> str:
+    ) -> Answering:
         """:meth:`Provider.execute` of the provider ``name``."""
-        return self.provider(name).execute(model, prompt, system_prompt, parameters)
+        return self.provider(name).prompt_asked(model, prompt, system_prompt, parameters)
 
-    def stream_execute(
-        self,
-        name: str,
-        model: str,
-        prompt: str,
-        system_prompt: str | None = None,
-        parameters: Parameters | None = None,
-    ) -> Iterator[str]:
-        """:meth:`Provider.stream_execute` of the provider ``name``."""
-        return self.provider(name).stream_execute(model, prompt, system_prompt, parameters)
+    execute, aexecute, stream_execute, astream_execute = four_ways_as_text(prompt_asked, name="execute")
 
-    def chat(self, name: str, model: str, messages: Messages, **options: Any) -> Response:
+    def chat_asked(self, /, name: str, model: str, messages: Messages, **options: Any) -> Answering:
         """:meth:`Provider.chat` of the provider ``name``, with the same options."""
-        return self.provider(name).chat(model, messages, **options)
+        return self.provider(name).chat_asked(model, messages, **options)
 
-    def stream_chat(self, name: str, model: str, messages: Messages, **options: Any) -> ResponseStream:
-        """:meth:`Provider.stream_chat` of the provider ``name``, with the same options."""
-        return self.provider(name).stream_chat(model, messages, **options)
+    chat, achat, stream_chat, astream_chat = four_ways(chat_asked, name="chat")
 
-    def auto_execute(
+    def auto_prompt_asked(
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
-    ) -> str:
+    ) -> Answering:
         """Ask the provider and the model that an address means, as :meth:`resolve` finds them."""
-        name, model = self.resolve(model)
-        return self.provider(name).execute(model, prompt, system_prompt, parameters)
+        return _ToBeResolved(self, model, conversation(prompt, system_prompt), {"parameters": parameters})
 
-    def auto_chat(self, model: str, messages: Messages, **options: Any) -> Response:
+    auto_execute, aauto_execute, auto_stream_execute, aauto_stream_execute = four_ways_as_text(
+        auto_prompt_asked, name="auto_execute"
+    )
+
+    def auto_chat_asked(self, /, model: str, messages: Messages, **options: Any) -> Answering:
         """:meth:`chat` with the provider and the model that an address means."""
-        return self.chat(*self.resolve(model), messages, **options)
+        return _ToBeResolved(self, model, messages, options)
 
-    def auto_stream_chat(self, model: str, messages: Messages, **options: Any) -> ResponseStream:
-        """:meth:`stream_chat` with the provider and the model that an address means."""
-        return self.stream_chat(*self.resolve(model), messages, **options)
+    auto_chat, aauto_chat, auto_stream_chat, aauto_stream_chat = four_ways(auto_chat_asked, name="auto_chat")
 
-    async def aexecute(
-        self,
-        name: str,
-        model: str,
-        prompt: str,
-        system_prompt: str | None = None,
-        parameters: Parameters | None = None,
-    ) -> str:
-        """:meth:`execute`, awaited."""
-        return await self.provider(name).aexecute(model, prompt, system_prompt, parameters)
-
-    def astream_execute(
-        self,
-        name: str,
-        model: str,
-        prompt: str,
-        system_prompt: str | None = None,
-        parameters: Parameters | None = None,
-    ) -> AsyncIterator[str]:
-        """:meth:`stream_execute`, awaited."""
-        return self.provider(name).astream_execute(model, prompt, system_prompt, parameters)
-
-    async def achat(self, name: str, model: str, messages: Messages, **options: Any) -> Response:
-        """:meth:`chat`, awaited."""
-        return await self.provider(name).achat(model, messages, **options)
-
-    def astream_chat(self, name: str, model: str, messages: Messages, **options: Any) -> AsyncResponseStream:
-        """:meth:`stream_chat`, awaited."""
-        return self.provider(name).astream_chat(model, messages, **options)
-
-    async def aauto_execute(
-        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
-    ) -> str:
-        """:meth:`auto_execute`, awaited."""
-        name, model = await awaited(self.resolve, model)
-        return await self.provider(name).aexecute(model, prompt, system_prompt, parameters)
-
-    async def aauto_chat(self, model: str, messages: Messages, **options: Any) -> Response:
-        """:meth:`auto_chat`, awaited."""
-        return await self.achat(*await awaited(self.resolve, model), messages, **options)
-
-    def compare(
+    def comparing_flow(
         self,
         prompt: str,
         candidates: Iterable[tuple[str, str]],
         system_prompt: str | None = None,
         parameters: Parameters | None = None,
-    ) -> Iterator[Comparison]:
+    ) -> Flow[None]:
         """Ask several ``(provider, model)`` the same, all at once; each answer or error is given as it comes.
 
         Raises:
             UnknownProviderError: at once; a provider was not added.
         """
-        pairs = self._pairs(candidates)
         messages = conversation(prompt, system_prompt)
-        return in_order_of_arrival(
-            functools.partial(self._compared, name, model, messages, parameters) for name, model in pairs
-        )
+        pairs = self._pairs(candidates)
+        return _gathered([self._compared(name, model, messages, parameters) for name, model in pairs], each=True)
 
-    def acompare(
-        self,
-        prompt: str,
-        candidates: Iterable[tuple[str, str]],
-        system_prompt: str | None = None,
-        parameters: Parameters | None = None,
-    ) -> AsyncIterator[Comparison]:
-        """:meth:`compare`, awaited: ``async for comparison in manager.acompare(...)``."""
-        pairs = self._pairs(candidates)
-        messages = conversation(prompt, system_prompt)
-        return awaited_in_order_of_arrival(self._acompared(name, model, messages, parameters) for name, model in pairs)
+    compare, acompare = both_iterators(comparing_flow, Comparison, name="compare")
 
     def resolve(self, address: str) -> Address:
         """The provider and the model that ``PROVIDER/MODEL``, ``route:NAME`` or the bare name of a model means.
@@ -252,26 +193,31 @@ class ProviderManager:
         """The name of the provider that :meth:`resolve` finds for an address."""
         return self.resolve(model).provider
 
-    def list_all_models(self) -> dict[str, list[ModelInfo]]:
+    def all_models_flow(self) -> Flow[dict[str, list[ModelInfo]]]:
         """The models of all providers, asked at the same time. One that fails has an empty list, and a log entry."""
-        names, providers = self._each()
-        return dict(zip(names, at_once(_listed, zip(names, providers, strict=True)), strict=True))
+        held = self._held()
+        found = yield from _gathered([provider.operation_flow("list_models") for _, provider in held])
+        for (name, _), models in zip(held, found, strict=True):
+            if isinstance(models, AirouterError):
+                LOGGER.warning("%s: models cannot be listed: %s", name, models)
+            elif isinstance(models, Exception):
+                raise models
+        return {
+            name: [] if isinstance(models, Exception) else models for (name, _), models in zip(held, found, strict=True)
+        }
 
-    async def alist_all_models(self) -> dict[str, list[ModelInfo]]:
-        """:meth:`list_all_models`, awaited."""
-        names, providers = self._each()
-        found = await all_awaited(_alisted(name, provider) for name, provider in zip(names, providers, strict=True))
-        return dict(zip(names, found, strict=True))
+    list_all_models, alist_all_models = both(all_models_flow, name="list_all_models")
 
-    def get_all_info(self) -> dict[str, ProviderStatus]:
+    def all_info_flow(self) -> Flow[dict[str, ProviderStatus]]:
         """The state of all providers, asked at the same time."""
-        names, providers = self._each()
-        return dict(zip(names, at_once(lambda provider: provider.get_info(), providers), strict=True))
+        held = self._held()
+        found = yield from _gathered([provider.status_flow() for _, provider in held])
+        for status in found:
+            if isinstance(status, Exception):
+                raise status
+        return dict(zip((name for name, _ in held), found, strict=True))
 
-    async def aget_all_info(self) -> dict[str, ProviderStatus]:
-        """:meth:`get_all_info`, awaited."""
-        names, providers = self._each()
-        return dict(zip(names, await all_awaited(provider.aget_info() for provider in providers), strict=True))
+    get_all_info, aget_all_info = both(all_info_flow, name="get_all_info")
 
     def close(self) -> None:
         """Close all providers."""
@@ -281,7 +227,8 @@ class ProviderManager:
 
     async def aclose(self) -> None:
         """:meth:`close`, awaited."""
-        await all_awaited(provider.aclose() for provider in self._emptied())
+        for provider in self._emptied():
+            await provider.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -299,10 +246,6 @@ class ProviderManager:
         with self._lock:  # others may add and remove meanwhile
             return list(self._providers.items())
 
-    def _each(self) -> tuple[list[str], list[Provider[Any]]]:
-        providers = dict(self._providers)
-        return list(providers), list(providers.values())
-
     def _emptied(self) -> list[Provider[Any]]:
         with self._lock:
             providers, self._providers = self._providers, {}
@@ -315,15 +258,15 @@ class ProviderManager:
                 raise ParameterError(f"candidates are pairs of a provider and a model, not {pair!r}")
         return [(self._key(name), model) for name, model in pairs]
 
-    def _compared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
-        with _Asking(name, model) as asking:
-            asking.response = self.provider(name).chat(model, messages, parameters=parameters)
-        return asking.comparison
-
-    async def _acompared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Comparison:
-        with _Asking(name, model) as asking:
-            asking.response = await self.provider(name).achat(model, messages, parameters=parameters)
-        return asking.comparison
+    def _compared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Flow[Comparison]:
+        began = time.monotonic()
+        response: Response | None = None
+        told: AirouterError | None = None
+        try:
+            response = yield from self.provider(name).chat_asked(model, messages, parameters=parameters).whole()
+        except AirouterError as error:
+            told = error
+        return Comparison(name, model, response, told, time.monotonic() - began)
 
     def _key(self, name: str) -> str:
         if isinstance(name, str) and name in self._providers:
@@ -338,43 +281,27 @@ class ProviderManager:
         raise UnknownProviderError(f"no provider {name!r} was added (added: {known}); add_provider({name!r}) adds it")
 
 
-def _listed(named: tuple[str, Provider[Any]]) -> list[ModelInfo]:
-    name, provider = named
-    with _listing(name) as found:
-        found.extend(provider.list_models())
-    return found
+class _ToBeResolved:
+    """A chat whose address is looked up when it is driven: that may ask local providers for their models."""
+
+    def __init__(self, manager: ProviderManager, address: str, messages: Messages, options: Mapping[str, Any]) -> None:
+        self._manager = manager
+        self._address = address
+        self._messages = messages
+        self._options = options
+
+    def whole(self) -> Flow[Response]:
+        """The flow of the answer that nobody reads along."""
+        return (yield from (yield from self._found()).whole())
+
+    def streamed(self) -> Flow[Response]:
+        """The flow of the answer that somebody reads along."""
+        return (yield from (yield from self._found()).streamed())
+
+    def _found(self) -> Flow[Answering]:
+        name, model = yield from done(self._manager.resolve, self._address)
+        return self._manager.provider(name).chat_asked(model, self._messages, **self._options)
 
 
-async def _alisted(name: str, provider: Provider[Any]) -> list[ModelInfo]:
-    with _listing(name) as found:
-        found.extend(await provider.alist_models())
-    return found
-
-
-@contextlib.contextmanager
-def _listing(name: str) -> Iterator[list[ModelInfo]]:
-    """A list for the models of one provider; it stays empty if they cannot be listed."""
-    try:
-        yield []
-    except AirouterError as error:
-        LOGGER.warning("%s: models cannot be listed: %s", name, error)
-
-
-class _Asking:
-    """Asks one candidate within a ``with``; whatever comes of it is then a comparison."""
-
-    comparison: Comparison
-    response: Response | None = None
-
-    def __init__(self, name: str, model: str) -> None:
-        self._name = name
-        self._model = model
-        self._began = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        told = error if isinstance(error, AirouterError) else None
-        self.comparison = Comparison(self._name, self._model, self.response, told, time.monotonic() - self._began)
-        return told is not None
+def _gathered(flows: Sequence[Flow[Any]], *, each: bool = False) -> Flow[Any]:
+    return (yield Gather(flows, each=each))

@@ -17,7 +17,7 @@ import pytest
 
 from airouter_core import hookimpl
 from airouter_core.errors import ConnectionFailedError, OverloadedError
-from airouter_core.flow.steps import Do, Flow
+from airouter_core.flow.steps import Do, Flow, done
 from airouter_core.plugins.registry import Plugins
 from airouter_core.provider.facade import Provider
 from airouter_core.testing.cancelling import Place, cancelled_everywhere
@@ -396,7 +396,10 @@ class _Blocking(Provider[Any]):
         finally:
             self.closed.set()
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         return [ModelInfo(id="only", name="only", provider="example")]
 
 

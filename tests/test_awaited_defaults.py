@@ -12,6 +12,7 @@ import pytest
 from airouter_core import hookimpl
 from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import AirouterError, ConnectionFailedError
+from airouter_core.flow.steps import Flow, done
 from airouter_core.manager import ProviderManager
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
@@ -45,13 +46,19 @@ class Local(Provider[ProviderConfig]):
         yield TextDelta("llo")
         yield Finish("stop")
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         self.threads.add(threading.get_ident())
         if self.down is not None:
             raise self.down
         return [ModelInfo(id=f"{self.info.name}-m", name="M", provider=self.info.name)]
 
-    def embeddings(self, texts: Any, model: str | None) -> list[list[float]]:
+    def embeddings_flow(self, texts: Any, model: str | None) -> Flow[list[list[float]]]:
+        return done(self.vectors_of, texts)
+
+    def vectors_of(self, texts: Any) -> list[list[float]]:
         return [[float(len(text))] for text in texts]
 
     def close(self) -> None:

@@ -361,9 +361,8 @@ def test_what_is_told_may_be_awaited_and_may_fail(world: World) -> None:
         except ValueError as error:
             return f"caught {error}"
 
-    if world.awaited:
-        assert world.run(ledger()) == "caught cannot write"
-        assert told == ["x"]
+    assert world.run(ledger()) == "caught cannot write"
+    assert told == ["x"]
 
 
 def test_retries_and_requests_are_counted(world: World) -> None:

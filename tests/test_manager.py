@@ -15,6 +15,7 @@ import pytest
 from airouter_core import ProviderManager, hookimpl
 from airouter_core.config.http import HttpConfig
 from airouter_core.errors import ConfigurationError, ConnectionFailedError, ParameterError, UnknownProviderError
+from airouter_core.flow.steps import Flow, done
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.provider.facade import Provider
@@ -35,7 +36,10 @@ class Fake(Provider[HttpConfig]):
         yield TextDelta(request.messages[-1].text)
         yield Finish("stop")
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         if self.config.api_key == "down":
             raise ConnectionFailedError("is the server running?")
         if MEETING is not None:

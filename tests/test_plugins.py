@@ -22,10 +22,11 @@ from airouter_core.errors import (
     ProtocolError,
     UnknownProviderError,
 )
+from airouter_core.flow.steps import Flow, done
 from airouter_core.plugins.registry import Plugins, PluginSource, installed
 from airouter_core.profile.declarations import Command, Parameter, ProviderInfo
-from airouter_core.provider.calls import Call, Outcome
 from airouter_core.provider.facade import Provider
+from airouter_core.values.calls import Call, Outcome
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, TextDelta
 from airouter_core.values.messages import Message
@@ -422,7 +423,10 @@ class Local(Provider[ProviderConfig]):
         finally:
             self._log.append("provider left")
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         return []
 
 

@@ -22,6 +22,7 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterWarning,
 )
+from airouter_core.flow.steps import Flow, done
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
@@ -74,12 +75,18 @@ class Local(Provider[ProviderConfig]):
             yield TextDelta(text)
         yield Finish("stop", "stop")
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         if self.down:
             raise ConnectionFailedError(self.down)
         return [ModelInfo(id="m", name="M", provider="local")]
 
-    def embeddings(self, texts: Any, model: str | None) -> list[list[float]]:
+    def embeddings_flow(self, texts: Any, model: str | None) -> Flow[list[list[float]]]:
+        return done(self.vectors_of, texts)
+
+    def vectors_of(self, texts: Any) -> list[list[float]]:
         return [[float(len(text))] for text in texts] if self.vectors is None else self.vectors
 
     def details(self) -> dict[str, Any]:
@@ -225,7 +232,7 @@ def test_streams_and_embeddings_must_be_declared() -> None:
     with pytest.raises(UnsupportedFeatureError, match="'embeddings'"):
         provider.create_embedding("a")
     with pytest.raises(UnsupportedFeatureError, match="'embeddings'"):
-        Provider.embeddings(provider, ["a"], None)
+        Provider.embeddings_flow(provider, ["a"], None)
 
 
 # Receipts and warnings.

@@ -8,7 +8,7 @@ import click
 
 from ..errors import ExecutionError
 from ..plugins.registry import installed
-from ..provider.calls import ResponseStream
+from ..provider.streams import ResponseStream
 from ..values.events import RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response

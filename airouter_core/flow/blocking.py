@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
-from ..wire.bounds import Collected
+from ..errors import ProtocolError
 from .layers import See
 from .stack import Stack
 from .steps import Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take, Transport
-from .threads import finished, in_order_of_arrival
+from .threads import as_they_finish, finished
 
 
 class Driver:
@@ -88,10 +89,11 @@ class Driver:
                             if self.stopped:
                                 return None
                     elif (events := self._handed_on(step)) is not None:
-                        for event in events:
-                            yield event
-                            if self.stopped:
-                                return None
+                        with contextlib.closing(events):
+                            for event in events:
+                                yield event
+                                if self.stopped:
+                                    return None
                     else:
                         outcome = self._perform(step)
                 except Exception as failure:
@@ -102,7 +104,7 @@ class Driver:
             outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
             self._close()
 
-    def _handed_on(self, step: Step) -> Iterator[Any] | None:
+    def _handed_on(self, step: Step) -> Generator[Any, None, None] | None:
         """What of a step the reader sees, if any."""
         if type(step) is Emit:
             return self._stack.seen(step.events)
@@ -151,7 +153,7 @@ class Driver:
         if self._stack.until is None:
             return response.read_all(step.timeout, step.limit)
         # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
-        pieces = Collected(step.limit)
+        pieces = Pieces(step.limit)
         while data := response.read_some(self._stack.patience(step.timeout)):
             pieces.add(data)
         return pieces.whole()
@@ -168,7 +170,7 @@ class Driver:
             step.slots.forget(handed_over.set)
             raise
 
-    def _pulled(self, step: Pull) -> Iterator[Any]:
+    def _pulled(self, step: Pull) -> Generator[Any, None, None]:
         source = step.blocking()
         try:
             yield from self._stack.seen(source)
@@ -182,11 +184,10 @@ class Driver:
             yield 0, _outcome(drivers[0])
             return
         missing = step.enough
-        calls = (functools.partial(_outcome_at, position, driver) for position, driver in enumerate(drivers))
         try:
-            for position, value in in_order_of_arrival(calls):
-                yield position, value
-                if missing is not None and not isinstance(value, Exception):
+            for position, value in as_they_finish([functools.partial(_outcome, driver) for driver in drivers]):
+                yield position, value()
+                if missing is not None and not isinstance(value(), Exception):
                     missing -= 1
                     if missing <= 0:
                         return
@@ -203,16 +204,36 @@ class Driver:
                 finished(stack.due.pop(0)())
 
 
+class Pieces:
+    """The pieces of an answer that is not to be too long."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            ProtocolError: now it is too long.
+        """
+        self._size += len(data)
+        if self._size > self._limit:
+            raise ProtocolError(f"the answer is longer than {self._limit} bytes")
+        self._pieces.append(data)
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+
 def in_order(count: int, gathered: Iterable[tuple[int, Any]]) -> list[Any]:
     """What was gathered, in the order of the flows."""
     values: list[Any] = [TimeoutError("others were enough")] * count
     for position, value in gathered:
         values[position] = value
     return values
-
-
-def _outcome_at(position: int, driver: Driver) -> tuple[int, Any]:
-    return position, _outcome(driver)
 
 
 def _outcome(driver: Driver) -> Any:

@@ -26,7 +26,6 @@ from ..errors import (
 )
 from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
-from ..wire.bounds import Collected
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
 from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, given
@@ -125,7 +124,7 @@ class Exchange:
         for attempt in range(self._policy.max_retries + 1):
             response: HttpResponse | None = None
             try:
-                response = yield from self._attempt()
+                response = yield from self._attempt(attempt)
                 return response, (yield from read(response))
             except ExecutionError as failure:
                 if response is not None and isinstance(failure, ProviderError):
@@ -171,10 +170,10 @@ class Exchange:
         except TransportError:
             LOGGER.debug("the connection stayed open after the end of the answer; it is closed")
 
-    def _attempt(self) -> Flow[HttpResponse]:
+    def _attempt(self, attempt: int) -> Flow[HttpResponse]:
         request = self._request
         for _ in range(MAX_REDIRECTS + 1):
-            response = yield from self._send(request)
+            response = yield from self._send(request, attempt)
             if 200 <= response.status < 300:
                 return response
             if response.status < 200:
@@ -189,13 +188,13 @@ class Exchange:
                 request = yield from self._follow(request, location)
         raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
-    def _send(self, request: HttpRequest) -> Flow[HttpResponse]:
+    def _send(self, request: HttpRequest, attempt: int) -> Flow[HttpResponse]:
         if self._sign is not None:
             request = self._sign(request, self._policy.now())
         self._cleaner.learn(request.headers)
         patience = self._patience()
         within = None if self._end is None else self._end - self._policy.clock()
-        step = Open(request, min(self._policy.connect_timeout, patience), patience, within)
+        step = Open(request, min(self._policy.connect_timeout, patience), patience, within, is_retry=attempt > 0)
         response: HttpResponse
         if not LOGGER.isEnabledFor(logging.DEBUG):
             response = yield step
@@ -213,10 +212,14 @@ class Exchange:
             body: bytes = yield ReadAll(response, self._patience(), limit)
             return body
         # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
-        pieces = Collected(limit, f"{_shown(self._request.url)} sent more than {limit} bytes")
+        pieces: list[bytes] = []
+        size = 0
         while data := (yield ReadSome(response, self._patience())):
-            pieces.add(data)
-        return pieces.whole()
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(f"{_shown(self._request.url)} sent more than {limit} bytes")
+            pieces.append(data)
+        return b"".join(pieces)
 
     def _read_failure(self, response: HttpResponse) -> Flow[bytes]:
         try:

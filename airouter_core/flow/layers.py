@@ -14,30 +14,12 @@ events; of other kinds it is what the operation gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 from ..values.ask import Ask
+from ..values.calls import Identity
 from ..values.events import StreamEvent
-from ..values.record import Record
 from .steps import Events, Flow
-
-Position = Literal["admit", "ledger", "cache", "limit", "route"]
-POSITIONS: tuple[Position, ...] = get_args(Position)
-"""Where layers stand, outermost first; the provider is behind them all."""
-
-
-class Identity(Record, frozen=True):
-    """Who is asked, without a key.
-
-    Attributes:
-        name: canonical name of the provider.
-        kept_as: the name that a manager keeps it under; tells two accounts at one provider apart.
-        address: where it is reached, without credentials; ``None`` for what is not reached over HTTP.
-    """
-
-    name: str
-    kept_as: str
-    address: str | None = None
 
 
 class Answer(Protocol):
@@ -82,18 +64,19 @@ class Tap:
     """A ``through`` that only watches: the driver calls ``see`` with each event, and no frame stands between.
 
     Attributes:
-        see: is shown each event.
+        see: is shown each event; ``None`` when it has seen enough.
         changed: what to call when another ``see`` was put in its place; the driver's.
     """
 
     changed: Callable[[], None]
 
     def __init__(self, see: See) -> None:
-        self.see = see
+        self.see: See | None = see
 
     def __call__(self, events: Events) -> Iterator[StreamEvent]:
         for event in events:
-            self.see(event)
+            if self.see is not None:
+                self.see(event)
             yield event
 
 

@@ -7,15 +7,18 @@ owns the response that it has open: it is closed as soon as that flow ends, well
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from ..errors import TransportTimeoutError
 from ..values.events import StreamEvent
 from .layers import Gate, See, Tap
 from .steps import Delegate, Do, Endpoint, Events, Flow, Open, Step
+from .threads import finished
 
 CLOCKS_DIFFER = 0.02
 """Seconds by which a wait may end before the deadline that it was cut to."""
@@ -101,6 +104,8 @@ class Stack:
     def resume(self, outcome: Any, error: Exception | None) -> Step | None:  # noqa: C901, PLR0912  # once for each step
         """Give the innermost flow what came of its step; the next step, or ``None`` at the end."""
         if self._suspended is not None:
+            if inspect.isawaitable(outcome):
+                return Do(functools.partial(finished, outcome))
             # What was due has been done. If it failed, that is the error of the flow that wanted it.
             self._doing = None
             if error is not None:
@@ -166,13 +171,14 @@ class Stack:
         for scope in reversed(self._scopes):
             through = scope.through
             if isinstance(through, Tap):
-                found.append(through.see)
+                if through.see is not None:
+                    found.append(through.see)
             elif through is not None and not (isinstance(through, Gate) and through.is_open):
                 self.taps = None
                 return
         self.taps = tuple(found)
 
-    def seen(self, events: Events) -> Iterator[StreamEvent]:
+    def seen(self, events: Events) -> Generator[StreamEvent, None, None]:
         """Events as the reader sees them."""
         taps = self.taps
         if taps is None:

@@ -11,14 +11,18 @@ lets the flow outside watch the events, lend its connections, set a deadline, an
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from ..values.events import StreamEvent
+from ..values.response import Response
 from ..wire.http import HttpRequest
 from .slots import Slots
+from .threads import finished
 
 Result = TypeVar("Result")
 Flow = Generator["Step", Any, Result]
@@ -191,7 +195,7 @@ class Delegate(msgspec.Struct, eq=False):
         requests: how many were sent, redirects and further pages included.
         retries: how many of them repeated one that had failed.
         builder: what has arrived of the answer that was folded last, in here (``partial()`` gives it).
-        call: for the built-in layer, which call this is.
+        call: of the innermost layer of a provider: which call this is.
     """
 
     flow: Flow[Any]
@@ -208,6 +212,14 @@ class Delegate(msgspec.Struct, eq=False):
     builder: Any = None
     call: Any = None
 
+    @property
+    def response(self) -> Response | None:
+        """What has arrived of the answer, or what was reported of another kind's: usage, cost. ``None`` of nothing."""
+        if isinstance(self.value, Response) or self.builder is None:
+            return self.value if isinstance(self.value, Response) else None
+        partial: Response = self.builder.partial()
+        return partial
+
 
 Step = Open | ReadSome | ReadAll | Sleep | Do | Take | Emit | Pull | Gather | Delegate
 
@@ -218,9 +230,12 @@ def given(value: Result) -> Flow[Result]:
     return value
 
 
-def done(function: Callable[..., Result], *arguments: Any) -> Flow[Result]:
-    """A flow of one step: call what blocks."""
-    result: Result = yield Do(lambda: function(*arguments))
+def done(function: Callable[..., Any], *arguments: Any) -> Flow[Any]:
+    """Call something that blocks, or that is a coroutine; in either half."""
+    result = yield Do(functools.partial(function, *arguments))
+    if inspect.isawaitable(result):
+        # Nobody awaits here, or the driver had.
+        result = yield Do(functools.partial(finished, result))
     return result
 
 

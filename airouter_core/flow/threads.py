@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -56,24 +56,11 @@ def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[R
     waiting = list(items)
     if len(waiting) <= 1:
         return [function(item) for item in waiting]
-    finished = dict(_finished([functools.partial(function, item) for item in waiting]))
-    return [finished[place]() for place in range(len(waiting))]
+    results = dict(as_they_finish([functools.partial(function, item) for item in waiting]))
+    return [results[place]() for place in range(len(waiting))]
 
 
-async def all_awaited(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Await all at the same time; the results in order."""
-    import asyncio
-
-    return list(await asyncio.gather(*coroutines))
-
-
-def in_order_of_arrival(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
-    """Call all in threads at the same time; each result as it comes. Closed early, the others are not waited for."""
-    for _, result in _finished(list(calls)):
-        yield result()
-
-
-def _finished(calls: Sequence[Callable[[], Result]]) -> Iterator[tuple[int, Callable[[], Result]]]:
+def as_they_finish(calls: Sequence[Callable[[], Result]]) -> Iterator[tuple[int, Callable[[], Result]]]:
     """The place of each call as it has finished, and what gives its result or raises its error.
 
     Each runs in a copy of the caller's context, so that context variables reach it.
@@ -100,20 +87,6 @@ def _finished(calls: Sequence[Callable[[], Result]]) -> Iterator[tuple[int, Call
                 break
             except queue.Empty:
                 continue
-
-
-async def awaited_in_order_of_arrival(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> AsyncIterator[Result]:
-    """Await all at the same time; each result as it comes. Closed early, the others are cancelled."""
-    import asyncio
-
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        for next_done in asyncio.as_completed(tasks):
-            yield await next_done
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterator[Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AirouterError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..config.provider import ProviderConfig
     from ..profile.declarations import ProviderInfo
     from ..provider.facade import Provider
+    from .layering import GivenLayer
 
 
 def create_provider(
@@ -21,6 +22,7 @@ def create_provider(
     *,
     plugins: Plugins | None = None,
     fallback: Mapping[str, Any] | None = None,
+    layers: Iterable[GivenLayer] = (),
 ) -> Provider[Any]:
     """Make a provider. Nothing is sent, and no connection is opened.
 
@@ -29,12 +31,16 @@ def create_provider(
         config: its settings; what is left out comes from the environment, then from the defaults.
         plugins: those installed, unless given.
         fallback: settings that count where neither ``config`` nor the environment gives one, such as a file's.
+        layers: what is to stand around everything this provider answers, the first outermost; beside those of plugins.
+            ``("limit", layer)`` names a position among ``admit``, ``ledger``, ``cache``, ``limit``, ``route``.
 
     Raises:
         UnknownProviderError: no plugin declares this provider; the message says what to install.
         ConfigurationError: a setting is unknown or wrong, or the plugin is broken.
     """
     plugins = plugins or installed()
+    if layers:
+        plugins = plugins.with_layers(layers)
     info = plugins.provider(name)
     loaded = _load_config(info, config, fallback)
     provider_class = _imported(info, info.target)

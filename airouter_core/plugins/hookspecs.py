@@ -2,23 +2,29 @@
 
 Mark an implementation with :data:`hookimpl`; take only the arguments you need. Order of one call::
 
+    …                        the layers of plugins and of the program, the outermost first
     airouter_admit_call      every plugin is asked; one that raises CallVetoedError ends it here, unstarted
     airouter_call_started
     airouter_answer_call     the first that answers wins, and the provider is not asked
     …                        otherwise the provider answers
     airouter_call_ended      once for each start, also when the reader of a stream stops early
+
+The four around a call hear of every kind of it: ``call.kind`` is ``"chat"``, ``"embedding"``, ``"models"``, … They may
+block, and they may be ``async``: where somebody awaits they run in a thread, coroutines on the event loop; otherwise a
+coroutine gets an event loop of its own. Whoever wants to wait, to change the ask or the answer, or to ask again writes
+a layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
-    from ..profile.declarations import Command, Parameter, ProviderInfo
-    from ..provider.calls import Call, Outcome
+    from ..profile.declarations import Command, LayerInfo, Parameter, ProviderInfo
+    from ..values.calls import Call, Outcome
     from ..values.response import Response
 
 PROJECT = "airouter"
@@ -56,30 +62,44 @@ def airouter_commands() -> Iterable[Command]:  # type: ignore[empty-body]  # as 
 
 
 @hookspec
-def airouter_admit_call(call: Call) -> None:
+def airouter_layers(settings: Mapping[str, Any]) -> Iterable[LayerInfo]:  # type: ignore[empty-body]  # as above
+    """Declare layers around everything that every provider answers.
+
+    Runs at the first call. Return values only: a layer is named by ``LayerInfo.target``, imported then, and made by
+    calling it with the same settings; it stands where ``LayerInfo.position`` says. If a layer that was declared cannot
+    be made, calls are refused: without the budget or the filter that somebody has installed, nothing goes out.
+
+    Args:
+        settings: the plugin's own table of the settings file, such as ``[ledger]`` for the entry point ``ledger``;
+            empty when there is none. A plugin that is not configured may declare nothing.
+    """
+
+
+@hookspec
+def airouter_admit_call(call: Call) -> Awaitable[None] | None:
     """Refuse a call before it is made, by raising :class:`~airouter_core.errors.CallVetoedError`.
 
-    Runs after the call's parameters were checked and before anything is sent, in the caller's thread (or event loop:
-    do not block). Any other exception reaches the caller as it is.
+    Runs after the call's parameters were checked and before anything is sent. Any other exception reaches the caller as
+    it is.
     """
 
 
 @hookspec(firstresult=True)
-def airouter_answer_call(call: Call) -> Response | None:
-    """Answer in the provider's place: a cache, a recording, a fake.
+def airouter_answer_call(call: Call) -> Response | Awaitable[Response | None] | None:
+    """Answer a chat in the provider's place: a cache, a recording, a fake.
 
-    Runs after ``airouter_call_started``. The first result that is not ``None`` is the answer; a reader of a stream
-    gets it as events. An exception fails the call.
+    Runs after ``airouter_call_started``, of the kind ``"chat"`` only. The first result that is not ``None`` is the
+    answer; a reader of a stream gets it as events. An exception fails the call.
     """
 
 
 @hookspec
-def airouter_call_started(call: Call) -> None:
+def airouter_call_started(call: Call) -> Awaitable[None] | None:
     """Observe that an admitted call begins. An exception is logged, and the call goes on."""
 
 
 @hookspec
-def airouter_call_ended(call: Call, outcome: Outcome) -> None:
+def airouter_call_ended(call: Call, outcome: Outcome) -> Awaitable[None] | None:
     """Observe how a call ended: a response, an error, or a reader who stopped.
 
     Runs exactly once for each ``airouter_call_started``, after the last event was read and before the caller goes on.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,18 +17,19 @@ import msgspec
 import pluggy
 
 from ..errors import PluginConflictError, PluginLoadError, UnknownProviderError
-from ..profile.declarations import INTERFACE_VERSION, Command, Parameter, ProviderInfo
+from ..profile.declarations import INTERFACE_VERSION, Command, LayerInfo, Parameter, Position, ProviderInfo
 from ..values.value import Value, hiding
 from . import hookspecs
+from .calling import HookCalls
 
 if TYPE_CHECKING:
     import logging
 
+    from ..flow.layers import Layer
     from ..profile.resolving import ParameterTable
-    from ..provider.calls import Call, Outcome
-    from ..values.response import Response
+    from .layering import GivenLayer
 
-Declared = TypeVar("Declared", ProviderInfo, Command)
+Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo)
 
 GROUP = "airouter"
 DISABLED = "AIROUTER_DISABLED_PLUGINS"
@@ -69,12 +71,14 @@ class _Registered(msgspec.Struct):
     commands: tuple[Command, ...]
 
 
-class Plugins:
+class Plugins(HookCalls):
     """The plugins of one process, or of one test.
 
     Args:
         plugins: for each its source, and what loads the object with its hook implementations.
         disabled: what is installed and is not to be used, so that errors do not say to install it.
+        settings: a table for each plugin by its name; those of the settings file in force, unless given.
+        layers: of a program, around every provider.
     """
 
     def __init__(
@@ -82,8 +86,14 @@ class Plugins:
         plugins: Iterable[tuple[PluginSource, Callable[[], Any]]] = (),
         *,
         disabled: Iterable[PluginSource] = (),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        layers: Iterable[tuple[Position, Layer]] = (),
     ) -> None:
         self._found = tuple(plugins)
+        self._settings = settings
+        self._given_layers = tuple(layers)
+        self._layers: Sequence[Layer] | None = None
+        self._lock = threading.Lock()
         self.disabled = tuple(disabled)
         self._manager = _new_manager()
         self._registered: list[_Registered] = []
@@ -103,7 +113,8 @@ class Plugins:
 
     def plus(self, *plugins: Any) -> Plugins:
         """These plugins and further ones, given as objects: how a program adds hooks of its own."""
-        return Plugins((*self._found, *_given(plugins)), disabled=self.disabled)
+        found = (*self._found, *_given(plugins))
+        return Plugins(found, disabled=self.disabled, settings=self._settings, layers=self._given_layers)
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] | None = None) -> Plugins:
@@ -210,33 +221,62 @@ class Plugins:
         """The commands that plugins add, in order of discovery."""
         return [command for item in self._registered for command in item.commands]
 
-    def admit(self, call: Call) -> None:
-        """Ask whether a call may be made."""
-        if self._asked["airouter_admit_call"]:  # asking nobody costs too
-            self._manager.hook.airouter_admit_call(call=call)
+    def layers(self) -> Sequence[Layer]:
+        """The layers around every provider, outermost first; imported now.
 
-    def answer(self, call: Call) -> Response | None:
-        """Ask whether anybody answers in the provider's place."""
-        if not self._asked["airouter_answer_call"]:
-            return None
-        answer: Response | None = self._manager.hook.airouter_answer_call(call=call)
-        return answer
+        Raises:
+            PluginLoadError: one cannot be made.
+            ConfigurationError: its settings are wrong.
+        """
+        if self._layers is None:
+            from .layering import in_position, made
 
-    def started(self, call: Call) -> None:
-        """Tell observers."""
-        self._observe("airouter_call_started", call=call)
+            with self._lock:
+                found = [(position, "", layer) for position, layer in self._given_layers]
+                for item in self._registered:
+                    for info, settings in self._layers_of(item.source):
+                        found.append((info.position, f"{info.distribution}:{info.name}", made(info, settings)))
+                self._layers = in_position(found)
+        return self._layers
 
-    def ended(self, call: Call, outcome: Outcome) -> None:
-        """Tell observers."""
-        self._observe("airouter_call_ended", call=call, outcome=outcome)
+    def with_layers(self, layers: Iterable[GivenLayer]) -> Plugins:
+        """These plugins, and layers of a program's own around every provider.
 
-    def _observe(self, hook: str, **details: Any) -> None:
-        # One by one, so that an observer that fails keeps no other from seeing; in pluggy's order, the last one first.
-        for implementation in self._asked[hook]:
-            try:
-                implementation.function(*(details[name] for name in implementation.argnames))
-            except Exception:  # an observer must not change what it observes
-                _logger().exception("plugin %r failed in %s", implementation.plugin_name, hook)
+        Raises:
+            ConfigurationError: one is no layer.
+        """
+        from .layering import checked
+
+        more = (*self._given_layers, *checked(layers))
+        return Plugins(self._found, disabled=self.disabled, settings=self._settings, layers=more)
+
+    def _layers_of(self, source: PluginSource) -> list[tuple[LayerInfo, Mapping[str, Any]]]:
+        name = _plugin_name(source)
+        hooks = [hook for hook in self._asked["airouter_layers"] if hook.plugin_name == name]
+        if not hooks:
+            return []
+        settings = self._settings_of(source)
+        infos: list[LayerInfo] = []
+        try:
+            with loading("its layers cannot be had"):
+                for hook in hooks:
+                    infos += hook.function(*(settings for _ in hook.argnames)) or ()
+        except PluginLoadError as error:
+            self._without(_unusable(source, str(error), error))
+            return []
+        if wrong := next((info for info in infos if not isinstance(info, LayerInfo)), None):
+            self._without(_unusable(source, f"declares {wrong!r}, which is no LayerInfo", None))
+            return []
+        return [(_of(source, info), settings) for info in infos]
+
+    def _settings_of(self, source: PluginSource) -> Mapping[str, Any]:
+        """The plugin's own table of the settings file in force."""
+        if self._settings is not None:
+            return self._settings.get(source.name, {})
+        from ..config.files import settings_in_force
+
+        settings = settings_in_force()
+        return {} if settings is None else settings.own_table(source.name)
 
     def _register(self, source: PluginSource, load: Callable[[], Any]) -> None:
         name = _plugin_name(source)

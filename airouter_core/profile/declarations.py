@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -146,3 +146,30 @@ class Command(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _like(self, "target", TARGET, "package.cli:command")
+
+
+Position = Literal["admit", "ledger", "cache", "limit", "route"]
+POSITIONS: tuple[Position, ...] = get_args(Position)
+"""Where layers stand, outermost first; behind them all is the provider."""
+
+
+class LayerInfo(Record, frozen=True):
+    """A layer around everything that providers answer; see :mod:`airouter_core.flow.layers`.
+
+    Attributes:
+        name: what it is called where it is told of.
+        target: ``"package.module:function"``, imported by the first call; called with the plugin's own table of the
+            settings file, it gives the layer.
+        position: where it stands: ``"admit"`` is outermost, ``"route"`` next to the provider.
+        distribution: filled in by the core.
+    """
+
+    name: str
+    target: str
+    position: Position
+    distribution: str | None = None
+
+    def __post_init__(self) -> None:
+        _like(self, "target", TARGET, "airouter_example.layers:make")
+        if self.position not in POSITIONS:
+            raise ValueError(f"position must be one of {', '.join(POSITIONS)}, not {self.position!r}")

@@ -1,283 +1,201 @@
-"""The order of one call: admitted, started, answered, ended; written once for all ways of making it.
+"""The innermost layer of every provider: one call, admitted, started, answered, ended; for all kinds and both halves.
 
-:class:`CallRun` is the order; :func:`events_of_call` drives it blocking,
-:func:`async_events_of_call` awaiting.
+It makes the request, lets the provider reply, folds the events of a chat into its response, and tells the hooks. What
+it runs is one delegated flow, so that layers around it cost nothing for each event, and the end is told once, however
+it comes about.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any, Protocol, Self
+from collections.abc import Iterable
+from typing import Any, Protocol
 
-import msgspec
-
-from ..errors import ExecutionError, ProviderError
-from ..values.events import StreamEvent, TextDelta
+from ..errors import AirouterError, ExecutionError, ProviderError
+from ..flow.layers import See, Tap
+from ..flow.steps import Delegate, Emit, Endpoint, Flow, done
+from ..values.ask import Ask
+from ..values.calls import Call, Identity, Outcome
+from ..values.events import CostReported, MetadataReported, StreamEvent, StreamStart, UsageReported, Warned
 from ..values.request import Request
 from ..values.response import Response, ResponseBuilder, events_of
-from ..values.value import Value
-
-
-class Call(Value, frozen=True, eq=False):
-    """One call, as hooks see it.
-
-    Attributes:
-        provider: canonical name.
-        stream: whether the caller reads a stream.
-        notes: for hooks to remember things between start and end.
-    """
-
-    provider: str
-    request: Request
-    stream: bool
-    notes: dict[str, Any] = msgspec.field(default_factory=dict)
-
-
-class Outcome(Value, frozen=True):
-    """How a call ended.
-
-    Attributes:
-        response: the answer; what had arrived of it when ``cancelled`` or ``error``.
-        cancelled: the reader stopped before the end.
-        seconds: from start to end.
-    """
-
-    response: Response
-    error: BaseException | None
-    cancelled: bool
-    seconds: float
+from .parsing import parsed_json
+from .preparation import Caution, Prepared
+from .streams import NO_RESPONSE
 
 
 class CallHooks(Protocol):
-    """What a call tells and asks; :class:`~airouter_core.plugins.registry.Plugins` does it."""
+    """What a call tells and asks; :class:`~airouter_core.plugins.registry.Plugins` does it.
 
-    def admit(self, call: Call) -> None: ...
-
-    def started(self, call: Call) -> None: ...
-
-    def answer(self, call: Call) -> Response | None: ...
-
-    def ended(self, call: Call, outcome: Outcome) -> None: ...
-
-
-class CallRun:
-    """One call on its way: what must happen, in the order in which a driver calls these methods.
-
-    Args:
-        known: what the response is to hold beside the provider's answer: receipts, warnings, the provider's name.
-        finish: a last step on the complete response, such as parsing it.
-        clean: hides secrets in what an error is given.
+    Each may return something to be awaited. Asking nobody costs too: ``hears`` tells whether anybody would listen.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        hooks: CallHooks,
-        known: Mapping[str, Any],
-        finish: Callable[[Response], Response] | None = None,
-        clean: Callable[[Any], Any] = lambda value: value,
-    ) -> None:
-        self._clean = clean
-        self._call = call
+    def hears(self, hook: str) -> bool: ...
+
+    def admit(self, call: Call) -> Any: ...
+
+    def started(self, call: Call) -> Any: ...
+
+    def answer(self, call: Call) -> Any: ...
+
+    def ended(self, call: Call, outcome: Outcome) -> Any: ...
+
+
+class Seam(Protocol):
+    """What a provider implements, as its innermost layer needs it."""
+
+    @property
+    def endpoint(self) -> Endpoint | None: ...
+
+    def deadline_of(self, ask: Ask) -> float | None: ...
+
+    def prepare(self, ask: Ask) -> Prepared: ...
+
+    def reply(self, ask: Ask, request: Request | None) -> Flow[Any]: ...
+
+    def warn(self, cautions: Iterable[Caution]) -> None: ...
+
+    def clean(self, error: AirouterError) -> None: ...
+
+
+class Innermost:
+    """A provider as what answers asks, with nothing around it but the hooks."""
+
+    def __init__(self, seam: Seam, provider: Identity, hooks: CallHooks) -> None:
+        self.provider = provider
+        self._seam = seam
         self._hooks = hooks
-        self._finish = finish
+        self._asks_hooks = any(map(hooks.hears, ("admit", "started", "answer")))
+        self._tells_end = hooks.hears("ended") or hooks.hears("started")
+
+    def __call__(self, ask: Ask, /) -> Flow[Any]:
+        seam = self._seam
+        ready = ask.trace.prepared
+        prepared: Prepared = ready[1] if ready is not None and ready[0] is seam else seam.prepare(ask)
+        if prepared.cautions:
+            # In here the driver is the caller, so that the warning points at the user's line and at no layer's.
+            seam.warn(prepared.cautions)
+        # A router's answer is folded where it comes from, and handed on as it is.
+        builder = ResponseBuilder(**prepared.known) if prepared.request is not None or ask.kind != "chat" else None
+        add = None if builder is None else builder.add if prepared.request is not None else _Reports(builder).add
+        if self._asks_hooks or self._tells_end:
+            told = _Told(self._hooks, add)
+            flow = self._hooked(told, ask, prepared.request, builder)
+            told.scope = scope = Delegate(flow, told, seam.endpoint, seam.deadline_of(ask), told.end, builder=builder)
+        else:
+            flow = self._answered(ask, prepared.request, builder)
+            scope = Delegate(
+                flow, None if add is None else Tap(add), seam.endpoint, seam.deadline_of(ask), builder=builder
+            )
+        return (yield scope)
+
+    def _answered(self, ask: Ask, request: Request | None, builder: ResponseBuilder | None) -> Flow[Any]:
+        try:
+            result = yield from self._seam.reply(ask, request)
+            if builder is None or isinstance(result, Response) or request is None:
+                return result
+            response = builder.complete()
+            return response if request.response_format is None else parsed_json(response)
+        except AirouterError as error:
+            self._complete(error, builder)
+            raise
+
+    def _complete(self, error: AirouterError, builder: ResponseBuilder | None) -> None:
+        """Add to an error what had arrived, and hide what is secret."""
+        if builder is not None and isinstance(error, ExecutionError) and error.partial is None:
+            error.partial = builder.partial()
+        if isinstance(error, ProviderError) and error.request_id is None and error.partial is not None:
+            error.request_id = error.partial.request_id
+        self._seam.clean(error)
+
+    def _hooked(self, told: _Told, ask: Ask, request: Request | None, builder: ResponseBuilder | None) -> Flow[Any]:
+        hooks = self._hooks
+        call = told.begin(ask, self.provider, request)
+        if hooks.hears("admit"):
+            yield from done(hooks.admit, call)
+        yield from done(told.start) if hooks.hears("started") else told.start_unheard()
+        if request is not None and hooks.hears("answer"):
+            answer = yield from done(hooks.answer, call)
+            if answer is not None:
+                yield Emit(events_of(answer))
+                return answer if builder is None else builder.complete()
+        return (yield from self._answered(ask, request, builder))
+
+
+class _Reports:
+    """Of what other kinds than chat emit, that which says something about the call."""
+
+    def __init__(self, builder: ResponseBuilder) -> None:
+        self._builder = builder
+
+    def add(self, event: Any) -> None:
+        """Fold what reports; the rest is the caller's."""
+        if isinstance(event, UsageReported | CostReported | MetadataReported | Warned):
+            self._builder.add(event)
+
+
+class _Told(Tap):
+    """What hooks are told of one call: its start, and once its end if it began; and when the answer began to come."""
+
+    call: Call
+    scope: Delegate
+
+    def __init__(self, hooks: CallHooks, add: See | None) -> None:
+        super().__init__(self._first)
+        self._hooks = hooks
+        self._add = add
         self._began: float | None = None
-        self.builder = ResponseBuilder(**known)
-        self.response: Response | None = None
-        self.stopped = False
-        """Set from another thread, to end the call at its next event."""
+        self._first_at: float | None = None
 
-    def begin(self) -> Iterator[StreamEvent] | None:
-        """Admit and start the call; the events of an answer in the provider's place, if somebody gives one."""
-        self._hooks.admit(self._call)
+    def begin(self, ask: Ask, provider: Identity, request: Request | None) -> Call:
+        """The call, made for the nearest one around."""
+        parent: Call | None = None
+        around = self.scope.around
+        while parent is None and around is not None:
+            parent, around = around.call, around.around
+        if parent is not None and parent.id == ask.id:
+            ask = ask.asked_as(attempt=ask.attempt)
+        self.call = self.scope.call = Call(
+            provider.name,
+            request or Request(model=ask.model or "", messages=()),
+            ask.stream,
+            ask,
+            provider,
+            ask.parent if parent is None else parent.id,
+        )
+        return self.call
+
+    def start(self) -> Any:
+        """Tell the start."""
         self._began = time.monotonic()
-        self._hooks.started(self._call)
-        answer = self._hooks.answer(self._call)
-        return None if answer is None else events_of(answer)
+        return self._hooks.started(self.call)
 
-    def complete(self) -> Response:
-        """Take the end of the events.
+    def start_unheard(self) -> Flow[None]:
+        """Where nobody is told."""
+        self._began = time.monotonic()
+        yield from ()
 
-        Raises:
-            TruncatedStreamError: it was not the end of the answer.
-        """
-        response = self.builder.complete()
-        self.response = response if self._finish is None else self._finish(response)
-        return self.response
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Tell how it ended, if it began; give an error what had arrived."""
-        if isinstance(error, ExecutionError) and error.partial is None:
-            error.partial = self._clean(self.builder.partial())
-        if isinstance(error, ProviderError) and error.request_id is None:
-            error.request_id = self._clean(self.builder.partial().request_id)
+    def end(self, scope: Delegate) -> Any:
+        """Tell the end, if there was a start."""
         if self._began is None:
-            return
-        seconds, self._began = time.monotonic() - self._began, None
-        cancelled = error is not None and not isinstance(error, Exception)
-        response = self.response or self.builder.partial()
-        self._hooks.ended(self._call, Outcome(response, None if cancelled else error, cancelled, seconds))
+            return None
+        first = self._first_at if self.call.stream else None
+        outcome = Outcome(
+            scope.response or NO_RESPONSE,
+            scope.error,
+            scope.cancelled,
+            time.monotonic() - self._began,
+            scope.value,
+            scope.requests,
+            scope.retries,
+            None if first is None else first - self._began,
+        )
+        return self._hooks.ended(self.call, outcome)
 
-
-def events_of_call(run: CallRun, ask: Callable[[], Iterable[StreamEvent]]) -> Generator[StreamEvent, None, Response]:
-    """Make a call, handing its events on; the generator's value is the response.
-
-    Args:
-        ask: asks the provider; called only when nobody answers in its place.
-    """
-    try:
-        replayed = run.begin()
-        events = ask() if replayed is None else replayed
-        add = run.builder.add
-        try:
-            for event in events:
-                add(event)
-                yield event
-                if run.stopped:
-                    run.end(GeneratorExit())
-                    return run.builder.partial()
-        finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
-        response = run.complete()
-    except BaseException as error:
-        run.end(error)
-        raise
-    run.end()
-    return response
-
-
-async def async_events_of_call(
-    run: CallRun, ask: Callable[[], AsyncIterator[StreamEvent]]
-) -> AsyncGenerator[StreamEvent, None]:
-    """As :func:`events_of_call`, awaited: the same :class:`CallRun` has the order."""
-    try:
-        replayed = run.begin()
-        add = run.builder.add
-        if replayed is not None:
-            for event in replayed:
-                add(event)
-                yield event
-        else:
-            events = ask()
-            try:
-                async for event in events:
-                    add(event)
-                    yield event
-            finally:
-                await events.aclose()  # type: ignore[attr-defined]  # an async generator, in practice
-        run.complete()
-    except BaseException as error:
-        run.end(error)
-        raise
-    run.end()
-
-
-class _StreamState:
-    """What both kinds of stream know."""
-
-    def __init__(self, run: CallRun) -> None:
-        self._run = run
-
-    @property
-    def response(self) -> Response:
-        """The whole answer, once the last event was read.
-
-        Raises:
-            ExecutionError: it is not complete yet; ``read()`` goes to the end.
-        """
-        if self._run.response is None:
-            raise ExecutionError("the answer is not complete: read the stream to its end first, or call read()")
-        return self._run.response
-
-    @property
-    def partial(self) -> Response:
-        """What has arrived so far."""
-        return self._run.response or self._run.builder.partial()
-
-
-class ResponseStream(_StreamState):
-    """A stream of events that adds up to a response. Leaving it early closes its connection at once.
-
-    Iterate it, or use it as a context manager; for one reader.
-    """
-
-    def __init__(self, run: CallRun, ask: Callable[[], Iterable[StreamEvent]]) -> None:
-        super().__init__(run)
-        self._events = events_of_call(run, ask)
-
-    def __iter__(self) -> Iterator[StreamEvent]:
-        return self._events
-
-    def __next__(self) -> StreamEvent:
-        return next(self._events)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def read(self) -> Response:
-        """Go to the end, and return the whole answer."""
-        for _ in self._events:
-            pass
-        return self.response
-
-    def texts(self) -> Iterator[str]:
-        """Only the pieces of the answer's text."""
-        try:
-            for event in self._events:
-                if type(event) is TextDelta and event.text:
-                    yield event.text
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Stop here. Called while another thread reads, it stops that reader at the next event."""
-        if inspect.getgeneratorstate(self._events) == inspect.GEN_RUNNING:
-            self._run.stopped = True
-        else:
-            self._events.close()
-
-
-class AsyncResponseStream(_StreamState):
-    """A :class:`ResponseStream` that is awaited: ``async for``, ``async with``."""
-
-    def __init__(self, run: CallRun, ask: Callable[[], AsyncIterator[StreamEvent]]) -> None:
-        super().__init__(run)
-        self._events = async_events_of_call(run, ask)
-
-    def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        return self._events
-
-    async def __anext__(self) -> StreamEvent:
-        return await anext(self._events)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def read(self) -> Response:
-        """Go to the end, and return the whole answer."""
-        async for _ in self._events:
-            pass
-        return self.response
-
-    async def texts(self) -> AsyncIterator[str]:
-        """Only the pieces of the answer's text."""
-        try:
-            async for event in self._events:
-                if type(event) is TextDelta and event.text:
-                    yield event.text
-        finally:
-            await self.aclose()
-
-    async def aclose(self) -> None:
-        """Stop here."""
-        await self._events.aclose()
+    def _first(self, event: StreamEvent) -> None:
+        if self._add is not None:
+            self._add(event)
+        if type(event) not in (StreamStart, Warned):
+            self._first_at = time.monotonic()
+            self.see = self._add
+            self.changed()

@@ -1,4 +1,4 @@
-"""How a call is made ready: everything that can be wrong with it is found here, before anything is sent."""
+"""From an ask to a request to one provider: all that can be wrong with it is found before anything is sent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -15,40 +16,48 @@ import msgspec
 from ..config.provider import ProviderConfig
 from ..errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
 from ..profile.declarations import ParameterSupport, ProviderInfo
-from ..profile.mending import mended
 from ..profile.resolving import ParameterTable, Resolved, known_values, resolve
 from ..profile.unsent import notes_on
-from ..values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
-from ..values.messages import FilePart, Message, ToolCallPart, ToolResultPart
+from ..values.ask import NOTHING, Ask
+from ..values.messages import FilePart, ToolCallPart, ToolResultPart
 from ..values.request import Request
-from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
 from ..values.value import Value
 
-Parameters = Mapping[str, Any]
-Messages = str | MessageLike | Iterable[MessageLike]
-Tools = Iterable[Tool | Mapping[str, Any] | Callable[..., Any]]
-ToolChoiceLike = str | Mapping[str, Any] | ToolChoice
-ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat | type
-ProviderOptions = Mapping[str, Mapping[str, Any]]
-
 NOTHING_GIVEN = Resolved({}, (), {})
-"""What a call without parameters comes to."""
+"""What an ask without parameters comes to."""
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_DRIVERS = os.path.join(_PACKAGE, "flow") + os.sep
 
 
-class ChatArguments(Value, frozen=True, kw_only=True):
-    """The arguments of one chat, as they were given."""
+class Caution(Value, frozen=True):
+    """What the caller is to be warned of, in the program as well as in the response.
 
-    model: str
-    messages: Messages
-    parameters: Parameters | None = None
-    tools: Tools | None = None
-    tool_choice: ToolChoiceLike | None = None
-    response_format: ResponseFormatLike | None = None
-    provider_options: ProviderOptions | None = None
+    Attributes:
+        about: what it is about, in which model: each is told once.
+    """
+
+    category: type[Warning]
+    about: tuple[str, str]
+    message: str
+
+
+class Prepared(Value, frozen=True):
+    """An ask as one provider takes it.
+
+    Attributes:
+        request: ``None`` when this provider asks others, and of other kinds than chat.
+        known: what the response is to hold beside the provider's answer: receipts, warnings, the provider's name.
+        cautions: what is to be warned of.
+    """
+
+    request: Request | None
+    known: Mapping[str, Any]
+    cautions: tuple[Caution, ...] = ()
 
 
 class Preparer:
-    """Makes the calls of one provider ready.
+    """Makes requests to one provider of asks.
 
     Args:
         table: gives the parameters that may be named; asked at each call, since plugins may add some.
@@ -76,46 +85,54 @@ class Preparer:
         self._warned: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def prepare(self, given: ChatArguments) -> tuple[Request, dict[str, Any]]:
-        """The request, and what the response is to hold beside the provider's answer.
+    def prepare(self, ask: Ask) -> Prepared:
+        """The request, and what the response is to hold beside the provider's answer. Warns of nothing yet.
 
         Raises:
-            ConfigurationError: something about the call is wrong.
+            ConfigurationError: this provider cannot be asked so.
         """
-        if not isinstance(given.model, str) or not given.model.strip():
-            raise ParameterError(f"model must be the name of a model, not {given.model!r}")
-        options, notes = self._own_options(given.provider_options)
-        model = given.model
+        model = ask.model or ""
+        options, notes = self._own_options(ask.provider_options)
+        cautions: list[Caution] = []
         successor = self._successor_of(model)
         if successor is not None:
             notes.append(f"model {model!r} is retired; {successor!r} was asked in its place")
-            self._warn_once(RetiredModelWarning, "model", model, f"{self._info.name}: {notes[-1]}")
+            cautions.append(Caution(RetiredModelWarning, ("model", model), f"{self._info.name}: {notes[-1]}"))
             model = successor
-        offered = _offered(given.tools)
         draft = Request(
             model=model,
-            messages=messages_from(given.messages),
-            tools=offered,
-            tool_choice=tool_choice_from(given.tool_choice, offered),
-            response_format=_format(given.response_format),
+            messages=ask.messages,
+            tools=ask.tools,
+            tool_choice=ask.tool_choice,
+            response_format=ask.response_format,
             provider_options=options,
         )
         self._require_features(draft)
         notes += notes_on(draft.messages, self._info.name, self._takes_field)
-        resolved = self._resolved(draft, given.parameters)
+        resolved = self._resolved(draft, ask.parameters)
         request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
-        request, made_good = mended(request)
-        notes += made_good
         if self._logger.isEnabledFor(logging.DEBUG):
             self._logger.debug(
                 "%s: %d messages, %d tools, parameters %s",
                 model,
                 len(draft.messages),
-                len(offered),
+                len(draft.tools),
                 sorted(resolved.values),
             )
-        notes += [f"parameter {name!r} was left out: {reason}" for name, reason in resolved.omitted.items()]
-        return request, {"provider": self._info.name, "parameters": resolved.receipts, "warnings": tuple(notes)}
+        for name, reason in resolved.omitted.items():
+            notes.append(f"parameter {name!r} was left out: {reason}")
+            cautions.append(Caution(UnsupportedParameterWarning, (name, model), f"{self._info.name}: {notes[-1]}"))
+        known = {"provider": self._info.name, "parameters": resolved.receipts, "warnings": tuple(notes)}
+        return Prepared(request, known, tuple(cautions))
+
+    def warn(self, cautions: Iterable[Caution]) -> None:
+        """Warn at the caller's line, once for each thing there is to warn of."""
+        for caution in cautions:
+            with self._lock:
+                if caution.about in self._warned:
+                    continue
+                self._warned.add(caution.about)
+            warnings.warn(caution.message, caution.category, stacklevel=_callers_level())
 
     def require(self, capability: str) -> None:
         """Refuse what the provider does not declare.
@@ -132,9 +149,7 @@ class Preparer:
             f"{self._info.name} cannot do {capability!r}; it can do {', '.join(self._info.capabilities)}"
         )
 
-    def _resolved(self, draft: Request, parameters: Parameters | None) -> Resolved:
-        if parameters is not None and not isinstance(parameters, Mapping):
-            raise ParameterError(f"parameters must be a mapping, not {type(parameters).__name__}")
+    def _resolved(self, draft: Request, parameters: Mapping[str, Any]) -> Resolved:
         if not parameters:
             next(iter(self._support(draft)), None)  # it may refuse the call, before its first row
             return NOTHING_GIVEN
@@ -142,27 +157,15 @@ class Preparer:
         known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
         support = tuple(self._support(msgspec.structs.replace(draft, parameters=known)))
-        resolved = resolve(
+        return resolve(
             parameters, support, provider=self._info.name, table=table, unsupported=self._config.unsupported_parameters
         )
-        for name, reason in resolved.omitted.items():
-            self._warn_once(
-                UnsupportedParameterWarning,
-                name,
-                draft.model,
-                f"{self._info.name}: parameter {name!r} was left out: {reason}",
-            )
-        return resolved
 
-    def _own_options(
-        self, provider_options: Mapping[str, Mapping[str, Any]] | None
-    ) -> tuple[Mapping[str, Any], list[str]]:
+    def _own_options(self, provider_options: Mapping[str, Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
         own: dict[str, Any] = {}
         notes: list[str] = []
-        if provider_options is None:
+        if provider_options is NOTHING:
             return own, notes
-        if not isinstance(provider_options, Mapping):
-            raise ParameterError(f"provider_options must be a mapping, not {type(provider_options).__name__}")
         for name, options in provider_options.items():
             if not isinstance(options, Mapping):
                 raise ParameterError(
@@ -192,66 +195,20 @@ class Preparer:
                 elif isinstance(part, ToolCallPart | ToolResultPart):
                     self.require("tools")
 
-    def _warn_once(self, category: type[Warning], name: str, model: str, message: str) -> None:
-        with self._lock:
-            if (name, model) in self._warned:
-                return
-            self._warned.add((name, model))
-        warnings.warn(message, category, stacklevel=_callers_level())
-
 
 def _callers_level() -> int:
-    """The stack level of the first frame outside this package, so that a warning points at the user's line."""
-    package = os.path.dirname(__file__)
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+    """The stack level of the user's line: of the first frame outside this package, below whoever drives a flow.
+
+    Flows of others, such as a router's, are resumed by the driver: their lines are not where somebody called.
+    """
+    level = 1
+    found: int | None = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_DRIVERS):
+            found = None
+        elif found is None and not file.startswith(_PACKAGE):
+            found = level
         level, frame = level + 1, frame.f_back
-    return level
-
-
-def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
-    """The messages of a prompt with its system prompt.
-
-    Raises:
-        ParameterError: the prompt is no string.
-    """
-    if not isinstance(prompt, str):
-        raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
-    return (*system_messages(system_prompt), Message("user", prompt))
-
-
-def system_messages(system_prompt: str | None) -> tuple[Message, ...]:
-    """The system message, if there is one.
-
-    Raises:
-        ParameterError: it is no string.
-    """
-    if system_prompt is None:
-        return ()
-    if not isinstance(system_prompt, str):
-        raise ParameterError(f"system_prompt must be a string, not {type(system_prompt).__name__}")
-    return (Message.system(system_prompt),) if system_prompt else ()
-
-
-def _offered(tools: Tools | None) -> tuple[Tool, ...]:
-    if tools is None:
-        return ()
-    if not isinstance(tools, Iterable):
-        raise ParameterError(f"tools must be a list of tools, not {type(tools).__name__}")
-    return tools_from(map(_described, tools))
-
-
-def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Mapping[str, Any]:
-    if isinstance(tool, Tool | Mapping) or not callable(tool):
-        return tool
-    from ..tools.schemas import tool_of
-
-    return tool_of(tool)
-
-
-def _format(value: ResponseFormatLike | None) -> ResponseFormat | None:
-    if value is None or isinstance(value, str | Mapping | ResponseFormat):
-        return response_format_from(value)
-    from ..tools.schemas import format_of
-
-    return format_of(value)
+    return found or level

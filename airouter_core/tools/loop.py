@@ -1,17 +1,18 @@
-"""The loop of asking a model, running the tools it calls, and giving it what they returned.
-
-The order is a generator, as flows are: it yields what is to be done next and receives how that went.
-:class:`~airouter_core.provider.facade.Provider` does it, blocking (calls of one turn in threads) or awaited (as tasks).
-"""
+"""The loop of asking a model, running the tools it calls, and giving it what they returned: a flow."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from ..errors import AirouterError, ExecutionError, ParameterError
+from ..flow.steps import Do, Flow, Gather
+from ..values.ask import Ask
 from ..values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from ..values.record import plain
 from ..values.response import Response
@@ -39,21 +40,6 @@ class ToolRun(Value, frozen=True):
     def text(self) -> str:
         """The text of the last answer."""
         return self.response.text
-
-
-class Ask(Value, frozen=True):
-    """Ask the model; the result is its :class:`~airouter_core.values.response.Response`."""
-
-    messages: tuple[Message, ...]
-
-
-class RunCalls(Value, frozen=True):
-    """Run calls, all at the same time; the result is the list of what :func:`run_call` gave for each."""
-
-    calls: tuple[ToolCallPart, ...]
-
-
-Loop = Generator[Ask | RunCalls, Any, ToolRun]
 
 
 class Toolbox:
@@ -86,8 +72,8 @@ class Toolbox:
         return structured.call(function, call.arguments)
 
 
-def loop(messages: Sequence[Message], limit: int) -> Loop:
-    """Ask, run, give back, until an answer calls no tool.
+def loop(ask: Ask, answer: Callable[[Ask], Flow[Any]], toolbox: Toolbox, limit: int) -> Flow[ToolRun]:
+    """Ask, run, give back, until an answer calls no tool; the calls of one turn at the same time.
 
     Raises:
         ParameterError: there is no limit of at least 1.
@@ -95,42 +81,30 @@ def loop(messages: Sequence[Message], limit: int) -> Loop:
     """
     if not isinstance(limit, int) or limit < 1:
         raise ParameterError(f"max_rounds must be a whole number of at least 1, not {limit!r}")
-    conversation = tuple(messages)
+    conversation = ask.messages
     response = None
     for number in range(1, limit + 1):
-        response = yield Ask(conversation)
+        response = yield from answer(msgspec.structs.replace(ask, messages=conversation))
         conversation = (*conversation, response.message)
         if not response.tool_calls:
             return ToolRun(response, conversation, number)
-        results = yield RunCalls(response.tool_calls)
+        results = yield Gather([run_call(toolbox, call) for call in response.tool_calls])
         conversation = (*conversation, Message("tool", tuple(results)))
     error = ExecutionError(f"the model still calls tools after {limit} rounds; raise max_rounds if that is right")
     error.partial = response
     raise error
 
 
-def driven(steps: Loop, ask: Callable[[Ask], Response], run: Callable[[RunCalls], Any]) -> ToolRun:
-    """Do what the loop says, to its end."""
-    outcome: Any = None
-    while True:
-        try:
-            step = steps.send(outcome)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # typed by Loop
-        outcome = ask(step) if isinstance(step, Ask) else run(step)
-
-
-async def awaited_driven(
-    steps: Loop, ask: Callable[[Ask], Awaitable[Response]], run: Callable[[RunCalls], Awaitable[Any]]
-) -> ToolRun:
-    """:func:`driven`, awaited."""
-    outcome: Any = None
-    while True:
-        try:
-            step = steps.send(outcome)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # typed by Loop
-        outcome = await (ask(step) if isinstance(step, Ask) else run(step))
+def run_call(toolbox: Toolbox, call: ToolCallPart) -> Flow[ToolResultPart]:
+    """Run one call: a coroutine where somebody awaits, anything else in a thread."""
+    try:
+        value = yield Do(functools.partial(toolbox.run_call, call))
+        if inspect.isawaitable(value):
+            getattr(value, "close", lambda: None)()
+            raise ParameterError(f"{call.name}() is asynchronous; use arun_tools()")
+        return result_of(call, value)
+    except Exception as error:  # the model reads what went wrong with its call, and may do better
+        return result_of(call, error)
 
 
 def result_of(call: ToolCallPart, value: Any) -> ToolResultPart:
@@ -142,27 +116,3 @@ def result_of(call: ToolCallPart, value: Any) -> ToolResultPart:
         return ToolResultPart(call.id, (value,), name=call.name)
     text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
     return ToolResultPart(call.id, text, name=call.name)
-
-
-def run_blocking(toolbox: Toolbox, call: ToolCallPart) -> ToolResultPart:
-    """Run one call and wait for it."""
-    try:
-        value = toolbox.run_call(call)
-        if inspect.isawaitable(value):
-            close = getattr(value, "close", lambda: None)
-            close()
-            raise ParameterError(f"{call.name}() is asynchronous; use arun_tools()")
-        return result_of(call, value)
-    except Exception as error:  # the model reads what went wrong with its call, and may do better
-        return result_of(call, error)
-
-
-async def run_awaited(toolbox: Toolbox, call: ToolCallPart, in_thread: Callable[..., Any]) -> ToolResultPart:
-    """Run one call: a coroutine on the loop, anything else in a thread."""
-    try:
-        value = await in_thread(toolbox.run_call, call)
-        if inspect.isawaitable(value):
-            value = await value
-        return result_of(call, value)
-    except Exception as error:  # as above
-        return result_of(call, error)

@@ -19,9 +19,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from ..config.http import HttpConfig
-from ..errors import AirouterError
+from ..errors import AirouterError, ProtocolError
 from ..values.value import Value
-from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
 from .connections import Patience, StalledError
 from .pools import direct, through
@@ -117,8 +116,8 @@ class RequestsTransport:
     def close(self) -> None:
         """Close all pooled connections."""
         with self._lock:
-            managers = [self._pools, *self._behind.values()]
-            self._behind.clear()
+            managers = list(self._managers.values())
+            self._managers.clear()
             self._routes.clear()
         for manager in managers:
             manager.clear()
@@ -128,8 +127,7 @@ class RequestsTransport:
             if self._process == os.getpid():
                 return
             # Connections inherited through a fork are left alone: the parent still speaks on them.
-            self._pools = direct(POOL)
-            self._behind: dict[Proxy, Any] = {}
+            self._managers: dict[Proxy | None, Any] = {}
             self._routes: dict[str, _Route] = {}
             self._process = os.getpid()
 
@@ -139,7 +137,9 @@ class RequestsTransport:
         failure: AirouterError
         try:
             with self._lock:
-                pool = self._manager(proxy).connection_from_url(origin, trust)
+                manager = self._managers.get(proxy) or _manager(proxy)
+                self._managers[proxy] = manager
+                pool = manager.connection_from_url(origin, trust)
                 return self._routes.setdefault(origin, _Route(pool, proxy))
         except ImportError:
             assert proxy is not None
@@ -148,13 +148,6 @@ class RequestsTransport:
             failure = unsendable() if proxy is None else of_proxy(proxy, type(error).__name__)
         raise failure
 
-    def _manager(self, proxy: Proxy | None) -> Any:
-        if proxy is None:
-            return self._pools
-        if proxy not in self._behind:
-            self._behind[proxy] = through(proxy, POOL)
-        return self._behind[proxy]
-
     def _trust(self, origin: str, proxy: Proxy | None) -> dict[str, Any]:
         if not origin.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return {}
@@ -162,6 +155,10 @@ class RequestsTransport:
         if path is None:
             return {"cert_reqs": "CERT_NONE"}
         return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
+
+
+def _manager(proxy: Proxy | None) -> Any:
+    return direct(POOL) if proxy is None else through(proxy, POOL)
 
 
 class RequestsResponse:
@@ -204,10 +201,14 @@ class RequestsResponse:
         """
         if self._announced(limit):
             return self._rest(timeout)
-        pieces = Collected(limit, too_long(self._url, limit))
+        pieces: list[bytes] = []
+        size = 0
         while data := self.read_some(timeout):
-            pieces.add(data)
-        return pieces.whole()
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(too_long(self._url, limit))
+            pieces.append(data)
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""

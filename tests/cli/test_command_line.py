@@ -31,7 +31,7 @@ from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
 
 if TYPE_CHECKING:
-    from airouter_core.provider.calls import ResponseStream
+    from airouter_core.provider.streams import ResponseStream
 
 MODELS = Path(__file__).parents[2] / "models"
 

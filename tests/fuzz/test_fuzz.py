@@ -27,8 +27,8 @@ from airouter_core import create_provider, list_providers
 from airouter_core.config.loading import load_config
 from airouter_core.errors import AirouterError, ProtocolError
 from airouter_core.profile.resolving import resolve
+from airouter_core.provider.asking import ask_of
 from airouter_core.provider.http import HttpProvider
-from airouter_core.provider.preparation import ChatArguments
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.samples import CHAT_COMPLETIONS
 from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from
@@ -306,7 +306,7 @@ def test_messages_and_tools(messages, tools, choice, form) -> None:
 def test_requests(provider, messages, stream) -> None:
     """What is sent for any conversation is JSON, and what is not sent is told in words."""
     with _own_errors_only():
-        request, _ = provider._preparer.prepare(ChatArguments(model="m", messages=messages))
+        request = provider.request_of(ask_of("m", messages))
         wire = provider.wire_for(request)
         assert all(map(str.strip, wire.notes(request, provider.config)))
         assert json.loads(wire.build_request(request, provider.config, stream=stream).body)

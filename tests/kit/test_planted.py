@@ -25,6 +25,7 @@ import test_sample_conformance as sound
 from sample_plugin import DIALECT, PARAMETERS, SAMPLE, SampleConfig, SampleProvider
 
 from airouter_core.errors import ProviderError, RateLimitedError
+from airouter_core.flow.steps import Emit, delegated
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.testing.conformance import ProviderConformance
@@ -322,51 +323,94 @@ def logging_build(request, config, *, stream):
     return WIRE.build_request(request, config, stream=stream)
 
 
+def answer(self, request, *, stream):
+    """The sample's own flow."""
+    return SampleProvider.answer_flow(self, request, stream=stream)
+
+
+def is_awaited():
+    try:
+        return asyncio.get_running_loop() is not None
+    except RuntimeError:
+        return False
+
+
 def reading_on(self, request, *, stream):
-    yield from list(SampleProvider.events(self, request, stream=stream))
+    kept = []
+
+    def keep(events):
+        kept.extend(events)
+        return ()
+
+    yield from delegated(answer(self, request, stream=stream), through=keep)
+    yield Emit(kept)
 
 
-def kept_open(self, request, *, stream):
-    events = SampleProvider.events(self, request, stream=stream)
-    self.__dict__.setdefault("kept", []).append(events)
-    return iter(lambda: next(events, None), None)
+def never_closing(self):
+    transport = SampleProvider.transport.fget(self)
+    if "opened" not in self.__dict__:
+        self.opened, opening = [], transport.open
+
+        def keep(*request, **patience):
+            response = opening(*request, **patience)
+            self.opened.append(response.close)
+            response.close = lambda: None
+            return response
+
+        transport.open = keep
+    return transport
+
+
+def closing_late(self):
+    for close in self.__dict__.get("opened", ()):
+        close()
+    SampleProvider.close(self)
 
 
 def with_a_thread(self, request, *, stream):
     threading.Thread(target=time.sleep, args=(1.5,), name="left-behind").start()
-    return SampleProvider.events(self, request, stream=stream)
+    return answer(self, request, stream=stream)
 
 
 def other_words_in_streams(self, request, *, stream):
     self.count = getattr(self, "count", 0) + 1
-    yield e.TextDelta(str(self.count))
-    yield from SampleProvider.events(self, request, stream=stream)
+    yield Emit((e.TextDelta(str(self.count)),))
+    yield from answer(self, request, stream=stream)
 
 
-async def other_words_awaited(self, request, *, stream):
-    yield e.TextDelta("another ")
-    async for event in SampleProvider.aevents(self, request, stream=stream):
-        yield event
+def other_words_awaited(self, request, *, stream):
+    if is_awaited():
+        yield Emit((e.TextDelta("another "),))
+    yield from answer(self, request, stream=stream)
 
 
-async def collected_awaited(self, request, *, stream):
-    for event in [event async for event in SampleProvider.aevents(self, request, stream=stream)]:
-        yield event
+def collected_awaited(self, request, *, stream):
+    return (reading_on if is_awaited() else answer)(self, request, stream=stream)
 
 
-async def going_on(self, request, *, stream):
-    events = [event async for event in _through_cancelling(SampleProvider.aevents(self, request, stream=stream))]
-    for event in events:
-        yield event
+def going_on(self):
+    transport = SampleProvider.async_transport.fget(self)
+    if "goes_on" not in self.__dict__:
+        self.goes_on, opening = True, transport.open
+
+        async def opened(*request, **patience):
+            response = await opening(*request, **patience)
+            for name in ("read_some", "read_all"):
+                setattr(response, name, _through_cancelling(getattr(response, name)))
+            return response
+
+        transport.open = opened
+    return transport
 
 
-async def _through_cancelling(events):
-    try:
-        async for event in events:
-            yield event
-    except asyncio.CancelledError:
-        yield e.TextDelta("never mind")
-        yield e.Finish("stop", "stop")
+def _through_cancelling(read):
+    async def on(*arguments):
+        try:
+            return await read(*arguments)
+        except asyncio.CancelledError:
+            return await read(*arguments)
+
+    return on
 
 
 def never_closing_transport(self):
@@ -384,12 +428,13 @@ def never_closing_transport(self):
     return transport
 
 
-async def json_error_awaited(self, request, *, stream):
+def json_error_awaited(self, request, *, stream):
     try:
-        async for event in SampleProvider.aevents(self, request, stream=stream):
-            yield event
+        yield from answer(self, request, stream=stream)
     except ProviderError as error:
-        raise ValueError("Expecting value") from error
+        if is_awaited():
+            raise ValueError("Expecting value") from error
+        raise
 
 
 def never_closed(self):
@@ -408,7 +453,7 @@ def new_transport(self):
 
 
 def asking_count(self, text, model=None):
-    self.list_models()
+    yield from self.models_flow()
     return len(text.split())
 
 
@@ -506,7 +551,7 @@ PLANTED: dict[str, tuple[str, Names]] = {
         "test_what_is_not_declared_is_refused",
         {
             **info(capabilities=("chat", "stream", "system_prompt")),
-            **provider(create_embedding=lambda self, text, model=None: self.embeddings([text], model)),
+            **provider(vectors_flow=lambda self, text_or_list, model=None: self.embeddings_flow([text_or_list], model)),
         },
     ),
     "declares embeddings and has none": (
@@ -517,8 +562,8 @@ PLANTED: dict[str, tuple[str, Names]] = {
         "test_declared_reranking_is_asked_for",
         provider(ranking_flow=lambda self, query, documents, model, limit: (_ for _ in ())),
     ),
-    "asks to count although it only estimates": ("test_tokens_are_counted", provider(count_tokens=asking_count)),
-    "raises when it is asked how it is": ("test_a_provider_that_is_down_is_reported", provider(list_models=raising)),
+    "asks to count although it only estimates": ("test_tokens_are_counted", provider(tokens_flow=asking_count)),
+    "raises when it is asked how it is": ("test_a_provider_that_is_down_is_reported", provider(models_flow=raising)),
     "is always well": ("test_a_provider_that_is_down_is_reported", provider(validate_config=lambda self: True)),
     "loses provider_options": ("test_provider_options_are_sent", sent(lambda b, r: b.pop("kit_option", None) and None)),
     "sends what the schema refuses": (
@@ -583,27 +628,36 @@ PLANTED: dict[str, tuple[str, Names]] = {
     # Lifetime.
     "says something else when it streams": (
         "test_asking_and_streaming_give_the_same",
-        provider(events=other_words_in_streams),
+        provider(answer_flow=other_words_in_streams),
     ),
     "mixes up what threads ask": ("test_it_is_usable_from_many_threads", wire(open_stream=lambda: SHARED)),
-    "hands nothing on before the end": ("test_leaving_a_stream_closes_its_connection", provider(events=reading_on)),
-    "keeps a left stream open": ("test_leaving_a_stream_closes_its_connection", provider(events=kept_open)),
-    "leaves a thread": ("test_closing_leaves_nothing_behind", provider(events=with_a_thread)),
+    "hands nothing on before the end": (
+        "test_leaving_a_stream_closes_its_connection",
+        provider(answer_flow=reading_on),
+    ),
+    "keeps a left stream open": (
+        "test_leaving_a_stream_closes_its_connection",
+        provider(transport=property(never_closing)),
+    ),
+    "leaves a thread": ("test_closing_leaves_nothing_behind", provider(answer_flow=with_a_thread)),
     "keeps its connections": ("test_closing_leaves_nothing_behind", provider(close=never_closed)),
     "connects anew for each call": ("test_connections_are_used_again", provider(transport=property(new_transport))),
     # Awaiting.
-    "answers otherwise when awaited": ("test_awaiting_gives_the_same", provider(aevents=other_words_awaited)),
+    "answers otherwise when awaited": ("test_awaiting_gives_the_same", provider(answer_flow=other_words_awaited)),
     "reads on before it hands on, awaited": (
         "test_leaving_a_stream_closes_its_connection",
-        {**provider(aevents=collected_awaited), "half": AWAITED},
+        {**provider(answer_flow=collected_awaited), "half": AWAITED},
     ),
-    "goes on when it is cancelled": ("test_cancelling_leaves_nothing_behind", provider(aevents=going_on)),
+    "goes on when it is cancelled": (
+        "test_cancelling_leaves_nothing_behind",
+        provider(async_transport=property(going_on)),
+    ),
     "keeps the connection of a cancelled call": (
         "test_cancelling_leaves_nothing_behind",
         provider(async_transport=property(never_closing_transport)),
     ),
     # Faults.
-    "gives another error when it is awaited": ("500 (whole)", provider(aevents=json_error_awaited)),
+    "gives another error when it is awaited": ("500 (whole)", provider(answer_flow=json_error_awaited)),
     "retries when the money is gone": ("quota used up, with retries left (whole)", error_as(limited)),
     "has no class for a missing model": (
         "404 (whole)",

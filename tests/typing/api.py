@@ -66,6 +66,7 @@ from airouter_core import (
     list_providers,
     validate_provider_config,
 )
+from airouter_core.flow.steps import Flow, done
 
 
 def makes_providers() -> Provider[Any]:
@@ -315,7 +316,10 @@ class Own(Provider[ProviderConfig]):
         yield TextDelta(request.system_text)
         yield Finish("stop")
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         return [ModelInfo(id="m", name="M", provider=self.info.name)]
 
 

@@ -9,6 +9,7 @@ import attrs
 from airouter_core.config.fields import setting
 from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import ConfigurationError, ModelNotFoundError
+from airouter_core.flow.steps import Flow, done
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
@@ -28,7 +29,10 @@ class EchoProvider(Provider[EchoConfig]):
 
     _closed = False
 
-    def list_models(self) -> list[ModelInfo]:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return done(self.listed)
+
+    def listed(self) -> list[ModelInfo]:
         return [ModelInfo(id="echo", name="Echo", provider=self.info.name)]
 
     def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:

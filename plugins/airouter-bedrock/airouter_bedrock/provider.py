@@ -9,9 +9,10 @@ from airouter_core.config.loading import require_api_key
 from airouter_core.errors import BadRequestError, ExecutionError, ParameterError
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.asking import Messages, ask_of
+from airouter_core.provider.both import both
 from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
-from airouter_core.provider.preparation import ChatArguments, Messages
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 from airouter_core.values.tokens import estimate_tokens
@@ -52,11 +53,11 @@ class BedrockProvider(HttpProvider[BedrockConfig]):
             entries = yield from self._profiles()
         except ExecutionError as error:
             # Keys may be good for one list and not for the other.
-            self._logger.warning("inference profiles cannot be listed: %s", error)
+            self.logger.warning("inference profiles cannot be listed: %s", error)
             entries = []
         return list(with_profiles(models, entries))
 
-    def count_tokens(self, text: Messages, model: str | None = None) -> int:
+    def tokens_flow(self, text: Messages, model: str | None = None) -> Flow[int]:
         """How many tokens a text (or a list of messages) is: as the service counts, else an estimate.
 
         The service counts for some models only; without a model, and for the others, this is the estimate of
@@ -69,19 +70,18 @@ class BedrockProvider(HttpProvider[BedrockConfig]):
             ConfigurationError: there are no credentials, or the messages cannot be sent.
             ExecutionError: the service was asked and failed.
         """
-        return self.run(self.tokens_flow(text, model))
-
-    def tokens_flow(self, text: Messages, model: str | None) -> Flow[int]:
         if model is None:
             return _estimate(text)
-        request, _ = self._preparer.prepare(ChatArguments(model=model, messages=text))
+        request = self.request_of(ask_of(model, text))
         try:
             return (yield from self.operate(COUNT_TOKENS, request, model=model))
         except BadRequestError as error:
             if NOT_COUNTED not in str(error):
                 raise
-            self._logger.debug("the tokens of %s are not counted by the service; estimated", model)
+            self.logger.debug("the tokens of %s are not counted by the service; estimated", model)
             return sum(estimate_tokens(message.text) for message in request.messages)
+
+    count_tokens, acount_tokens = both(tokens_flow, kind="tokens", name="count_tokens")
 
     def embeddings_flow(self, texts: Sequence[str], model: str | None) -> Flow[list[list[float]]]:
         """One vector for each text; most models here take one text in a request."""

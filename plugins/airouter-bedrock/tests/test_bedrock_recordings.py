@@ -17,8 +17,9 @@ from airouter_bedrock.profile import family_of
 from airouter_bedrock.provider import BedrockProvider
 from airouter_bedrock.wire import CONVERSE
 from airouter_core.errors import AirouterError, BadRequestError, ModelNotFoundError
-from airouter_core.provider.preparation import ChatArguments
+from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings, pieces, wire_events
+from airouter_core.values.ask import Ask
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -126,7 +127,7 @@ def file_of(kind: str, value: Mapping[str, Any]) -> FilePart:
     return FilePart(media_type, made.data, name=name, provider_metadata=more)
 
 
-def arguments_of(recording: Recording) -> ChatArguments:
+def arguments_of(recording: Recording) -> Ask:
     """The call that a recorded body stands for, in our values."""
     sent = dict(recording.request["json"])
     said = [Message("system", tuple(part_of(block) for block in sent.pop("system", ())))]
@@ -141,7 +142,7 @@ def arguments_of(recording: Recording) -> ChatArguments:
     choice = sent.pop("toolConfig", {}).get("toolChoice")
     wanted = sent.pop("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema")
     options = {**sent, **({"toolConfig": {"tools": others}} if others else {})}
-    return ChatArguments(
+    return ask_of(
         model=unquote(recording.request["path"].split("/")[2]),
         messages=tuple(message for message in said if message.parts),
         parameters={names[name]: value for name, value in limits.items()},
@@ -193,7 +194,8 @@ def is_whole(recording: Recording) -> bool:
 @pytest.mark.parametrize("recording", [one for one in CONVERSATIONS if is_whole(one)], ids=lambda one: one.id)
 def test_recorded_request_is_built_again(recording: Recording) -> None:
     """A body that the service took is the body that its parts, as our values, are sent as, at the same address."""
-    request, known = PROVIDER._preparer.prepare(arguments_of(recording))
+    prepared = PROVIDER.prepare(arguments_of(recording))
+    request, known = prepared.request, prepared.known
     built = CONVERSE.build_request(request, CONFIG, stream=recording.stream)
     wanted = normal(merged(recording.request["json"]))
     got = normal(json.loads(built.body or b""))

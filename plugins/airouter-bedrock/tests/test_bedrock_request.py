@@ -16,7 +16,7 @@ from airouter_bedrock.plugin import BEDROCK
 from airouter_bedrock.profile import family_of
 from airouter_bedrock.provider import BedrockProvider
 from airouter_core.errors import BadRequestError, ParameterError, UnsupportedFeatureError
-from airouter_core.provider.preparation import ChatArguments
+from airouter_core.provider.asking import ask_of
 from airouter_core.testing.server import Answer, LoopbackServer
 from airouter_core.values.messages import (
     FilePart,
@@ -45,7 +45,9 @@ LOOK = Tool("look", "Look there.", {"type": "object", "properties": {"at": {"typ
 def built(model: str = CLAUDE, messages: Any = "hi", *, settings: Mapping[str, Any] = CONFIG, **more: Any) -> Any:
     """The body of a call, and what the caller is told."""
     provider = BedrockProvider(BedrockConfig(**settings), BEDROCK)
-    request, known = provider._preparer.prepare(ChatArguments(model=model, messages=messages, **more))
+    prepared = provider.prepare(ask_of(model, messages, **more))
+    provider.warn(prepared.cautions)
+    request, known = prepared.request, prepared.known
     sent = provider.wire.build_request(request, provider.config, stream=False)
     told = (*known["warnings"], *provider.wire.notes(request, provider.config))
     return json.loads(sent.body or b""), told

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError, ProviderError
-from airouter_core.provider.preparation import ChatArguments
 from airouter_core.values.record import Record
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
@@ -54,9 +53,9 @@ class BatchRequest(Value, frozen=True, kw_only=True):
     provider_options: Mapping[str, Mapping[str, Any]] | None = None
 
     @property
-    def arguments(self) -> ChatArguments:
+    def arguments(self) -> dict[str, Any]:
         """The arguments of the chat that it is."""
-        return ChatArguments(**{name.name: getattr(self, name.name) for name in msgspec.structs.fields(ChatArguments)})
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "custom_id"}
 
 
 class BatchCounts(Record, frozen=True, kw_only=True):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import msgspec
 
 from airouter_core.errors import BadRequestError, TruncatedStreamError
-from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.exchange import Policy
 from airouter_core.flow.steps import Emit, Flow, Sleep
 from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.asking import Messages, ask_of
+from airouter_core.provider.both import both, both_iterators
 from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
-from airouter_core.provider.preparation import ChatArguments, Messages
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
@@ -79,7 +80,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
 
     # Counting tokens.
 
-    def count_tokens(self, text: Messages, model: str | None = None) -> int:
+    def tokens_flow(self, text: Messages, model: str | None = None) -> Flow[int]:
         """How many tokens a text (or a list of messages) is, as the vendor counts it, a few for its frame included.
 
         Args:
@@ -90,111 +91,75 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
             ConfigurationError: there is no key, or the messages cannot be sent.
             ExecutionError: the provider was asked and failed.
         """
-        return self.run(self.tokens_flow(text, model))
+        return self.request_tokens_flow(model or COUNTING_MODEL, text)
 
-    def count_request_tokens(self, model: str, messages: Messages, **arguments: Any) -> int:
+    count_tokens, acount_tokens = both(tokens_flow, kind="tokens", name="count_tokens")
+
+    def request_tokens_flow(self, /, model: str, messages: Messages, **arguments: Any) -> Flow[int]:
         """How many tokens a call would send: with its tools, its system prompt and its files.
 
         Args:
             arguments: as :meth:`chat` takes them: ``parameters``, ``tools``, ``tool_choice``, ``response_format``,
                 ``provider_options``.
         """
-        return self.run(self.request_tokens_flow(ChatArguments(model=model, messages=messages, **arguments)))
-
-    async def acount_request_tokens(self, model: str, messages: Messages, **arguments: Any) -> int:
-        """:meth:`count_request_tokens`, awaited."""
-        return await self.arun(self.request_tokens_flow(ChatArguments(model=model, messages=messages, **arguments)))
-
-    def tokens_flow(self, text: Messages, model: str | None) -> Flow[int]:
-        return self.request_tokens_flow(ChatArguments(model=model or COUNTING_MODEL, messages=text))
-
-    def request_tokens_flow(self, given: ChatArguments) -> Flow[int]:
-        """Count a call; the endpoint takes no addresses, so what they name is fetched and sent along."""
-        request, _ = self._preparer.prepare(given)
+        request = self.request_of(ask_of(model, messages, **arguments))
+        # The endpoint takes no addresses, so what they name is fetched and sent along.
         messages = yield from embedded_files(request.messages, Policy.of(self.config))
         request = msgspec.structs.replace(request, messages=messages)
         return (yield from self.operate(COUNT_TOKENS, self._facts_of, request, model=request.model))
 
+    count_request_tokens, acount_request_tokens = both(request_tokens_flow, kind="tokens", name="count_request_tokens")
+
     # Message batches.
 
-    def create_batch(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Batch:
+    def create_batch_flow(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Flow[Batch]:
         """Hand in many requests at once; they are answered within a day.
 
         Args:
             requests: values, or mappings with the same names: ``custom_id``, ``model``, ``messages``, ``parameters``, …
 
+        What was left out of the requests is in the batch's warnings.
+
         Raises:
             ConfigurationError: one of them is wrong; nothing was sent.
             ExecutionError: the provider was asked and failed.
         """
-        return self.run(self.create_batch_flow(requests))
-
-    def get_batch(self, batch_id: str) -> Batch:
-        """How a batch is doing."""
-        return self.run(self.operate(GET_BATCH, batch_id))
-
-    def list_batches(self, limit: int = 20) -> list[Batch]:
-        """The newest batches of the workspace, at most ``limit`` (1 to 1000)."""
-        return self.run(self.operate(LIST_BATCHES, limit))
-
-    def cancel_batch(self, batch_id: str) -> Batch:
-        """Stop a batch; what was answered by then can be read once it has ended."""
-        return self.run(self.operate(CANCEL_BATCH, batch_id))
-
-    def wait_for_batch(self, batch_id: str, on_progress: Callable[[Batch], None] | None = None) -> Batch:
-        """Ask, ever less often, until a batch has ended; ``on_progress`` is given each answer."""
-        return self.run(self.wait_for_batch_flow(batch_id, on_progress))
-
-    def batch_results(self, batch_id: str) -> Iterator[BatchResult]:
-        """The results of a batch that has ended, one by one, in any order. Closing the iterator stops reading.
-
-        Raises:
-            BadRequestError: it has not ended.
-            TruncatedStreamError: fewer results came than it has requests.
-            ExecutionError: the provider was asked and failed.
-        """
-        return cast("Iterator[BatchResult]", self.stream(self.batch_results_flow(batch_id)))
-
-    async def acreate_batch(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Batch:
-        """:meth:`create_batch`, awaited."""
-        return await self.arun(self.create_batch_flow(requests))
-
-    async def aget_batch(self, batch_id: str) -> Batch:
-        """:meth:`get_batch`, awaited."""
-        return await self.arun(self.operate(GET_BATCH, batch_id))
-
-    async def alist_batches(self, limit: int = 20) -> list[Batch]:
-        """:meth:`list_batches`, awaited."""
-        return await self.arun(self.operate(LIST_BATCHES, limit))
-
-    async def acancel_batch(self, batch_id: str) -> Batch:
-        """:meth:`cancel_batch`, awaited."""
-        return await self.arun(self.operate(CANCEL_BATCH, batch_id))
-
-    async def await_batch(self, batch_id: str, on_progress: Callable[[Batch], None] | None = None) -> Batch:
-        """:meth:`wait_for_batch`, awaited."""
-        return await self.arun(self.wait_for_batch_flow(batch_id, on_progress))
-
-    def abatch_results(self, batch_id: str) -> AsyncIterator[BatchResult]:
-        """:meth:`batch_results`, awaited."""
-        return cast("AsyncIterator[BatchResult]", self.astream(self.batch_results_flow(batch_id)))
-
-    def create_batch_flow(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Flow[Batch]:
-        """Check and send; what was left out of the requests is in the batch's warnings."""
         prepared, warnings = [], []
         for one in batch_requests(requests):
-            request, known = self._preparer.prepare(one.arguments)
-            prepared.append((one.custom_id, request))
-            remarks = (*known["warnings"], *self._wire.notes(request, self.config))
+            made = self.prepare(ask_of(**one.arguments))
+            assert made.request is not None
+            self.warn(made.cautions)
+            prepared.append((one.custom_id, made.request))
+            remarks = (*made.known["warnings"], *self._wire.notes(made.request, self.config))
             warnings += [f"{one.custom_id}: {remark}" for remark in remarks]
         batch = yield from self.operate(CREATE_BATCH, self._facts_of, prepared)
         return msgspec.structs.replace(batch, warnings=tuple(warnings))
 
-    def wait_for_batch_flow(self, batch_id: str, on_progress: Callable[[Batch], None] | None) -> Flow[Batch]:
-        """Look again and again."""
+    create_batch, acreate_batch = both(create_batch_flow, kind="batch", name="create_batch")
+
+    def get_batch_flow(self, batch_id: str) -> Flow[Batch]:
+        """How a batch is doing."""
+        return self.operate(GET_BATCH, batch_id)
+
+    get_batch, aget_batch = both(get_batch_flow, kind="batch", name="get_batch")
+
+    def list_batches_flow(self, limit: int = 20) -> Flow[list[Batch]]:
+        """The newest batches of the workspace, at most ``limit`` (1 to 1000)."""
+        return self.operate(LIST_BATCHES, limit)
+
+    list_batches, alist_batches = both(list_batches_flow, kind="batch", name="list_batches")
+
+    def cancel_batch_flow(self, batch_id: str) -> Flow[Batch]:
+        """Stop a batch; what was answered by then can be read once it has ended."""
+        return self.operate(CANCEL_BATCH, batch_id)
+
+    cancel_batch, acancel_batch = both(cancel_batch_flow, kind="batch", name="cancel_batch")
+
+    def wait_for_batch_flow(self, batch_id: str, on_progress: Callable[[Batch], None] | None = None) -> Flow[Batch]:
+        """Ask, ever less often, until a batch has ended; ``on_progress`` is given each answer."""
         pause = FIRST_LOOK
         while True:
-            batch = yield from self.operate(GET_BATCH, batch_id)
+            batch: Batch = yield from self.operation_flow("get_batch", batch_id)
             if on_progress is not None:
                 on_progress(batch)
             if batch.ended:
@@ -202,16 +167,23 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
             yield Sleep(pause)
             pause = min(pause * 2, LONGEST_LOOK)
 
+    wait_for_batch, await_batch = both(wait_for_batch_flow, name="wait_for_batch", awaited="await_batch")
+
     def batch_results_flow(self, batch_id: str) -> Flow[None]:
-        """Read the results as they come; they are handed on as a stream's events are."""
+        """The results of a batch that has ended, one by one, in any order. Closing the iterator stops reading.
+
+        Raises:
+            BadRequestError: it has not ended.
+            TruncatedStreamError: fewer results came than it has requests.
+            ExecutionError: the provider was asked and failed.
+        """
         batch = yield from self.operate(GET_BATCH, batch_id)
         if not batch.ended:
             raise BadRequestError(
                 f"batch {batch_id} is {batch.status}; its results can be read when it has ended (wait_for_batch)",
                 provider=self.info.name,
             )
-        request = self._complete(build_results(self.config, batch_id), self.config)
-        exchange = Exchange(request, self.wire.parse_error, Policy.of(self.config))
+        exchange = self.exchange(build_results(self.config, batch_id))
         response = yield from exchange.open()
         parser = ResultsParser()
         while data := (yield from exchange.read_some(response)):
@@ -221,6 +193,8 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
             raise TruncatedStreamError(
                 f"{parser.seen} of {batch.counts.total} results arrived; read them again with batch_results()"
             )
+
+    batch_results, abatch_results = both_iterators(batch_results_flow, BatchResult, kind="batch", name="batch_results")
 
     def _facts_of(self, model: str) -> ModelFacts:
         return self._told.get(model) or known_facts(model)

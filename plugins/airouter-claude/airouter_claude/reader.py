@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import ProtocolError
-from airouter_core.values.arguments import UNREADABLE
 from airouter_core.values.events import (
     Finish,
     FinishReason,
@@ -39,6 +38,7 @@ from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, shown, text
 from airouter_core.wire.sse import ServerSentEvent
 
+from .blocks import UNREADABLE
 from .errors import error_inside, error_named
 from .parts import KEY, THOUGHT_BY, metadata_of, part_of
 

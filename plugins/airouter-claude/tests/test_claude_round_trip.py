@@ -13,8 +13,9 @@ from airouter_claude.parts import messages_of, part_of
 from airouter_claude.plugin import CLAUDE
 from airouter_claude.provider import ClaudeProvider
 from airouter_claude.wire import messages_wire
-from airouter_core.provider.preparation import ChatArguments
+from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import Recording, load_recordings, wire_events
+from airouter_core.values.ask import Ask
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
 from airouter_core.values.response import events_of, fold
@@ -47,7 +48,7 @@ def normal(value: Any) -> Any:
     return [normal(item) for item in value] if isinstance(value, list) else value
 
 
-def arguments_of(sent: dict[str, Any]) -> ChatArguments:
+def arguments_of(sent: dict[str, Any]) -> Ask:
     """The call that a recorded body stands for, in our values."""
     options = {name: value for name, value in sent.items() if name not in ELSEWHERE}
     parameters = {ours: sent[theirs] for theirs, ours in PARAMETERS.items() if theirs in sent}
@@ -61,7 +62,7 @@ def arguments_of(sent: dict[str, Any]) -> ChatArguments:
         options["tools"] = tools
     elif tools and choice and choice.get("disable_parallel_tool_use") is not None:
         parameters["parallel_tool_calls"] = not choice["disable_parallel_tool_use"]
-    return ChatArguments(
+    return ask_of(
         model=sent["model"],
         messages=(*lead, *messages_of(sent["messages"])),
         tools=tuple(Tool(**tool) for tool in tools) if plain else (),
@@ -96,7 +97,7 @@ def test_recorded_request_is_built_again(recording: Recording) -> None:
     if "tools" in sent and not sent["tools"]:
         del sent["tools"]
         sent.pop("tool_choice", None)
-    request, _ = PROVIDER._preparer.prepare(arguments_of(sent))
+    request = PROVIDER.request_of(arguments_of(sent))
     built = json.loads(WIRE.build_request(request, CONFIG, stream=bool(sent.get("stream"))).body or b"")
     wanted = normal(sent)
     wanted["messages"] = one_turn(wanted["messages"])

@@ -20,7 +20,7 @@ from airouter_claude.plugin import CLAUDE, PARAMETERS
 from airouter_claude.provider import ClaudeProvider
 from airouter_claude.wire import COUNT_TOKENS
 from airouter_core.errors import ConfigurationError
-from airouter_core.provider.preparation import ChatArguments
+from airouter_core.provider.asking import ask_of
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -162,7 +162,7 @@ options = st.fixed_dictionaries(
     },
 )
 arguments = st.builds(
-    ChatArguments,
+    dict,
     model=st.sampled_from([*TABLE, "claude-3-opus-20240229", "claude-opus-4-5-20251101", "claude-opus-7", "toy"]),
     messages=conversations,
     parameters=parameters,
@@ -197,13 +197,14 @@ def check(version: str, entry: str, body: Any) -> None:
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(given=arguments, config=configs, stream=st.booleans())
-def test_every_body_is_accepted(given: ChatArguments, config: ClaudeConfig, stream: bool) -> None:
+def test_every_body_is_accepted(given: dict[str, Any], config: ClaudeConfig, stream: bool) -> None:
     """Each request is refused with an error of ours, or its body fits the schema of the version in its header."""
     provider = ClaudeProvider(config, CLAUDE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            request, known = provider._preparer.prepare(given)
+            prepared = provider.prepare(ask_of(**given))
+            request, known = prepared.request, prepared.known
             sent = provider.wire.build_request(request, config, stream=stream)
         except ConfigurationError as refusal:
             event(f"refused: {str(refusal)[:60]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
 
 from airouter_core.errors import ProtocolError
 from airouter_core.flow.steps import Flow
@@ -38,68 +37,11 @@ class CohereProvider(HttpProvider[CohereConfig]):
             if token is None or len(found) == before:
                 return list(found.values())
 
-    def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+    def tokens_flow(self, text: str, model: str | None = None) -> Flow[int]:
         """Count tokens by the vendor's tokenizer; what a turn adds around a text is not counted."""
         return self.operate(TOKENIZE, text, model or COUNTING_MODEL)
 
     # Embeddings.
-
-    @overload
-    def create_embedding(  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
-        self,
-        text_or_list: str,
-        model: str | None = None,
-        *,
-        input_type: str = INPUT_TYPE,
-        dimensions: int | None = None,
-    ) -> list[float]: ...
-
-    @overload
-    def create_embedding(
-        self,
-        text_or_list: Sequence[str],
-        model: str | None = None,
-        *,
-        input_type: str = INPUT_TYPE,
-        dimensions: int | None = None,
-    ) -> list[list[float]]: ...
-
-    def create_embedding(
-        self,
-        text_or_list: str | Sequence[str],
-        model: str | None = None,
-        *,
-        input_type: str = INPUT_TYPE,
-        dimensions: int | None = None,
-    ) -> list[float] | list[list[float]]:
-        """A vector for a text, or a list of vectors for a list of texts, in its order.
-
-        Args:
-            model: ``embed-v4.0`` unless given.
-            input_type: what the vectors are for: ``"search_document"`` for what is to be found, ``"search_query"``
-                for what is asked, ``"classification"``, ``"clustering"``.
-            dimensions: numbers in a vector, where the model can make it shorter.
-
-        Raises:
-            ParameterError: a text is empty, or there is none.
-            ExecutionError: the call failed.
-        """
-        texts = self._texts(text_or_list)
-        vectors = self.run(self.embeddings_flow(texts, model, input_type, dimensions))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    async def acreate_embedding(
-        self,
-        text_or_list: str | Sequence[str],
-        model: str | None = None,
-        *,
-        input_type: str = INPUT_TYPE,
-        dimensions: int | None = None,
-    ) -> list[float] | list[list[float]]:
-        """:meth:`create_embedding`, awaited."""
-        texts = self._texts(text_or_list)
-        vectors = await self.arun(self.embeddings_flow(texts, model, input_type, dimensions))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
 
     def embeddings_flow(
         self,
@@ -108,7 +50,14 @@ class CohereProvider(HttpProvider[CohereConfig]):
         input_type: str = INPUT_TYPE,
         dimensions: int | None = None,
     ) -> Flow[list[list[float]]]:
-        """Make embeddings, as many at once as Cohere takes."""
+        """Make embeddings, as many at once as Cohere takes.
+
+        Args:
+            model: ``embed-v4.0`` unless given.
+            input_type: what the vectors are for: ``"search_document"`` for what is to be found, ``"search_query"``
+                for what is asked, ``"classification"``, ``"clustering"``.
+            dimensions: numbers in a vector, where the model can make it shorter.
+        """
         wished = Embedding(model=model or EMBEDDING_MODEL, input_type=input_type, dimensions=dimensions)
         vectors: list[list[float]] = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airouter_core.flow.steps import Flow
+from airouter_core.provider.asking import Messages
+from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
-from airouter_core.provider.preparation import Messages
 from airouter_core.values.message_dicts import messages_from, tools_from
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool
@@ -19,7 +20,7 @@ from .config import GeminiConfig
 class CacheCalls(HttpProvider[GeminiConfig]):
     """What a provider can do with cached contents."""
 
-    def create_cache(
+    def create_cache_flow(
         self,
         model: str,
         messages: Messages,
@@ -27,7 +28,7 @@ class CacheCalls(HttpProvider[GeminiConfig]):
         tools: Iterable[Tool | Mapping[str, Any]] | None = None,
         ttl: float | None = None,
         name: str | None = None,
-    ) -> Cache:
+    ) -> Flow[Cache]:
         """Have the beginning of prompts kept; calls name it: ``provider_options={"gemini": {"cachedContent": …}}``.
 
         Args:
@@ -39,67 +40,32 @@ class CacheCalls(HttpProvider[GeminiConfig]):
             BadRequestError: it is too short to be kept.
             ExecutionError: the provider was asked and failed.
         """
-        return self.run(self.create_cache_flow(model, messages, tools, ttl, name))
-
-    async def acreate_cache(
-        self,
-        model: str,
-        messages: Messages,
-        *,
-        tools: Iterable[Tool | Mapping[str, Any]] | None = None,
-        ttl: float | None = None,
-        name: str | None = None,
-    ) -> Cache:
-        """:meth:`create_cache`, awaited."""
-        return await self.arun(self.create_cache_flow(model, messages, tools, ttl, name))
-
-    def get_cache(self, name: str) -> Cache:
-        """One cached content."""
-        return self.run(self.operate(GET_CACHE, name))
-
-    async def aget_cache(self, name: str) -> Cache:
-        """:meth:`get_cache`, awaited."""
-        return await self.arun(self.operate(GET_CACHE, name))
-
-    def update_cache(self, name: str, ttl: float) -> Cache:
-        """Have a cached content kept for ``ttl`` seconds from now."""
-        return self.run(self.operate(UPDATE_CACHE, name, ttl))
-
-    async def aupdate_cache(self, name: str, ttl: float) -> Cache:
-        """:meth:`update_cache`, awaited."""
-        return await self.arun(self.operate(UPDATE_CACHE, name, ttl))
-
-    def delete_cache(self, name: str) -> None:
-        """Have Google forget a cached content; keeping one costs by the hour."""
-        self.run(self.operate(DELETE_CACHE, name))
-
-    async def adelete_cache(self, name: str) -> None:
-        """:meth:`delete_cache`, awaited."""
-        await self.arun(self.operate(DELETE_CACHE, name))
-
-    def list_caches(self) -> list[Cache]:
-        """All cached contents."""
-        return self.run(self.caches_flow())
-
-    async def alist_caches(self) -> list[Cache]:
-        """:meth:`list_caches`, awaited."""
-        return await self.arun(self.caches_flow())
-
-    def create_cache_flow(
-        self,
-        model: str,
-        messages: Messages,
-        tools: Iterable[Tool | Mapping[str, Any]] | None,
-        ttl: float | None,
-        name: str | None,
-    ) -> Flow[Cache]:
-        """The flow of :meth:`create_cache`."""
         said = messages_from(messages)
         request = Request(model=model, messages=said, tools=tools_from(tools) if tools else ())
         return (yield from self.operate(CREATE_CACHE, request, ttl, name, model=model))
 
+    create_cache, acreate_cache = both(create_cache_flow, kind="management", name="create_cache")
+
+    def get_cache_flow(self, name: str) -> Flow[Cache]:
+        """One cached content."""
+        return self.operate(GET_CACHE, name)
+
+    get_cache, aget_cache = both(get_cache_flow, kind="management", name="get_cache")
+
+    def update_cache_flow(self, name: str, ttl: float) -> Flow[Cache]:
+        """Have a cached content kept for ``ttl`` seconds from now."""
+        return self.operate(UPDATE_CACHE, name, ttl)
+
+    update_cache, aupdate_cache = both(update_cache_flow, kind="management", name="update_cache")
+
+    def delete_cache_flow(self, name: str) -> Flow[None]:
+        """Have Google forget a cached content; keeping one costs by the hour."""
+        return self.operate(DELETE_CACHE, name)
+
+    delete_cache, adelete_cache = both(delete_cache_flow, kind="management", name="delete_cache")
+
     def caches_flow(self) -> Flow[list[Cache]]:
-        """The flow of :meth:`list_caches`."""
+        """All cached contents."""
         found: list[Cache] = []
         token: str | None = None
         while True:
@@ -108,3 +74,5 @@ class CacheCalls(HttpProvider[GeminiConfig]):
             token = page.next
             if token is None:
                 return found
+
+    list_caches, alist_caches = both(caches_flow, kind="management", name="list_caches")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 
-import msgspec
-
 from airouter_core.errors import BadRequestError, TransportError, UnsupportedFeatureError
-from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Do, Flow, HttpResponse, Sleep
+from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
 from airouter_core.wire.http import MEBIBYTE, HttpRequest
 
@@ -34,7 +32,7 @@ from .files import (
 class FileCalls(HttpProvider[GeminiConfig]):
     """What a provider can do with files at AI Studio."""
 
-    def upload_file(
+    def upload_flow(
         self,
         file: str | os.PathLike[str] | bytes,
         *,
@@ -42,7 +40,7 @@ class FileCalls(HttpProvider[GeminiConfig]):
         name: str | None = None,
         wait: bool = True,
         on_progress: OnProgress | None = None,
-    ) -> RemoteFile:
+    ) -> Flow[RemoteFile]:
         """Upload a file, so that calls can name it: ``Message.user(uploaded.part, "What is in it?")``.
 
         Args:
@@ -55,80 +53,35 @@ class FileCalls(HttpProvider[GeminiConfig]):
             ParameterError: it cannot be read.
             ExecutionError: it could not be uploaded, or cannot be used.
         """
-        return self.run(self.upload_flow(file, media_type, name, wait, on_progress))
-
-    async def aupload_file(
-        self,
-        file: str | os.PathLike[str] | bytes,
-        *,
-        media_type: str | None = None,
-        name: str | None = None,
-        wait: bool = True,
-        on_progress: OnProgress | None = None,
-    ) -> RemoteFile:
-        """:meth:`upload_file`, awaited."""
-        return await self.arun(self.upload_flow(file, media_type, name, wait, on_progress))
-
-    def get_file(self, name: str) -> RemoteFile:
-        """How an uploaded file is doing."""
-        return self.run(self.operate(GET_FILE, name))
-
-    async def aget_file(self, name: str) -> RemoteFile:
-        """:meth:`get_file`, awaited."""
-        return await self.arun(self.operate(GET_FILE, name))
-
-    def wait_for_file(self, name: str) -> RemoteFile:
-        """Look, ever less often, until a file can be used.
-
-        Raises:
-            BadRequestError: it cannot be.
-        """
-        return self.run(self.wait_for_file_flow(name))
-
-    async def await_file(self, name: str) -> RemoteFile:
-        """:meth:`wait_for_file`, awaited."""
-        return await self.arun(self.wait_for_file_flow(name))
-
-    def list_files(self) -> list[RemoteFile]:
-        """All uploaded files that Google still has."""
-        return self.run(self.files_flow())
-
-    async def alist_files(self) -> list[RemoteFile]:
-        """:meth:`list_files`, awaited."""
-        return await self.arun(self.files_flow())
-
-    def delete_file(self, name: str) -> None:
-        """Remove an uploaded file; Google removes it after two days anyway."""
-        self.run(self.operate(DELETE_FILE, name))
-
-    async def adelete_file(self, name: str) -> None:
-        """:meth:`delete_file`, awaited."""
-        await self.arun(self.operate(DELETE_FILE, name))
-
-    def upload_flow(
-        self,
-        source: str | os.PathLike[str] | bytes,
-        media_type: str | None,
-        name: str | None,
-        wait: bool,
-        on_progress: OnProgress | None,
-    ) -> Flow[RemoteFile]:
-        """The flow of :meth:`upload_file`."""
         if self.config.vertex:
             raise UnsupportedFeatureError("Vertex AI takes files from Cloud Storage: FilePart(type, url='gs://…')")
-        upload: Upload = yield Do(lambda: Upload(source, media_type, name))
+        upload: Upload = yield Do(lambda: Upload(file, media_type, name))
         try:
             made = yield from self._sent(upload, on_progress)
         finally:
             upload.close()
         return (yield from self._usable(made)) if wait else made
 
+    upload_file, aupload_file = both(upload_flow, kind="management", name="upload_file")
+
+    def get_file_flow(self, name: str) -> Flow[RemoteFile]:
+        """How an uploaded file is doing."""
+        return self.operate(GET_FILE, name)
+
+    get_file, aget_file = both(get_file_flow, kind="management", name="get_file")
+
     def wait_for_file_flow(self, name: str) -> Flow[RemoteFile]:
-        """The flow of :meth:`wait_for_file`."""
+        """Look, ever less often, until a file can be used.
+
+        Raises:
+            BadRequestError: it cannot be.
+        """
         return (yield from self._usable((yield from self.operate(GET_FILE, name))))
 
+    wait_for_file, await_file = both(wait_for_file_flow, kind="management", name="wait_for_file", awaited="await_file")
+
     def files_flow(self) -> Flow[list[RemoteFile]]:
-        """The flow of :meth:`list_files`."""
+        """All uploaded files that Google still has."""
         found: list[RemoteFile] = []
         token: str | None = None
         while True:
@@ -138,22 +91,28 @@ class FileCalls(HttpProvider[GeminiConfig]):
             if token is None:
                 return found
 
+    list_files, alist_files = both(files_flow, kind="management", name="list_files")
+
+    def delete_file_flow(self, name: str) -> Flow[None]:
+        """Remove an uploaded file; Google removes it after two days anyway."""
+        return self.operate(DELETE_FILE, name)
+
+    delete_file, adelete_file = both(delete_file_flow, kind="management", name="delete_file")
+
     def _sent(self, upload: Upload, on_progress: OnProgress | None) -> Flow[RemoteFile]:
-        policy = Policy.of(self.config)
-        response, _ = yield from self._exchanged(announcement(self.config, upload), policy)
+        response, _ = yield from self._exchanged(announcement(self.config, upload))
         address = upload_address(self.config, response.headers)
         # A piece is not sent twice as it is: what of it has arrived is asked for.
-        once = msgspec.structs.replace(policy, max_retries=0)
         offset, failures = 0, 0
         while True:
             request = yield Do(lambda offset=offset: piece_request(address, upload, offset))  # type: ignore[misc]  # bound at once
             try:
-                _, body = yield from self._exchanged(request, once)
+                _, body = yield from self._exchanged(request, once=True)
             except TransportError:
                 failures += 1
-                if failures > policy.max_retries:
+                if failures > self.config.max_retries:
                     raise
-                response, _ = yield from self._exchanged(query_request(address), policy)
+                response, _ = yield from self._exchanged(query_request(address))
                 offset = arrived(response.headers)
                 continue
             offset += len(request.body)
@@ -162,9 +121,8 @@ class FileCalls(HttpProvider[GeminiConfig]):
             if offset >= upload.size:
                 return uploaded(body)
 
-    def _exchanged(self, request: HttpRequest, policy: Policy) -> Flow[tuple[HttpResponse, bytes]]:
-        exchange = Exchange(self._complete(request, self.config), self.wire.parse_error, policy)
-        return (yield from exchange.fetch(MEBIBYTE))
+    def _exchanged(self, request: HttpRequest, *, once: bool = False) -> Flow[tuple[HttpResponse, bytes]]:
+        return (yield from self.exchange(request, once=once).fetch(MEBIBYTE))
 
     def _usable(self, file: RemoteFile) -> Flow[RemoteFile]:
         pause = FIRST_LOOK

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from typing import Any
 
 import attrs
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.asking import Messages, ask_of
+from airouter_core.provider.both import both
 from airouter_core.provider.facade import Surroundings
-from airouter_core.provider.preparation import ChatArguments, Messages
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
@@ -76,7 +77,7 @@ class GeminiProvider(FileCalls, CacheCalls):
 
     # Counting tokens.
 
-    def count_tokens(self, text: Messages, model: str | None = None) -> int:
+    def tokens_flow(self, text: Messages, model: str | None = None) -> Flow[int]:
         """How many tokens a text (or a list of messages) is, as Google counts it.
 
         Args:
@@ -87,86 +88,34 @@ class GeminiProvider(FileCalls, CacheCalls):
             ConfigurationError: there is no key, or the messages cannot be sent.
             ExecutionError: the provider was asked and failed.
         """
-        return self.run(self.tokens_flow(text, model))
+        return self.request_tokens_flow(model or COUNTING_MODEL, text)
 
-    def count_request_tokens(self, model: str, messages: Messages, **arguments: Any) -> int:
+    count_tokens, acount_tokens = both(tokens_flow, kind="tokens", name="count_tokens")
+
+    def request_tokens_flow(self, /, model: str, messages: Messages, **arguments: Any) -> Flow[int]:
         """How many tokens a call would send: with its tools, its system prompt and its files.
 
         Args:
             arguments: as :meth:`chat` takes them: ``parameters``, ``tools``, ``tool_choice``, ``response_format``,
                 ``provider_options``.
         """
-        return self.run(self.request_tokens_flow(ChatArguments(model=model, messages=messages, **arguments)))
-
-    async def acount_request_tokens(self, model: str, messages: Messages, **arguments: Any) -> int:
-        """:meth:`count_request_tokens`, awaited."""
-        return await self.arun(self.request_tokens_flow(ChatArguments(model=model, messages=messages, **arguments)))
-
-    def tokens_flow(self, text: Messages, model: str | None) -> Flow[int]:
-        return self.request_tokens_flow(ChatArguments(model=model or COUNTING_MODEL, messages=text))
-
-    def request_tokens_flow(self, given: ChatArguments) -> Flow[int]:
-        """The flow of :meth:`count_request_tokens`."""
-        request, _ = self._preparer.prepare(given)
+        request = self.request_of(ask_of(model, messages, **arguments))
         return (yield from self.operate(COUNT_TOKENS, request, model=request.model))
+
+    count_request_tokens, acount_request_tokens = both(request_tokens_flow, kind="tokens", name="count_request_tokens")
 
     # Embeddings.
 
-    @overload
-    def create_embedding(  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
-        self, text_or_list: str, model: str | None = None, *, dimensions: int | None = None, task: str | None = None
-    ) -> list[float]: ...
-
-    @overload
-    def create_embedding(
-        self,
-        text_or_list: Sequence[str],
-        model: str | None = None,
-        *,
-        dimensions: int | None = None,
-        task: str | None = None,
-    ) -> list[list[float]]: ...
-
-    def create_embedding(
-        self,
-        text_or_list: str | Sequence[str],
-        model: str | None = None,
-        *,
-        dimensions: int | None = None,
-        task: str | None = None,
-    ) -> list[float] | list[list[float]]:
-        """A vector for a text, or a list of vectors for a list of texts, in its order.
+    def embeddings_flow(
+        self, texts: Sequence[str], model: str | None, dimensions: int | None = None, task: str | None = None
+    ) -> Flow[list[list[float]]]:
+        """Make embeddings, as many at once as Google takes.
 
         Args:
             model: ``gemini-embedding-2`` unless given.
             dimensions: numbers in a vector, where the model can make it shorter.
             task: what the vectors are for, in Google's words, such as ``"RETRIEVAL_QUERY"``.
-
-        Raises:
-            ParameterError: a text is empty, or there is none.
-            ExecutionError: the call failed.
         """
-        texts = self._texts(text_or_list)
-        vectors = self.run(self.embeddings_flow(texts, model, dimensions, task))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    async def acreate_embedding(
-        self,
-        text_or_list: str | Sequence[str],
-        model: str | None = None,
-        *,
-        dimensions: int | None = None,
-        task: str | None = None,
-    ) -> list[float] | list[list[float]]:
-        """:meth:`create_embedding`, awaited."""
-        texts = self._texts(text_or_list)
-        vectors = await self.arun(self.embeddings_flow(texts, model, dimensions, task))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    def embeddings_flow(
-        self, texts: Sequence[str], model: str | None, dimensions: int | None = None, task: str | None = None
-    ) -> Flow[list[list[float]]]:
-        """Make embeddings, as many at once as Google takes."""
         wished = Embedding(model=model or EMBEDDING_MODEL, dimensions=dimensions, task=task)
         size = texts_at_once(self.config, wished)
         vectors: list[list[float]] = []
@@ -180,7 +129,7 @@ class GeminiProvider(FileCalls, CacheCalls):
 
     # Images.
 
-    def create_image(
+    def images_flow(
         self,
         prompt: str,
         model: str = IMAGE_MODEL,
@@ -188,7 +137,7 @@ class GeminiProvider(FileCalls, CacheCalls):
         *,
         save_to: str | os.PathLike[str] | None = None,
         options: Mapping[str, Any] | None = None,
-    ) -> list[str]:
+    ) -> Flow[list[str]]:
         """Make images. To change one, put it into a chat with such a model.
 
         Args:
@@ -205,23 +154,6 @@ class GeminiProvider(FileCalls, CacheCalls):
             ExecutionError: the call failed.
         """
         order = ImageOrder(prompt=prompt, model=model, size=size, options=options or {})
-        return self.run(self.images_flow(order, save_to))
-
-    async def acreate_image(
-        self,
-        prompt: str,
-        model: str = IMAGE_MODEL,
-        size: str | None = None,
-        *,
-        save_to: str | os.PathLike[str] | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> list[str]:
-        """:meth:`create_image`, awaited."""
-        order = ImageOrder(prompt=prompt, model=model, size=size, options=options or {})
-        return await self.arun(self.images_flow(order, save_to))
-
-    def images_flow(self, order: ImageOrder, save_to: str | os.PathLike[str] | None = None) -> Flow[list[str]]:
-        """The flow of :meth:`create_image`."""
         target: str | None = None
         if save_to is not None:
             target = yield Do(lambda: prepared_target(save_to))
@@ -229,3 +161,5 @@ class GeminiProvider(FileCalls, CacheCalls):
         if target is not None:
             yield Do(lambda: save(target, pictures))
         return [picture.data_url for picture in pictures]
+
+    create_image, acreate_image = both(images_flow, kind="image", name="create_image")

@@ -28,6 +28,7 @@ from airouter_core.errors import (
     RetiredModelWarning,
     UnsupportedParameterWarning,
 )
+from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import load_recordings
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -731,15 +732,9 @@ def test_retired_models_stand_for_their_successors() -> None:
         assert provider.successor_of("gemini-2.0-flash-001") == "gemini-3.6-flash"
         assert provider.successor_of("gemini-2.5-flash") is None
         with pytest.warns(RetiredModelWarning):
-            provider._preparer.prepare(_asked("gemini-1.5-flash"))
+            provider.warn(provider.prepare(ask_of("gemini-1.5-flash", "?")).cautions)
     with create_provider("gemini", {"api_key": KEY, "base_url": "https://gw.example"}) as provider:
         assert provider.successor_of("gemini-2.0-flash") is None
-
-
-def _asked(model: str) -> Any:
-    from airouter_core.provider.preparation import ChatArguments
-
-    return ChatArguments(model=model, messages="?")
 
 
 # The Interactions API.

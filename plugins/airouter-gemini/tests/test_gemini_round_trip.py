@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from airouter_core.provider.preparation import ChatArguments
+from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import Recording, load_recordings, wire_events
+from airouter_core.values.ask import Ask
 from airouter_core.values.messages import FilePart, Message, Part, ProviderPart, TextPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.response import ResponseBuilder, events_of, fold
@@ -76,7 +77,7 @@ class Taken:
         self._names: dict[str, list[str]] = {}
         self._count = 0
 
-    def arguments(self) -> ChatArguments:
+    def ask(self) -> Ask:
         """Whatever has no name of its own with us goes into ``provider_options``."""
         options = {
             name: value
@@ -101,7 +102,7 @@ class Taken:
         elif self.sent.get("toolConfig"):
             options["toolConfig"] = self.sent["toolConfig"]
         said = [message for content in self.sent["contents"] for message in self._messages(content)]
-        return ChatArguments(
+        return ask_of(
             model=self.model,
             messages=(*self._system(), *said),
             tools=tools,
@@ -201,7 +202,7 @@ def test_recorded_request_is_built_again(recording: Recording) -> None:
     vertex = recording.kind == "vertex-generate"
     config = GeminiConfig(api_key="test-key", base_url="https://gateway.example", vertex=vertex)
     provider = GeminiProvider(config, GEMINI)
-    request, _ = provider._preparer.prepare(taken.arguments())
+    request = provider.request_of(taken.ask())
     built = json.loads(GENERATE.build_request(request, config, stream=recording.stream).body or b"")
     assert comparable(built) == comparable(recording.request["json"])
 

@@ -51,7 +51,7 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
         mode = self._mode
         if not isinstance(mode, Server):
             raise UnsupportedFeatureError(f"load_model is for mode server; this is mode {mode.name}")
-        self._must_be_open()
+        self.must_be_open()
         lease = mode.pool.lease(mode.settings(model), progress=on_progress)
         try:
             lease.engine()
@@ -98,7 +98,7 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
     def models_flow(self) -> Flow[list[ModelInfo]]:
         return self._mode.models(self)
 
-    def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+    def tokens_flow(self, text: str, model: str | None = None) -> Flow[int]:
         return self._mode.tokens(self, text, model)
 
     def embeddings_flow(self, texts: Sequence[str], model: str | None) -> Flow[list[list[float]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import msgspec
 
 from airouter_core.errors import (
@@ -13,16 +14,16 @@ from airouter_core.errors import (
     ParameterError,
     ProviderError,
 )
-from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.exchange import Exchange
 from airouter_core.flow.steps import Do, Flow, Sleep
+from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.wire.http import MEBIBYTE
+from airouter_core.wire.http import MEBIBYTE, HttpRequest
 
 from .config import OllamaConfig
 from .create import LocalFile, Paths, create_body, local_files, model_options, opened, upload
 from .endpoints import BLOB, COPY, DELETE, RUNNING, SHOW, TAGS, UNLOAD, ask
-from .errors import parse_error
 from .models import ModelDetails, RunningModel, full_name, shown_model
 from .progress import OnProgress, Progress, work_flow
 from .wire import WIRE
@@ -42,19 +43,36 @@ class ModelManagement(HttpProvider[OllamaConfig]):
         super().__init__(*arguments, **named)
         self._shown: dict[str, ModelDetails | None] = {}
 
-    def show_model(self, name: str) -> ModelDetails:
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        """The list, with the context length of each model, which older servers tell only one by one."""
+        listed = yield from self.operate(self.models)
+        models = []
+        for model in listed:
+            if model.context_length is not None:
+                models.append(model)
+                continue
+            details = yield from self._details_of(model)
+            models.append(_completed(model, details))
+        return models
+
+    def show_flow(self, name: str) -> Flow[ModelDetails]:
         """All that is known about one model.
 
         Raises:
             ModelNotFoundError: it is not there; the message says how to pull it.
         """
-        return self.run(self.show_flow(name))
+        answer = yield from self.operate(SHOW, _named(name))
+        return shown_model(name, answer)
 
-    def list_running_models(self) -> list[RunningModel]:
+    show_model, ashow_model = both(show_flow, kind="models", name="show_model")
+
+    def running_flow(self) -> Flow[list[RunningModel]]:
         """The models that are loaded now, with their memory and context."""
-        return self.run(self.operate(RUNNING))
+        return self.operate(RUNNING)
 
-    def pull_model(self, name: str, on_progress: OnProgress | None = None, *, insecure: bool = False) -> Progress:
+    list_running_models, alist_running_models = both(running_flow, kind="models", name="list_running_models")
+
+    def pull_flow(self, name: str, on_progress: OnProgress | None = None, *, insecure: bool = False) -> Flow[Progress]:
         """Download a model, or what is missing of it. Returns when it is complete.
 
         Args:
@@ -65,9 +83,14 @@ class ModelManagement(HttpProvider[OllamaConfig]):
             ModelNotFoundError: the registry has no such model.
             ExecutionError: it failed or was interrupted; pulling again goes on where it stopped.
         """
-        return self.run(self.pull_flow(name, on_progress, insecure=insecure))
+        body = {"model": _named(name), "stream": True, **({"insecure": True} if insecure else {})}
+        again = f"pull it again (`airouter ollama pull {name}`): it goes on where it stopped"
+        exchange = self._work(ask(self.config, "POST", "api/pull", body))
+        return (yield from work_flow(exchange, on_progress, what=f"the pull of {name}", again=again))
 
-    def create_model(
+    pull_model, apull_model = both(pull_flow, kind="management", name="pull_model")
+
+    def create_flow(
         self,
         name: str,
         gguf_path: Paths | None = None,
@@ -79,7 +102,7 @@ class ModelManagement(HttpProvider[OllamaConfig]):
         license: str | None = None,  # noqa: A002  # the server's word for it
         quantize: str | None = None,
         on_progress: OnProgress | None = None,
-    ) -> Progress:
+    ) -> Flow[Progress]:
         """Make a model from a GGUF file on this machine, which is sent to the server, or from another model.
 
         Args:
@@ -98,64 +121,8 @@ class ModelManagement(HttpProvider[OllamaConfig]):
             "template": template,
             "license": license,
             "quantize": quantize,
-            "parameters": model_options(parameters, self._plugins.parameters(self.info.name)),
+            "parameters": model_options(parameters, self.parameter_table),
         }
-        return self.run(self.create_flow(name, gguf_path, given, on_progress))
-
-    def copy_model(self, source: str, target: str) -> None:
-        """Give a model a second name; its files are shared.
-
-        Raises:
-            ModelNotFoundError: there is no ``source``.
-        """
-        self.run(self.operate(COPY, source, target))
-
-    def delete_model(self, name: str) -> None:
-        """Remove a model from the server's disk.
-
-        Raises:
-            ModelNotFoundError: it is not there.
-        """
-        self.run(self.operate(DELETE, name))
-
-    def unload_model(self, name: str) -> None:
-        """Free the memory of a model now, instead of when its ``keep_alive`` is over. One that is not loaded stays so.
-
-        Returns when it is gone. One that answers another call at this moment goes after that; it is not waited for
-        longer than five seconds.
-
-        Raises:
-            ModelNotFoundError: it is not there.
-        """
-        self.run(self.unload_flow(name))
-
-    # The same as flows.
-
-    def models_flow(self) -> Flow[list[ModelInfo]]:
-        """The list, with the context length of each model, which older servers tell only one by one."""
-        listed = yield from self.operate(self.models)
-        models = []
-        for model in listed:
-            if model.context_length is not None:
-                models.append(model)
-                continue
-            details = yield from self._details_of(model)
-            models.append(_completed(model, details))
-        return models
-
-    def show_flow(self, name: str) -> Flow[ModelDetails]:
-        answer = yield from self.operate(SHOW, _named(name))
-        return shown_model(name, answer)
-
-    def pull_flow(self, name: str, on_progress: OnProgress | None = None, *, insecure: bool = False) -> Flow[Progress]:
-        body = {"model": _named(name), "stream": True, **({"insecure": True} if insecure else {})}
-        request = self._complete(ask(self.config, "POST", "api/pull", body), self.config)
-        again = f"pull it again (`airouter ollama pull {name}`): it goes on where it stopped"
-        return (yield from work_flow(request, self.config, on_progress, what=f"the pull of {name}", again=again))
-
-    def create_flow(
-        self, name: str, gguf_path: Paths | None, given: Mapping[str, Any], on_progress: OnProgress | None
-    ) -> Flow[Progress]:
         files: list[LocalFile] = [] if gguf_path is None else (yield Do(lambda: local_files(gguf_path)))
         body = create_body(_named(name), files, **given)
         for file in files:
@@ -164,12 +131,40 @@ class ModelManagement(HttpProvider[OllamaConfig]):
             yield from self._upload_flow(file)
             if on_progress is not None:
                 on_progress(Progress(f"sending {file.name}", file.digest, file.size, file.size))
-        request = self._complete(ask(self.config, "POST", "api/create", body), self.config)
-        return (
-            yield from work_flow(request, self.config, on_progress, what=f"the making of {name}", again="make it again")
-        )
+        exchange = self._work(ask(self.config, "POST", "api/create", body))
+        return (yield from work_flow(exchange, on_progress, what=f"the making of {name}", again="make it again"))
+
+    create_model, acreate_model = both(create_flow, kind="management", name="create_model")
+
+    def copy_flow(self, source: str, target: str) -> Flow[None]:
+        """Give a model a second name; its files are shared.
+
+        Raises:
+            ModelNotFoundError: there is no ``source``.
+        """
+        return self.operate(COPY, source, target)
+
+    copy_model, acopy_model = both(copy_flow, kind="management", name="copy_model")
+
+    def delete_flow(self, name: str) -> Flow[None]:
+        """Remove a model from the server's disk.
+
+        Raises:
+            ModelNotFoundError: it is not there.
+        """
+        return self.operate(DELETE, name)
+
+    delete_model, adelete_model = both(delete_flow, kind="management", name="delete_model")
 
     def unload_flow(self, name: str) -> Flow[None]:
+        """Free the memory of a model now, instead of when its ``keep_alive`` is over. One that is not loaded stays so.
+
+        Returns when it is gone. One that answers another call at this moment goes after that; it is not waited for
+        longer than five seconds.
+
+        Raises:
+            ModelNotFoundError: it is not there.
+        """
         try:
             yield from self.operate(UNLOAD, _named(name), "api/chat", "messages")
         except BadRequestError as error:
@@ -183,6 +178,12 @@ class ModelManagement(HttpProvider[OllamaConfig]):
                 break
             yield Sleep(BETWEEN_LOOKS)
 
+    unload_model, aunload_model = both(unload_flow, kind="management", name="unload_model")
+
+    def _work(self, request: HttpRequest) -> Exchange:
+        # A deadline is for answers; gigabytes take as long as they take.
+        return self.exchange(request, attrs.evolve(self.config, deadline=None))
+
     def _upload_flow(self, file: LocalFile) -> Flow[None]:
         # A blob that is there already is not sent: the server would answer at once and break the connection.
         try:
@@ -193,9 +194,8 @@ class ModelManagement(HttpProvider[OllamaConfig]):
                 raise
         content = yield Do(lambda: opened(file))
         try:
-            request = self._complete(upload(self.config, file, content), self.config)
-            once = msgspec.structs.replace(Policy.of(self.config), max_retries=0)  # the file has been read by then
-            yield from Exchange(request, parse_error, once).fetch(MEBIBYTE)
+            # Once: the file has been read by then.
+            yield from self.exchange(upload(self.config, file, content), once=True).fetch(MEBIBYTE)
         finally:
             content.close()
 
@@ -206,7 +206,7 @@ class ModelManagement(HttpProvider[OllamaConfig]):
             try:
                 self._shown[key] = yield from self.show_flow(model.id)
             except ExecutionError:
-                self._logger.debug("%s: nothing more is told about it", model.id)
+                self.logger.debug("%s: nothing more is told about it", model.id)
                 self._shown[key] = None
         return self._shown[key]
 

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from airouter_core.errors import TransportError, TruncatedStreamError
-from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.exchange import Exchange
 from airouter_core.flow.steps import Flow
 from airouter_core.values.record import Record
 from airouter_core.values.usage import count
-from airouter_core.wire.http import HttpRequest
 from airouter_core.wire.json import decoded_object, text
 from airouter_core.wire.ndjson import NdjsonDecoder
 
-from .config import OllamaConfig
-from .errors import error_in_answer, parse_error
+from .errors import error_in_answer
 
 SUCCESS = "success"
 
@@ -65,9 +61,7 @@ def progress_of(line: str) -> Progress:
     )
 
 
-def work_flow(
-    request: HttpRequest, config: OllamaConfig, on_progress: OnProgress | None, *, what: str, again: str
-) -> Flow[Progress]:
+def work_flow(exchange: Exchange, on_progress: OnProgress | None, *, what: str, again: str) -> Flow[Progress]:
     """Have the server do something, to the end.
 
     Args:
@@ -79,8 +73,6 @@ def work_flow(
         TruncatedStreamError: it stopped without saying that it was done.
         TransportError: the connection broke.
     """
-    # A deadline is for answers; gigabytes take as long as they take.
-    exchange = Exchange(request, parse_error, msgspec.structs.replace(Policy.of(config), deadline=None))
     decoder = NdjsonDecoder()
     last = Progress("")
     try:

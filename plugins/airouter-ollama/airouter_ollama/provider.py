@@ -16,7 +16,8 @@ from airouter_core.errors import (
     ParameterError,
     ProviderError,
 )
-from airouter_core.flow.steps import Do, Emit, Flow, given
+from airouter_core.flow.layers import tapped
+from airouter_core.flow.steps import Do, Emit, Flow, delegated, given
 from airouter_core.values.events import MetadataReported, Warned
 from airouter_core.values.request import Request
 from airouter_core.values.tokens import estimate_tokens
@@ -41,7 +42,7 @@ from .images import with_fetched_images
 from .management import ModelManagement
 from .memory import available_memory
 from .models import ModelDetails, full_name
-from .observed import Observation, observed
+from .observed import Observation
 from .request import notes_on
 
 Result = TypeVar("Result")
@@ -91,7 +92,7 @@ class OllamaProvider(ModelManagement):
             asked = self._sent(request, context, strict=strict)
             seen = Observation()
             try:
-                yield from observed(super().answer_flow(asked, stream=stream), seen)
+                yield from delegated(super().answer_flow(asked, stream=stream), through=tapped(seen.see))
                 break
             except ContextLengthError as error:
                 if seen.begun or attempt == ATTEMPTS - 1:
@@ -157,7 +158,7 @@ class OllamaProvider(ModelManagement):
 
     def _warned(self, problem: str) -> Emit:
         # Logged as well: who calls execute() gets a text, and sees no warnings of a response.
-        self._logger.warning("%s", problem)
+        self.logger.warning("%s", problem)
         return Emit((Warned(problem),))
 
     # The context that is chosen here.
@@ -222,7 +223,7 @@ class OllamaProvider(ModelManagement):
             raise ParameterError("ollama needs a model for embeddings: pass model=, or set embedding_model")
         return (yield from self._with_model(name, lambda: self._embedded(texts, name)))
 
-    def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+    def tokens_flow(self, text: str, model: str | None = None) -> Flow[int]:
         """An estimate; with ``count_by_evaluation`` and a model, what that model counts when it reads the text.
 
         The count includes the token that begins a prompt, in models that have one.

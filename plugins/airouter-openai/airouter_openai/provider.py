@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from typing import Any
 
 from airouter_core.errors import ParameterError, ProtocolError, RetiredModelWarning
 from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Do, Flow
+from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
+from airouter_core.provider.preparation import Caution
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import FilePart, media_type_of
 from airouter_core.values.pictures import prepared_target, save
@@ -52,44 +53,15 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
 
     # Embeddings.
 
-    @overload
-    def create_embedding(  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
-        self, text_or_list: str, model: str | None = None, *, dimensions: int | None = None
-    ) -> list[float]: ...
-
-    @overload
-    def create_embedding(
-        self, text_or_list: Sequence[str], model: str | None = None, *, dimensions: int | None = None
-    ) -> list[list[float]]: ...
-
-    def create_embedding(
-        self, text_or_list: str | Sequence[str], model: str | None = None, *, dimensions: int | None = None
-    ) -> list[float] | list[list[float]]:
-        """A vector for a text, or a list of vectors for a list of texts, in its order.
+    def embeddings_flow(
+        self, texts: Sequence[str], model: str | None, dimensions: int | None = None
+    ) -> Flow[list[list[float]]]:
+        """Make embeddings.
 
         Args:
             model: ``text-embedding-3-small`` at OpenAI unless given; a compatible server takes its own.
             dimensions: numbers in a vector, where the model can make it shorter (``text-embedding-3-*``).
-
-        Raises:
-            ParameterError: a text is empty, or there is none.
-            ExecutionError: the call failed.
         """
-        texts = self._texts(text_or_list)
-        vectors = self.run(self.embeddings_flow(texts, model, dimensions))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    async def acreate_embedding(
-        self, text_or_list: str | Sequence[str], model: str | None = None, *, dimensions: int | None = None
-    ) -> list[float] | list[list[float]]:
-        """:meth:`create_embedding`, awaited."""
-        texts = self._texts(text_or_list)
-        vectors = await self.arun(self.embeddings_flow(texts, model, dimensions))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    def embeddings_flow(
-        self, texts: Sequence[str], model: str | None, dimensions: int | None = None
-    ) -> Flow[list[list[float]]]:
         more: dict[str, Any] = {}
         if self.config.is_vendor:
             model = model or DEFAULT_EMBEDDING_MODEL
@@ -106,7 +78,7 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
 
     # Answers that were left with OpenAI.
 
-    def get_response(self, response_id: str) -> Response:
+    def response_flow(self, response_id: str) -> Flow[Response]:
         """An answer that OpenAI keeps: one made in the background, or stored (``store`` in the configuration).
 
         While it is still being made, its ``raw_finish_reason`` is ``"queued"`` or ``"in_progress"``.
@@ -115,38 +87,26 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
             ModelNotFoundError: there is none of this id (any longer).
             ExecutionError: the call failed, or the answer did.
         """
-        return self.run(self.response_flow(response_id))
-
-    async def aget_response(self, response_id: str) -> Response:
-        """:meth:`get_response`, awaited."""
-        return await self.arun(self.response_flow(response_id))
-
-    def response_flow(self, response_id: str) -> Flow[Response]:
-        """The flow of :meth:`get_response`."""
         return self.operate(RETRIEVAL, response_id)
+
+    get_response, aget_response = both(response_flow, kind="management", name="get_response")
 
     # Models and tokens.
 
-    def get_model(self, model: str) -> ModelInfo:
+    def model_flow(self, model: str) -> Flow[ModelInfo]:
         """What is known of one model.
 
         Raises:
             ModelNotFoundError: there is none of this name.
         """
-        return self.run(self.model_flow(model))
-
-    async def aget_model(self, model: str) -> ModelInfo:
-        """:meth:`get_model`, awaited."""
-        return await self.arun(self.model_flow(model))
-
-    def model_flow(self, model: str) -> Flow[ModelInfo]:
-        """The flow of :meth:`get_model`."""
         found = yield from self.operate(MODEL, model)
         if not found:
             raise ProtocolError(f"the provider described no model when asked for {model!r}")
         return found[0]
 
-    def tokens_flow(self, text: str, model: str | None) -> Flow[int]:
+    get_model, aget_model = both(model_flow, kind="models", name="get_model")
+
+    def tokens_flow(self, text: str, model: str | None = None) -> Flow[int]:
         """Count tokens: by OpenAI's endpoint for models of the Responses API, else by tiktoken, else by an estimate.
 
         The endpoint counts the text as a message, so that a handful of tokens for the turn itself is included.
@@ -159,7 +119,7 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
 
     # Images.
 
-    def create_image(
+    def images_flow(
         self,
         prompt: str,
         model: str = SUCCESSOR,
@@ -171,7 +131,7 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
         output_format: str | None = None,
         save_to: str | os.PathLike[str] | None = None,
         options: Mapping[str, Any] | None = None,
-    ) -> list[str]:
+    ) -> Flow[list[str]]:
         """Make images.
 
         Args:
@@ -192,28 +152,22 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
             ContentFilteredError: the prompt or the image is not allowed.
             ExecutionError: the call failed.
         """
-        order = _order(prompt, model, size, n, quality, background, output_format, options)
-        return self.run(self.images_flow(order, save_to))
-
-    async def acreate_image(
-        self,
-        prompt: str,
-        model: str = SUCCESSOR,
-        size: str | None = None,
-        *,
-        n: int | None = None,
-        quality: str | None = None,
-        background: str | None = None,
-        output_format: str | None = None,
-        save_to: str | os.PathLike[str] | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> list[str]:
-        """:meth:`create_image`, awaited."""
-        order = _order(prompt, model, size, n, quality, background, output_format, options)
-        return await self.arun(self.images_flow(order, save_to))
-
-    def images_flow(self, order: ImageOrder, save_to: str | os.PathLike[str] | None = None) -> Flow[list[str]]:
-        """The flow of :meth:`create_image`, of an order that is settled."""
+        if not isinstance(prompt, str) or not prompt:
+            raise ParameterError("create_image needs a prompt")
+        order, note = settled(
+            ImageOrder(
+                prompt=prompt,
+                model=model,
+                size=size,
+                count=n,
+                quality=quality,
+                background=background,
+                output_format=output_format,
+                options=options or {},
+            )
+        )
+        if note is not None:
+            self.warn((Caution(RetiredModelWarning, ("model", model), note),))
         target: str | None = None
         if save_to is not None:
             target = yield Do(lambda: prepared_target(save_to))
@@ -224,6 +178,8 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
                 pictures.append((yield from self._picture(address)))
             yield Do(lambda: save(target, pictures))
         return addresses
+
+    create_image, acreate_image = both(images_flow, kind="image", name="create_image")
 
     def _picture(self, address: str) -> Flow[FilePart]:
         if address.startswith("data:"):
@@ -236,64 +192,24 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
 
     # Moderation.
 
-    def moderate_content(self, content: Judged | Sequence[Judged], model: str = DEFAULT_MODEL) -> ModerationResult:
+    def moderation_flow(self, content: Judged | Sequence[Judged], model: str = DEFAULT_MODEL) -> Flow[ModerationResult]:
         """Have a content judged: a text, an image (:class:`FilePart`), or a list of both that belong together.
 
         Raises:
             ParameterError: the content is empty or of another kind.
             ExecutionError: the call failed.
         """
-        return self.run(self.moderation_flow(moderation_input(content), model))[0]
+        return (yield from self.operate(MODERATIONS, moderation_input(content), model))[0]
 
-    def moderate_contents(self, texts: Sequence[str], model: str = DEFAULT_MODEL) -> list[ModerationResult]:
+    moderate_content, amoderate_content = both(moderation_flow, kind="moderation", name="moderate_content")
+
+    def moderations_flow(self, texts: Sequence[str], model: str = DEFAULT_MODEL) -> Flow[list[ModerationResult]]:
         """Have several texts judged, each for itself, with one request.
 
         Raises:
             ParameterError: there is none, or one is empty.
             ExecutionError: the call failed.
         """
-        return self.run(self.moderation_flow(judged_texts(texts), model))
+        return self.operate(MODERATIONS, judged_texts(texts), model)
 
-    async def amoderate_content(
-        self, content: Judged | Sequence[Judged], model: str = DEFAULT_MODEL
-    ) -> ModerationResult:
-        """:meth:`moderate_content`, awaited."""
-        return (await self.arun(self.moderation_flow(moderation_input(content), model)))[0]
-
-    async def amoderate_contents(self, texts: Sequence[str], model: str = DEFAULT_MODEL) -> list[ModerationResult]:
-        """:meth:`moderate_contents`, awaited."""
-        return await self.arun(self.moderation_flow(judged_texts(texts), model))
-
-    def moderation_flow(self, judged: str | Sequence[Any], model: str) -> Flow[list[ModerationResult]]:
-        """The flow of :meth:`moderate_content` and :meth:`moderate_contents`."""
-        return self.operate(MODERATIONS, judged, model)
-
-
-def _order(
-    prompt: str,
-    model: str,
-    size: str | None,
-    n: int | None,
-    quality: str | None,
-    background: str | None,
-    output_format: str | None,
-    options: Mapping[str, Any] | None,
-) -> ImageOrder:
-    """The order as it can be filled, with a warning at the user's line where that is not as asked."""
-    if not isinstance(prompt, str) or not prompt:
-        raise ParameterError("create_image needs a prompt")
-    order, note = settled(
-        ImageOrder(
-            prompt=prompt,
-            model=model,
-            size=size,
-            count=n,
-            quality=quality,
-            background=background,
-            output_format=output_format,
-            options=options or {},
-        )
-    )
-    if note is not None:
-        warnings.warn(note, RetiredModelWarning, stacklevel=3)
-    return order
+    moderate_contents, amoderate_contents = both(moderations_flow, kind="moderation", name="moderate_contents")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airouter_core.errors import AuthenticationError, ModelNotFoundError, PermissionDeniedError, ProviderError
 from airouter_core.flow.steps import Flow, Sleep
+from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ProviderStatus
 
@@ -19,7 +20,7 @@ STEP = 0.5
 class AccountCalls(HttpProvider[OpenRouterConfig]):
     """What there is beside answers. Each method is also awaited, under its name with an ``a``."""
 
-    def get_credits(self) -> Credits:
+    def credits_flow(self) -> Flow[Credits]:
         """What is left to spend: ``credits["credits"]``, in US dollars.
 
         That of the account, if the key may read it (a management key may); else that of the key's own limit.
@@ -28,14 +29,6 @@ class AccountCalls(HttpProvider[OpenRouterConfig]):
             PermissionDeniedError: the key may not read the account's, and has no limit of its own.
             ExecutionError: the call failed.
         """
-        return self.run(self.credits_flow())
-
-    async def aget_credits(self) -> Credits:
-        """:meth:`get_credits`, awaited."""
-        return await self.arun(self.credits_flow())
-
-    def credits_flow(self) -> Flow[Credits]:
-        """The flow of :meth:`get_credits`."""
         try:
             return (yield from self.operate(CREDITS))
         except (PermissionDeniedError, AuthenticationError) as error:
@@ -44,20 +37,20 @@ class AccountCalls(HttpProvider[OpenRouterConfig]):
         key = yield from self.operate(KEY)
         return credits_of_key(key, refusal)
 
-    def get_key_info(self) -> KeyInfo:
+    get_credits, aget_credits = both(credits_flow, kind="account", name="get_credits")
+
+    def key_flow(self) -> Flow[KeyInfo]:
         """What OpenRouter knows about the key in use: its limit, what it has spent.
 
         Raises:
             AuthenticationError: the key is wrong.
             ExecutionError: the call failed.
         """
-        return self.run(self.operate(KEY))
+        return self.operate(KEY)
 
-    async def aget_key_info(self) -> KeyInfo:
-        """:meth:`get_key_info`, awaited."""
-        return await self.arun(self.operate(KEY))
+    get_key_info, aget_key_info = both(key_flow, kind="account", name="get_key_info")
 
-    def get_generation(self, generation_id: str, *, wait: float = 3.0) -> Generation:
+    def generation_flow(self, generation_id: str, *, wait: float = 3.0) -> Flow[Generation]:
         """What became of an answer: cost, vendor, tokens, times.
 
         Args:
@@ -68,14 +61,6 @@ class AccountCalls(HttpProvider[OpenRouterConfig]):
             ProviderError: there is none of this id, or not yet.
             ExecutionError: the call failed.
         """
-        return self.run(self.generation_flow(generation_id, wait=wait))
-
-    async def aget_generation(self, generation_id: str, *, wait: float = 3.0) -> Generation:
-        """:meth:`get_generation`, awaited."""
-        return await self.arun(self.generation_flow(generation_id, wait=wait))
-
-    def generation_flow(self, generation_id: str, *, wait: float = 3.0) -> Flow[Generation]:
-        """The flow of :meth:`get_generation`."""
         left = wait
         while True:
             try:
@@ -93,14 +78,12 @@ class AccountCalls(HttpProvider[OpenRouterConfig]):
             yield Sleep(min(STEP, left))
             left -= STEP
 
+    get_generation, aget_generation = both(generation_flow, kind="account", name="get_generation")
+
     def check_flow(self) -> Flow[object]:
         """Ask about the key: models are listed for everybody."""
         return self.operate(KEY)
 
-    def get_info(self) -> ProviderStatus:
+    def status_flow(self) -> Flow[ProviderStatus]:
         """How the provider is doing; without a key it lists models and cannot be used."""
-        return needs_key(super().get_info(), self.config)
-
-    async def aget_info(self) -> ProviderStatus:
-        """:meth:`get_info`, awaited."""
-        return needs_key(await super().aget_info(), self.config)
+        return needs_key((yield from super().status_flow()), self.config)

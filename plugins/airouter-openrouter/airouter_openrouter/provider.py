@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, overload
+from typing import Any
 
-from airouter_core.flow.steps import Do, Flow
+from airouter_core.flow.layers import tapped
+from airouter_core.flow.steps import Do, Flow, delegated
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.provider.both import both
 from airouter_core.provider.facade import Surroundings
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.messages import FilePart
@@ -62,7 +64,7 @@ class OpenRouterProvider(AccountCalls):
         return self._spent.total
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[None]:
-        return self._spent.counted(super().answer_flow(request, stream=stream))
+        return delegated(super().answer_flow(request, stream=stream), through=tapped(self._spent.see))
 
     def support(self, request: Request) -> Iterable[ParameterSupport]:
         """As declared; less what the model does not take, where the list of models has been read."""
@@ -74,7 +76,7 @@ class OpenRouterProvider(AccountCalls):
 
     # Models.
 
-    def list_models(self, *, output: str = "text", refresh: bool = False) -> list[ModelInfo]:
+    def models_flow(self, output: str = "text", *, refresh: bool = False) -> Flow[list[ModelInfo]]:
         """The models that can be used now; works without a key. The list is kept for ``catalog_ttl`` seconds.
 
         Prices are :class:`~decimal.Decimal`, US dollars per token. That of a router, which only its choice decides, is
@@ -88,9 +90,6 @@ class OpenRouterProvider(AccountCalls):
         Raises:
             ExecutionError: they cannot be listed.
         """
-        return self.run(self.models_flow(output, refresh=refresh))
-
-    def models_flow(self, output: str = "text", *, refresh: bool = False) -> Flow[list[ModelInfo]]:
         kept = None if refresh else self._catalog.fresh(output)
         if kept is not None:
             return list(kept)
@@ -100,7 +99,9 @@ class OpenRouterProvider(AccountCalls):
         self._catalog.put(output, tuple(models))
         return models
 
-    def search_models(
+    list_models, alist_models = both(models_flow, kind="models", name="list_models")
+
+    def search_flow(
         self,
         query: str | None = None,
         provider: str | None = None,
@@ -111,7 +112,7 @@ class OpenRouterProvider(AccountCalls):
         sort: str | None = None,
         *,
         output: str = "text",
-    ) -> list[ModelInfo]:
+    ) -> Flow[list[ModelInfo]]:
         """The models that match everything that is given; searched here, in the list that :meth:`list_models` keeps.
 
         Args:
@@ -130,79 +131,33 @@ class OpenRouterProvider(AccountCalls):
             ExecutionError: the models cannot be listed.
         """
         search = Search(query, provider, max_price, min_context, supports, free, sort)
-        return search.among(self.list_models(output=output))
+        return search.among((yield from self.models_flow(output)))
 
-    async def asearch_models(self, *given: Any, output: str = "text", **named: Any) -> list[ModelInfo]:
-        """:meth:`search_models`, awaited."""
-        return Search(*given, **named).among(await self.arun(self.models_flow(output)))
+    search_models, asearch_models = both(search_flow, kind="models", name="search_models")
 
     # Embeddings and pictures.
 
-    @overload
-    def create_embedding(  # type: ignore[overload-overlap]  # a str is a Sequence[str] to the type system
+    def embeddings_flow(
         self,
-        text_or_list: str,
-        model: str | None = None,
-        *,
+        texts: Sequence[str],
+        model: str | None,
         dimensions: int | None = None,
         options: Mapping[str, Any] | None = None,
-    ) -> list[float]: ...
-
-    @overload
-    def create_embedding(
-        self,
-        text_or_list: Sequence[str],
-        model: str | None = None,
-        *,
-        dimensions: int | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> list[list[float]]: ...
-
-    def create_embedding(
-        self,
-        text_or_list: str | Sequence[str],
-        model: str | None = None,
-        *,
-        dimensions: int | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> list[float] | list[list[float]]:
-        """A vector for a text, or a list of vectors for a list of texts, in its order.
+    ) -> Flow[list[list[float]]]:
+        """Make embeddings.
 
         Args:
             model: ``embedding_model`` of the configuration unless given.
             dimensions: numbers in a vector, where the model can make it shorter.
             options: further fields of the API, and routing, as in ``provider_options``.
-
-        Raises:
-            ParameterError: a text is empty, or there is none.
-            ExecutionError: the call failed.
         """
-        more = _with_dimensions(options, dimensions)
-        vectors = self.run(self.embeddings_flow(self._texts(text_or_list), model, more))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    async def acreate_embedding(
-        self,
-        text_or_list: str | Sequence[str],
-        model: str | None = None,
-        *,
-        dimensions: int | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> list[float] | list[list[float]]:
-        """:meth:`create_embedding`, awaited."""
-        more = _with_dimensions(options, dimensions)
-        vectors = await self.arun(self.embeddings_flow(self._texts(text_or_list), model, more))
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    def embeddings_flow(
-        self, texts: Sequence[str], model: str | None, options: Mapping[str, Any] | None = None
-    ) -> Flow[list[list[float]]]:
+        more = {**(options or {}), **({} if dimensions is None else {"dimensions": dimensions})}
         asked = model or self.config.embedding_model
-        vectors, cost = yield from self.operate(EMBEDDINGS, texts, asked, options or {}, model=asked)
+        vectors, cost = yield from self.operate(EMBEDDINGS, texts, asked, more, model=asked)
         self._spent.add(cost)
         return one_for_each(texts, vectors)
 
-    def create_image(
+    def images_flow(
         self,
         prompt: str,
         model: str | None = None,
@@ -217,7 +172,7 @@ class OpenRouterProvider(AccountCalls):
         references: Sequence[FilePart] = (),
         save_to: PathLike | None = None,
         options: Mapping[str, Any] | None = None,
-    ) -> list[str]:
+    ) -> Flow[list[str]]:
         """Make pictures.
 
         Args:
@@ -252,23 +207,6 @@ class OpenRouterProvider(AccountCalls):
             references=references,
             options=options or {},
         )
-        return self.run(self.images_flow(picture, save_to))
-
-    async def acreate_image(
-        self,
-        prompt: str,
-        model: str | None = None,
-        size: str | None = None,
-        *,
-        save_to: PathLike | None = None,
-        **more: Any,
-    ) -> list[str]:
-        """:meth:`create_image`, awaited; ``more`` are its further arguments."""
-        picture = Picture(prompt=prompt, model=model or self.config.image_model, size=size, **more)
-        return await self.arun(self.images_flow(picture, save_to))
-
-    def images_flow(self, picture: Picture, save_to: PathLike | None = None) -> Flow[list[str]]:
-        """The flow of :meth:`create_image`."""
         target: str | None = None
         if save_to is not None:
             target = yield Do(lambda: prepared_target(save_to))
@@ -278,6 +216,4 @@ class OpenRouterProvider(AccountCalls):
             yield Do(lambda: save(target, pictures))
         return [part.data_url for part in pictures]
 
-
-def _with_dimensions(options: Mapping[str, Any] | None, dimensions: int | None) -> Mapping[str, Any]:
-    return {**(options or {}), **({} if dimensions is None else {"dimensions": dimensions})}
+    create_image, acreate_image = both(images_flow, kind="image", name="create_image")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any
 
-from airouter_core.errors import AirouterError
-from airouter_core.flow.steps import Emit, Flow
 from airouter_core.values.events import CostReported, StreamEvent
 from airouter_core.values.usage import Cost
 
@@ -31,28 +27,7 @@ class Spent:
             with self._lock:
                 self._total += cost.amount
 
-    def counted(self, flow: Flow[None]) -> Flow[None]:
-        """The same flow, with the costs that its events report counted as they go by."""
-        outcome: Any = None
-        error: AirouterError | None = None
-        try:
-            while True:
-                try:
-                    step = flow.send(outcome) if error is None else flow.throw(error)
-                except StopIteration:
-                    return
-                outcome = error = None
-                if isinstance(step, Emit):
-                    step = Emit(self._watched(step.events))
-                try:
-                    outcome = yield step
-                except AirouterError as failure:
-                    error = failure
-        finally:
-            flow.close()
-
-    def _watched(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        for event in events:
-            if type(event) is CostReported:
-                self.add(event.cost)
-            yield event
+    def see(self, event: StreamEvent) -> None:
+        """Count the cost that an event reports, if it does."""
+        if type(event) is CostReported:
+            self.add(event.cost)

@@ -1,0 +1,153 @@
+"""From what callers give to an ask: whatever is wrong with it, whoever is to answer, is said here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import ParameterError
+from ..values.ask import NOTHING, Ask
+from ..values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
+from ..values.messages import FilePart, Message
+from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
+
+Parameters = Mapping[str, Any]
+Messages = str | MessageLike | Iterable[MessageLike]
+Tools = Iterable[Tool | Mapping[str, Any] | Callable[..., Any]]
+ToolChoiceLike = str | Mapping[str, Any] | ToolChoice
+ResponseFormatLike = str | Mapping[str, Any] | ResponseFormat | type
+ProviderOptions = Mapping[str, Mapping[str, Any]]
+ImageUrls = str | Sequence[str]
+ImagePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+ImageData = bytes | str | Sequence[bytes | str]
+
+
+def ask_of(
+    model: str,
+    messages: Messages,
+    *,
+    parameters: Parameters | None = None,
+    tools: Tools | None = None,
+    tool_choice: ToolChoiceLike | None = None,
+    response_format: ResponseFormatLike | None = None,
+    provider_options: ProviderOptions | None = None,
+    **more: Any,
+) -> Ask:
+    """What a chat asks, whoever is to answer it.
+
+    Args:
+        more: further fields of the ask, such as ``tags``.
+
+    Raises:
+        ParameterError: nobody could be asked so.
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise ParameterError(f"model must be the name of a model, not {model!r}")
+    for name, value in (("parameters", parameters), ("provider_options", provider_options)):
+        if value is not None and not isinstance(value, Mapping):
+            raise ParameterError(f"{name} must be a mapping, not {type(value).__name__}")
+    offered = _offered(tools)
+    return Ask(
+        model=model,
+        messages=messages_from(messages),
+        tools=offered,
+        tool_choice=tool_choice_from(tool_choice, offered),
+        response_format=_format(response_format),
+        parameters=parameters or NOTHING,
+        provider_options=provider_options or NOTHING,
+        **more,
+    )
+
+
+def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:
+    """The messages of a prompt with its system prompt.
+
+    Raises:
+        ParameterError: the prompt is no string.
+    """
+    if not isinstance(prompt, str):
+        raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
+    return (*system_messages(system_prompt), Message("user", prompt))
+
+
+def system_messages(system_prompt: str | None) -> tuple[Message, ...]:
+    """The system message, if there is one.
+
+    Raises:
+        ParameterError: it is no string.
+    """
+    if system_prompt is None:
+        return ()
+    if not isinstance(system_prompt, str):
+        raise ParameterError(f"system_prompt must be a string, not {type(system_prompt).__name__}")
+    return (Message.system(system_prompt),) if system_prompt else ()
+
+
+def conversation_about_images(
+    prompt: str,
+    image_url: ImageUrls | None,
+    image_path: ImagePaths | None,
+    image_data: ImageData | None,
+    system_prompt: str | None,
+) -> tuple[Message, ...]:
+    """The messages of a question about images; those given by path are read now.
+
+    Raises:
+        ParameterError: there is no image, or something is none.
+    """
+    if not isinstance(prompt, str):
+        raise ParameterError(f"prompt must be a string, not {type(prompt).__name__}; chat() takes messages")
+    images = [FilePart.from_url(url) for url in _each(image_url)]
+    images += [FilePart.from_path(path) for path in _each(image_path)]
+    images += [FilePart.from_data(data) for data in _each(image_data)]
+    if not images:
+        raise ParameterError("give an image: image_url, image_path or image_data")
+    for image in images:
+        if not image.is_image:
+            raise ParameterError(f"{image.name or 'image_data'} is no image that is known ({image.media_type})")
+    return (*system_messages(system_prompt), Message.user(*images, prompt))
+
+
+def texts_of(text_or_list: str | Sequence[str]) -> list[str]:
+    """A text, or several, as a list.
+
+    Raises:
+        ParameterError: there is none, or one is empty or no text.
+    """
+    several = isinstance(text_or_list, Iterable) and not isinstance(text_or_list, str)
+    texts: list[Any] = list(text_or_list) if several else [text_or_list]
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise ParameterError("create_embedding takes a text or a list of texts, none of them empty")
+    return texts
+
+
+def _each(value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    return tuple(value) if several else (value,)
+
+
+def _offered(tools: Tools | None) -> tuple[Tool, ...]:
+    if tools is None:
+        return ()
+    if not isinstance(tools, Iterable):
+        raise ParameterError(f"tools must be a list of tools, not {type(tools).__name__}")
+    return tools_from(map(_described, tools))
+
+
+def _described(tool: Tool | Mapping[str, Any] | Callable[..., Any]) -> Tool | Mapping[str, Any]:
+    if isinstance(tool, Tool | Mapping) or not callable(tool):
+        return tool
+    from ..tools.schemas import tool_of
+
+    return tool_of(tool)
+
+
+def _format(value: ResponseFormatLike | None) -> ResponseFormat | None:
+    if value is None or isinstance(value, str | Mapping | ResponseFormat):
+        return response_format_from(value)
+    from ..tools.schemas import format_of
+
+    return format_of(value)

@@ -1,0 +1,235 @@
+"""The blocking and the awaited method of one flow, so that no signature and no docstring is said twice.
+
+Type checkers and editors see the parameters of the flow, by way of ``ParamSpec``; ``help()`` sees its docstring::
+
+    def credits_flow(self) -> Flow[Credits]:
+        \"\"\"What is left to spend.\"\"\"
+        return (yield from self.operate(CREDITS))
+
+    get_credits, aget_credits = both(credits_flow, kind="account", name="get_credits")
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from ..flow.blocking import Driver
+from ..flow.steps import Flow
+from ..values.response import Response
+from .streams import AsyncResponseStream, ResponseStream
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class Operation:
+    """What an operation is, for whoever has its name only.
+
+    Attributes:
+        kind: of its asks; ``None`` for one that makes asks of its own, or needs none.
+        flow: the name of the method that has its flow.
+    """
+
+    __slots__ = ("flow", "kind", "name")
+
+    def __init__(self, name: str, kind: str | None, flow: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.flow = flow
+
+    def flow_for(self, owner: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Flow[Any]:
+        """The flow of a call: through the layers of the provider where it has a kind."""
+        if self.kind is not None:
+            flow: Flow[Any] = owner.operation_flow(self.name, *arguments, **named)
+        else:
+            flow = getattr(owner, self.flow)(*arguments, **named)
+        return flow
+
+
+def both(
+    flow: Callable[Concatenate[S, P], Flow[R]], *, name: str, kind: str | None = None, awaited: str | None = None
+) -> tuple[Callable[Concatenate[S, P], R], Callable[Concatenate[S, P], Coroutine[Any, Any, R]]]:
+    """The method that blocks and the one that awaits.
+
+    Args:
+        name: of the method that blocks; the other has it with an ``a`` before it.
+        kind: of the asks that the method makes, which pass the layers of its provider; none when the flow makes asks of
+            its own. What a subclass overrides is the flow.
+        awaited: name of the method that awaits, where it is another.
+    """
+    operation = Operation(name, kind, flow.__name__)
+
+    def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> R:
+        result: R = Driver(operation.flow_for(self, args, named)).run()
+        return result
+
+    async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> R:
+        from ..flow.awaited import AsyncDriver
+
+        result: R = await AsyncDriver(operation.flow_for(self, args, named)).run()
+        return result
+
+    _describe(flow, operation, blocking, awaiting, awaited or f"a{name}", ("{}", "{}"))
+    return blocking, awaiting
+
+
+def both_iterators(
+    flow: Callable[Concatenate[S, P], Flow[Any]], item: type[R], *, name: str, kind: str | None = None
+) -> tuple[Callable[Concatenate[S, P], Iterator[R]], Callable[Concatenate[S, P], AsyncIterator[R]]]:
+    """As :func:`both`, for what a flow emits instead of what it returns.
+
+    Args:
+        item: what it emits.
+    """
+    operation = Operation(name, kind, flow.__name__)
+
+    def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> Iterator[R]:
+        return Driver(operation.flow_for(self, args, named)).events()
+
+    def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> AsyncIterator[R]:
+        from ..flow.awaited import AsyncDriver
+
+        return AsyncDriver(operation.flow_for(self, args, named)).events()
+
+    _describe(
+        flow,
+        operation,
+        blocking,
+        awaiting,
+        f"a{name}",
+        (f"Iterator[{item.__name__}]", f"AsyncIterator[{item.__name__}]"),
+    )
+    return blocking, awaiting
+
+
+class Answering(Protocol):
+    """A chat that is to be made: whole, or as a stream. Its flows are checked when they are made, not when driven."""
+
+    def whole(self) -> Flow[Response]: ...
+
+    def streamed(self) -> Flow[Response]: ...
+
+
+def four_ways(
+    asked: Callable[Concatenate[S, P], Answering], *, name: str
+) -> tuple[
+    Callable[Concatenate[S, P], Response],
+    Callable[Concatenate[S, P], Coroutine[Any, Any, Response]],
+    Callable[Concatenate[S, P], ResponseStream],
+    Callable[Concatenate[S, P], AsyncResponseStream],
+]:
+    """The methods that make a chat: whole and as a stream, blocking and awaited."""
+
+    def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> Response:
+        response: Response = Driver(asked(self, *args, **named).whole()).run()
+        return response
+
+    async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> Response:
+        from ..flow.awaited import AsyncDriver
+
+        response: Response = await AsyncDriver(asked(self, *args, **named).whole()).run()
+        return response
+
+    def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> ResponseStream:
+        return ResponseStream(asked(self, *args, **named).streamed())
+
+    def streaming_awaited(self: S, /, *args: P.args, **named: P.kwargs) -> AsyncResponseStream:
+        return AsyncResponseStream(asked(self, *args, **named).streamed())
+
+    _describe_four(asked, name, (blocking, awaiting, streaming, streaming_awaited), "Response", "ResponseStream")
+    return blocking, awaiting, streaming, streaming_awaited
+
+
+def four_ways_as_text(
+    asked: Callable[Concatenate[S, P], Answering], *, name: str
+) -> tuple[
+    Callable[Concatenate[S, P], str],
+    Callable[Concatenate[S, P], Coroutine[Any, Any, str]],
+    Callable[Concatenate[S, P], Iterator[str]],
+    Callable[Concatenate[S, P], AsyncIterator[str]],
+]:
+    """As :func:`four_ways`, of the answer's text alone."""
+
+    def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> str:
+        response: Response = Driver(asked(self, *args, **named).whole()).run()
+        return response.text
+
+    async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> str:
+        from ..flow.awaited import AsyncDriver
+
+        response: Response = await AsyncDriver(asked(self, *args, **named).whole()).run()
+        return response.text
+
+    def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> Iterator[str]:
+        return ResponseStream(asked(self, *args, **named).streamed()).texts()
+
+    def streaming_awaited(self: S, /, *args: P.args, **named: P.kwargs) -> AsyncIterator[str]:
+        return AsyncResponseStream(asked(self, *args, **named).streamed()).texts()
+
+    _describe_four(asked, name, (blocking, awaiting, streaming, streaming_awaited), "str", "Iterator[str]")
+    return blocking, awaiting, streaming, streaming_awaited
+
+
+def operation_of(owner: type, name: str) -> Operation | None:
+    """What a method that :func:`both` has made does; ``None`` of any other."""
+    operation: Operation | None = getattr(getattr(owner, name, None), "operation", None)
+    return operation
+
+
+def arguments_of(method: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, without those that were not given.
+
+    Raises:
+        TypeError: the method does not take them.
+    """
+    bound = _signature(getattr(method, "__func__", method)).bind(None, *arguments, **named)
+    given = dict(list(bound.arguments.items())[1:])
+    for parameter in bound.signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given.update(given.pop(parameter.name, {}))
+    return given
+
+
+def takes(method: Callable[..., Any], name: str) -> bool:
+    """Whether a method has an argument of this name."""
+    return name in _signature(getattr(method, "__func__", method)).parameters
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _describe(
+    flow: Callable[..., Any], operation: Operation, blocking: Any, awaiting: Any, awaited: str, says: tuple[str, str]
+) -> None:
+    """Make two functions look like methods that were written out."""
+    result = str(inspect.signature(flow).return_annotation).removeprefix("Flow[").removesuffix("]")
+    _dress(blocking, flow, operation.name, says[0].format(result), flow.__doc__)
+    _dress(awaiting, flow, awaited, says[1].format(result), f":meth:`{operation.name}`, awaited.")
+    blocking.operation = awaiting.operation = operation
+
+
+def _describe_four(asked: Callable[..., Any], name: str, made: tuple[Any, ...], whole: str, stream: str) -> None:
+    streaming = name.replace("chat", "stream_chat").replace("execute", "stream_execute")
+    told = (
+        f"As :meth:`{name}`, as it is made; the request is sent when the first piece is asked for.\n\n"
+        "Raises:\n    ConfigurationError: at once; the call is wrong.\n"
+        "    ExecutionError: while reading; ``partial`` holds what had arrived.\n"
+    )
+    _dress(made[0], asked, name, whole, asked.__doc__)
+    _dress(made[1], asked, f"a{name}", whole, f":meth:`{name}`, awaited.")
+    _dress(made[2], asked, streaming, stream, told)
+    _dress(made[3], asked, f"a{streaming}", f"Async{stream}", f":meth:`{streaming}`, awaited.")
+
+
+def _dress(made: Any, source: Callable[..., Any], name: str, result: str, told: str | None) -> None:
+    made.__module__ = source.__module__
+    made.__name__ = name
+    made.__qualname__ = f"{source.__qualname__.rpartition('.')[0]}.{name}"
+    made.__doc__ = told
+    made.__signature__ = inspect.signature(source).replace(return_annotation=result)

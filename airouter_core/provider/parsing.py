@@ -1,0 +1,49 @@
+"""The last step on an answer that was to have a form: making of its text what was asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from ..errors import ProtocolError
+from ..flow.steps import Flow
+from ..values.response import Response
+
+
+def parsed_json(response: Response) -> Response:
+    """With the JSON that its text is; with a warning if it is none."""
+    if not response.text or response.parsed is not None:
+        return response
+    try:
+        return msgspec.structs.replace(response, parsed=json.loads(response.text))
+    except (ValueError, RecursionError) as error:
+        note = f"the answer is no valid JSON, although it was asked for ({error})"
+        return msgspec.structs.replace(response, warnings=(*response.warnings, note))
+
+
+def parsed_as(kind: Any, flow: Flow[Response]) -> Flow[Response]:
+    """With an instance of the class that was given as ``response_format``.
+
+    Raises:
+        ProtocolError: the text is not what the class takes.
+    """
+    from ..tools.schemas import instance_of
+
+    response = yield from flow
+    if response.refusal is not None or (response.tool_calls and not response.text):
+        return response
+    try:
+        return msgspec.structs.replace(response, parsed=instance_of(kind, response.text))
+    except ProtocolError as error:
+        error.partial = response
+        if response.finish_reason == "length":
+            raise _because_of_the_limit(error) from error
+        raise
+
+
+def _because_of_the_limit(error: ProtocolError) -> ProtocolError:
+    cut = ProtocolError(f"the answer was cut by its limit; raise max_tokens. {error}")
+    cut.partial = error.partial
+    return cut

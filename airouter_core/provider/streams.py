@@ -1,0 +1,137 @@
+"""The streams that users read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from ..errors import ExecutionError
+from ..flow.blocking import Driver
+from ..flow.steps import Flow
+from ..values.events import StreamEvent, TextDelta
+from ..values.messages import Message
+from ..values.response import Response
+
+if TYPE_CHECKING:
+    from ..flow.awaited import AsyncDriver
+
+DriverT = TypeVar("DriverT", "Driver", "AsyncDriver")
+
+NO_RESPONSE = Response(message=Message("assistant", ()))
+"""What has arrived when nothing has."""
+
+
+class _StreamState(Generic[DriverT]):
+    """What both kinds of stream know."""
+
+    _driver: DriverT
+
+    @property
+    def response(self) -> Response:
+        """The whole answer, once the last event was read.
+
+        Raises:
+            ExecutionError: it is not complete yet; ``read()`` goes to the end.
+        """
+        if not self._driver.complete:
+            raise ExecutionError("the answer is not complete: read the stream to its end first, or call read()")
+        response: Response = self._driver.result
+        return response
+
+    @property
+    def partial(self) -> Response:
+        """What has arrived so far."""
+        if self._driver.complete:
+            return self.response
+        builder = self._driver.builder
+        partial: Response = NO_RESPONSE if builder is None else builder.partial()
+        return partial
+
+
+class ResponseStream(_StreamState[Driver]):
+    """A stream of events that adds up to a response. Leaving it early closes its connection at once.
+
+    Iterate it, or use it as a context manager; for one reader.
+    """
+
+    def __init__(self, flow: Flow[Response]) -> None:
+        self._driver = Driver(flow)
+        self._events = self._driver.events()
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self._events
+
+    def __next__(self) -> StreamEvent:
+        event: StreamEvent = next(self._events)
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self) -> Response:
+        """Go to the end, and return the whole answer."""
+        for _ in self._events:
+            pass
+        return self.response
+
+    def texts(self) -> Iterator[str]:
+        """Only the pieces of the answer's text."""
+        try:
+            for event in self._events:
+                if type(event) is TextDelta and event.text:
+                    yield event.text
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop here. Called while another thread reads, it stops that reader at the next event."""
+        if inspect.getgeneratorstate(self._events) == inspect.GEN_RUNNING:
+            self._driver.stopped = True
+        else:
+            self._events.close()
+
+
+class AsyncResponseStream(_StreamState["AsyncDriver"]):
+    """A :class:`ResponseStream` that is awaited: ``async for``, ``async with``."""
+
+    def __init__(self, flow: Flow[Response]) -> None:
+        from ..flow.awaited import AsyncDriver
+
+        self._driver = AsyncDriver(flow)
+        self._events = self._driver.events()
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self._events
+
+    async def __anext__(self) -> StreamEvent:
+        event: StreamEvent = await anext(self._events)
+        return event
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def read(self) -> Response:
+        """Go to the end, and return the whole answer."""
+        async for _ in self._events:
+            pass
+        return self.response
+
+    async def texts(self) -> AsyncIterator[str]:
+        """Only the pieces of the answer's text."""
+        try:
+            async for event in self._events:
+                if type(event) is TextDelta and event.text:
+                    yield event.text
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop here."""
+        await self._events.aclose()
