@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
@@ -685,6 +685,7 @@ def test_arguments_that_are_nobodys_are_an_error() -> None:
         calls([named(PARIS)], [bare(ROME)])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_fragments_find_their_call(data: st.DataObject) -> None:
     """However calls are cut and mixed, with ids on every fragment or indexes on every fragment, each gets its own."""
@@ -712,7 +713,7 @@ def test_unknown_fields_of_a_call_are_kept() -> None:
         [named("", id="a", index=0, extra_content=sign)],
         [{"index": 0, "function": {"arguments": "{}", "thought": "x"}, "note": None}],
     )
-    assert made[0].provider_metadata == {"p": {"extra_content": sign, "function": {"thought": "x"}}}
+    assert made[0].provider_metadata == {"p": {"call_fields": {"extra_content": sign, "function": {"thought": "x"}}}}
 
 
 def test_arguments_may_be_an_object() -> None:
@@ -726,7 +727,7 @@ def test_arguments_may_be_an_object() -> None:
 def test_custom_tools_have_input() -> None:
     """A custom tool's input is text of its own form."""
     assert calls([{"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": "SELECT 1"}}]) == (
-        ToolCallPart("a", "f", "SELECT 1"),
+        ToolCallPart("a", "f", "SELECT 1", {"p": {"call_fields": {"type": "custom"}}}),
     )
 
 

@@ -30,6 +30,7 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.request import Request
+from airouter_core.values.response import fold
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest
@@ -91,7 +92,8 @@ MESSAGES: list[tuple[Message, dict[str, Any]]] = [
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
     ),
     (Message.assistant("a"), {"role": "assistant", "content": "a"}),
-    (Message("assistant", ()), {"role": "assistant", "content": None}),
+    (Message("assistant", ()), {"role": "assistant", "content": ""}),
+    (Message.assistant(ReasoningPart("hm")), {"role": "assistant", "content": ""}),
     (
         Message.assistant(ReasoningPart("r"), "a", ProviderPart("other", {"x": 1})),
         {"role": "assistant", "content": "a"},
@@ -242,8 +244,75 @@ def test_what_json_cannot_say_is_an_error(value: Any) -> None:
 
 def test_any_text_can_be_sent() -> None:
     """Text is sent as it is, whatever characters it has."""
-    text = "é\u2028🦙\x00\ud800"
+    text = "é\u2028🦙\x00"
     assert message_sent(Message.user(text))["content"] == text
+
+
+def test_half_of_a_character_is_refused_with_its_place() -> None:
+    """A lone surrogate cannot be said in UTF-8, wherever it stands; two halves side by side are one character."""
+    assert message_sent(Message.user("a\ud83e\udd99"))["content"] == "a🦙"
+    for message, place in (
+        (Message.user("\ud83e", "b"), r"messages\[0\]\.content\[0\]\.text"),
+        (Message.assistant(ToolCallPart("c", "f", '{"a": "\udd99"}')), r"messages\[0\]\.tool_calls\[0\]\.function"),
+    ):
+        with pytest.raises(ParameterError, match=place + ".*half of a character"):
+            message_sent(message)
+
+
+@pytest.mark.parametrize(
+    ("written", "sent_back"),
+    [
+        ("", "{}"),
+        ("  ", "{}"),
+        ("null", "{}"),
+        ('{"a": 1}', '{"a": 1}'),
+        ('{"a": ', '{"INVALID_JSON": "{\\"a\\": "}'),
+        ("[1]", '{"INVALID_JSON": "[1]"}'),
+    ],
+)
+def test_arguments_go_back_as_an_object(written: str, sent_back: str) -> None:
+    """Servers refuse a history whose arguments are none: none means an empty one, and broken text stands in one."""
+    call = ToolCallPart("c", "f", written)
+    assert message_sent(Message.assistant(call))["tool_calls"][0]["function"]["arguments"] == sent_back
+
+
+def round_trip(message: Any, provider: str = "p") -> dict[str, Any]:
+    """What is sent back of an answer's message, to ``provider``."""
+    answer = {"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+    dialect = ChatDialect(provider="p", errors=ErrorTable("p"))
+    said = fold(dialect.wire().parse_body(json.dumps(answer).encode())).message
+    other = ChatDialect(provider=provider, errors=ErrorTable(provider))
+    request = other.wire().build_request(Request(model="m", messages=(said,)), CONFIG, stream=False)
+    return dict(json.loads(request.body or b"")["messages"][0])
+
+
+def test_what_a_server_added_goes_back_to_it_alone() -> None:
+    """Unknown fields of calls, thoughts in their field, and fields for the next turn return to where they came from."""
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}", "seal": "s"},
+        "extra_content": {"maker": {"signature": "c2ln"}},
+    }
+    for field in ("reasoning_content", "reasoning"):
+        said = {"role": "assistant", "content": "a", field: "hm", "tool_calls": [call], "extra_content": {"x": 1}}
+        assert round_trip(said) == said
+        plain = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        assert round_trip(said, "q") == {"role": "assistant", "content": "a", "tool_calls": [plain]}
+
+
+def test_thoughts_among_the_parts_of_a_content_go_back_there() -> None:
+    """A server that thinks inside its content gets its thoughts back inside it."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    content = [thinking, {"type": "text", "text": "a"}]
+    assert round_trip({"content": content}) == {"role": "assistant", "content": content}
+    assert round_trip({"content": content}, "q") == {"role": "assistant", "content": "a"}
+
+
+def test_a_custom_call_goes_back_as_one() -> None:
+    """Its input is a text of its own form, which no object stands around."""
+    call = {"id": "c", "type": "custom", "custom": {"name": "f", "input": "SELECT 1"}}
+    assert round_trip({"content": None, "tool_calls": [call]})["tool_calls"] == [call]
 
 
 # The endpoints beside chat.

@@ -62,14 +62,14 @@ def test_a_body_in_place_of_a_stream_has_a_limit(
     serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that answers a stream with a body without end is given up."""
-    monkeypatch.setattr(http_provider, "BODY_LIMIT", 100)
+    monkeypatch.setattr(http_provider, "MOST", 100)
 
     def script(peer: Any, received: Any) -> None:
         peer.head(200, Content_Type="application/json", Transfer_Encoding="chunked")
         for piece in (b'{"x": "', b"x" * 200, b'"}', b""):
             peer.chunk(piece)
 
-    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+    with pytest.raises(ProtocolError, match="longer than 100 bytes"):
         make_provider(serve(script).url).stream_chat("m", "hi").read()
 
 

@@ -36,6 +36,8 @@ HELD = {
         Loss.PICTURE_DETAIL,
         Message("tool", ToolResultPart("c", [FilePart("image/png", data=b"", detail="high")])),
     ),
+    "arguments cut by a limit": (Loss.ARGUMENTS, Message.assistant(ToolCallPart("d", "f", '{"a": '))),
+    "arguments that are a list": (Loss.ARGUMENTS, Message.assistant(ToolCallPart("d", "f", "[1]"))),
     "its own part": (Loss.OWN_PARTS, Message.user(ProviderPart("mine", {}))),
 }
 
@@ -49,15 +51,24 @@ def test_what_is_held_and_lacked_is_told(case: str) -> None:
     """Once, however often it is there, and only where the API lacks it."""
     loss, message = HELD[case]
     assert said(CALL, message, message) == [f"{loss.value}: this API has no place for that"]
-    assert said(CALL, message, lacks=frozenset(Loss) - {loss}) == []
+    narrower = {Loss.THOUGHTS_OF_OTHERS, Loss.SEALED_THOUGHTS} if loss is Loss.THOUGHTS else set()
+    assert said(CALL, message, lacks=frozenset(Loss) - {loss} - narrower) == []
 
 
 def test_a_thought_sealed_by_another() -> None:
     """It is lost also where thoughts are sent; one with words is not."""
     sealed = Message.assistant(ReasoningPart("", {"other": {"data": "x"}}))
-    lacks = frozenset(Loss) - {Loss.THOUGHTS}
+    lacks = frozenset(Loss) - {Loss.THOUGHTS, Loss.THOUGHTS_OF_OTHERS}
     assert said(sealed, lacks=lacks) == [f"{Loss.SEALED_THOUGHTS.value}: this API has no place for that"]
     assert said(Message.assistant(ReasoningPart("hm", {"other": {"data": "x"}})), lacks=lacks) == []
+
+
+def test_thoughts_that_were_had_elsewhere() -> None:
+    """An API that takes back only its own thoughts loses those of others, which is said once, not in two ways."""
+    own, other = (Message.assistant(ReasoningPart("", {name: {"data": "x"}})) for name in ("mine", "other"))
+    lacks = frozenset(Loss) - {Loss.THOUGHTS}
+    assert said(own, lacks=lacks) == []
+    assert said(own, other, lacks=lacks) == [f"{Loss.THOUGHTS_OF_OTHERS.value}: this API has no place for that"]
 
 
 def test_what_loses_nothing_is_not_told() -> None:

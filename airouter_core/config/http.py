@@ -20,6 +20,8 @@ from .secrets import (
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110, section 5.6.2."""
+LONGEST = 1_000_000
+"""Seconds, eleven days: what the clocks of every system can count to for a wait."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,9 +30,15 @@ class HttpConfig(ProviderConfig):
 
     base_url: str = setting("string", default="", description="address of the API")
     api_key: str | None = setting("string", secret=True, description="key")
-    timeout: float = setting("number", default=300.0, above=0, description="seconds of silence before giving up")
-    connect_timeout: float = setting("number", default=10.0, above=0, description="seconds to wait for a connection")
-    deadline: float | None = setting("number", above=0, description="seconds for a whole call with its retries")
+    timeout: float = setting(
+        "number", default=300.0, above=0, maximum=LONGEST, description="seconds of silence before giving up"
+    )
+    connect_timeout: float = setting(
+        "number", default=10.0, above=0, maximum=LONGEST, description="seconds to wait for a connection"
+    )
+    deadline: float | None = setting(
+        "number", above=0, maximum=LONGEST, description="seconds for a whole call with its retries"
+    )
     max_retries: int = setting(
         "integer", default=2, minimum=0, maximum=20, description="further attempts after a passing failure"
     )

@@ -9,7 +9,8 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from .blocking import Pieces, in_order
+from ..wire.bounds import Collected
+from .blocking import in_order
 from .layers import See
 from .stack import Stack
 from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take
@@ -137,7 +138,7 @@ class AsyncDriver:
     async def _read_all(self, response: Any, step: ReadAll) -> Any:
         if self._stack.until is None:
             return await response.read_all(step.timeout, step.limit)
-        pieces = Pieces(step.limit)
+        pieces = Collected(step.limit)
         while data := await response.read_some(self._stack.patience(step.timeout)):
             pieces.add(data)
         return pieces.whole()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
-from ..errors import ProtocolError
+from ..wire.bounds import Collected
 from .layers import See
 from .stack import Stack
 from .steps import Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take, Transport
@@ -153,7 +153,7 @@ class Driver:
         if self._stack.until is None:
             return response.read_all(step.timeout, step.limit)
         # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
-        pieces = Pieces(step.limit)
+        pieces = Collected(step.limit)
         while data := response.read_some(self._stack.patience(step.timeout)):
             pieces.add(data)
         return pieces.whole()
@@ -185,9 +185,10 @@ class Driver:
             return
         missing = step.enough
         try:
-            for position, value in as_they_finish([functools.partial(_outcome, driver) for driver in drivers]):
-                yield position, value()
-                if missing is not None and not isinstance(value(), Exception):
+            for position, outcome in as_they_finish([functools.partial(_outcome, driver) for driver in drivers]):
+                value = outcome()
+                yield position, value
+                if missing is not None and not isinstance(value, Exception):
                     missing -= 1
                     if missing <= 0:
                         return
@@ -202,30 +203,6 @@ class Driver:
         finally:
             while stack.due:
                 finished(stack.due.pop(0)())
-
-
-class Pieces:
-    """The pieces of an answer that is not to be too long."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def add(self, data: bytes) -> None:
-        """Take the next piece.
-
-        Raises:
-            ProtocolError: now it is too long.
-        """
-        self._size += len(data)
-        if self._size > self._limit:
-            raise ProtocolError(f"the answer is longer than {self._limit} bytes")
-        self._pieces.append(data)
-
-    def whole(self) -> bytes:
-        """All of it."""
-        return b"".join(self._pieces)
 
 
 def in_order(count: int, gathered: Iterable[tuple[int, Any]]) -> list[Any]:

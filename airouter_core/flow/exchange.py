@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
+from ..wire.bounds import Collected
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
 from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, given
@@ -212,14 +213,10 @@ class Exchange:
             body: bytes = yield ReadAll(response, self._patience(), limit)
             return body
         # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
-        pieces: list[bytes] = []
-        size = 0
+        pieces = Collected(limit, f"{_shown(self._request.url)} sent more than {limit} bytes")
         while data := (yield ReadSome(response, self._patience())):
-            size += len(data)
-            if size > limit:
-                raise ProtocolError(f"{_shown(self._request.url)} sent more than {limit} bytes")
-            pieces.append(data)
-        return b"".join(pieces)
+            pieces.add(data)
+        return pieces.whole()
 
     def _read_failure(self, response: HttpResponse) -> Flow[bytes]:
         try:

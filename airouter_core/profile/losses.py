@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import Enum
 
+from ..values.arguments import are_readable
 from ..values.messages import (
     FilePart,
     Message,
@@ -30,12 +31,22 @@ class Loss(Enum):
     RESULT_NAMES = "names of tool results that differ from their calls' were not sent"
     ERRORS = "tool results were sent without saying that they are errors"
     THOUGHTS = "thoughts in the history were not sent"
+    THOUGHTS_OF_OTHERS = "thoughts in the history that were had elsewhere were not sent"
     SEALED_THOUGHTS = "thoughts in the history that only another provider can read were not sent"
     PICTURES_OF_ASSISTANT = "pictures in messages of the assistant were not sent"
     FILES_OF_ASSISTANT = "files in messages of the assistant were not sent"
     PICTURE_DETAIL = "how closely to look at pictures was not sent"
     FILE_DETAIL = "how closely to look at files that are no pictures was not sent"
     OWN_PARTS = "parts of another API of this provider were not sent"
+    ARGUMENTS = "arguments of tool calls in the history that are no JSON object were sent wrapped in one"
+
+
+INCLUDED = (
+    (Loss.THOUGHTS, Loss.THOUGHTS_OF_OTHERS),
+    (Loss.THOUGHTS, Loss.SEALED_THOUGHTS),
+    (Loss.THOUGHTS_OF_OTHERS, Loss.SEALED_THOUGHTS),
+)
+"""Losses of which the second is said with the first."""
 
 
 def lost(messages: Iterable[Message], lacks: Container[Loss], *, provider: str, api: str) -> Iterator[str]:
@@ -54,6 +65,9 @@ def lost(messages: Iterable[Message], lacks: Container[Loss], *, provider: str, 
             if type(part) is not TextPart:  # most are, and a text can be said everywhere
                 held.update(_held(part, message.role, provider, names))
     if held:
+        for loss, part_of_it in INCLUDED:
+            if loss in held and loss in lacks:
+                held.discard(part_of_it)
         yield from (f"{loss.value}: {api} has no place for that" for loss in Loss if loss in held and loss in lacks)
 
 
@@ -61,10 +75,14 @@ def _held(part: Part, role: str, provider: str, names: dict[str, str]) -> Iterat
     match part:
         case ToolCallPart():
             names[part.id] = part.name
+            if not are_readable(part):
+                yield Loss.ARGUMENTS
         case ToolResultPart():
             yield from _held_by_result(part, names)
         case ReasoningPart():
             yield Loss.THOUGHTS
+            if provider not in part.provider_metadata:
+                yield Loss.THOUGHTS_OF_OTHERS
             if not part.text and provider not in part.provider_metadata:
                 yield Loss.SEALED_THOUGHTS
         case FilePart():

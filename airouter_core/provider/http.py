@@ -31,6 +31,8 @@ from ..values.events import (
 )
 from ..values.request import Request
 from ..version import VERSION
+from ..wire.bounds import MOST, Collected, Measure
+from ..wire.failures import error_inside
 from ..wire.http import NDJSON, HttpRequest, Operation, Reported, StreamParser, Wire
 from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
 from .facade import Provider, Surroundings
@@ -40,7 +42,6 @@ Result = TypeVar("Result")
 
 BEFORE_THE_ANSWER = frozenset({StreamStart, UsageReported, CostReported, MetadataReported, Warned})
 """Events that say nothing of the answer itself: while there are only these, a call that fails can be made again."""
-BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of an answer that is no stream."""
 
 
@@ -189,6 +190,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
                 def read(response: HttpResponse) -> Flow[Reported[Result]]:
                     body = yield from exchange.read_all(response, operation.max_bytes)
+                    if not operation.holds_error and error_inside(body):
+                        raise self.wire.parse_error(response.status, response.headers, body)
                     return operation.reported(body)
 
                 _, reported = yield from exchange.begin(read)
@@ -254,8 +257,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         begun = _Begun()
 
         def read(response: HttpResponse) -> Flow[None]:
-            begun.events = list(_start(response, wire, exchange.secrets))
-            body = yield from exchange.read_all(response, BODY_LIMIT)
+            begun.again(_start(response, wire, exchange.secrets))
+            body = yield from exchange.read_all(response, MOST)
             begun.collect(wire.parse_body(body))
 
         try:
@@ -275,12 +278,12 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         yield Emit(begun.events)
         if begun.parser is not None:
             if not begun.ended:
-                yield from self._parsed(exchange, response, begun.parser, finished=begun.finished)
+                yield from self._parsed(exchange, response, begun)
             yield Emit(begun.parser.close())
 
     def _begun(self, wire: Wire, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
         """Read a stream until it says something."""
-        begun.events, begun.parser = list(_start(response, wire, exchange.secrets)), None
+        begun.again(_start(response, wire, exchange.secrets))
         data = after_prelude((yield from exchange.read_some(response)))
         while is_prelude(data) and (more := (yield from exchange.read_some(response))):
             data = after_prelude(data + more)
@@ -291,8 +294,11 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         if wire.stream_type != NDJSON and begins_as_json(data):
             # Some servers do not stream, and some report their errors so. The content type tells less: streams have
             # been recorded that call themselves application/json.
-            body = b"".join((data, *(yield from self._rest(exchange, response))))
-            begun.collect(wire.parse_body(body))
+            body = Collected(MOST)
+            while data:
+                body.add(data)
+                data = yield from exchange.read_some(response)
+            begun.collect(wire.parse_body(body.whole()))
             return
         begun.parser = wire.open_stream()
         while data:
@@ -302,10 +308,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             data = yield from exchange.read_some(response)
         begun.ended = True
 
-    def _parsed(
-        self, exchange: Exchange, response: HttpResponse, parser: StreamParser, *, finished: bool
-    ) -> Flow[None]:
-        progress = _Progress(finished)
+    def _parsed(self, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
+        parser, progress = begun.parser, _Progress(begun)
+        assert parser is not None
         try:
             while not parser.done and (data := (yield from exchange.read_some(response))):
                 yield Emit(progress.watched(parser.feed(data)))
@@ -315,16 +320,6 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             if not progress.finished:
                 raise
             yield Emit((broke_after_the_end(error),))
-
-    def _rest(self, exchange: Exchange, response: HttpResponse) -> Flow[list[bytes]]:
-        pieces: list[bytes] = []
-        size = 0
-        while data := (yield from exchange.read_some(response)):
-            pieces.append(data)
-            size += len(data)
-            if size > BODY_LIMIT:
-                raise ProtocolError(f"the provider sent more than {BODY_LIMIT} bytes")
-        return pieces
 
     def _policy_of(self, config: HttpConfig) -> Policy:
         known, policy = self._policy
@@ -363,10 +358,12 @@ class _Begun(msgspec.Struct, eq=False):
     events: list[StreamEvent] = msgspec.field(default_factory=list)
     parser: StreamParser | None = None
     ended: bool = False
+    says_something: bool = False
+    measure: Measure = msgspec.field(default_factory=Measure)
 
-    @property
-    def says_something(self) -> bool:
-        return any(type(event) not in BEFORE_THE_ANSWER for event in self.events)
+    def again(self, events: Iterable[StreamEvent]) -> None:
+        """Forget what an earlier attempt has brought."""
+        self.events, self.parser, self.says_something, self.measure = list(events), None, False, Measure()
 
     @property
     def finished(self) -> bool:
@@ -375,19 +372,23 @@ class _Begun(msgspec.Struct, eq=False):
     def collect(self, events: Iterable[StreamEvent]) -> None:
         """Add events one by one: those before a failure are kept."""
         for event in events:
+            self.measure.add(event)
             self.events.append(event)
+            self.says_something = self.says_something or type(event) not in BEFORE_THE_ANSWER
 
 
 class _Progress:
-    """Notices whether the end of the answer has gone by."""
+    """Notices whether the end of the answer has gone by, and that it is not too much."""
 
-    def __init__(self, finished: bool) -> None:
-        self.finished = finished
+    def __init__(self, begun: _Begun) -> None:
+        self.finished = begun.finished
+        self._add = begun.measure.add
 
     def watched(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         for event in events:
             if type(event) is Finish:
                 self.finished = True
+            self._add(event)
             yield event
 
 

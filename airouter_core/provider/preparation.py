@@ -16,6 +16,7 @@ import msgspec
 from ..config.provider import ProviderConfig
 from ..errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
 from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.mending import mended
 from ..profile.resolving import ParameterTable, Resolved, known_values, resolve
 from ..profile.unsent import notes_on
 from ..values.ask import NOTHING, Ask
@@ -111,6 +112,8 @@ class Preparer:
         notes += notes_on(draft.messages, self._info.name, self._takes_field)
         resolved = self._resolved(draft, ask.parameters)
         request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
+        request, made_good = mended(request)
+        notes += made_good
         if self._logger.isEnabledFor(logging.DEBUG):
             self._logger.debug(
                 "%s: %d messages, %d tools, parameters %s",

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config.http import HttpConfig
-from ..errors import AirouterError, ConfigurationError, ProtocolError
+from ..errors import AirouterError, ConfigurationError
+from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
 from .proxies import Proxy, proxy_for
 from .security import authorities, context_for, warn_insecure
@@ -198,14 +199,10 @@ class AiohttpResponse:
         """
         if announced(self.headers, limit) and timeout >= self._patience and not self._compressed:
             return await self._rest(timeout)
-        pieces: list[bytes] = []
-        size = 0
+        pieces = Collected(limit, too_long(self._url, limit))
         while data := await self.read_some(timeout):
-            size += len(data)
-            if size > limit:
-                raise ProtocolError(too_long(self._url, limit))
-            pieces.append(data)
-        return b"".join(pieces)
+            pieces.add(data)
+        return pieces.whole()
 
     async def _rest(self, timeout: float) -> bytes:
         """What is left of an answer that has said how long it is; compressed, it might become any length."""

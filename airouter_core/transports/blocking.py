@@ -19,8 +19,9 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from ..config.http import HttpConfig
-from ..errors import AirouterError, ProtocolError
+from ..errors import AirouterError
 from ..values.value import Value
+from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
 from .connections import Patience, StalledError
 from .pools import direct, through
@@ -116,8 +117,8 @@ class RequestsTransport:
     def close(self) -> None:
         """Close all pooled connections."""
         with self._lock:
-            managers = list(self._managers.values())
-            self._managers.clear()
+            managers = [self._pools, *self._behind.values()]
+            self._behind.clear()
             self._routes.clear()
         for manager in managers:
             manager.clear()
@@ -127,7 +128,8 @@ class RequestsTransport:
             if self._process == os.getpid():
                 return
             # Connections inherited through a fork are left alone: the parent still speaks on them.
-            self._managers: dict[Proxy | None, Any] = {}
+            self._pools = direct(POOL)
+            self._behind: dict[Proxy, Any] = {}
             self._routes: dict[str, _Route] = {}
             self._process = os.getpid()
 
@@ -137,9 +139,7 @@ class RequestsTransport:
         failure: AirouterError
         try:
             with self._lock:
-                manager = self._managers.get(proxy) or _manager(proxy)
-                self._managers[proxy] = manager
-                pool = manager.connection_from_url(origin, trust)
+                pool = self._manager(proxy).connection_from_url(origin, trust)
                 return self._routes.setdefault(origin, _Route(pool, proxy))
         except ImportError:
             assert proxy is not None
@@ -148,6 +148,13 @@ class RequestsTransport:
             failure = unsendable() if proxy is None else of_proxy(proxy, type(error).__name__)
         raise failure
 
+    def _manager(self, proxy: Proxy | None) -> Any:
+        if proxy is None:
+            return self._pools
+        if proxy not in self._behind:
+            self._behind[proxy] = through(proxy, POOL)
+        return self._behind[proxy]
+
     def _trust(self, origin: str, proxy: Proxy | None) -> dict[str, Any]:
         if not origin.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return {}
@@ -155,10 +162,6 @@ class RequestsTransport:
         if path is None:
             return {"cert_reqs": "CERT_NONE"}
         return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
-
-
-def _manager(proxy: Proxy | None) -> Any:
-    return direct(POOL) if proxy is None else through(proxy, POOL)
 
 
 class RequestsResponse:
@@ -201,14 +204,10 @@ class RequestsResponse:
         """
         if self._announced(limit):
             return self._rest(timeout)
-        pieces: list[bytes] = []
-        size = 0
+        pieces = Collected(limit, too_long(self._url, limit))
         while data := self.read_some(timeout):
-            size += len(data)
-            if size > limit:
-                raise ProtocolError(too_long(self._url, limit))
-            pieces.append(data)
-        return b"".join(pieces)
+            pieces.add(data)
+        return pieces.whole()
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""

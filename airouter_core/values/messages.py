@@ -10,6 +10,7 @@ import base64
 import json
 import mimetypes
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -21,6 +22,9 @@ from .value import NO_METADATA, Value, hiding, metadata
 Role = Literal["system", "user", "assistant", "tool"]
 Metadata = Mapping[str, Any]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+
+MOST_OF_A_FILE = 100 * 1024 * 1024
+"""Bytes of a file that is read to be sent."""
 
 
 class TextPart(Value, frozen=True, tag=True):
@@ -86,13 +90,13 @@ class FilePart(Value, frozen=True, tag=True):
         """Read a file now.
 
         Raises:
-            ParameterError: it cannot be read.
+            ParameterError: it cannot be read, is no file (but a device or a pipe), or is longer than 100 MiB, which is
+                more than any provider takes.
         """
         if not isinstance(path, str | os.PathLike):
             raise ParameterError(f"a path is a string or a Path, not {type(path).__name__}")
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            data = _read_regular(path)
         except (OSError, ValueError) as error:  # the second: a path with a NUL, or a lone surrogate
             raise ParameterError(f"cannot read {os.fspath(path)!r}: {getattr(error, 'strerror', error)}") from error
         name = os.path.basename(os.fspath(path))
@@ -146,13 +150,15 @@ class ToolCallPart(Value, frozen=True, tag=True):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments, parsed.
+        """The arguments, parsed; blank ones and ``null`` are none.
 
         Raises:
             ProtocolError: the model wrote no JSON object.
         """
+        if self.arguments_json.strip() in ("", "null"):
+            return {}
         try:
-            arguments = json.loads(self.arguments_json or "{}")
+            arguments = json.loads(self.arguments_json)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(
                 f"the model's arguments for tool {self.name!r} are no valid JSON ({error}); "
@@ -161,6 +167,17 @@ class ToolCallPart(Value, frozen=True, tag=True):
         if not isinstance(arguments, dict):
             raise ProtocolError(f"the model's arguments for tool {self.name!r} are no JSON object")
         return arguments
+
+
+def _read_regular(path: str | os.PathLike[str]) -> bytes:
+    # Looked at before it is opened, since opening a pipe waits, and a device may never end.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is no regular file")
+    with open(path, "rb") as file:
+        data = file.read(MOST_OF_A_FILE + 1)
+    if len(data) > MOST_OF_A_FILE:
+        raise ValueError(f"it is longer than {MOST_OF_A_FILE} bytes, which no provider takes")
+    return data
 
 
 def _content(value: str | TextPart | FilePart | Iterable[TextPart | FilePart]) -> tuple[TextPart | FilePart, ...]:

@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import ExecutionError, ProtocolError, TruncatedStreamError
 from . import events as e
+from .characters import with_whole_characters
 from .messages import (
     Message,
     Metadata,
@@ -143,6 +144,11 @@ DELTA_PARTS: dict[type, type[TextPart | ReasoningPart | RefusalPart]] = {
 
 NOT_STARTED = e.StreamStart()
 
+MAX_SIZE = 64 * 1024 * 1024
+"""Characters, and bytes of files, that one answer may have; beyond it a server has lost its mind, or means harm."""
+EVENT_SIZE = 64
+"""What an event takes beside its text, so that very many empty ones are bounded too."""
+
 
 class ResponseBuilder:
     """Folds events into a :class:`Response`."""
@@ -160,6 +166,7 @@ class ResponseBuilder:
         self._metadata: dict[str, Any] = {}
         self._warnings: list[str] = []
         self._alternatives: dict[int, ResponseBuilder] = {}
+        self._size = 0
 
     @property
     def finished(self) -> bool:
@@ -179,12 +186,18 @@ class ResponseBuilder:
             if kind is not self._open:
                 self._close_part(NO_METADATA)
                 self._open = kind
+            self._measure(len(event.text))  # type: ignore[union-attr]  # the three delta types have a text
             self._texts.append(event.text)  # type: ignore[union-attr]  # the three delta types have a text
         else:
             take = self._takes.get(type(event))
             if take is None:
                 raise ProtocolError(f"the provider gave what is no event: {repr(event)[:80]}")
             take(self, event)
+
+    def _measure(self, size: int) -> None:
+        self._size += size + EVENT_SIZE
+        if self._size > MAX_SIZE:
+            raise ProtocolError(f"the provider sent an answer of more than {MAX_SIZE >> 20} MiB")
 
     def complete(self) -> Response:
         """The whole answer.
@@ -235,6 +248,7 @@ class ResponseBuilder:
 
     def _add_part(self, event: e.PartAdded) -> None:
         self._close_part(NO_METADATA)
+        self._measure(len(getattr(event.part, "data", None) or b""))
         self._parts.append(event.part)
 
     def _start_call(self, event: e.ToolCallStart) -> None:
@@ -243,6 +257,7 @@ class ResponseBuilder:
         self._parts.append(call)
 
     def _extend_call(self, event: e.ToolCallDelta) -> None:
+        self._measure(len(event.arguments_json))
         self._call(event.index).fragments.append(event.arguments_json)
 
     def _end_call(self, event: e.ToolCallEnd) -> None:
@@ -300,7 +315,7 @@ class ResponseBuilder:
         kind = self._open
         if kind is None and not metadata:
             return
-        text = "".join(self._texts)
+        text = with_whole_characters("".join(self._texts))
         if kind is RefusalPart:
             yield RefusalPart(text)
         elif kind is not None and (text or metadata):
@@ -316,7 +331,7 @@ class _OpenCall(msgspec.Struct, eq=False):
     provider_metadata: Metadata = metadata()
 
     def part(self) -> ToolCallPart:
-        return ToolCallPart(self.id, self.name, "".join(self.fragments), self.provider_metadata)
+        return ToolCallPart(self.id, self.name, with_whole_characters("".join(self.fragments)), self.provider_metadata)
 
 
 def fold(events: Iterable[e.StreamEvent], **known: Any) -> Response:

@@ -118,12 +118,14 @@ class Operation(Value, Generic[Result], frozen=True, kw_only=True):
         parse: from the whole answer to the result.
         report: in place of ``parse``, where the answer says what it took.
         max_bytes: the longest answer that is read.
+        holds_error: whether an ``error`` in the answer is a part of it, and not the failure of this very request.
     """
 
     build: Callable[..., HttpRequest]
     parse: Callable[[bytes], Result]
     report: Callable[[bytes], Reported[Result]] | None = None
     max_bytes: int = 64 * MEBIBYTE
+    holds_error: bool = False
 
     def reported(self, body: bytes) -> Reported[Result]:
         """The result, with what the answer says beside it."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import ParameterError, ProtocolError
+from ..values.characters import is_whole
 
 SHOWN = 80
 
 _read = json.JSONDecoder().raw_decode
 """What json.loads comes to for text without blanks around it, at three quarters of its cost."""
 _write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+ESCAPED_HALF = "\\ud"
+"""How half of a surrogate pair begins in JSON of ASCII."""
 
 COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s+|:[^\r\n]*[\r\n])+")
 """What keeps an event stream alive; it has been seen before plain JSON too."""
@@ -23,12 +27,33 @@ def encoded(payload: Any) -> bytes:
     """JSON in UTF-8.
 
     Raises:
-        ParameterError: the payload holds something JSON cannot say, such as NaN or an object.
+        ParameterError: the payload holds something JSON cannot say, such as NaN or an object, or half of a character.
     """
     try:
-        return _write(payload).encode("ascii")
+        written = _write(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(f"the request cannot be written as JSON: {error}") from error
+    if ESCAPED_HALF in written:  # of a pair, nearly always; then both halves are sent, and read as one
+        for where, said in _texts(payload, ""):
+            if not is_whole(said):
+                raise ParameterError(
+                    f"{where.lstrip('.') or 'a text'} of the request holds half of a character (a lone surrogate), "
+                    "which no text in UTF-8 can: repair or replace it"
+                )
+    return written.encode("ascii")
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    """All strings of a JSON value, each with where it stands."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _texts(str(name), f"a name in {where or 'the top'}")
+            yield from _texts(item, f"{where}.{name}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{where}[{index}]")
 
 
 def decoded_object(data: bytes | str) -> dict[str, Any]:

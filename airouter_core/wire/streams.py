@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import ProtocolError, TruncatedStreamError
-from ..values.events import StreamEvent, Warned
+from ..values.characters import parted, with_whole_characters
+from ..values.events import ReasoningDelta, RefusalDelta, StreamEvent, TextDelta, Warned
 
 Frame = TypeVar("Frame")
 FrameIn = TypeVar("FrameIn", contravariant=True)  # noqa: PLC0105  # the two directions, told apart
 FrameOut = TypeVar("FrameOut", covariant=True)  # noqa: PLC0105  # as above
+
+
+SPOKEN = frozenset({TextDelta, ReasoningDelta, RefusalDelta})
 
 
 class FrameDecoder(Protocol[FrameOut]):
@@ -44,6 +48,8 @@ class FramedParser(Generic[Frame]):
     def __init__(self, decoder: FrameDecoder[Frame], reader: FrameReader[Frame]) -> None:
         self._decoder = decoder
         self._reader = reader
+        self._half = ""
+        self._kind: type[TextDelta | ReasoningDelta | RefusalDelta] = TextDelta
 
     @property
     def done(self) -> bool:
@@ -52,9 +58,32 @@ class FramedParser(Generic[Frame]):
     def feed(self, data: bytes) -> Iterator[StreamEvent]:
         read: Callable[[Frame], Iterable[StreamEvent]] = self._reader.read
         for frame in self._decoder.feed(data):
-            yield from read(frame)
+            for event in read(frame):
+                if self._half or (type(event) in SPOKEN and not event.text.isascii()):  # type: ignore[union-attr]  # as above
+                    yield from self._with_whole_characters(event)
+                else:
+                    yield event
 
     def close(self) -> Iterator[StreamEvent]:
+        for event in self._rest():
+            yield from self._with_whole_characters(event)
+        if self._half:
+            yield self._kind(with_whole_characters(self._half))
+            self._half = ""
+
+    def _with_whole_characters(self, event: StreamEvent) -> Iterator[StreamEvent]:
+        """The event, with the half of a character that the one before it ended with, and without one at its end."""
+        if not isinstance(event, TextDelta | ReasoningDelta | RefusalDelta):
+            yield event
+            return
+        if self._half and type(event) is not self._kind:
+            yield self._kind(with_whole_characters(self._half))
+            self._half = ""
+        said, self._half = parted(self._half + event.text)
+        self._kind = type(event)
+        yield self._kind(with_whole_characters(said))
+
+    def _rest(self) -> Iterator[StreamEvent]:
         try:
             for frame in self._decoder.close():
                 yield from self._reader.read(frame)

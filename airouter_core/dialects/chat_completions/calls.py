@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 
 from ...errors import ProtocolError
+from ...values.arguments import CALL_FIELDS
 from ...values.events import StreamEvent, ToolCallDelta, ToolCallEnd, ToolCallStart
 from ...values.tools import invented_id
+from ...values.value import NO_METADATA
 from ...wire.json import mapping, text
 
 KNOWN = frozenset({"index", "id", "type", "function", "custom"})
@@ -89,7 +91,8 @@ class Calls:
         """
         for call in self._calls:
             if call.begun:
-                yield ToolCallEnd(call.ordinal, {provider: call.kept}) if call.kept else ToolCallEnd(call.ordinal)
+                kept = {provider: {CALL_FIELDS: call.kept}} if call.kept else NO_METADATA
+                yield ToolCallEnd(call.ordinal, kept)
             elif call.id or call.arguments:
                 raise ProtocolError(f"the provider sent tool call {call.id!r} without a name")
 
@@ -148,6 +151,8 @@ def _read(said: Mapping[str, Any], position: int) -> _Fragment:
     inner = {name: value for name, value in function.items() if name not in KNOWN_OF_FUNCTION and value is not None}
     if inner:
         kept["function"] = inner
+    if said.get("custom") and not said.get("function"):
+        kept["type"] = "custom"  # its arguments are a text, and go back as one
     arguments = function.get("arguments", function.get("input"))
     return _Fragment(
         id=text(said.get("id")),

@@ -25,7 +25,7 @@ from ...wire.sse import ServerSentEvent, SseDecoder
 from ...wire.streams import FramedParser
 from .errors import ReadFailure, failure_in, failure_of
 from .reader import FINISH_REASONS, ChatReader, Received
-from .request import LACKS, chat_body
+from .request import LACKS, Returned, chat_body
 
 Body = dict[str, Any]
 
@@ -121,6 +121,7 @@ def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *
         stream=stream,
         system_role=dialect.system_role(request.model),
         sent_message=dialect.sent_message,
+        returned=Returned(dialect.provider, dialect.returned_fields),
     )
     body = dialect.adapt(body, request, config)
     path = dialect.path.replace("{model}", quote(request.model, safe=""))

@@ -9,10 +9,12 @@ from ...errors import UnsupportedFeatureError
 from ...profile.declarations import ParameterSupport
 from ...profile.losses import Loss
 from ...profile.resolving import overlaid, place
+from ...values.arguments import CALL_FIELDS, arguments_text
 from ...values.messages import (
     FilePart,
     Message,
     Part,
+    ReasoningPart,
     RefusalPart,
     TextPart,
     ToolCallPart,
@@ -20,10 +22,26 @@ from ...values.messages import (
 )
 from ...values.request import Request
 from ...values.tools import ResponseFormat, Tool, ToolChoice
+from ...values.value import NO_METADATA, Value
+from ...wire.json import mapping
+from .reader import CONTENT, REASONING_FIELD
 
 SentMessage = Callable[[dict[str, Any], Message], dict[str, Any]]
 
-LACKS = frozenset(Loss) - {Loss.NAMES, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
+
+class Returned(Value, frozen=True):
+    """What of an answer goes back to the server with the history, unread.
+
+    Attributes:
+        provider: whose answers; the key of their metadata.
+        fields: of a message, beside the thoughts and the fields of its calls.
+    """
+
+    provider: str
+    fields: tuple[str, ...] = ()
+
+
+LACKS = frozenset(Loss) - {Loss.NAMES, Loss.THOUGHTS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
 """What the format has no place for."""
 
 
@@ -34,11 +52,14 @@ def chat_body(
     stream: bool,
     system_role: str,
     sent_message: SentMessage,
+    returned: Returned,
 ) -> dict[str, Any]:
     """The body, with ``provider_options`` laid over it."""
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [sent for message in request.messages for sent in _messages(message, system_role, sent_message)],
+        "messages": [
+            sent for message in request.messages for sent in _messages(message, system_role, sent_message, returned)
+        ],
     }
     if request.tools:
         body["tools"] = [tool_body(tool) for tool in request.tools]
@@ -71,7 +92,9 @@ def tool_choice_body(choice: ToolChoice) -> str | dict[str, Any]:
     return choice.mode
 
 
-def _messages(message: Message, system_role: str, sent_message: SentMessage) -> Iterator[dict[str, Any]]:
+def _messages(
+    message: Message, system_role: str, sent_message: SentMessage, returned: Returned
+) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
         for part in message.parts:
             if isinstance(part, ToolResultPart):
@@ -79,7 +102,7 @@ def _messages(message: Message, system_role: str, sent_message: SentMessage) -> 
         return
     sent: dict[str, Any] = {"role": system_role if message.role == "system" else message.role}
     if message.role == "assistant":
-        _add_assistant(sent, message)
+        _add_assistant(sent, message, returned)
     else:
         sent["content"] = _content(message.parts)
     if message.name:
@@ -87,13 +110,36 @@ def _messages(message: Message, system_role: str, sent_message: SentMessage) -> 
     yield sent_message(sent, message)
 
 
-def _add_assistant(sent: dict[str, Any], message: Message) -> None:
-    sent["content"] = message.text if any(isinstance(part, TextPart) for part in message.parts) else None
+def _add_assistant(sent: dict[str, Any], message: Message, returned: Returned) -> None:
+    said = any(isinstance(part, TextPart) for part in message.parts)
     refusals = [part.text for part in message.parts if isinstance(part, RefusalPart)]
+    # Null beside nothing is refused by most: a turn of thoughts alone has said nothing, which is a text too.
+    sent["content"] = message.text if said or not (message.tool_calls or refusals) else None
     if refusals:
         sent["refusal"] = "".join(refusals)
     if message.tool_calls:
-        sent["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+        sent["tool_calls"] = [_tool_call(call, returned.provider) for call in message.tool_calls]
+    _give_back(sent, message, returned)
+
+
+def _give_back(sent: dict[str, Any], message: Message, returned: Returned) -> None:
+    """Send back what only this provider understands of its earlier answer: thoughts, and fields that it added."""
+    thinking: list[dict[str, Any]] = []
+    for part in message.parts:
+        own = mapping(getattr(part, "provider_metadata", NO_METADATA).get(returned.provider))
+        field = own.get(REASONING_FIELD)
+        if not own or isinstance(part, ToolCallPart):
+            continue
+        if isinstance(part, ReasoningPart) and field == CONTENT:
+            thinking.append({"type": "thinking", "thinking": [{"type": "text", "text": part.text}]})
+        elif isinstance(part, ReasoningPart) and isinstance(field, str):
+            sent[field] = sent.get(field, "") + part.text
+        for name in returned.fields:
+            if value := mapping(own.get(name)):
+                sent[name] = {**mapping(sent.get(name)), **value}
+    if thinking:
+        texts = [{"type": "text", "text": sent["content"]}] if sent["content"] else []
+        sent["content"] = [*thinking, *texts]
 
 
 def _content(parts: Iterable[Part]) -> str | list[dict[str, Any]]:
@@ -130,12 +176,13 @@ def _result(part: ToolResultPart) -> str:
     return part.text
 
 
-def _tool_call(call: ToolCallPart) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments_json or "{}"},
-    }
+def _tool_call(call: ToolCallPart, provider: str) -> dict[str, Any]:
+    own = dict(mapping(mapping(call.provider_metadata.get(provider)).get(CALL_FIELDS)))
+    of_function = mapping(own.pop("function", None))
+    if own.get("type") == "custom":
+        return {**own, "id": call.id, "custom": {"name": call.name, "input": call.arguments_json}}
+    function = {**of_function, "name": call.name, "arguments": arguments_text(call)}
+    return {**own, "id": call.id, "type": "function", "function": function}
 
 
 def _response_format(response_format: ResponseFormat) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatureError
+from airouter_core.errors import ParameterError, UnsupportedFeatureError
+from airouter_core.values.arguments import arguments_object
 from airouter_core.values.message_dicts import ANY_PROVIDER
 from airouter_core.values.messages import (
     FilePart,
@@ -32,8 +33,6 @@ Block = dict[str, Any]
 IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 TEXTUAL = re.compile(r"text/.*|application/(?:.*\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql)")
 """Media types that are sent as plain text."""
-UNREADABLE = "INVALID_JSON"
-"""Key under which arguments that are no JSON object are sent back (the vendor's page on fine-grained streaming)."""
 NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -100,14 +99,6 @@ def _is_foreign(part: ReasoningPart, sending: Sending) -> bool:
     return thinker != sending.line and is_a_line(thinker) and is_a_line(sending.line)
 
 
-def arguments_of(part: ToolCallPart) -> tuple[dict[str, Any], bool]:
-    """A call's arguments as the object that is sent, and whether the model had written one."""
-    try:
-        return part.arguments, True
-    except ProtocolError:
-        return {UNREADABLE: part.arguments_json}, False
-
-
 def sent_id(identity: str) -> str:
     """A call's id in the characters that this API takes; other providers' ids may have more."""
     return NOT_IN_AN_ID.sub("_", identity) or "_"
@@ -123,8 +114,8 @@ def _block(part: Part, role: str, sending: Sending) -> Block | None:
         case FilePart():
             return {**_file_block(part, extra, role, sending), **extra}
         case ToolCallPart():
-            arguments, _ = arguments_of(part)
-            return {"type": "tool_use", "id": sent_id(part.id), "name": part.name, "input": arguments, **extra}
+            made = {"type": "tool_use", "id": sent_id(part.id), "name": part.name, "input": arguments_object(part)}
+            return {**made, **extra}
         case ToolResultPart():
             return {**_result_block(part, sending), **extra}
         case ProviderPart():

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import ProtocolError
+from airouter_core.values.arguments import UNREADABLE
 from airouter_core.values.events import (
     Finish,
     FinishReason,
@@ -38,7 +39,6 @@ from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, shown, text
 from airouter_core.wire.sse import ServerSentEvent
 
-from .blocks import UNREADABLE
 from .errors import error_inside, error_named
 from .parts import KEY, THOUGHT_BY, metadata_of, part_of
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import ParameterError
 from airouter_core.profile.losses import Loss, lost
 from airouter_core.profile.resolving import overlaid, place
-from airouter_core.values.messages import Message, ProviderPart, ToolCallPart
+from airouter_core.values.messages import Message, ProviderPart, TextPart, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool
 from airouter_core.wire.json import items, mapping
 
-from .blocks import Block, Sending, arguments_of, is_unsent_thought, message_blocks
+from .blocks import Block, Sending, is_unsent_thought, message_blocks, sent_id
 from .caching import mark_stable_prefix
 from .config import ClaudeConfig
 from .models import ADAPTIVE, ENABLED, MODEST_MAX_TOKENS, ModelFacts
@@ -28,7 +28,9 @@ NOT_IN_THE_BODY = frozenset({"betas", "api_version", "workspace_id", "user_profi
 """Options that are said in headers, or decide how the body is made."""
 COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "speed", "cache_control")
 """What ``count_tokens`` takes of a body."""
-LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.PICTURE_DETAIL, Loss.FILE_DETAIL})
+LACKS = frozenset(
+    {Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.PICTURE_DETAIL, Loss.FILE_DETAIL, Loss.ARGUMENTS}
+)
 """What this API has no place for."""
 MODES = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 JSON_WISH = "Answer with one JSON object and nothing else: no words around it, and no ```json fence."
@@ -49,6 +51,8 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
     _add_tools(body, request, options.pop("tools", None))
     if request.parameters:
         place(body, request.parameters, support(request, config, facts))
+    if "stop_sequences" in body:
+        body["stop_sequences"] = [text for text in body["stop_sequences"] if text.strip()]
     if "tool_choice" in body:
         body["tool_choice"].setdefault("type", "auto")
     _add_thinking(body, request, facts, options.pop("thinking", None))
@@ -117,12 +121,19 @@ def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
     parts = [part for message in request.messages for part in message.parts]
     if any(is_unsent_thought(part, sending) for part in parts):
         found.append("thoughts of another model in the history were left out, as models take only their own")
-    found += [
-        f"arguments of the call {part.id} in the history are no JSON object and were sent wrapped in one"
-        for part in parts
-        if isinstance(part, ToolCallPart) and not arguments_of(part)[1]
-    ]
+    ids = [sent_id(part.id) for part in parts if isinstance(part, ToolCallPart)]
+    if len(set(ids)) < len(ids):
+        found.append("ids of tool calls that stand in the history more than once were made different")
+    if _ends_in_blanks(request.messages[-1]):
+        found.append("blanks at the end of the assistant's last words were not sent: this API refuses them")
+    if any(not text.strip() for text in items_of(request.parameter("stop"))):
+        found.append("blank texts in stop were not sent: this API refuses them")
     return tuple(found)
+
+
+def _ends_in_blanks(message: Message) -> bool:
+    last = message.parts[-1] if message.role == "assistant" and message.parts else None
+    return isinstance(last, TextPart) and last.text != last.text.rstrip()
 
 
 def counted_body(body: Mapping[str, Any]) -> Body:
@@ -195,9 +206,47 @@ def _conversation(request: Request, sending: Sending) -> list[Body]:
             answers = blocks
         if message.role != "tool":
             answers = None
+    _strip_end(sent)
     if not sent:
         raise ParameterError("Claude needs a message of the user that says something")
+    return _with_different_ids(sent)
+
+
+def _strip_end(sent: list[Body]) -> None:
+    """Leave out blanks at the end of an answer that is to be gone on with."""
+    if not sent or sent[-1]["role"] != "assistant":
+        return
+    last = sent[-1]["content"][-1]
+    if last.get("type") == "text":
+        sent[-1]["content"][-1] = {**last, "text": last["text"].rstrip()}
+
+
+def _with_different_ids(sent: list[Body]) -> list[Body]:
+    """Each call under an id of its own, and each result under its call's: servers of others count from 0 each turn."""
+    taken: set[str] = set()
+    waiting: dict[str, list[str]] = {}
+    for message in sent:
+        called: dict[str, list[str]] = {}
+        for position, block in enumerate(message["content"]):
+            if block.get("type") == "tool_use":
+                identity = _free(block["id"], taken)
+                taken.add(identity)
+                called.setdefault(block["id"], []).append(identity)
+                message["content"][position] = {**block, "id": identity}
+            elif block.get("type") == "tool_result" and (ids := waiting.get(block["tool_use_id"])):
+                # A result is of the newest call of its id; of several in one turn, of the first that has none.
+                identity = ids.pop(0) if len(ids) > 1 else ids[0]
+                message["content"][position] = {**block, "tool_use_id": identity}
+        waiting.update(called)
     return sent
+
+
+def _free(identity: str, taken: Container[str]) -> str:
+    number, free = 1, identity
+    while free in taken:
+        number += 1
+        free = f"{identity}_{number}"
+    return free
 
 
 def _tools(request: Request, more: Any) -> list[Block]:

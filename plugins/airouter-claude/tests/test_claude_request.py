@@ -487,3 +487,58 @@ def test_credentials_that_cannot_be() -> None:
     provider = ClaudeProvider(ClaudeConfig(), CLAUDE)
     with pytest.raises(MissingApiKeyError, match="ANTHROPIC_API_KEY"):
         provider.stream_chat("claude-opus-5-5", "Hi")
+
+
+def notes_on(said: Said) -> list[str]:
+    return list(ClaudeProvider.wire.notes(said.request, None))
+
+
+def test_blanks_at_the_end_of_a_prefill_are_left_out() -> None:
+    """An answer that is to be gone on with must not end in blanks, and the caller is told; one in the middle may."""
+    begun = [Message.user("hi"), Message.assistant("So: \n"), Message.user("go"), Message.assistant("Well, ")]
+    said = Said("claude-haiku-4-5", messages=begun)
+    texts = [message["content"][-1]["text"] for message in said.body["messages"]]
+    assert texts == ["hi", "So: \n", "go", "Well,"]
+    assert any("blanks at the end" in note for note in notes_on(said))
+    assert not any("blanks" in note for note in notes_on(Said(messages="hi ")))
+
+
+def test_blank_texts_in_stop_are_left_out() -> None:
+    """The vendor refuses a stop of blanks alone."""
+    said = Said(parameters={"stop": ["END", "\n\n"]})
+    assert said.body["stop_sequences"] == ["END"]
+    assert any("blank texts in stop" in note for note in notes_on(said))
+
+
+def test_calls_of_one_id_get_ids_of_their_own() -> None:
+    """Servers that count their calls from 0 in each turn are understood here too: each result finds its call."""
+
+    def turn(city: str, *more: str) -> list[Message]:
+        calls = [ToolCallPart("call_0", "look", json.dumps({"what": what})) for what in (city, *more)]
+        results = tuple(ToolResultPart("call_0", what) for what in (city, *more))
+        return [Message.assistant(*calls), Message("tool", results)]
+
+    said = Said(messages=[Message.user("hi"), *turn("a"), *turn("b", "c"), Message.user("so?")])
+    blocks = [block for message in said.body["messages"] for block in message["content"]]
+    calls = {block["id"]: block["input"]["what"] for block in blocks if block["type"] == "tool_use"}
+    results = {block["tool_use_id"]: block["content"] for block in blocks if block["type"] == "tool_result"}
+    assert len(calls) == 3
+    assert calls == results
+    assert any("more than once" in note for note in notes_on(said))
+
+
+def test_a_budget_of_thought_that_is_the_usual_limit_raises_it() -> None:
+    """The limit must be above the budget: a budget as large as the usual limit needs more than that."""
+    usual = Said("some-other-model").body["max_tokens"]
+    said = Said("some-other-model", parameters={"reasoning_budget": usual})
+    assert said.body["max_tokens"] > usual
+    assert Said("some-other-model", parameters={"reasoning_budget": usual - 1}).body["max_tokens"] == usual
+
+
+def test_a_users_text_keeps_its_citations_in_the_old_version_alone() -> None:
+    """The new version refuses them in words of the user; the old one takes them as they are."""
+    quoted = Message.user(TextPart("Hi", {"claude": {"citations": [{"type": "char_location"}]}}))
+    old = Said(messages=[quoted], config={"api_key": "sk-ant-test", "api_version": OLD})
+    assert old.body["messages"][0]["content"][0]["citations"] == [{"type": "char_location"}]
+    new = Said(messages=[quoted], config={"api_key": "sk-ant-test", "api_version": NEW})
+    assert "citations" not in new.body["messages"][0]["content"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import string
 from typing import Any, ClassVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 
@@ -18,7 +18,7 @@ from .service import Service
 
 
 @attrs.frozen(kw_only=True)
-class CompatibleConfig(HttpConfig):
+class ServiceConfig(HttpConfig):
     """What they have in common. ``row`` is the service's."""
 
     row: ClassVar[Service] = ANY
@@ -41,8 +41,7 @@ class CompatibleConfig(HttpConfig):
         """The address of ``path`` below ``base_url``, else below the row's, with the settings in their places."""
         service = self.service
         address = self.base_url or _absolute(self._filled(service.base_url, safe=":/"))
-        while path.startswith("../"):
-            address, path = address.rstrip("/").rpartition("/")[0], path[3:]
+        address, path = _above(address.rstrip("/"), path)
         query = {name: self._filled(value) for name, value in service.query.items()}
         mark = "&" if "?" in path else "?"
         return f"{address.rstrip('/')}/{path.lstrip('/')}" + (f"{mark}{urlencode(query)}" if query else "")
@@ -58,12 +57,21 @@ class CompatibleConfig(HttpConfig):
         return template.format(**{name: quote(value.rstrip("/"), safe=safe) for name, value in places.items()})
 
 
+def _above(address: str, path: str) -> tuple[str, str]:
+    """What lies beside the address, as ``../`` at the start of a path says; never beside its host."""
+    while path.startswith("../"):
+        path = path.removeprefix("../")
+        if urlsplit(address).path:
+            address = address.rpartition("/")[0]
+    return address, path
+
+
 def _absolute(address: str) -> str:
     return address if address.startswith(("http://", "https://")) else f"https://{address}"
 
 
-@attrs.frozen(kw_only=True, slots=False)  # the row is made once, and kept in the object
-class DescribedConfig(CompatibleConfig):
+@attrs.frozen(kw_only=True)
+class DescribedConfig(ServiceConfig):
     """Of a server that is in no row: the fields of one are settings."""
 
     @functools.cached_property
@@ -99,14 +107,14 @@ def _described_settings() -> dict[str, Any]:
 
 
 @functools.cache
-def _class_of(name: str) -> type[CompatibleConfig] | None:
+def _class_of(name: str) -> type[ServiceConfig] | None:
     for service in (*SERVICES, ANY):
         if config_name(service.name) == name:
-            base: type[CompatibleConfig] = DescribedConfig if service is ANY else CompatibleConfig
+            base: type[ServiceConfig] = DescribedConfig if service is ANY else ServiceConfig
             fields = {**_settings_of(service), **(_described_settings() if service is ANY else {})}
             body = {"row": service, "__module__": __name__, "__doc__": f"Settings of {service.name}."}
-            made: type[CompatibleConfig] = attrs.make_class(
-                name, fields, bases=(base,), class_body=body, frozen=True, kw_only=True, slots=service is not ANY
+            made: type[ServiceConfig] = attrs.make_class(
+                name, fields, bases=(base,), class_body=body, frozen=True, kw_only=True, slots=True
             )
             return made
     return None

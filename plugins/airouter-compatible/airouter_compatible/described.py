@@ -42,12 +42,14 @@ FIELDS: Mapping[str, tuple[Kind, str]] = {
     "request_id_headers": ("strings", "headers that hold the request id"),
     "model_fields": ("mapping", "where id, context_length, max_output_tokens stand in the list of models"),
     "models_at": ("string", "the field that holds the list of models"),
+    "embeddings": ("string", "what vectors in base64 are: float32 or int8"),
     "page_size": ("integer", "models on a page of the list; 0: no pages"),
 }
 """The settings, each with its kind and a line about it."""
 
 WORDS: Mapping[str, tuple[str, ...]] = {
     "forced_tools": ("always", "without_thinking"),
+    "embeddings": ("float32", "int8"),
     "capabilities": get_args(Capability),
     "finish_reasons": get_args(FinishReason),
     "errors": get_args(ErrorKind),

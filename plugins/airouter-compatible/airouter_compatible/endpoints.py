@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from airouter_core.dialects.chat_completions.endpoints import base_model, vectors_of
+from airouter_core.dialects.chat_completions.endpoints import base_model, vectors_in, vectors_of
 from airouter_core.errors import ProtocolError
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.usage import count
 from airouter_core.wire.http import HttpRequest, Operation, json_request
-from airouter_core.wire.json import decoded_value, mapping
+from airouter_core.wire.json import decoded_object, decoded_value, items, mapping
 
 from .service import Service
 from .wire import headers_of
@@ -46,7 +47,20 @@ def embeddings_of(service: Service) -> Operation[list[list[float]]]:
         path = service.embeddings_path.replace("{model}", quote(model or "", safe=""))
         return json_request(config, "POST", path, body, headers=headers(config))
 
-    return Operation(build=build, parse=vectors_of)
+    return Operation(build=build, parse=_vectors_of_bytes if service.embeddings == "int8" else vectors_of)
+
+
+def _vectors_of_bytes(body: bytes) -> list[list[float]]:
+    """As the format has them, from base64 of one signed byte for each number."""
+    answer = decoded_object(body)
+    for entry in items(answer.get("data")):
+        if isinstance(entry, dict) and isinstance(said := entry.get("embedding"), str):
+            try:
+                data = base64.b64decode(said, validate=True)
+            except ValueError as error:
+                raise ProtocolError("the provider sent an embedding that is no base64") from error
+            entry["embedding"] = [float(number) for number in memoryview(data).cast("b")]
+    return vectors_in(answer)
 
 
 def _entries(service: Service, answer: Any) -> list[Any]:

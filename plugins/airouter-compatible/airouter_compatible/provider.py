@@ -13,7 +13,7 @@ from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 
-from .config import CompatibleConfig
+from .config import ServiceConfig
 from .endpoints import embeddings_of, models_of
 from .wire import wire_of
 
@@ -21,10 +21,10 @@ MOST_PAGES = 100
 """Pages of a list of models that are asked for, whatever the service says."""
 
 
-class CompatibleProvider(HttpProvider[CompatibleConfig]):
+class CompatibleProvider(HttpProvider[ServiceConfig]):
     """A service that speaks chat completions, in the way its row says."""
 
-    def __init__(self, config: CompatibleConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: ServiceConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
         service = config.service
         declared = msgspec.structs.replace(info, capabilities=service.capabilities, parameters=service.parameters)
         super().__init__(config, declared, plugins)

@@ -89,6 +89,7 @@ class Service(Value, frozen=True, kw_only=True):
             in the list of models, with dots; beside the spellings that are known anyway.
         models_at: the field of an answer that holds the list of models, where it is none of the usual.
         page_size: how many models a page of the list holds (``page`` and ``per_page`` of the query); 0: no pages.
+        embeddings: whether vectors that come as base64 are 32-bit floats, as in the format, or signed bytes.
         own: ``"module:OWN"`` of the functions for what cannot be said here.
         sources: where the facts are from.
     """
@@ -128,6 +129,7 @@ class Service(Value, frozen=True, kw_only=True):
     model_fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     models_at: str = ""
     page_size: int = 0
+    embeddings: Literal["float32", "int8"] = "float32"
     own: str = ""
     sources: tuple[str, ...] = ()
 

@@ -80,9 +80,8 @@ def headers_of(service: Service) -> Callable[[Any], Headers]:
 
 def _lacks_of(service: Service, own: Own) -> frozenset[Loss]:
     lacks = LACKS if service.message_names else LACKS | {Loss.NAMES}
-    if service.reasoning_sent or own.thoughts:
-        return lacks - {Loss.THOUGHTS} | {Loss.SEALED_THOUGHTS}
-    return lacks
+    sends_thoughts = bool(service.reasoning_sent) or own.thoughts
+    return lacks - {Loss.THOUGHTS} | {Loss.SEALED_THOUGHTS} if sends_thoughts else lacks | {Loss.THOUGHTS}
 
 
 def _sent_message_of(service: Service, own: Own) -> Callable[[Body, Message], Body]:
@@ -97,7 +96,9 @@ def _sent_message_of(service: Service, own: Own) -> Callable[[Body, Message], Bo
 
 
 def _add_thoughts(sent: Body, message: Message, service: Service) -> None:
-    """Reasoning goes back as it came: the lists that were kept, else its text."""
+    """Reasoning goes back where the row says, whoever thought it: the lists that were kept, else its text."""
+    for field in service.reasoning_fields:
+        sent.pop(field, None)
     metadata = [mapping(getattr(part, "provider_metadata", None)).get(service.name) for part in message.parts]
     for field in service.kept_fields:
         if kept := [item for own in metadata for item in items(mapping(own).get(field))]:

@@ -213,6 +213,6 @@ def _file(entry: Mapping[str, Any]) -> RemoteFile:
     )
 
 
-GET_FILE: Operation[RemoteFile] = Operation(build=_build_get, parse=_parse)
+GET_FILE: Operation[RemoteFile] = Operation(build=_build_get, parse=_parse, holds_error=True)
 DELETE_FILE: Operation[None] = Operation(build=_build_delete, parse=lambda body: None)
 FILE_PAGE: Operation[FilePage] = Operation(build=_build_list, parse=_parse_list)

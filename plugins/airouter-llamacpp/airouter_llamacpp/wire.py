@@ -86,7 +86,7 @@ DIALECT = ChatDialect(
     adapt=adapt,
     sent_message=sent_message,
     read_failure=read_failure,
-    lacks=LACKS - {Loss.THOUGHTS, Loss.RESULT_NAMES} | {Loss.SEALED_THOUGHTS},
+    lacks=LACKS - {Loss.THOUGHTS_OF_OTHERS, Loss.RESULT_NAMES} | {Loss.SEALED_THOUGHTS},
 )
 WIRE = DIALECT.wire()
 

@@ -16,6 +16,7 @@ from typing import Any
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.resolving import place
+from airouter_core.values.arguments import arguments_text
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -40,6 +41,8 @@ JOINED = ("tools", "include")
 """Lists to which ``provider_options`` add; all else they replace."""
 
 Item = dict[str, Any]
+
+RESULTS = ("function_call_output", "custom_tool_call_output")
 
 
 def responses_body(
@@ -82,7 +85,26 @@ def input_items(messages: Iterable[Message], reasons: bool, *, stored: bool) -> 
         UnsupportedFeatureError: it holds something that this API does not take.
     """
     writer = _ItemWriter("developer" if reasons else "system", stored)
-    return [item for message in messages for item in writer.items(message)]
+    made: list[Item] = []
+    for message in messages:
+        for item in writer.items(message):
+            if item.get("role", "assistant") != "assistant" or item.get("type") in RESULTS:
+                _drop_hanging_thoughts(made)
+            made.append(item)
+    _drop_hanging_thoughts(made)
+    return made
+
+
+def _drop_hanging_thoughts(made: list[Item]) -> None:
+    # A thought is refused without what it led to, as where the limit was used up by thinking.
+    while made and made[-1].get("type") == "reasoning":
+        made.pop()
+
+
+def ends_in_thought(message: Message, *, stored: bool) -> bool:
+    """Whether the last part is a thought that would be sent, and led to nothing."""
+    last = message.parts[-1] if message.parts else None
+    return isinstance(last, ReasoningPart) and not is_unsent_thought(last, stored=stored)
 
 
 def is_unsent_thought(part: Part, *, stored: bool) -> bool:
@@ -108,8 +130,11 @@ class _ItemWriter:
 
     def items(self, message: Message) -> Iterator[Item]:
         if message.role == "assistant":
+            # The vendor ties thoughts to what they led to by ids: where a thought is left out, the ids are too.
+            bare = any(is_unsent_thought(part, stored=self._stored) for part in message.parts)
             for identity, parts in groupby(message.parts, _identity):
-                yield from self._said(identity, list(parts))
+                made = self._said(identity, list(parts))
+                yield from map(_without_identity, made) if bare else made
             return
         content = [part for part in message.parts if isinstance(part, TextPart | FilePart)]
         own = [part.value for part in message.parts if isinstance(part, ProviderPart) and part.provider == OPENAI.name]
@@ -148,7 +173,7 @@ class _ItemWriter:
             self._custom_calls.add(part.id)
             return {**own, "call_id": part.id, "name": part.name, "input": part.arguments_json}
         own = own if own.get("type") == "function_call" else {"type": "function_call"}
-        return {**own, "call_id": part.id, "name": part.name, "arguments": part.arguments_json or "{}"}
+        return {**own, "call_id": part.id, "name": part.name, "arguments": arguments_text(part)}
 
     def _result(self, part: ToolResultPart) -> Item:
         kind = "custom_tool_call_output" if part.tool_call_id in self._custom_calls else "function_call_output"
@@ -169,6 +194,17 @@ def _message(own: Metadata, parts: Iterable[Part]) -> Item:
     ]
     message = {"type": "message", "id": own["id"], "role": "assistant", "status": "completed", "content": texts}
     return {**message, "phase": own["phase"]} if own.get("phase") else message
+
+
+def _without_identity(item: Item) -> Item:
+    match item.get("type"):
+        case "message":
+            texts = "".join(part["text"] for part in item["content"])
+            phase = {"phase": item["phase"]} if "phase" in item else {}
+            return {"role": "assistant", "content": texts, **phase}
+        case "function_call" | "custom_tool_call":
+            return {name: value for name, value in item.items() if name != "id"}
+    return item
 
 
 def _image_made(part: FilePart) -> Item:

@@ -27,7 +27,7 @@ from .families import family_of
 from .parameters import chat_support, responses_support
 from .plugin import OPENAI
 from .reader import ResponseReader
-from .request import JOINED, is_named_address, is_unsent_thought, responses_body
+from .request import JOINED, ends_in_thought, is_named_address, is_unsent_thought, responses_body
 
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
     return json_request(config, "POST", "responses", body, headers=headers(config))
 
 
-LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.ERRORS})
+LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.ERRORS, Loss.ARGUMENTS})
 """What the Responses API has no place for."""
 
 
@@ -99,6 +99,8 @@ def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
     parts = [part for message in request.messages for part in message.parts if type(part) is not TextPart]
     if any(is_unsent_thought(part, stored=config.store) for part in parts):
         yield "thoughts in the history were not sent: OpenAI takes back only its own, with their encrypted content"
+    if any(ends_in_thought(message, stored=config.store) for message in request.messages):
+        yield "thoughts in the history that led to nothing were not sent: OpenAI takes them only with what followed"
     if any(isinstance(part, FilePart) and is_named_address(part) for part in parts):
         yield "names of documents that are given by address were not sent: OpenAI takes them from the address"
 
@@ -132,7 +134,7 @@ def _parse_retrieval(body: bytes) -> Response:
     return fold(_parse_body(body), provider=OPENAI.name)
 
 
-RETRIEVAL = Operation(build=_build_retrieval, parse=_parse_retrieval)
+RETRIEVAL = Operation(build=_build_retrieval, parse=_parse_retrieval, holds_error=True)
 
 EMBEDDINGS = embeddings_operation(headers=headers)
 

@@ -26,7 +26,9 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
+from airouter_openai.config import OpenAIConfig
 from airouter_openai.request import input_items
 from airouter_openai.wire import RESPONSES
 
@@ -314,7 +316,7 @@ def test_hidden_reasoning_is_kept_for_the_next_turn() -> None:
     assert isinstance(response.message.parts[0], ReasoningPart)
     assert input_items([response.message], True, stored=False)[0] == hidden
     bare = body({"type": "reasoning", "id": "rs_1", "summary": []}, message(said("Hi")))
-    assert [item["type"] for item in input_items([bare.message], True, stored=False)] == ["message"]
+    assert input_items([bare.message], True, stored=False) == [{"role": "assistant", "content": "Hi"}]
     assert [item["type"] for item in input_items([bare.message], True, stored=True)] == ["reasoning", "message"]
 
 
@@ -476,3 +478,45 @@ def test_arguments_of_no_call_are_an_error() -> None:
     """Arguments for which no call ever came are not passed over."""
     with pytest.raises(ProtocolError, match="never began"):
         read(delta("function_call_arguments", "{}", item_id="fc_9"), ended(message(said("a"))))
+
+
+OWN_THOUGHT = ReasoningPart("", {"openai": {"type": "reasoning", "id": "rs_1", "summary": []}})
+OWN_TEXT = TextPart("Hi", {"openai": {"type": "message", "id": "msg_1", "phase": "final_answer"}})
+OWN_CALL = ToolCallPart("c", "f", "{}", {"openai": {"type": "function_call", "id": "fc_1", "status": "completed"}})
+
+
+def test_where_a_thought_is_left_out_its_ids_are_too() -> None:
+    """The vendor refuses an item without the thought that its id is tied to; without the id it is taken."""
+    messages = [Message.user("hi"), Message.assistant(OWN_THOUGHT, OWN_TEXT, OWN_CALL)]
+    kept = input_items(messages, True, stored=True)
+    assert [item.get("id") for item in kept] == [None, "rs_1", "msg_1", "fc_1"]
+    assert input_items(messages, True, stored=False)[1:] == [
+        {"role": "assistant", "content": "Hi", "phase": "final_answer"},
+        {"type": "function_call", "status": "completed", "call_id": "c", "name": "f", "arguments": "{}"},
+    ]
+    alone = [Message.assistant(OWN_TEXT), Message.assistant(OWN_THOUGHT, OWN_TEXT)]
+    assert [item.get("id") for item in input_items(alone, True, stored=False)] == ["msg_1", None]
+
+
+@pytest.mark.parametrize("after", [[], [Message.user("go on")], [Message.tool("c", "x")]])
+def test_a_thought_that_led_to_nothing_is_left_out(after: list[Message]) -> None:
+    """As where all of the limit was thought: the vendor takes a thought only with what followed it."""
+    items = input_items([Message.user("hi"), Message.assistant(OWN_THOUGHT), *after], True, stored=True)
+    assert "reasoning" not in [item.get("type") for item in items]
+    followed = input_items([Message.assistant(OWN_THOUGHT), Message.assistant(OWN_TEXT), *after], True, stored=True)
+    assert followed[0]["type"] == "reasoning"
+
+
+def test_arguments_go_back_as_an_object() -> None:
+    """Those that are none stand in one; the text of a custom tool is its own form."""
+    custom = ToolCallPart("c", "f", "SELECT 1", {"openai": {"type": "custom_tool_call", "id": "ctc_1"}})
+    sent = input_items(
+        [Message.assistant(ToolCallPart("a", "f", "null"), ToolCallPart("b", "f", "{"), custom)], True, stored=True
+    )
+    assert [item.get("arguments", item.get("input")) for item in sent] == ["{}", '{"INVALID_JSON": "{"}', "SELECT 1"]
+
+
+def test_no_thought_is_missed_where_there_was_none() -> None:
+    """A history with a call and without a thought brings no note that thoughts were not sent."""
+    request = Request(model="gpt-5", messages=(Message.user("hi"), Message.assistant(OWN_CALL), Message.tool("c", "x")))
+    assert list(RESPONSES.notes(request, OpenAIConfig(api_key="k"))) == []

@@ -85,6 +85,7 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
         text = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
         if details:
             sent["reasoning_details"] = details
+            sent.pop("reasoning", None)
         elif text and "reasoning_details" not in around:
             sent["reasoning"] = text  # the details hold the text too; sent twice, it would count twice
         texts = [part for part in message.parts if isinstance(part, TextPart)]
@@ -154,6 +155,6 @@ DIALECT = ChatDialect(
     part_fields=("reasoning_details",),
     growing_fields=("text", "summary"),
     request_id_headers=("x-generation-id", "x-request-id"),
-    lacks=LACKS - {Loss.THOUGHTS, Loss.PICTURES_OF_ASSISTANT} | {Loss.SEALED_THOUGHTS},
+    lacks=LACKS - {Loss.THOUGHTS_OF_OTHERS, Loss.PICTURES_OF_ASSISTANT} | {Loss.SEALED_THOUGHTS},
 )
 WIRE = DIALECT.wire()

@@ -21,8 +21,9 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
         return sent
     said = sent.get("content") or []
     parts = [{"type": "text", "text": said}] if isinstance(said, str) else said
+    texts = [part for part in parts if part.get("type") != "thinking"]
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thoughts}]}
-    return {**sent, "content": [thinking, *parts]}
+    return {**sent, "content": [thinking, *texts]}
 
 
 def adapt(body: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ LOCAL: tuple[Service, ...] = (
             *("top_logprobs", "parallel_tool_calls"),
             keep_alive=KEEPS_LOADED,
         ),
+        reasoning_sent="reasoning_content",
         model_fields={"context_length": "meta.n_ctx_train"},
         errors={"exceed_context_size_error": "context_length", "not_supported_error": "bad_request"},
         sources=("LiteLLM's page on it; a llama.cpp server",),

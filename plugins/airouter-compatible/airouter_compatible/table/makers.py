@@ -100,6 +100,7 @@ MAKERS: tuple[Service, ...] = (
         api_key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
         models_path="v1/models",
         embeddings_path="v1/embeddings",
+        embeddings="int8",
         capabilities=(*TALKS, "json_schema", "vision", "reasoning", "embeddings"),
         parameters=taken(
             *("temperature", "top_p", "top_k", "max_tokens", "stop", "presence_penalty", "frequency_penalty"),
