@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from .addresses import Address, Candidate, resolve
 from .config.files import read_settings
@@ -229,6 +229,9 @@ class ProviderManager:
         """:meth:`close`, awaited."""
         for provider in self._emptied():
             await provider.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a manager holds connections and cannot be pickled or copied: create one in each process")
 
     def __enter__(self) -> Self:
         return self

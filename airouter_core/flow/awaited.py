@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -14,6 +15,7 @@ from .blocking import in_order
 from .layers import See
 from .stack import Stack
 from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take
+from .threads import loop_of_asyncio
 
 
 class AsyncDriver:
@@ -123,7 +125,13 @@ class AsyncDriver:
 
     async def _open(self, step: Open) -> Any:
         via = step.via or self._stack.via
-        transport = self._transport if via is None else via.async_transport
+        loop_of_asyncio()
+        if via is None:
+            transport = self._transport
+        elif "aiohttp" in sys.modules:
+            transport = via.async_transport
+        else:  # imported now, which takes longer than an event loop may stand still
+            transport = await asyncio.to_thread(getattr, via, "async_transport")
         if transport is None:
             raise TypeError("no flow around this request says whose connections it goes through")
         return self._stack.opened(

@@ -11,6 +11,8 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from ..errors import ConfigurationError
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -21,10 +23,29 @@ SIGHT = 0.2
 """Seconds after which a waiting thread looks up: on Windows, only then does it see Ctrl-C."""
 
 
+def loop_of_asyncio() -> asyncio.AbstractEventLoop:
+    """The event loop that runs.
+
+    Raises:
+        ConfigurationError: it is none of asyncio's.
+    """
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    raise ConfigurationError(
+        "what is awaited here needs an event loop of asyncio (in a forked process a new one); under trio, call the "
+        "method without the 'a' in a thread: trio.to_thread.run_sync(provider.chat, ...)"
+    )
+
+
 async def awaited(function: Callable[..., Result], *arguments: Any) -> Result:
     """Call in a thread."""
     import asyncio
 
+    loop_of_asyncio()
     return await asyncio.to_thread(function, *arguments)
 
 

@@ -10,7 +10,7 @@ import functools
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, TypeVar, overload
 
 import msgspec
 
@@ -109,6 +109,12 @@ class Provider(ABC, Generic[ConfigT]):
         )
         self._answer: Answer | None = None
         self._innermost: Answer | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a provider holds connections and cannot be pickled or copied: create one in each process, with "
+            f"create_provider({self.info.name!r}, ...)"
+        )
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)

@@ -17,6 +17,7 @@ from ..flow.exchange import Exchange, Policy, broke_after_the_end
 from ..flow.steps import AsyncTransport, Emit, Endpoint, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..transports.unavailable import Unavailable
 from ..values.ask import Ask
 from ..values.calls import Identity
 from ..values.catalog import ModelInfo
@@ -127,7 +128,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     @property
     def transport(self) -> Transport:
-        """The transport, made by the first use."""
+        """The transport, made by the first use. That of a closed provider says so when it is used."""
         transport = self._transport
         if transport is None:
             transport = self._new_transport()
@@ -135,16 +136,15 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     @property
     def async_transport(self) -> AsyncTransport:
-        """The awaited transport, made by the first use.
-
-        Raises:
-            ConfigurationError: the extra is not installed.
-        """
-        self.must_be_open()
+        """The awaited transport, made by the first use. Where there can be none, its requests say why."""
         transport = self._async_transport
         if transport is None:
-            from ..transports.awaited import AiohttpTransport
-
+            if self._closed:
+                return Unavailable(self._was_closed())
+            try:
+                from ..transports.awaited import AiohttpTransport
+            except ConfigurationError as error:  # the extra is not installed
+                return Unavailable(error)
             with self._transport_lock:
                 if self._async_transport is None:
                     self._async_transport = AiohttpTransport(self.config)
@@ -336,7 +336,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def _new_transport(self) -> Transport:
         from ..transports.blocking import RequestsTransport
 
-        self.must_be_open()
+        if self._closed:
+            return Unavailable(self._was_closed())
         with self._transport_lock:
             if self._transport is None:
                 self._transport = RequestsTransport(self.config)
@@ -349,7 +350,10 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             ConfigurationError: it was.
         """
         if self._closed:
-            raise ConfigurationError(f"this {self.info.name} provider was closed; create another one")
+            raise self._was_closed()
+
+    def _was_closed(self) -> ConfigurationError:
+        return ConfigurationError(f"this {self.info.name} provider was closed; create another one")
 
 
 class _Begun(msgspec.Struct, eq=False):

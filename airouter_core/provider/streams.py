@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
 from ..errors import ExecutionError
 from ..flow.blocking import Driver
@@ -22,10 +22,17 @@ NO_RESPONSE = Response(message=Message("assistant", ()))
 """What has arrived when nothing has."""
 
 
+class UnreadError(ExecutionError, AttributeError):
+    """What is asked for is not there yet. As an ``AttributeError``, so that debuggers and mocks look on undisturbed."""
+
+
 class _StreamState(Generic[DriverT]):
     """What both kinds of stream know."""
 
     _driver: DriverT
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is for one process: create it where it is read; its response can be sent")
 
     @property
     def response(self) -> Response:
@@ -35,7 +42,7 @@ class _StreamState(Generic[DriverT]):
             ExecutionError: it is not complete yet; ``read()`` goes to the end.
         """
         if not self._driver.complete:
-            raise ExecutionError("the answer is not complete: read the stream to its end first, or call read()")
+            raise UnreadError("the answer is not complete: read the stream to its end first, or call read()")
         response: Response = self._driver.result
         return response
 

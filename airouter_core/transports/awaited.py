@@ -6,6 +6,7 @@ Cancelling a task closes its connection at once: closing one awaits nothing.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 import weakref
@@ -14,6 +15,7 @@ from typing import Any
 
 from ..config.http import HttpConfig
 from ..errors import AirouterError, ConfigurationError
+from ..flow.threads import loop_of_asyncio
 from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
 from .proxies import Proxy, proxy_for
@@ -40,7 +42,7 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
 
-from .sessions import Sessions, Upload, abandon, loop_of_asyncio
+from .sessions import Sessions, Upload, abandon
 
 UNSENDABLE = re.compile("[^\t -\xff]")
 """Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
@@ -125,6 +127,11 @@ class AiohttpTransport:
             abandon({other: self._loops.pop(other, None) for other in list(self._loops) if other.is_closed()})
             sessions = self._loops[loop] = Sessions()
             await sessions.begin()
+        if sessions.process != os.getpid():
+            # Its connections are the parent's, who still speaks on them, and so is what the loop waits on.
+            raise ConfigurationError(
+                "this event loop came through a fork: make a new one in each process, as asyncio.run does"
+            )
         return sessions
 
     def _security_for(self, url: str, proxy: Proxy | None) -> ssl.SSLContext | bool:

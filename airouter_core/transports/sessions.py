@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, BinaryIO, Self
@@ -10,7 +11,6 @@ from typing import Any, BinaryIO, Self
 import aiohttp
 from urllib3.util.wait import wait_for_read
 
-from ..errors import ConfigurationError
 from ..wire.http import HttpRequest
 from .connections import IDLE, JOINED, socket_options
 from .proxies import Proxy
@@ -22,22 +22,6 @@ BLOCK = 65536
 """Bytes of a body that are handed on at a time, each with the whole patience."""
 
 
-def loop_of_asyncio() -> asyncio.AbstractEventLoop:
-    """The event loop that runs.
-
-    Raises:
-        ConfigurationError: it is none of asyncio's.
-    """
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    raise ConfigurationError(
-        "what is awaited here needs an event loop of asyncio; under trio, call the method without the 'a' in a thread: "
-        "trio.to_thread.run_sync(provider.chat, ...)"
-    )
-
-
 class Sessions:
     """The sessions of the event loop that runs: one for everybody, and one for each SOCKS proxy.
 
@@ -47,6 +31,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.is_closed = False
+        self.process = os.getpid()
         self._by_proxy: dict[Proxy | None, aiohttp.ClientSession] = {}
         self._end = self._close_with_the_loop()
         self._begun = False
@@ -82,6 +67,8 @@ class Sessions:
     def abandon(self) -> None:
         """Close what can be closed without waiting: the loop may have ended, and nobody is left to wait."""
         self.is_closed = True
+        if self.process != os.getpid():
+            return  # to take them from what the loop waits on would take them from the parent's loop
         for session in self._by_proxy.values():
             connector = session.connector
             session.detach()
