@@ -31,7 +31,17 @@ PROVIDERS = {
     "airouter-cohere": ("cohere",),
     "airouter-compatible": (
         *("alibaba", "azure", "azure-classic", "baseten", "cerebras", "cloudflare", "compatible"),
-        *("databricks", "deepinfra", "deepseek", "fireworks", "groq", "huggingface", "llamafile", "lmstudio"),
+        *(
+            "databricks",
+            "deepinfra",
+            "deepseek",
+            "fireworks",
+            "groq",
+            "huggingface",
+            "hyperbolic",
+            "llamafile",
+            "lmstudio",
+        ),
         *("minimax", "mistral", "moonshot", "nebius", "novita", "nvidia", "perplexity", "sambanova"),
         *("sglang", "tgi", "together", "vercel", "vllm", "xai", "zai"),
     ),

@@ -48,6 +48,7 @@ KINDS: Mapping[str, ErrorClass] = {
 ANYWHERE: Mapping[str, ErrorClass] = {
     "maximum context length": ContextLengthError,
     "exceeds the context window": ContextLengthError,
+    "exceed_context_size_error": ContextLengthError,
     "responsibleaipolicyviolation": ContentFilteredError,
 }
 """Codes and phrases that mean the same wherever they were seen."""

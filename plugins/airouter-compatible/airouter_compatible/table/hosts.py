@@ -243,4 +243,13 @@ HOSTS: tuple[Service, ...] = (
         model_fields={"context_length": "context_size"},
         sources=("novita.ai's pages on its models", "LiteLLM's page on it"),
     ),
+    Service(
+        name="hyperbolic",
+        description="Hyperbolic: open models",
+        base_url="https://api.hyperbolic.xyz/v1",
+        api_key_env=("HYPERBOLIC_API_KEY",),
+        capabilities=(*CALLS, "json_schema", "vision"),
+        parameters=taken(*USUAL, "top_k", "min_p", "n", repeat_penalty="repetition_penalty"),
+        sources=("LiteLLM's and Portkey's pages on it",),
+    ),
 )
