@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -24,6 +24,8 @@ HOSTS = {
     "api.anthropic.com": "/anthropic",
     "bedrock-runtime.us-east-1.amazonaws.com": "/bedrock",
     "bedrock.us-east-1.amazonaws.com": "/bedrock",
+    "api.cohere.com": "/cohere",
+    "generativelanguage.googleapis.com": "/gemini",
     "openrouter.ai": "/openrouter",
 }
 """Whom the proxy answers for, and how the stand-in of airouter-compat calls their paths."""
@@ -40,6 +42,8 @@ def _module(path: Path) -> ModuleType:
 
 
 stand_in = _module(ROOT / "plugins" / "airouter-compat" / "tests" / "conftest.py")
+
+more_vendors = _module(Path(__file__).parent / "more_vendors.py")
 
 
 class Vendors(stand_in.Vendors):  # type: ignore[misc, name-defined]  # loaded by its path
@@ -74,15 +78,22 @@ class Vendors(stand_in.Vendors):  # type: ignore[misc, name-defined]  # loaded b
         self._answer(None)
 
     def do_POST(self) -> None:
-        if not self.path.startswith("/api/blobs/"):
+        if self.path.startswith("/api/blobs/"):
+            self.rfile.read(int(self.headers["content-length"]))
+            self._send(201, {})
+        elif "upload_id=" in self.path:
+            self.rfile.read(int(self.headers["content-length"]))
+            self._answer(None)
+        else:
             super().do_POST()
-            return
-        self.rfile.read(int(self.headers["content-length"]))
-        self._send(201, {})
 
     def _answer(self, asked: Any) -> None:
         self.path = self.prefix + self.path
         path = self.path.partition("?")[0]
+        if (given := more_vendors.answer_to(self.command, self.path, asked, _filled)) is not None:
+            self.server.asked.append((path, asked))
+            self._send_bytes(given.kind, given.data, given.headers)
+            return
         if path.endswith("/converse-stream"):
             self.server.asked.append((path, asked))
             self._send_bytes("application/vnd.amazon.eventstream", _converse_stream())
@@ -94,8 +105,10 @@ class Vendors(stand_in.Vendors):  # type: ignore[misc, name-defined]  # loaded b
         self.server.asked.append((path, asked))
         self._send(200, answer(asked or {}))
 
-    def _send_bytes(self, kind: str, data: bytes) -> None:
+    def _send_bytes(self, kind: str, data: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         self.send_response(200)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
@@ -253,7 +266,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def vendors(authority: trustme.CA) -> Iterator[StandIn]:
-    """OpenAI, Claude, Amazon Bedrock, OpenRouter and Ollama."""
+    """OpenAI, Claude, Amazon Bedrock, Gemini, Cohere, OpenRouter and Ollama."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*HOSTS).configure_cert(tls)
     with StandIn(tls) as server:

@@ -69,4 +69,4 @@ def test_what_a_page_imports_from_us_is_there(page: Path) -> None:
 def test_the_pages_of_the_providers_are_found() -> None:
     """There is a quick start for each provider."""
     found = {page.stem for page in WITH_SNIPPETS if page.parent.name == "quickstart"}
-    assert found >= {"llama-cpp", "ollama", "openai", "claude", "openrouter"}
+    assert found >= {"llama-cpp", "ollama", "openai", "claude", "gemini", "cohere", "openrouter"}

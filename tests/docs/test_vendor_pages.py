@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "models" / "airouter-toy" / "airouter-toy.gguf"
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "AWS_BEARER_TOKEN_BEDROCK")
+KEYS = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "OPENROUTER_API_KEY",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "GEMINI_API_KEY",
+    "CO_API_KEY",
+)
 FOLDERS = ("/data/models",)
 """Where the pages have models; no other word of a snippet is replaced."""
 
@@ -38,6 +45,8 @@ PAGES = {
     "docs/hooks.md": (),
     "docs/quickstart/bedrock.md": ("bedrock",),
     "docs/quickstart/claude.md": ("claude",),
+    "docs/quickstart/cohere.md": ("cohere",),
+    "docs/quickstart/gemini.md": ("gemini",),
     "docs/quickstart/ollama.md": ("ollama",),
     "docs/quickstart/openai.md": ("openai",),
     "docs/quickstart/openrouter.md": ("openrouter",),
@@ -45,6 +54,8 @@ PAGES = {
     "plugins/airouter-bedrock/README.md": ("bedrock",),
     "plugins/airouter-claude/README.md": ("claude",),
     "plugins/airouter-compat/README.md": (),
+    "plugins/airouter-cohere/README.md": ("cohere",),
+    "plugins/airouter-gemini/README.md": ("gemini",),
     "plugins/airouter-llamacpp/README.md": ("llama-cpp",),
     "plugins/airouter-ollama/README.md": ("ollama",),
     "plugins/airouter-openai/README.md": ("openai",),
@@ -155,7 +166,7 @@ def test_the_snippets_of_a_page_about_a_vendor_run_as_they_stand(
     assert result.returncode == 0, result.stderr
     assert not vendors.refused
     prefixes = {"openai": "/openai/", "claude": "/anthropic/", "openrouter": "/openrouter/", "ollama": "/api/"}
-    prefixes["bedrock"] = "/bedrock/"
+    prefixes.update((name, f"/{name}/") for name in ("bedrock", "cohere", "gemini"))
     for name in set(PAGES[page]) & set(prefixes):
         assert any(path.startswith(prefixes[name]) for path, _ in vendors.asked), vendors.asked
 
