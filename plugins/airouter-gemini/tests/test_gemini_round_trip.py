@@ -179,6 +179,8 @@ def comparable(body: dict[str, Any]) -> dict[str, Any]:
                 part["functionCall"].setdefault("args", {})
             for name in ("inlineData", "fileData"):
                 part.get(name, {}).pop("displayName", None)
+            if part.get("inlineData", {}).get("data", "").startswith("iVBORw0KGgo"):
+                part["inlineData"]["mimeType"] = "image/png"  # which its bytes say, whatever else was said of it
     if system := made.get("systemInstruction"):
         system.pop("role", None)
         if not system.get("parts"):
