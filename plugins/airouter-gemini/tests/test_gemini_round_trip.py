@@ -173,14 +173,7 @@ def comparable(body: dict[str, Any]) -> dict[str, Any]:
     made["contents"] = merged(made["contents"])
     for content in made["contents"]:
         for part in content["parts"]:
-            if part.get("thoughtSignature") == UNSIGNED:
-                del part["thoughtSignature"]
-            if "functionCall" in part:
-                part["functionCall"].setdefault("args", {})
-            for name in ("inlineData", "fileData"):
-                part.get(name, {}).pop("displayName", None)
-            if part.get("inlineData", {}).get("data", "").startswith("iVBORw0KGgo"):
-                part["inlineData"]["mimeType"] = "image/png"  # which its bytes say, whatever else was said of it
+            even_out(part)
     if system := made.get("systemInstruction"):
         system.pop("role", None)
         if not system.get("parts"):
@@ -189,6 +182,18 @@ def comparable(body: dict[str, Any]) -> dict[str, Any]:
         for name in [name for name, value in tool.items() if value is None]:
             del tool[name]
     return {name: value for name, value in made.items() if value not in ({}, [], None)}
+
+
+def even_out(part: dict[str, Any]) -> None:
+    """Take away what one side may say and the other need not."""
+    if part.get("thoughtSignature") == UNSIGNED:
+        del part["thoughtSignature"]
+    if "functionCall" in part:
+        part["functionCall"].setdefault("args", {})
+    for name in ("inlineData", "fileData"):
+        part.get(name, {}).pop("displayName", None)
+    if part.get("inlineData", {}).get("data", "").startswith("iVBORw0KGgo"):
+        part["inlineData"]["mimeType"] = "image/png"  # which its bytes say, whatever else was said of it
 
 
 def is_refused(recording: Recording) -> bool:
