@@ -26,7 +26,7 @@ from airouter_core.flow.steps import Flow, done
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.events import Finish, StreamEvent, TextDelta
+from airouter_core.values.events import Finish, ReasoningDelta, StreamEvent, TextDelta
 from airouter_core.values.messages import FilePart, Message, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_core.values.tokens import estimate_tokens
@@ -483,3 +483,36 @@ def test_secrets_are_in_no_repr(make_provider: Any) -> None:
     """A provider and its configuration can be printed."""
     provider = make_provider("http://h", api_key="sk-planted-key")
     assert "sk-planted-key" not in f"{provider!r} {provider.config!r} {provider.config}"
+
+
+class Thinker(Local):
+    """Thinks until its limit is used up, or says a word after all."""
+
+    said = ""
+
+    def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
+        yield ReasoningDelta("hm")
+        yield TextDelta(self.said)
+        yield Finish("length", "length")
+
+
+def test_an_empty_answer_of_nothing_but_thought_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever takes the text alone is told why there is none; whoever gets words is not."""
+    provider = Thinker()
+    asked = (
+        lambda: provider.execute("m", "hi"),
+        lambda: "".join(provider.stream_execute("m", "hi")),
+        lambda: provider.chat_execute("m", ["hi"]),
+        lambda: provider.execute_with_vision("m", "hi", image_data=PNG),
+    )
+    for ask in asked:
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="airouter.local"):
+            assert ask() == ""
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "thinking used up its limit" in caplog.text
+    provider.said = "so"
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="airouter.local"):
+        assert [ask() for ask in asked] == ["so"] * 4
+    assert not caplog.records

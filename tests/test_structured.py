@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Generic, Literal, TypedDict, TypeVar
 
 import attrs
+import msgspec
 import pytest
 
 from airouter_core.errors import ParameterError, ProtocolError
-from airouter_core.tools import schemas as structured
-
-msgspec = pytest.importorskip(
-    "msgspec", reason="types as schemas are an extra: pip install 'airouter-core[structured]'"
+from airouter_core.profile.schemas import (
+    is_recursive,
+    schemas_in,
+    with_definitions_at_the_top,
+    with_references_alone,
 )
+from airouter_core.tools import schemas as structured
 
 
 @attrs.frozen
@@ -155,3 +158,137 @@ def test_functions_that_cannot_be_described_are_refused() -> None:
     for function in (bare, many):
         with pytest.raises(ParameterError):
             structured.tool_of(function)
+
+
+@dataclasses.dataclass
+class Open:
+    counts: dict[str, int]
+
+
+@dataclasses.dataclass
+class Anything:
+    value: Any
+
+
+@dataclasses.dataclass
+class Pair:
+    both: tuple[int, str]
+
+
+@dataclasses.dataclass
+class Rated:
+    score: Annotated[int, msgspec.Meta(ge=1, le=9)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "strict"), [(Open, None), (Anything, None), (Pair, None), (Node, None), (Rated, True)]
+)
+def test_strict_is_asked_for_where_it_can_be_held(kind: Any, strict: bool | None) -> None:
+    """Open mappings, anything at all and tuples are taken by no strict mode; bounds are the vendor's affair."""
+    assert structured.format_of(kind).strict is strict
+
+
+def resolves(schema: Any) -> bool:
+    """Whether each reference in a schema leads to a definition at its root, and stands alone."""
+    references = [one for one in schemas_in(schema) if "$ref" in one]
+    names = {name for one in references for name in [one["$ref"].removeprefix("#/$defs/")]}
+    return names <= schema.get("$defs", {}).keys() and all(len(one) == 1 for one in references)
+
+
+def test_pydantic_models_of_every_shape_resolve() -> None:
+    """Nested, described and alternative models: each reference leads somewhere, and stands alone."""
+    pydantic = pytest.importorskip("pydantic", reason="is about pydantic models")
+
+    class Address(pydantic.BaseModel):  # type: ignore[name-defined,misc]  # pydantic is there or not
+        city: str
+
+    class Person(pydantic.BaseModel):  # type: ignore[name-defined,misc]  # as above
+        home: Address = pydantic.Field(description="where they live")
+        work: Address
+
+    class Cat(pydantic.BaseModel):  # type: ignore[name-defined,misc]  # as above
+        kind: Literal["cat"]
+
+    class Dog(pydantic.BaseModel):  # type: ignore[name-defined,misc]  # as above
+        kind: Literal["dog"]
+        friend: Address
+
+    class Owner(pydantic.BaseModel):  # type: ignore[name-defined,misc]  # as above
+        pet: Cat | Dog = pydantic.Field(discriminator="kind")
+
+    person, owner = structured.format_of(Person), structured.format_of(Owner)
+    assert person.schema is not None
+    assert owner.schema is not None
+    assert (person.strict, owner.strict) == (True, True)
+    assert resolves(person.schema)
+    home = person.schema["properties"]["home"]
+    assert (home["properties"]["city"]["type"], home["description"]) == ("string", "where they live")
+    assert "oneOf" not in json.dumps(owner.schema)
+    assert resolves(owner.schema)
+
+    def save(person: Person, owner: Owner) -> str:
+        """Saves."""
+        return str(person.home.city + owner.pet.kind)
+
+    save.__annotations__ = {"person": Person, "owner": Owner, "return": str}  # they are local to this test
+    tool = structured.tool_of(save)
+    assert resolves(tool.input_schema)
+    arguments = {"person": {"home": {"city": "a"}, "work": {"city": "b"}}, "owner": {"pet": {"kind": "cat"}}}
+    assert structured.call(save, arguments) == "acat"
+
+
+def test_a_pydantic_model_that_refers_to_itself() -> None:
+    """Its object stands at the top, and its definition where its own references find it."""
+    pydantic = pytest.importorskip("pydantic", reason="is about pydantic models")
+    tree = pydantic.create_model("Tree", value=(int, ...), children=("list[Tree]", ...))
+    tree.model_rebuild(_types_namespace={"Tree": tree})
+    schema = structured.format_of(tree).schema
+    assert schema is not None
+    assert schema["type"] == "object"
+    assert resolves(schema)
+    assert is_recursive(schema)
+    assert (
+        structured.instance_of(tree, '{"value": 1, "children": [{"value": 2, "children": []}]}').children[0].value == 2
+    )
+
+
+def test_a_generic_model_has_a_legal_name() -> None:
+    """Brackets in the name of a class are none in the name of a form."""
+    pydantic = pytest.importorskip("pydantic", reason="is about pydantic models")
+    number = TypeVar("number")
+
+    class Box(pydantic.BaseModel, Generic[number]):  # type: ignore[name-defined,misc]  # pydantic is there or not
+        item: number
+
+    box = Box[int]
+    assert structured.format_of(box).name == "Box_int_"
+
+
+def test_definitions_of_one_name_and_two_meanings_are_kept_apart() -> None:
+    """What two parts of a schema call alike stays what it was for each."""
+    inner = {"$defs": {"A": {"type": "string"}}, "type": "object", "properties": {"x": {"$ref": "#/$defs/A"}}}
+    other = {
+        "definitions": {"A": {"type": "integer"}},
+        "type": "object",
+        "properties": {"y": {"$ref": "#/definitions/A"}},
+    }
+    made = with_definitions_at_the_top({"type": "object", "properties": {"one": inner, "two": other, "three": inner}})
+    assert resolves(made)
+    found = {
+        name: made["$defs"][made["properties"][name]["properties"][key]["$ref"].removeprefix("#/$defs/")]
+        for name, key in (("one", "x"), ("two", "y"), ("three", "x"))
+    }
+    assert found == {"one": {"type": "string"}, "two": {"type": "integer"}, "three": {"type": "string"}}
+
+
+def test_a_reference_with_words_beside_it_to_itself_stays_a_reference() -> None:
+    """What cannot be put in place of the reference stands inside a choice of one."""
+    schema = {
+        "$defs": {"N": {"type": "object", "properties": {"next": {"$ref": "#/$defs/N", "description": "the next"}}}},
+        "$ref": "#/$defs/N",
+        "title": "Chain",
+    }
+    made = with_references_alone(with_definitions_at_the_top(schema))
+    assert (made["type"], made["title"]) == ("object", "Chain")
+    assert made["properties"]["next"] == {"anyOf": [{"$ref": "#/$defs/N"}], "description": "the next"}
+    assert resolves(made)

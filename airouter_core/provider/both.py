@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from ..flow.blocking import Driver
 from ..flow.steps import Flow
 from ..values.response import Response
-from .streams import AsyncResponseStream, ResponseStream
+from .streams import AsyncResponseStream, ResponseStream, words_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -156,13 +156,13 @@ def four_ways_as_text(
 
     def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> str:
         response: Response = Driver(asked(self, *args, **named).whole()).run()
-        return response.text
+        return words_of(response)
 
     async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> str:
         from ..flow.awaited import AsyncDriver
 
         response: Response = await AsyncDriver(asked(self, *args, **named).whole()).run()
-        return response.text
+        return words_of(response)
 
     def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> Iterator[str]:
         return ResponseStream(asked(self, *args, **named).streamed()).texts()

@@ -49,6 +49,7 @@ from .both import arguments_of, both, four_ways, four_ways_as_text, operation_of
 from .calls import CallHooks, Innermost
 from .parsing import parsed_as
 from .preparation import Caution, Prepared, Preparer
+from .streams import words_of
 
 if TYPE_CHECKING:
     from ..tools.loop import ToolLike, ToolRun
@@ -404,7 +405,7 @@ class Provider(ABC, Generic[ConfigT]):
         """
         if stream:
             return self.stream_chat(model, messages, parameters=parameters).texts()
-        return self.chat(model, messages, parameters=parameters).text
+        return words_of(self.chat(model, messages, parameters=parameters))
 
     def vision_flow(
         self,
@@ -424,7 +425,7 @@ class Provider(ABC, Generic[ConfigT]):
         """
         messages = conversation_about_images(prompt, image_url, image_path, image_data, system_prompt)
         response = yield from self.flow_of(ask_of(model, messages, parameters=parameters))
-        text: str = response.text
+        text: str = words_of(response)
         return text
 
     execute_with_vision, aexecute_with_vision = both(vision_flow, name="execute_with_vision")

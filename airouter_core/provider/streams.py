@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
@@ -20,6 +21,21 @@ DriverT = TypeVar("DriverT", "Driver", "AsyncDriver")
 
 NO_RESPONSE = Response(message=Message("assistant", ()))
 """What has arrived when nothing has."""
+
+
+def words_of(response: Response) -> str:
+    """The text of an answer.
+
+    Where it is empty because thinking used up the limit a warning is logged: whoever takes the text alone would see no
+    more than an empty string.
+    """
+    thought = response.reasoning is not None or bool(response.usage.reasoning_tokens)
+    if response.finish_reason == "length" and thought and not response.text:
+        logging.getLogger(f"airouter.{response.provider or 'core'}").warning(
+            "the answer of %s is empty: thinking used up its limit; raise max_tokens, or ask for less reasoning_effort",
+            response.model or "the model",
+        )
+    return response.text
 
 
 class UnreadError(ExecutionError, AttributeError):
@@ -91,6 +107,7 @@ class ResponseStream(_StreamState[Driver]):
             for event in self._events:
                 if type(event) is TextDelta and event.text:
                     yield event.text
+            words_of(self.partial)
         finally:
             self.close()
 
@@ -136,6 +153,7 @@ class AsyncResponseStream(_StreamState["AsyncDriver"]):
             async for event in self._events:
                 if type(event) is TextDelta and event.text:
                     yield event.text
+            words_of(self.partial)
         finally:
             await self.aclose()
 

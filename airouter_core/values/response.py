@@ -144,11 +144,6 @@ DELTA_PARTS: dict[type, type[TextPart | ReasoningPart | RefusalPart]] = {
 
 NOT_STARTED = e.StreamStart()
 
-MAX_SIZE = 64 * 1024 * 1024
-"""Characters, and bytes of files, that one answer may have; beyond it a server has lost its mind, or means harm."""
-EVENT_SIZE = 64
-"""What an event takes beside its text, so that very many empty ones are bounded too."""
-
 
 class ResponseBuilder:
     """Folds events into a :class:`Response`."""
@@ -166,7 +161,6 @@ class ResponseBuilder:
         self._metadata: dict[str, Any] = {}
         self._warnings: list[str] = []
         self._alternatives: dict[int, ResponseBuilder] = {}
-        self._size = 0
 
     @property
     def finished(self) -> bool:
@@ -186,18 +180,12 @@ class ResponseBuilder:
             if kind is not self._open:
                 self._close_part(NO_METADATA)
                 self._open = kind
-            self._measure(len(event.text))  # type: ignore[union-attr]  # the three delta types have a text
             self._texts.append(event.text)  # type: ignore[union-attr]  # the three delta types have a text
         else:
             take = self._takes.get(type(event))
             if take is None:
                 raise ProtocolError(f"the provider gave what is no event: {repr(event)[:80]}")
             take(self, event)
-
-    def _measure(self, size: int) -> None:
-        self._size += size + EVENT_SIZE
-        if self._size > MAX_SIZE:
-            raise ProtocolError(f"the provider sent an answer of more than {MAX_SIZE >> 20} MiB")
 
     def complete(self) -> Response:
         """The whole answer.
@@ -248,7 +236,6 @@ class ResponseBuilder:
 
     def _add_part(self, event: e.PartAdded) -> None:
         self._close_part(NO_METADATA)
-        self._measure(len(getattr(event.part, "data", None) or b""))
         self._parts.append(event.part)
 
     def _start_call(self, event: e.ToolCallStart) -> None:
@@ -257,7 +244,6 @@ class ResponseBuilder:
         self._parts.append(call)
 
     def _extend_call(self, event: e.ToolCallDelta) -> None:
-        self._measure(len(event.arguments_json))
         self._call(event.index).fragments.append(event.arguments_json)
 
     def _end_call(self, event: e.ToolCallEnd) -> None:

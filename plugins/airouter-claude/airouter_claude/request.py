@@ -11,7 +11,7 @@ from airouter_core.profile.losses import Loss, lost
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.messages import Message, ProviderPart, TextPart, ToolCallPart
 from airouter_core.values.request import Request
-from airouter_core.values.tools import Tool
+from airouter_core.values.tools import ResponseFormat, Tool
 from airouter_core.wire.json import items, mapping
 
 from .blocks import Block, Sending, is_unsent_thought, message_blocks, sent_id
@@ -21,6 +21,7 @@ from .models import ADAPTIVE, ENABLED, MODEST_MAX_TOKENS, ModelFacts
 from .parameters import api_version, is_forced, support
 from .parts import KEY
 from .plugin import CLAUDE
+from .schemas import as_words, binding
 
 Body = dict[str, Any]
 
@@ -57,10 +58,11 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
         body["tool_choice"].setdefault("type", "auto")
     _add_thinking(body, request, facts, options.pop("thinking", None))
     if request.response_format is not None and request.response_format.kind == "json_schema":
-        schema = closed(request.response_format.schema or {})
-        if request.response_format.description is not None:
-            schema = {"description": request.response_format.description, **schema}
-        body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
+        schema = binding(request.response_format.schema or {})
+        if schema is not None:
+            if request.response_format.description is not None:
+                schema = {"description": request.response_format.description, **schema}
+            body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
     if stream:
         body["stream"] = True
     body = overlaid(body, options)
@@ -111,8 +113,19 @@ def common_headers(config: ClaudeConfig, version: str, betas: Iterable[str] = ()
 def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
     """What the caller should know about how this request is said."""
     found = []
-    if request.response_format is not None and request.response_format.kind == "json":
+    wanted = request.response_format
+    if wanted is not None and wanted.schema is None:
         found.append(JSON_NOTE)
+    elif _wish(wanted):
+        found.append(
+            "the schema stands in the system prompt: this API holds the model to none that refers to itself, or whose "
+            "objects take what they do not name"
+        )
+    found += [
+        f"tool {tool.name!r} was sent without strict: this API cannot hold the model to its schema"
+        for tool in request.tools
+        if tool.strict and binding(tool.input_schema) is None
+    ]
     found += lost(request.messages, LACKS, provider=KEY, api="this API")
     stays = [_is_in_place(message) for message in request.messages]
     if not all(stays[stays.index(True) :] if True in stays else ()):
@@ -141,31 +154,11 @@ def counted_body(body: Mapping[str, Any]) -> Body:
     return {name: body[name] for name in COUNTED if name in body}
 
 
-def closed(schema: Any) -> Any:
-    """A JSON Schema as this API takes it: each object says that it has no further properties, unless it says otherwise.
-
-    A schema without it is refused (recorded: "For 'object' type, 'additionalProperties' must be explicitly set to
-    false"). An object without properties is left as it is: closed, it could only be empty.
-    """
-    if isinstance(schema, Mapping):
-        made = {name: _closed_in(name, value) for name, value in schema.items()}
-        if "properties" in made and "additionalProperties" not in made:
-            made["additionalProperties"] = False
-        return made
-    return [closed(item) for item in schema] if isinstance(schema, list | tuple) else schema
-
-
 def items_of(value: Any) -> tuple[str, ...]:
     """One string, several, or none."""
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(map(str, value))
-
-
-def _closed_in(name: str, value: Any) -> Any:
-    if name in ("properties", "patternProperties", "$defs", "definitions") and isinstance(value, Mapping):
-        return {key: closed(item) for key, item in value.items()}
-    return closed(value) if name in ("items", "prefixItems", "anyOf", "allOf", "oneOf", "not") else value
 
 
 def _max_tokens(request: Request, facts: ModelFacts) -> int:
@@ -183,11 +176,20 @@ def _is_in_place(message: Message) -> bool:
     )
 
 
+def _wish(wanted: ResponseFormat | None) -> str | None:
+    """What the prompt says of the answer's form, where nothing binds the model to it."""
+    if wanted is None:
+        return None
+    if wanted.schema is None:
+        return JSON_WISH
+    return None if binding(wanted.schema) is not None else f"{JSON_WISH} {as_words(wanted.schema)}"
+
+
 def _system(request: Request, sending: Sending) -> str | list[Block]:
     messages = [message for message in request.messages if not _is_in_place(message)]
     blocks = [block for message in messages for block in message_blocks(message, "system", sending)]
-    if request.response_format is not None and request.response_format.kind == "json":
-        blocks.append({"type": "text", "text": JSON_WISH})
+    if wish := _wish(request.response_format):
+        blocks.append({"type": "text", "text": wish})
     plain = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
     return str(blocks[0]["text"]) if plain else blocks
 
@@ -269,9 +271,10 @@ def _tool(tool: Tool) -> Block:
         made["description"] = tool.description
     schema = dict(tool.input_schema)
     schema.setdefault("type", "object")
-    made["input_schema"] = closed(schema) if tool.strict else schema
+    bound = binding(schema) if tool.strict else None
+    made["input_schema"] = schema if bound is None else bound
     if tool.strict is not None:
-        made["strict"] = tool.strict
+        made["strict"] = bound is not None
     return made
 
 

@@ -265,25 +265,58 @@ def test_tools() -> None:
 
 
 def test_schema_of_the_answer() -> None:
-    """A schema is closed as the vendor wants it; one that says otherwise, or says nothing, is left alone."""
+    """A schema is closed as the vendor wants it, and what it refuses is told in the descriptions."""
     schema = {
         "type": "object",
         "properties": {
             "properties": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "string"}}}},
-            "open": {"type": "object", "properties": {}, "additionalProperties": True},
-            "any": {"type": "object"},
+            "score": {"type": "integer", "description": "How good.", "minimum": 1, "maximum": 9},
+            "tags": {"type": "array", "items": {"oneOf": [{"const": 1}, {"const": 2}]}, "minItems": 2},
+            "when": {"type": "string", "format": "date", "minLength": 3},
         },
     }
     sent = Said(response_format=schema).body["output_config"]["format"]
     assert sent["type"] == "json_schema"
     assert sent["schema"]["additionalProperties"] is False
-    inner = sent["schema"]["properties"]
-    assert inner["properties"]["items"]["additionalProperties"] is False
-    assert inner["open"]["additionalProperties"] is True
-    assert "additionalProperties" not in inner["any"]
+    assert sent["schema"]["properties"] == {
+        "properties": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
+        },
+        "score": {"type": "integer", "description": "How good. (minimum: 1, maximum: 9)"},
+        "tags": {
+            "type": "array",
+            "items": {"anyOf": [{"const": 1}, {"const": 2}]},
+            "description": "(minItems: 2)",
+        },
+        "when": {"type": "string", "format": "date", "description": "(minLength: 3)"},
+    }
     assert "additionalProperties" not in schema
     effort = Said(response_format=schema, parameters={"reasoning_effort": "low"}).body["output_config"]
     assert effort == {"effort": "low", "format": sent}
+
+
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"open": {"type": "object", "additionalProperties": {"type": "integer"}}}},
+        {"type": "object", "properties": {"open": {"type": "object", "properties": {}, "additionalProperties": True}}},
+        {"type": "object", "properties": {"any": {"type": ["object", "null"]}}},
+        {**NODE, "$defs": {"Node": NODE}},
+    ],
+    ids=str,
+)
+def test_a_schema_that_cannot_bind_is_asked_for_in_words(schema: Any) -> None:
+    """The vendor refuses open and recursive schemas: they go into the prompt, and a tool is sent without strict."""
+    said = Said(response_format=schema, tools=[Tool("look", input_schema=schema, strict=True)])
+    assert "output_config" not in said.body
+    assert json.dumps(schema) in said.body["system"]
+    assert (said.body["tools"][0]["strict"], said.body["tools"][0]["input_schema"]) == (False, schema)
+    assert [note for note in notes_on(said) if "system prompt" in note or "without strict" in note] == notes_on(said)
+    assert len(notes_on(said)) == 2
 
 
 def test_json_mode() -> None:

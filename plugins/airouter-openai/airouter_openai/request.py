@@ -34,6 +34,7 @@ from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.wire.json import mapping
 
 from .plugin import LOGPROBS, OPENAI
+from .strict import as_sent
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
@@ -244,7 +245,11 @@ def _file(part: FilePart) -> Item:
 def _tool(tool: Tool) -> Item:
     # This API is strict unless told otherwise, and then refuses schemas with optional properties; chat completions is
     # not. A tool means the same over both.
-    function: Item = {"type": "function", "name": tool.name, "parameters": dict(tool.input_schema)}
+    function: Item = {
+        "type": "function",
+        "name": tool.name,
+        "parameters": as_sent(tool.input_schema, strict=tool.strict),
+    }
     function["strict"] = bool(tool.strict)
     if tool.description is not None:
         function["description"] = tool.description
@@ -261,7 +266,7 @@ def _format(response_format: ResponseFormat) -> Item:
     described: Item = {
         "type": "json_schema",
         "name": response_format.name,
-        "schema": dict(response_format.schema or {}),
+        "schema": as_sent(response_format.schema, strict=response_format.strict),
     }
     if response_format.description is not None:
         described["description"] = response_format.description

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold
 from airouter_core.values.usage import count
 from airouter_core.wire.http import HttpRequest, Operation, Wire, bearer, json_request
-from airouter_core.wire.json import decoded_object
+from airouter_core.wire.json import decoded_object, mapping
 from airouter_core.wire.sse import ServerSentEvent, SseDecoder
 from airouter_core.wire.streams import FramedParser
 
@@ -28,6 +28,7 @@ from .parameters import chat_support, responses_support
 from .plugin import OPENAI
 from .reader import ResponseReader
 from .request import JOINED, ends_in_thought, is_named_address, is_unsent_thought, responses_body
+from .strict import as_sent
 
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
@@ -52,6 +53,12 @@ def _adapt(body: dict[str, Any], request: Request, config: OpenAIConfig) -> dict
         body["logprobs"] = True
     if config.store and "store" not in body:
         body["store"] = True
+    described = [tool.get("function") for tool in body.get("tools", ()) if isinstance(tool, Mapping)]
+    described.append(mapping(body.get("response_format")).get("json_schema"))
+    for named in filter(None, described):
+        if named.get("strict") is True:
+            field = "schema" if "schema" in named else "parameters"
+            named[field] = as_sent(named.get(field), strict=True)
     for message in request.messages:
         for part in message.parts:
             if isinstance(part, FilePart) and part.url is not None and not part.is_image:
