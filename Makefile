@@ -7,7 +7,7 @@ ARGS ?=
 ENGINE := plugins/airouter-llamacpp
 # Every distribution in these folders is installed, with the dependency group `test` where it has one.
 PARTS := $(wildcard plugins/*/pyproject.toml) $(wildcard examples/*/pyproject.toml)
-EDITABLE := -e '.[async,cli,structured,testing]' $(patsubst %/pyproject.toml,-e %,$(PARTS)) \
+EDITABLE := -e '.[async,cli,testing]' $(patsubst %/pyproject.toml,-e %,$(PARTS)) \
 	$(foreach part,$(shell grep -ls '^\[dependency-groups\]' $(PARTS)),--group $(part):test)
 
 ENGINES := .cache/engines

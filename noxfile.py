@@ -64,7 +64,7 @@ def _beside(plugin: Path) -> list[Path]:
 @nox.session
 def core_alone(session: nox.Session) -> None:
     """The core without any plugin: what it needs, and its own tests."""
-    session.install(".[async,cli,structured,testing]", "--group", "test")
+    session.install(".[async,cli,testing]", "--group", "test")
     session.run("python", "-c", "import airouter_core; assert airouter_core.list_providers() == []")
     session.run("pytest", "tests", "--ignore=tests/e2e", *session.posargs)
 
@@ -74,7 +74,7 @@ def core_alone(session: nox.Session) -> None:
 def plugin_alone(session: nox.Session, plugin: Path) -> None:
     """One plugin beside the core, and whatever it says that it needs."""
     needed = map(_requirement, (plugin, *_beside(plugin)))
-    session.install(".[async,cli,structured,testing]", *needed, "--group", "test")
+    session.install(".[async,cli,testing]", *needed, "--group", "test")
     session.run("python", "-c", SOUND)
     session.run("pytest", str(plugin / "tests"), *session.posargs)
 
@@ -82,7 +82,7 @@ def plugin_alone(session: nox.Session, plugin: Path) -> None:
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def tests(session: nox.Session) -> None:
     """Everything together."""
-    session.install(".[async,cli,structured,testing]", *map(_requirement, PLUGINS), "--group", "test")
+    session.install(".[async,cli,testing]", *map(_requirement, PLUGINS), "--group", "test")
     session.run("pytest", *session.posargs)
 
 
@@ -91,7 +91,7 @@ def lowest(session: nox.Session) -> None:
     """Everything together, with what is needed at its lower bounds: pip knows only the newest."""
     session.install("uv==0.13.9")
     oldest = ("uv", "pip", "install", "--quiet", "--python", str(Path(session.bin) / "python"))
-    needed = [".[async,cli,structured,testing]", *map(_requirement, PLUGINS), "examples/airouter-echo"]
+    needed = [".[async,cli,testing]", *map(_requirement, PLUGINS), "examples/airouter-echo"]
     session.run(*oldest, "--resolution", "lowest-direct", *needed, "--group", "test")
     session.run("pytest", *session.posargs)
 
@@ -123,7 +123,7 @@ def release(session: nox.Session) -> None:
 @nox.parametrize("peer", [nox.param(peer, id=peer.partition("[")[0]) for peer in PEERS])
 def beside_peers(session: nox.Session, peer: str) -> None:
     """All our distributions beside one other library, resolved together, both imported, nothing in conflict."""
-    session.install(peer, ".[async,cli,structured]", *map(_requirement, PLUGINS))
+    session.install(peer, ".[async,cli]", *map(_requirement, PLUGINS))
     session.run("python", "-m", "pip", "check")
     session.run("python", "-c", SOUND)
     session.run("python", "-c", ASK)

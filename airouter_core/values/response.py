@@ -20,7 +20,7 @@ from .messages import (
     TextPart,
     ToolCallPart,
 )
-from .record import Record
+from .record import Record, plain
 from .usage import Cost, Usage
 from .value import NO_METADATA, Value, hiding, metadata
 
@@ -122,6 +122,14 @@ class Response(Value, frozen=True, kw_only=True):
         """The model's words for not answering, where the provider tells them apart from text."""
         parts = [part.text for part in self.message.parts if isinstance(part, RefusalPart)]
         return "".join(parts) if parts else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dicts, lists and scalars that :func:`json.dumps` takes: bytes in base64, parts with a ``type``.
+
+        ``msgspec.convert(value, Response)`` makes the response again; of ``parsed`` what was an instance stays a dict.
+        """
+        made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self, enc_hook=plain))
+        return made
 
     def json(self) -> Any:
         """The text, parsed as JSON.

@@ -39,7 +39,6 @@ def test_the_snippets_of_a_guide_run_as_they_stand(page: Path) -> None:
     """From top to bottom, in the repository's folder, against the real toy model."""
     for module, extra in (("xllamacpp", "airouter-llamacpp[embedded]"), ("aiohttp", "airouter-core[async]")):
         pytest.importorskip(module, reason=f"runs a real model: pip install '{extra}'")
-    pytest.importorskip("msgspec", reason="uses types as schemas: pip install 'airouter-core[structured]'")
     if not any(info.name == "llama-cpp" for info in installed().providers()):
         pytest.skip("runs a real model: pip install 'airouter-llamacpp[embedded]'")
     code = "\n".join(PYTHON.findall(page.read_text(encoding="utf-8")))

@@ -224,7 +224,7 @@ def test_the_readme_works_as_written(
     if python is None:
         pytest.skip(f"there is no Python {version} here (3.14: tools/engines/python.sh .cache/engines/python)")
     wheels = [_wheel(dist, name) for name in DISTRIBUTIONS if name != "airouter-llamacpp"]
-    made = environment(["--find-links", dist, *wheels, "airouter-core[cli,async,structured]"], python)
+    made = environment(["--find-links", dist, *wheels, "airouter-core[cli,async]"], python)
     embedded = made.run(
         "-m", "pip", "install", "-q", "--only-binary=xllamacpp", "--find-links", dist, EMBEDDED, cwd=dist
     )
