@@ -502,7 +502,7 @@ def test_an_empty_answer_of_nothing_but_thought_is_logged(caplog: pytest.LogCapt
     asked = (
         lambda: provider.execute("m", "hi"),
         lambda: "".join(provider.stream_execute("m", "hi")),
-        lambda: provider.chat_execute("m", ["hi"]),
+        lambda: provider.chat_execute("m", [Message.user("hi")]),
         lambda: provider.execute_with_vision("m", "hi", image_data=PNG),
     )
     for ask in asked:
