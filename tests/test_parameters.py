@@ -311,3 +311,22 @@ def test_options_are_laid_over_a_body_without_losing_parameters() -> None:
         "n": {"of": 2},
     }
     assert body["settings"] == {"temperature": 0.5, "deep": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("max_tokens", -1, "leave it out for no limit"),
+        ("num_predict", -1, "leave it out for no limit"),
+        ("context", 0, "leave it out"),
+        ("top_k", -1, "give 0"),
+        ("temperature", -1, "give 0"),
+        ("reasoning_effort", True, "'medium'"),
+        ("reasoning_effort", False, "give 'none'"),
+    ],
+)
+def test_what_means_something_elsewhere_is_answered_with_the_word_to_use(name: str, value: Any, says: str) -> None:
+    """Other programs have -1, 0 and true for what is said otherwise here."""
+    rows = [ParameterSupport(parameter.name, parameter.name) for parameter in DEFAULT_TABLE]
+    with pytest.raises(ParameterError, match=says):
+        resolve({name: value}, rows, provider="x")

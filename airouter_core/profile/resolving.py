@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ..errors import ParameterError, PluginConflictError
-from ..values.canonical import CANONICAL, ELSEWHERE
+from ..values.canonical import CANONICAL, ELSEWHERE, INSTEAD
 from ..values.kinds import checked, within
 from ..values.response import ParameterReceipt
 from ..values.value import Value
@@ -200,8 +200,13 @@ def _checked(parameter: Parameter, row: ParameterSupport, spelling: str, value: 
             within(value, minimum=limits.minimum, maximum=limits.maximum, above=limits.above, choices=limits.choices)
     except ValueError as error:
         named = spelling if spelling == parameter.name else f"{spelling} ({parameter.name})"
-        raise ParameterError(f"parameter {named} {error}") from error
+        raise ParameterError(f"parameter {named} {error}{_instead(parameter.name, value)}") from error
     return value
+
+
+def _instead(name: str, value: Any) -> str:
+    word = INSTEAD.get(name, {}).get(value) if isinstance(value, int) else None
+    return f"; {word}" if word else ""
 
 
 def _receipt(name: str, spelling: str, value: Any, row: ParameterSupport, provider: str) -> ParameterReceipt:

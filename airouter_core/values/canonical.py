@@ -198,3 +198,15 @@ ELSEWHERE: Mapping[str, str] = {
 
 NAMES: Mapping[str, str] = {spelling: row.name for row in CANONICAL for spelling in row.aliases}
 """The canonical name of each other spelling."""
+
+INSTEAD: Mapping[str, Mapping[object, str]] = {
+    "max_tokens": {-1: "leave it out for no limit"},
+    "context": {-1: "leave it out for the usual one", 0: "leave it out for the usual one"},
+    "seed": {-1: "leave it out for a random one"},
+    "temperature": {-1: "give 0 for the likeliest token each time"},
+    "top_k": {-1: "give 0 for no limit"},
+    "repeat_last_n": {-1: "give as many tokens as the context has"},
+    "reasoning_budget": {-1: "leave it out for no limit"},
+    "reasoning_effort": {True: "give a level such as 'medium'", False: "give 'none'"},
+}
+"""What to give for a value that means something elsewhere and is out of range here."""

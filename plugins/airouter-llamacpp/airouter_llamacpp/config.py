@@ -22,6 +22,9 @@ LOAD_MODES = ("auto", "none", "mmap", "mlock", "mmap+mlock", "dio")
 LEAST_CONTEXT = 2
 """Tokens: one to read and one to write."""
 GPU_WORDS = ("auto", "all")
+ENGINES_CHOICE = -1
+"""What llama.cpp's programs take for "as many threads as are good"."""
+PROJECTOR: Mapping[object, str | None] = {True: None, False: "none"}
 SWITCH: Mapping[object, str] = {True: "on", False: "off"}
 
 
@@ -64,10 +67,10 @@ class LlamaCppConfig(HttpConfig):
 
     # How a model is run.
     default_threads: int | None = setting(
-        "integer", minimum=1, maximum=1024, description="threads to compute with; the engine's choice unless set"
+        "integer", minimum=-1, maximum=1024, description="threads to compute with; the engine's choice unless set"
     )
     batch_threads: int | None = setting(
-        "integer", minimum=1, maximum=1024, description="threads to read prompts with; as default_threads unless set"
+        "integer", minimum=-1, maximum=1024, description="threads to read prompts with; as default_threads unless set"
     )
     default_gpu_layers: int | str | None = setting(
         "integer",
@@ -101,7 +104,9 @@ class LlamaCppConfig(HttpConfig):
         "mapping", factory=dict, also=("strings",), description="LoRA adapters: paths, or a mapping of paths to scales"
     )
     mmproj: str | None = setting(
-        "path", description="projector for images or sound; the one beside the model unless set; 'none' for none"
+        "path",
+        also=("boolean",),
+        description="projector for images or sound; the one beside the model unless set; 'none' for none",
     )
     draft_model: str | None = setting("path", description="small model that drafts for the large one: name or path")
     draft_max: int | None = setting("integer", minimum=1, maximum=64, description="tokens to draft at most")
@@ -149,6 +154,13 @@ class LlamaCppConfig(HttpConfig):
                 f"default_gpu_layers must be a whole number, 'auto' or 'all', not {layers!r} (what stands for "
                 "'all' in one program and for 'auto' in another has to be said as a word)"
             )
+        for name in ("default_threads", "batch_threads"):
+            threads = getattr(self, name)
+            if threads == ENGINES_CHOICE:
+                object.__setattr__(self, name, None)
+            elif threads is not None and threads < 1:
+                raise ValueError(f"{name} must be at least 1, not {threads}; leave it out for the engine's choice")
+        object.__setattr__(self, "mmproj", PROJECTOR.get(self.mmproj, self.mmproj))
         object.__setattr__(self, "flash_attention", SWITCH.get(self.flash_attention, self.flash_attention))
         if self.cache_type_v not in (None, *WHOLE_CACHE_TYPES) and self.flash_attention == "off":
             raise ValueError(

@@ -423,6 +423,8 @@ def test_without_a_folder_a_model_is_named_by_its_path(make: MakeProvider, model
         assert provider.chat(name, "Hi", parameters=GREEDY).model == TOY
     with pytest.raises(ConfigurationError, match="the path of its file"):
         provider.execute(TOY, "Hi")
+    with pytest.raises(ModelNotFoundError, match="there is no file"):
+        provider.execute("./nowhere/at-all.gguf", "Hi")
 
 
 def test_a_projector_that_is_none_is_named(pooled: LlamaCppProvider, make: MakeProvider) -> None:

@@ -392,6 +392,13 @@ def test_settings_take_what_people_write() -> None:
     config = LlamaCppConfig(lora=["/a"], tensor_split=[3, 1], special_flags="--jinja", default_gpu_layers="all")
     assert (LlamaCppConfig(flash_attention=True).flash_attention, config.flash_attention) == ("on", None)
     assert LlamaCppConfig(flash_attention=False).flash_attention == "off"
+    assert LlamaCppConfig(default_threads=-1).default_threads is None
+    assert [LlamaCppConfig(mmproj=value).mmproj for value in (True, False, "none", None)] == [
+        None,
+        "none",
+        "none",
+        None,
+    ]
     assert config.lora == {"/a": 1.0}
     assert config.tensor_split == (3.0, 1.0)
     assert config.special_flags == ("--jinja",)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
-from airouter_core.errors import ConfigurationError, ExecutionError
+from airouter_core.errors import ConfigurationError, ExecutionError, ModelNotFoundError
 from airouter_core.flow.steps import Do, Flow, given
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.values.catalog import ModelInfo
@@ -20,6 +20,7 @@ from airouter_core.wire.http import Operation
 from ..config import LlamaCppConfig, ModeName
 from ..folder import ModelFile, ModelFolder
 from ..parameters import rows
+from ..plugin import LLAMACPP
 
 Result = TypeVar("Result")
 
@@ -58,11 +59,18 @@ class Setting:
         With a folder, nothing outside of it can be named: names may come from strangers, and a file is run as it is.
 
         Raises:
-            ConfigurationError: there is no folder, and this is no path of a file.
+            ConfigurationError: there is no folder, and this is no path.
+            ModelNotFoundError: there is no folder, and this is no path of a file.
         """
         path = os.path.abspath(os.path.expanduser(self.here(model.strip())))
-        if self.folder is not None or not (path.lower().endswith(".gguf") and os.path.isfile(path)):
+        if self.folder is not None or not path.lower().endswith(".gguf") or "\0" in path:
             return self.models
+        if not os.path.isfile(path):
+            raise ModelNotFoundError(
+                f"there is no file {path!r}, and models_dir is not set: check the path, or set models_dir to the "
+                "folder with your GGUF files",
+                provider=LLAMACPP.name,
+            )
         return ModelFolder(os.path.dirname(path), flat=True)
 
     def find(self, model: str) -> ModelFile:
