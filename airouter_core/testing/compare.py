@@ -19,7 +19,9 @@ from ..errors import (
     RateLimitedError,
     ServerError,
 )
+from ..values.events import FinishReason
 from ..values.response import Response
+from .meanings import expected_finish_reason
 from .recordings import Recording
 
 Classes = tuple[type[ProviderError], ...]
@@ -57,11 +59,17 @@ APART_FROM_OUTPUT = ("thoughtsTokenCount", "total_thought_tokens")
 """Those which stand beside what was answered: of what was thought."""
 
 
-def difference(recording: Recording, outcome: Response | BaseException) -> list[str]:
+NO_WORDS: Mapping[str, FinishReason] = {}
+
+
+def difference(
+    recording: Recording, outcome: Response | BaseException, meanings: Mapping[str, FinishReason] = NO_WORDS
+) -> list[str]:
     """Every point in which an outcome differs from what is expected; empty when it is right.
 
     Args:
         outcome: the response, or the error that was raised in its place.
+        meanings: of words for the end of an answer that only this provider has.
     """
     expected = recording.expected
     if expected is None:
@@ -73,7 +81,7 @@ def difference(recording: Recording, outcome: Response | BaseException) -> list[
         return list(_blocked_differences(expected["block_reason"], outcome))
     if isinstance(outcome, BaseException):
         return [f"expected an answer, got {type(outcome).__name__}: {outcome}"]
-    return list(_differences(recording, expected, outcome))
+    return list(_differences(recording, expected, outcome, meanings))
 
 
 def expected_input_tokens(recording: Recording) -> int | None:
@@ -107,13 +115,15 @@ def _whole(tokens: int | None, raw: Mapping[str, Any], apart: tuple[str, ...]) -
     return None if tokens is None else tokens + sum(raw.get(name) or 0 for name in apart)
 
 
-def _differences(recording: Recording, expected: Mapping[str, Any], response: Response) -> Iterator[str]:
+def _differences(
+    recording: Recording, expected: Mapping[str, Any], response: Response, meanings: Mapping[str, FinishReason]
+) -> Iterator[str]:
     if "text" in expected:
         yield from _unequal("text", expected["text"] or "", response.text)
     if "tool_calls" in expected:
         yield from _tool_call_differences(expected["tool_calls"] or [], response)
     if expected.get("finish_reason") is not None:
-        yield from _finish_differences(expected, response)
+        yield from _finish_differences(expected, response, meanings)
     if "usage" in expected:
         yield from _unequal("usage.input_tokens", expected_input_tokens(recording), response.usage.input_tokens)
         yield from _unequal("usage.output_tokens", expected_output_tokens(recording), response.usage.output_tokens)
@@ -136,7 +146,12 @@ def _choice_differences(choices: list[Any], response: Response) -> Iterator[str]
             yield from _unequal(f"choices[{position}].text", said, got)
 
 
-def _finish_differences(expected: Mapping[str, Any], response: Response) -> Iterator[str]:
+def _finish_differences(
+    expected: Mapping[str, Any], response: Response, meanings: Mapping[str, FinishReason]
+) -> Iterator[str]:
+    meaning = expected_finish_reason(expected, meanings)
+    if meaning is not None:
+        yield from _unequal("finish_reason", meaning, response.finish_reason)
     accepted = {expected["finish_reason"], expected.get("incomplete_reason")} - {None}
     if response.raw_finish_reason not in accepted:
         yield from _unequal("raw_finish_reason", expected["finish_reason"], response.raw_finish_reason)

@@ -203,6 +203,8 @@ def _of_the_status() -> Iterator[Fault]:
     yield from _same("redirect 307 to another host", "ProviderError", plays.redirect(307))
     yield from _same("400", "BadRequestError", plays.status(400))
     yield from _same("401", "AuthenticationError", plays.status(401))
+    yield from _same("400, with retries left", "BadRequestError", plays.status(400), settings=RETRIED)
+    yield from _same("401, with retries left", "AuthenticationError", plays.status(401), settings=RETRIED)
     yield from _same("403", "PermissionDeniedError", plays.status(403))
     yield from _same("404", "ModelNotFoundError", plays.status(404))
     yield from _same("429 with Retry-After", "RateLimitedError", plays.status(429, retry_after="7"), retry_after=7.0)

@@ -26,6 +26,8 @@ Check = TypeVar("Check", bound=Callable[..., Any])
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 END: Any = object()
+LOOP_THREAD = "kit-event-loop"
+"""Name of the thread in which the awaited half runs."""
 ENDLESS = 60.0
 """Seconds after which something awaited will not end any more, however busy the machine is."""
 
@@ -84,6 +86,11 @@ class AwaitedProvider:
     def __init__(self, provider: Provider[Any], new_loop: NewLoop) -> None:
         self._provider = provider
         self._loop = _LoopThread(new_loop)
+
+    @property
+    def itself(self) -> Provider[Any]:
+        """The provider, with both its halves."""
+        return self._provider
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._provider, f"a{name}", None)
@@ -148,7 +155,7 @@ class _LoopThread:
         self._ready = threading.Event()
         self._ended = False
         self._loop = new_loop()  # here, so that a loop that is not installed skips the check and not the thread
-        self._thread = threading.Thread(target=self._serve, name="kit-event-loop", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=LOOP_THREAD, daemon=True)
         self._thread.start()
         self._ready.wait()
 

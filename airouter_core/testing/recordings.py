@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from ..values.events import StreamEvent
+from ..values.events import FinishReason, StreamEvent
 from ..values.response import Response
 from ..wire.http import NDJSON, Wire
 from ..wire.json import begins_as_json
@@ -196,8 +196,10 @@ class ReplayServer(LoopbackServer):
             connection.answer(recording.answer(self._cut, self._framing))
 
 
-def difference(recording: Recording, outcome: Response | BaseException) -> list[str]:
+def difference(
+    recording: Recording, outcome: Response | BaseException, meanings: Mapping[str, FinishReason] | None = None
+) -> list[str]:
     """See :func:`airouter_core.testing.compare.difference`; here because whoever loads recordings compares them."""
     from .compare import difference as compared
 
-    return compared(recording, outcome)
+    return compared(recording, outcome, meanings or {})

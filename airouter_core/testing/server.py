@@ -25,12 +25,13 @@ Framing = Literal["chunked", "length", "close"]
 
 @attrs.frozen
 class ReceivedRequest:
-    """What a client sent. Header names are in lower case."""
+    """What a client sent. Header names are in lower case; ``raw`` is all of it, as it came."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    raw: bytes = attrs.field(default=b"", repr=False, eq=False)
 
     @property
     def json(self) -> Any:
@@ -268,12 +269,15 @@ def _received(reader: io.BufferedReader) -> ReceivedRequest | None:
     if not line.strip():
         return None
     method, path, _ = line.decode("latin-1").split(" ", 2)
-    headers = {name.lower(): value for name, value in parse_headers(reader).items()}
+    head = b""
+    while not head.endswith(b"\r\n\r\n") and head != b"\r\n" and (more := reader.readline(65537)):
+        head += more
+    headers = {name.lower(): value for name, value in parse_headers(io.BytesIO(head)).items()}
     if headers.get("transfer-encoding") == "chunked":
         body = b"".join(_chunks(reader))
     else:
         body = reader.read(int(headers.get("content-length") or 0))
-    return ReceivedRequest(method, path, headers, body)
+    return ReceivedRequest(method, path, headers, body, line + head + body)
 
 
 def _chunks(reader: io.BufferedReader) -> Iterable[bytes]:

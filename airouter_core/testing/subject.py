@@ -24,6 +24,7 @@ from ..profile.declarations import ProviderInfo
 from ..profile.resolving import ParameterTable
 from ..provider.facade import Provider
 from ..provider.http import HttpProvider
+from ..values.events import FinishReason
 from ..values.messages import Message
 from ..values.request import Request
 from ..values.response import Response
@@ -75,8 +76,13 @@ class Subject:
             they must be refused.
         excused: recordings that are known to be read otherwise than expected, by id, with the reason of each. One
             that is read as expected must not be here.
+        known_failures: checks and rows of the table of faults that do not hold yet, by name, with the reason of each:
+            ``{"test_usage_adds_up": "…", "an empty object (stream)": "…"}``. ``"test_…[awaited]"`` is meant for one
+            half alone. Each must fail: one that holds must not be here.
         count_fields: fields of answers that hold counts, to be taken out.
         finish_fields: fields of answers that hold the reason to stop, to be changed.
+        finish_meanings: what words for the end of an answer mean that only this provider has, such as
+            ``{"guard_hit": "content_filter"}``; the kit knows those of the usual formats.
         frames: how the bytes of its streams are made of frames; as the wire's ``stream_type`` says unless set, which is
             enough for server-sent events and lines of JSON.
         like: the checks of another provider that has the same implementation, where a plugin brings many of them. What
@@ -98,8 +104,10 @@ class Subject:
     parameter_company: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     lacking: ClassVar[Mapping[str, str]] = {}
     excused: ClassVar[Mapping[str, str]] = {}
+    known_failures: ClassVar[Mapping[str, str]] = {}
     count_fields: ClassVar[tuple[str, ...]] = COUNTS
     finish_fields: ClassVar[tuple[str, ...]] = FINISH_FIELDS
+    finish_meanings: ClassVar[Mapping[str, FinishReason]] = {}
     frames: ClassVar[Frames | None] = None
     like: ClassVar[type[Subject] | None] = None
     halves: ClassVar[tuple[Half, ...]] = (BLOCKING, AWAITED)
@@ -129,6 +137,16 @@ class Subject:
     def error_body(self) -> Any:
         """An error of the provider's server inside an answer whose status is 200."""
         return {"type": "error", "error": SERVER_ERROR}
+
+    def embeddings_answer(self, request: ReceivedRequest) -> Answer:
+        """How the service answers a request for embeddings: for each text a vector of its length and 0.5.
+
+        In the chat-completions format, unless overridden: the last one first, told apart by ``index``.
+        """
+        texts = request.json["input"]
+        texts = [texts] if isinstance(texts, str) else texts
+        data = [{"index": index, "embedding": [float(len(text)), 0.5]} for index, text in enumerate(texts)]
+        return Answer.of_json({"data": data[::-1], "model": self.model})
 
     def error_event(self) -> bytes:
         """The same, in the middle of a stream."""

@@ -167,8 +167,10 @@ class Upload:
         self._patience = patience
         self._timeout: asyncio.Timeout | None = None
         body = request.body
-        if isinstance(body, bytes) and len(body) > JOINED:
+        if isinstance(body, bytes):
+            # Named here, it stands where the blocking half has it.
             self.headers = {"Content-Length": str(len(body))}
+        if isinstance(body, bytes) and len(body) > JOINED:
             self.body = self._moving(_blocks_of(body))
         elif body is not None and not isinstance(body, bytes):
             self.body = self._moving(_blocks_read(body))

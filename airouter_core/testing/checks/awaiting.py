@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import gc
 import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -12,11 +15,12 @@ import pytest
 
 from ...errors import AirouterError
 from ...provider.facade import Provider
+from ...values.messages import Message
 from ...values.response import Response
 from ..cancelling import Place, cancelled_everywhere
 from ..halves import AWAITED, BLOCKING, Half, need_aiohttp
 from ..recordings import Recording, ReplayServer, pieces
-from ..server import LoopbackServer
+from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
 from ..subject import Subject, hold, none_of
 from . import lifetime
 from .reading import differing
@@ -24,6 +28,9 @@ from .reading import differing
 MOST = 12
 """Recordings that are asked for, awaited."""
 PIECES = 2
+ODD = "kit/a model:1%3A+ü"
+"""A name whose every character an address may have to say otherwise."""
+TRIES = 3
 
 
 class AwaitingChecks(Subject):
@@ -42,6 +49,24 @@ class AwaitingChecks(Subject):
                 for recording in recordings
                 for problem in self._differing(server, recording)
             )
+
+    def test_both_halves_send_the_same_bytes(self) -> None:
+        """What is sent is the same in both halves, byte for byte: the address, each header, the body."""
+        self.http_class()
+        need_aiohttp()
+        ways = (False, True) if "stream" in self.info.capabilities else (False,)
+        questions = [functools.partial(self._sent, model, stream) for model in (self.model, ODD) for stream in ways]
+        none_of(problem for question in questions for problem in _never_the_same(question))
+
+    def _sent(self, model: str, stream: bool, server: LoopbackServer, half: Half) -> bytes:
+        subject = self.by(half)
+        with subject.provider(server) as provider, contextlib.suppress(AirouterError):
+            said = [Message.system("Kit."), Message.user("Grüße: 👋")]
+            if stream:
+                provider.stream_chat(model, said).read()
+            else:
+                provider.chat(model, said)
+        return server.requests[-1].raw
 
     def test_cancelling_leaves_nothing_behind(self) -> None:
         """Cancelled at any await, a call ends at once; its connection is closed or kept for the next, which works."""
@@ -97,6 +122,22 @@ class AwaitingChecks(Subject):
                 return self.ask(provider, stream=recording.stream)
             except AirouterError as error:
                 return error
+
+
+def _never_the_same(question: Callable[[LoopbackServer, Half], bytes]) -> Iterator[str]:
+    """What differs however often both halves ask: a date or a signature may differ once."""
+    first = b""
+    with LoopbackServer(_refuse) as server:
+        for _ in range(TRIES):
+            first, second = question(server, BLOCKING), question(server, AWAITED)
+            if first == second:
+                return
+    lines = itertools.zip_longest(first.split(b"\r\n"), second.split(b"\r\n"))
+    yield from (f"blocking sends {one!r}, awaited {other!r}" for one, other in lines if one != other)
+
+
+def _refuse(request: ReceivedRequest, connection: Connection) -> None:
+    connection.answer(Answer.of_json({"error": {"message": "kit: not now"}}, status=400))
 
 
 def _slowly(recording: Recording) -> LoopbackServer:

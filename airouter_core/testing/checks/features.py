@@ -13,7 +13,7 @@ from ...provider.facade import Provider
 from ...values.messages import FilePart, Message, TextPart, ToolCallPart
 from ...values.tokens import estimate_tokens
 from ..halves import in_each_half
-from ..server import LoopbackServer
+from ..server import Connection, LoopbackServer, ReceivedRequest
 from ..subject import Subject, hold, none_of
 
 PNG = base64.b64decode(
@@ -38,6 +38,15 @@ SCHEMA = {
     "additionalProperties": False,
 }
 
+TOOL_MARKS = [f"KIT-{what}-{number}" for what in ("ARGUMENT", "RESULT") for number in (1, 2)]
+TOOLS_SAID = [
+    Message.assistant(
+        *(ToolCallPart(f"kit_call_{n}", "kit_weather", f'{{"kit_city": "KIT-ARGUMENT-{n}"}}') for n in (1, 2))
+    ),
+    *(Message.tool(f"kit_call_{n}", f"KIT-RESULT-{n}") for n in (1, 2)),
+]
+"""Two calls in one answer, and the results of both."""
+TEXTS = ("kit-a", "kit-bbb", "kit-cc")
 Ask = Callable[[Provider[Any], str], Any]
 
 
@@ -87,19 +96,32 @@ class FeatureChecks(Subject):
 
     @in_each_half
     def test_a_conversation_is_sent_whole(self) -> None:
-        """Each earlier turn is in the request, with the calls and results of tools where they are declared."""
+        """Each earlier turn is in the request, in its place: calls of tools side by side, and the result of each."""
         self.http_class()
-        said = [Message.user("KIT-FIRST"), Message.assistant("KIT-REPLY")]
-        marks = ["KIT-FIRST", "KIT-REPLY", "KIT-LAST"]
+        said, tools = [Message.user("KIT-FIRST"), Message.assistant("KIT-REPLY")], None
         if self.can("tools"):
-            call = ToolCallPart("kit_call", "kit_weather", '{"kit_city": "KIT-ARGUMENT"}')
-            said += [Message.assistant(call), Message.tool("kit_call", "KIT-RESULT")]
-            marks += ["KIT-ARGUMENT", "KIT-RESULT"]
+            said, tools = [*said, *TOOLS_SAID], [TOOL]
         with self.serving() as server, self.provider(server) as provider:
-            tools = [TOOL] if self.can("tools") else None
             provider.chat(self.model, [*said, Message.user("KIT-LAST")], tools=tools)
-            sent = server.requests[-1].body
-        none_of(f"{mark} is not in the request" for mark in marks if mark.encode() not in sent)
+            sent = server.requests[-1].body.decode()
+        marks = ["KIT-FIRST", "KIT-REPLY", *(TOOL_MARKS if tools else ()), "KIT-LAST"]
+        none_of(f"{mark} is not in the request" for mark in marks if mark not in sent)
+        places = [sent.index(mark) for mark in marks]
+        hold(places == sorted(places), f"what was said is sent in another order than {', '.join(marks)}")
+
+    @in_each_half
+    def test_every_word_of_the_system_is_sent(self) -> None:
+        """Several messages of the system all arrive, in their order, none in the place of another."""
+        self.http_class()
+        if not self.can("system_prompt"):
+            pytest.skip("declares no system_prompt")
+        marks = [f"KIT-SYSTEM-{number}" for number in (1, 2, 3)]
+        with self.serving() as server, self.provider(server) as provider:
+            provider.chat(self.model, [*map(Message.system, marks), Message.user("Hello")])
+            sent = server.requests[-1].body.decode()
+        none_of(f"{mark} is not in the request" for mark in marks if mark not in sent)
+        places = [sent.index(mark) for mark in marks]
+        hold(places == sorted(places), "the words of the system are sent in another order")
 
     @in_each_half
     def test_a_choice_of_tool_changes_the_request(self) -> None:
@@ -113,6 +135,9 @@ class FeatureChecks(Subject):
                 provider.chat(self.model, "Hello", tools=[TOOL], tool_choice=choice)
                 sent[choice] = server.requests[-1].body
         hold(sent["none"] != sent["required"], "tool_choice 'none' and 'required' are sent alike")
+        # Either the service is told not to call, or it has nothing that it could call.
+        kept = b"kit_city" not in sent["none"] or b"none" in sent["none"].lower()
+        hold(kept, "tool_choice 'none' sends the tools, and does not say that none may be called")
 
     @in_each_half
     def test_a_stream_is_asked_for(self) -> None:
@@ -175,6 +200,21 @@ class FeatureChecks(Subject):
                 provider.rerank("kit-query", ["kit-document"], self.model)
             for said in (b"kit-query", b"kit-document"):
                 hold(said in server.requests[-1].body, f"{said.decode()!r} is not in the request")
+
+    @in_each_half
+    def test_embeddings_belong_to_their_texts(self) -> None:
+        """Each text gets its own vector, in whatever order the service sends them."""
+        self.http_class()
+        if "embeddings" not in self.info.capabilities:
+            pytest.skip("declares no embeddings")
+
+        def behave(request: ReceivedRequest, connection: Connection) -> None:
+            connection.answer(self.embeddings_answer(request))
+
+        with LoopbackServer(behave) as server, self.provider(server) as provider:
+            vectors = provider.create_embedding(list(TEXTS), self.model)
+        expected = [[float(len(text)), 0.5] for text in TEXTS]
+        hold(vectors == expected, f"the vectors of {TEXTS} are {vectors}, not {expected}")
 
     @in_each_half
     def test_tokens_are_counted(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import multiprocessing
 import threading
@@ -14,12 +15,15 @@ import pytest
 from ...errors import AirouterError
 from ...provider.facade import Provider
 from ..frames import frame_ends
-from ..halves import in_each_half
+from ..halves import LOOP_THREAD, in_each_half
 from ..server import Answer, Connection, LoopbackServer, ReceivedRequest
 from ..subject import Subject, hold, none_of
 
 THREADS = 32
 CALLS = 3
+LONG = "Say hello. " * 200
+WAITING = ("asyncio", "ThreadPoolExecutor", "airouter", LOOP_THREAD)
+"""What the names of threads begin with that only wait for others."""
 PATIENCE = 3.0
 """Seconds after which something that should end at once has not."""
 
@@ -110,7 +114,7 @@ class LifetimeChecks(Subject):
             provider.close()
             if server is not None:
                 hold(soon(lambda: server.open_connections == 0), f"{server.open_connections} connections are open")
-                self._refuses_when_closed(provider)
+            self._refuses_when_closed(provider)
         left = [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
         hold(not left, f"threads are left: {', '.join(left)}")
         hold(set(multiprocessing.active_children()) <= children, "processes are left")
@@ -121,6 +125,24 @@ class LifetimeChecks(Subject):
         except AirouterError:
             return
         hold(False, "a closed provider still answers")
+
+    @in_each_half
+    def test_leaving_stops_the_work(self) -> None:
+        """Without HTTP: a stream that is left, cancelled, or whose provider is closed ends its work at once."""
+        if self.has_wire:
+            pytest.skip("over HTTP its connection tells: see the checks of left and cancelled streams")
+        if "stream" not in self.info.capabilities:
+            pytest.skip("does not stream")
+        ways = [_leave_stream, _close_provider, *(() if self.half.new_loop is None else (_cancel_reader,))]
+        for leave in ways:
+            working = _working()
+            with self.provider() as provider:
+                began = time.monotonic()
+                leave(provider, self.model)
+                seconds = time.monotonic() - began
+                hold(seconds < PATIENCE, f"{leave.__name__[1:]}: it takes {seconds:.1f} s")
+                still = ", ".join(worker.name for worker in _working_on(working))
+                hold(not still, f"{leave.__name__[1:]}: {still} works on")
 
     @in_each_half
     def test_connections_are_used_again(self) -> None:
@@ -142,6 +164,45 @@ class LifetimeChecks(Subject):
 
     def _server(self) -> Any:
         return self.serving() if self.has_wire else _NoServer()
+
+
+def _leave_stream(provider: Provider[Any], model: str) -> None:
+    with provider.stream_chat(model, LONG) as stream:
+        next(iter(stream))
+
+
+def _close_provider(provider: Provider[Any], model: str) -> None:
+    stream = provider.stream_chat(model, LONG)
+    next(iter(stream))
+    provider.close()
+
+
+def _cancel_reader(provider: Any, model: str) -> None:
+    itself: Provider[Any] = provider.itself
+
+    async def read() -> None:
+        async for _ in itself.astream_chat(model, LONG):
+            pass
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(read())
+        await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(cancelled())
+
+
+def _working() -> set[Any]:
+    """Threads and processes that do something; those in which the awaited half waits for what blocks do not count."""
+    threads = {thread for thread in threading.enumerate() if not thread.name.startswith(WAITING)}
+    return threads | set(multiprocessing.active_children())
+
+
+def _working_on(before: set[Any]) -> set[Any]:
+    """What still works, that did not before, when patience has ended."""
+    soon(lambda: _working() <= before)
+    return _working() - before
 
 
 class _NoServer:

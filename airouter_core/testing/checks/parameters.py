@@ -48,6 +48,25 @@ class ParameterChecks(Subject):
                     yield f"{parameter.name}={value!r} changes nothing in the request"
 
     @in_each_half
+    def test_a_value_that_is_nothing_is_sent(self) -> None:
+        """0 and False are values: they are sent, or the receipt says why not."""
+        none_of(self._taken_for_nothing())
+
+    def _taken_for_nothing(self) -> Iterator[str]:
+        with self.serving() as server, self.provider(server) as provider, quietly():
+            for parameter, row in self._taken(provider):
+                value = _falsy(parameter, row)
+                if value is None or parameter.name in self.parameter_values:
+                    continue
+                company = self.parameter_company.get(parameter.name, {})
+                bare = self._body(server, provider, company)
+                response = self.ask(provider, parameters={**company, parameter.name: value})
+                (receipt,) = (item for item in response.parameters if item.name == parameter.name)
+                told = receipt.outcome != "sent" and receipt.reason
+                if server.requests[-1].body == bare and not told:
+                    yield f"{parameter.name}={value!r} changes nothing in the request, and its receipt does not say why"
+
+    @in_each_half
     def test_an_alias_is_its_canonical_name(self) -> None:
         """Each other spelling of a parameter sends exactly what the canonical name sends."""
         none_of(self._differing_aliases())
@@ -191,6 +210,17 @@ class _Target:
         self._provider.close()
         if self._server is not None:
             self._server.close()
+
+
+def _falsy(parameter: Parameter, row: ParameterSupport) -> Any:
+    """0 or False, where the parameter takes it."""
+    if parameter.kind == "boolean":
+        return False
+    if parameter.kind not in ("number", "integer") or parameter.choices or row.choices:
+        return None
+    lows = [limit for limit in (parameter.minimum, row.minimum) if limit is not None]
+    above = [limit for limit in (parameter.above, row.above) if limit is not None]
+    return 0 if max(lows, default=0) <= 0 and max(above, default=-1) < 0 else None
 
 
 def _number(parameter: Parameter, row: ParameterSupport) -> float | int:

@@ -107,6 +107,10 @@ class Bedrock:
         whole["output"] = {"message": {"role": "assistant", "content": [blocks[index] for index in sorted(blocks)]}}
         return json.dumps(whole, ensure_ascii=False).encode()
 
+    def embeddings_answer(self, request: ReceivedRequest) -> Answer:
+        """Titan takes one text in a request."""
+        return Answer.of_json({"embedding": [float(len(request.json["inputText"])), 0.5]})
+
     def quota_answer(self) -> Answer:
         """A quota of the account, told by the exception's name."""
         name = "ServiceQuotaExceededException:http://internal.amazon.com/coral/"

@@ -92,6 +92,11 @@ class TestOverGenerateContent(ProviderConformance):
             known["content"] = {"parts": parts}
         return json.dumps(whole).encode()
 
+    def embeddings_answer(self, request: ReceivedRequest) -> Answer:
+        """The vectors of a batch, in the order of its requests."""
+        texts = [one["content"]["parts"][0]["text"] for one in request.json["requests"]]
+        return Answer.of_json({"embeddings": [{"values": [float(len(text)), 0.5]} for text in texts]})
+
     def quota_answer(self) -> Answer:
         """A quota of the day: status 429, told from a rate limit by its id alone."""
         violation = {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "50"}
@@ -135,6 +140,11 @@ class TestOverInteractions(ProviderConformance):
                 case "step.delta":
                     steps[event["index"]].update({"signature": event["delta"]["signature"]})
         return json.dumps({**whole, "steps": [steps[index] for index in sorted(steps)]}).encode()
+
+    def embeddings_answer(self, request: ReceivedRequest) -> Answer:
+        """The vectors of a batch, in the order of its requests."""
+        texts = [one["content"]["parts"][0]["text"] for one in request.json["requests"]]
+        return Answer.of_json({"embeddings": [{"values": [float(len(text)), 0.5]} for text in texts]})
 
     def quota_answer(self) -> Answer:
         """This API tells a quota from a limit by a word."""

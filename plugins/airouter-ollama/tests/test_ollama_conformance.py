@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from airouter_core.testing.checks.schemas import Problems, problems_by_schema
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.recordings import Recording
+from airouter_core.testing.server import Answer, ReceivedRequest
 from airouter_ollama.plugin import OLLAMA
 
 RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
@@ -47,6 +48,10 @@ class TestOllama(ProviderConformance):
         if not message["tool_calls"]:
             del message["tool_calls"]
         return json.dumps({**whole, "message": message}).encode()
+
+    def embeddings_answer(self, request: ReceivedRequest) -> Answer:
+        """Vectors without a number, in the order of the texts."""
+        return Answer.of_json({"embeddings": [[float(len(text)), 0.5] for text in request.json["input"]]})
 
     def error_body(self) -> Any:
         """Ollama's errors are sentences."""
