@@ -13,7 +13,7 @@ from airouter_cohere.plugin import COHERE
 from airouter_core.testing.checks.schemas import Problems
 from airouter_core.testing.conformance import ProviderConformance
 from airouter_core.testing.recordings import Recording
-from airouter_core.testing.server import Answer
+from airouter_core.testing.server import Answer, ReceivedRequest
 
 SHARED = Path(__file__).parents[4] / "shared" / "recordings-more"
 CITED = "citations"
@@ -91,6 +91,11 @@ class TestCohere(ProviderConformance):
             else:
                 add(message, event.get("type", ""), event.get("index"), (event.get("delta") or {}).get("message") or {})
         return json.dumps({**whole, "message": message}).encode()
+
+    def embeddings_answer(self, request: ReceivedRequest) -> Answer:
+        """Vectors by their type, in the order of the texts."""
+        texts = request.json["texts"]
+        return Answer.of_json({"id": "kit", "embeddings": {"float": [[float(len(text)), 0.5] for text in texts]}})
 
     def quota_answer(self) -> Answer:
         """A trial key whose calls of the month are used up: status 429, told by its words alone."""
