@@ -264,7 +264,7 @@ def test_documents() -> None:
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        (FilePart("image/jpg", PNG), {"image": {"format": "jpeg", "source": {"bytes": "iVBORw0KGgo="}}}),
+        (FilePart("image/jpg", b"\xff\xd8\xff"), {"image": {"format": "jpeg", "source": {"bytes": "/9j/"}}}),
         (
             FilePart("image/*", url="s3://b/a.webp"),
             {"image": {"format": "webp", "source": {"s3Location": {"uri": "s3://b/a.webp"}}}},
