@@ -77,7 +77,8 @@ def _entries(service: Service, answer: Any) -> list[Any]:
 
 def _named(service: Service, entries: Iterable[Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
     named = service.model_fields.get("id")
-    for entry in entries:
+    for said in entries:
+        entry = {"id": said} if isinstance(said, str) else said
         names = (_at(entry, field) for field in ((named,) if named else NAMES))
         if name := next((name for name in names if isinstance(name, str) and name), None):
             yield entry, name
@@ -87,8 +88,8 @@ def _model(service: Service, entry: Mapping[str, Any], name: str) -> ModelInfo:
     title = entry.get("name")
     return base_model(
         service.name,
-        entry,
-        id=name,
+        {**entry, "id": name},
+        raw=entry,
         name=title if isinstance(title, str) and title else name,
         context_length=_number(entry, service.model_fields.get("context_length"), CONTEXTS),
         max_output_tokens=_number(entry, service.model_fields.get("max_output_tokens"), ANSWERS),

@@ -16,7 +16,13 @@ from airouter_compatible.profile import support_of
 from airouter_compatible.service import Service
 from airouter_compatible.wire import wire_of
 from airouter_core import ProviderManager, create_provider, list_providers, validate_provider_config
-from airouter_core.errors import ConfigurationError, ParameterError, RateLimitedError, UnsupportedFeatureError
+from airouter_core.errors import (
+    ConfigurationError,
+    ParameterError,
+    ProtocolError,
+    RateLimitedError,
+    UnsupportedFeatureError,
+)
 from airouter_core.testing.server import Answer, LoopbackServer
 
 KEY = "a-key-0123456789"
@@ -230,6 +236,51 @@ def test_ids_of_calls_that_mistral_takes() -> None:
     assert identities[0].isalnum()
     assert len(identities[0]) == 9
     assert [result["tool_call_id"] for result in results] == identities
+
+
+# Lists of models.
+
+
+def models(name: str, *pages: Any, **settings: Any) -> list[Any]:
+    """What is listed, where these are the pages that the service sends."""
+
+    def answer(request: Any, connection: Any) -> None:
+        connection.answer(Answer.of_json(pages[min(len(server.requests), len(pages)) - 1]))
+
+    with LoopbackServer(answer) as server:
+        given = {"api_key": KEY, "base_url": f"{server.url}/ai/v1", **PLACES.get(name, {}), **settings}
+        with create_provider(name, given) as provider:
+            return provider.list_models()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": [{"id": "a", "context_length": 9}, {"no": "name"}, 5, None, {"id": "b"}]},
+        [{"id": "a", "max_model_len": 9}, {"id": "b"}],
+        {"models": [{"name": "a", "context_window": 9}, "b"]},
+        {"result": [{"model": "a", "limits": {"context": 9}}, {"model": "b", "limits": []}]},
+    ],
+)
+def test_lists_of_models_in_every_shape(answer: Any) -> None:
+    """A bare list or one in a field, of objects or names; what is no model is passed over."""
+    found = models("compatible", answer, model_fields={"context_length": "limits.context"})
+    assert [model.id for model in found] == ["a", "b"]
+    assert [model.context_length for model in found] == [9, None]
+
+
+def test_what_is_no_list_of_models_is_an_error() -> None:
+    """It names the fields that were looked for."""
+    with pytest.raises(ProtocolError, match="without data or models"):
+        models("groq", {"message": "hello"})
+
+
+def test_pages_of_models() -> None:
+    """They are asked for until one is not full, or says nothing new."""
+    full = {"result": [{"id": "u", "name": f"@cf/{number}"} for number in range(100)], "success": True}
+    rest = {"result": [{"id": "u", "name": "@cf/last"}], "success": True}
+    assert [model.id for model in models("cloudflare", full, rest)][-2:] == ["@cf/99", "@cf/last"]
+    assert len(models("cloudflare", full)) == 100
 
 
 # A server of one's own.
