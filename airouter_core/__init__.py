@@ -48,7 +48,7 @@ _HOMES = {
     "plugins.factory": ("create_provider", "list_providers", "validate_provider_config"),
     "plugins.hookspecs": ("hookimpl",),
     "plugins.registry": ("Plugins",),
-    "profile.declarations": ("Command", "ParameterSupport", "ProviderInfo"),
+    "profile.declarations": ("Command", "ParameterSupport", "ProviderInfo", "SettingsTable"),
     "provider.facade": ("Provider",),
     "provider.http": ("HttpProvider",),
     "provider.streams": ("AsyncResponseStream", "ResponseStream"),

@@ -40,6 +40,7 @@ from .plugins.registry import Plugins as Plugins
 from .profile.declarations import Command as Command
 from .profile.declarations import ParameterSupport as ParameterSupport
 from .profile.declarations import ProviderInfo as ProviderInfo
+from .profile.declarations import SettingsTable as SettingsTable
 from .provider.facade import Provider as Provider
 from .provider.http import HttpProvider as HttpProvider
 from .provider.streams import AsyncResponseStream as AsyncResponseStream

@@ -17,6 +17,7 @@ from .flow.steps import Flow, Gather, done
 from .plugins.factory import create_provider
 from .plugins.layering import GivenLayer
 from .plugins.registry import Plugins, installed
+from .plugins.tables import require_known
 from .provider.asking import Messages, Parameters, conversation
 from .provider.both import Answering, both, both_iterators, four_ways, four_ways_as_text
 from .provider.facade import Provider
@@ -58,6 +59,8 @@ class ProviderManager:
     def from_config(cls, path: str | os.PathLike[str], *, plugins: Plugins | None = None) -> ProviderManager:
         """Add the providers of a ``.json`` or ``.toml`` file: a table for each, keyed by name.
 
+        Tables that plugins declare as their own are theirs.
+
         A table may hold ``provider`` when its key is a name of your own: ``[fast]`` with ``provider = "ollama"``. The
         file counts before the environment; :mod:`airouter_core.config.files` says how it refers to secrets.
 
@@ -65,9 +68,12 @@ class ProviderManager:
             ConfigurationError: the file cannot be read, or a provider in it cannot be made.
         """
         settings = read_settings(path)
-        manager = cls(plugins=plugins)
+        known = plugins or installed()
+        own = {name: settings.own_table(name) for name in known.tables() if name in settings.tables}
+        manager = cls(plugins=known.with_settings(own) if own else plugins)
         try:
-            for name in settings.tables:
+            for name in (name for name in settings.tables if name not in own):
+                require_known(settings, name, known)
                 table = settings.table(name)
                 manager.add_provider(table.pop("provider", name), table, as_name=name)
         except BaseException:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import pathlib
+import sys
 import types
+import zipfile
 from collections.abc import Callable, Iterable
+from importlib.machinery import PathFinder
 from typing import Any
 
-import attrs
+import importlib_metadata
 import msgspec
 import pytest
 
@@ -23,7 +27,9 @@ from airouter_core.errors import (
     UnknownProviderError,
 )
 from airouter_core.flow.steps import Flow, done
-from airouter_core.plugins.registry import Plugins, PluginSource, installed
+from airouter_core.plugins import finding
+from airouter_core.plugins.finding import PluginSource
+from airouter_core.plugins.registry import Plugins, installed
 from airouter_core.profile.declarations import Command, Parameter, ProviderInfo
 from airouter_core.provider.facade import Provider
 from airouter_core.values.calls import Call, Outcome
@@ -336,61 +342,140 @@ def test_an_alias_may_repeat_the_name() -> None:
 # Discovery.
 
 
-@attrs.frozen
-class Distribution:
-    name: str
-    version: str = "1.0"
-
-    def read_text(self, filename: str) -> str | None:
-        return f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n\nName: x" if filename else None
+Install = Callable[..., pathlib.Path]
 
 
-@attrs.frozen
-class EntryPoint:
-    name: str
-    value: str
-    dist: Distribution | None
-    load: Callable[[], Any]
+@pytest.fixture(params=["folders", "library"])
+def install(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Lay a distribution beside others on the path, which holds nothing else; found in each of the two ways."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path / "second"), *sys.path])
+    monkeypatch.setattr(finding, "only_plain_folders", lambda: request.param == "folders")
+    known = {source.distribution for source in finding.read_by_library()}
+
+    def ours_alone(read: Callable[[], Iterable[PluginSource]]) -> Callable[[], list[PluginSource]]:
+        return lambda: [source for source in read() if source.distribution not in known]
+
+    monkeypatch.setattr(finding, "read_from_folders", ours_alone(finding.read_from_folders))
+    monkeypatch.setattr(finding, "read_by_library", ours_alone(finding.read_by_library))
+
+    def laid(
+        name: str, entry_points: str | None, *, version: str = "1.0", folder: str = "first", ending: str = "dist-info"
+    ) -> pathlib.Path:
+        metadata = tmp_path / folder / f"{name.replace('-', '_')}-{version}.{ending}"
+        metadata.mkdir(parents=True)
+        file = "METADATA" if ending == "dist-info" else "PKG-INFO"
+        (metadata / file).write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nName: x\n")
+        if entry_points is not None:
+            (metadata / "entry_points.txt").write_text(entry_points)
+        return metadata
+
+    return laid
 
 
-@pytest.fixture
-def entry_points(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
-    """Entry points that seem to be installed."""
-    found: list[EntryPoint] = []
-    monkeypatch.setattr("importlib_metadata.entry_points", lambda group: found if group == "airouter" else [])
-    return found
-
-
-def test_what_is_installed_is_found(entry_points: list[EntryPoint]) -> None:
-    """Each entry point of the group is a plugin; a distribution that is found twice counts once."""
-    entry_points += [
-        EntryPoint("good", "good.plugin", Distribution("airouter-good"), lambda: providing(GOOD)),
-        EntryPoint("good", "good.plugin", Distribution("Airouter_Good", "0.1"), lambda: providing(GOOD)),
-        EntryPoint("bad", "bad.plugin", Distribution("bad-one"), import_error),
-        EntryPoint("stray", "stray.plugin", None, lambda: providing(info("stray"))),
+def found() -> list[tuple[str, str, str | None, str]]:
+    return [
+        (source.name, source.distribution, source.version, source.target) for source, _ in finding.installed_plugins()
     ]
+
+
+def test_what_is_installed_is_found(install: Install) -> None:
+    """Each entry point of the group, with its distribution as pip names it; other groups and comments are not ours."""
+    text = (
+        "[console_scripts]\nother = other:main\n\n"
+        "[airouter]\n# good = bad.plugin\ngood = good.plugin\n  two=good.more : thing.inner [extra]\n"
+        "\n[airouter.x]\nno = no\n"
+    )
+    install("Airouter-Good", text)
+    install("older", "[airouter]\nold = old.plugin\n", ending="egg-info")
+    install("without", None)
+    assert found() == [
+        ("good", "Airouter-Good", "1.0", "good.plugin"),
+        ("two", "Airouter-Good", "1.0", "good.more : thing.inner [extra]"),
+        ("old", "older", "1.0", "old.plugin"),
+    ]
+
+
+def test_the_first_of_two_on_the_path_counts(install: Install) -> None:
+    """A checkout beside its installed metadata, also where the first has lost its entry points."""
+    install("airouter-twice", "[airouter]\ngood = new.plugin\n", version="2.0")
+    install("Airouter_Twice", "[airouter]\ngood = old.plugin\n", folder="second")
+    install("airouter-lost", None)
+    install("airouter-lost", "[airouter]\nlost = lost.plugin\n", version="0.1", folder="second")
+    assert found() == [("good", "airouter-twice", "2.0", "new.plugin")]
+
+
+def test_what_an_entry_point_names_is_loaded(install: Install, tmp_path: pathlib.Path) -> None:
+    """A module, or an object in one; one that fails is a problem, and the others go on."""
+    code = (
+        "from airouter_core import ProviderInfo, hookimpl\n"
+        "class Plugin:\n"
+        "    @hookimpl\n"
+        "    def airouter_providers(self): return [ProviderInfo(name='laid', target='m:C')]\n"
+        "class Holder: plugin = Plugin()\n"
+    )
+    install("airouter-laid", "[airouter]\nlaid = laid_out_for_a_test:Holder.plugin [x]\nbad = not_there_at_all\n")
+    (tmp_path / "first" / "laid_out_for_a_test.py").write_text(code)
     plugins = Plugins.discover({})
-    assert [found.name for found in plugins.providers()] == ["good", "stray"]
-    assert plugins.provider("good").distribution == "airouter-good"
-    assert PluginSource("good", "airouter-good", "1.0", "good.plugin") in plugins.sources
-    assert PluginSource("stray", "unknown", None, "stray.plugin") in plugins.sources
-    assert [problem.source.distribution for problem in plugins.problems] == ["bad-one"]
+    assert [known.name for known in plugins.providers()] == ["laid"]
+    assert plugins.provider("laid").distribution == "airouter-laid"
+    assert ["ModuleNotFoundError" in problem.message for problem in plugins.problems] == [True]
+    sys.modules.pop("laid_out_for_a_test")
 
 
 @pytest.mark.parametrize("value", ["airouter-good", "good", " Airouter_Good , other", "bad,airouter.good"])
-def test_plugins_are_disabled_by_the_environment(entry_points: list[EntryPoint], value: str) -> None:
-    """``AIROUTER_DISABLED_PLUGINS`` names distributions or entry points; those are not even loaded."""
-    entry_points.append(EntryPoint("good", "good.plugin", Distribution("airouter-good"), import_error))
-    entry_points.append(EntryPoint("kept", "kept.plugin", Distribution("kept"), lambda: providing(info("kept"))))
+def test_plugins_are_disabled_by_the_environment(install: Install, value: str) -> None:
+    """``AIROUTER_DISABLED_PLUGINS`` names distributions or entry points: not loaded, nor said to be missing."""
+    install("airouter-good", "[airouter]\ngood = not_there_at_all\n")
+    install("airouter-kept", "[airouter]\nkept = airouter_core.version\n")
     plugins = Plugins.discover({"AIROUTER_DISABLED_PLUGINS": value})
     assert plugins.problems == ()
-    assert [found.name for found in plugins.providers()] == ["kept"]
+    assert [source.name for source in plugins.sources] == ["kept"]
+    with pytest.raises(UnknownProviderError, match="is disabled: take airouter-good out of the variable"):
+        plugins.plus().provider("good")
 
 
-def test_an_empty_variable_disables_nothing(entry_points: list[EntryPoint]) -> None:
+def test_an_empty_variable_disables_nothing(install: Install) -> None:
     """Blanks and commas name nobody."""
-    entry_points.append(EntryPoint("kept", "kept.plugin", Distribution("kept"), lambda: providing(info("kept"))))
-    assert len(Plugins.discover({"AIROUTER_DISABLED_PLUGINS": " , "}).providers()) == 1
+    install("airouter-kept", "[airouter]\nkept = airouter_core.version\n")
+    assert len(Plugins.discover({"AIROUTER_DISABLED_PLUGINS": " , "}).sources) == 1
+
+
+def test_both_ways_of_reading_agree_here() -> None:
+    """What is read from plain folders is what ``importlib_metadata`` finds in this environment."""
+    read = [*finding.read_from_folders()]
+    assert read
+    assert sorted(read, key=repr) == sorted(finding.read_by_library(), key=repr)
+
+
+def test_what_is_not_in_plain_folders_is_asked_of_the_library(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zip file on the path, an egg, or a finder of somebody's own."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "nowhere")])
+    finders = [PathFinder, importlib_metadata.MetadataPathFinder()]
+    monkeypatch.setattr(sys, "meta_path", finders)
+    assert finding.only_plain_folders()
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("packed-1.0.dist-info/METADATA", "Name: packed\nVersion: 1.0\n")
+        archive.writestr("packed-1.0.dist-info/entry_points.txt", "[airouter]\npacked = packed.plugin\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "packed.zip")])
+    assert not finding.only_plain_folders()
+    assert found() == [("packed", "packed", "1.0", "packed.plugin")]
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "some.egg")])
+    assert not finding.only_plain_folders()
+
+    class Finder:
+        def find_distributions(self, context: Any) -> Any: ...
+
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "meta_path", [*finders, Finder()])
+    assert not finding.only_plain_folders()
+
+
+def test_a_module_given_as_a_plugin_is_named_by_its_name() -> None:
+    """Not by its kind: two modules are two plugins, and a problem says which."""
+    plugins = Plugins.of(types.ModuleType("first_module"), types.ModuleType("second_module"))
+    assert [source.name for source in plugins.sources] == ["first_module", "second_module"]
 
 
 def test_the_installed_plugins_are_discovered_once() -> None:

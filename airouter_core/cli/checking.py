@@ -10,6 +10,8 @@ import attrs
 from ..config.files import Settings
 from ..errors import AirouterError, MissingApiKeyError
 from ..plugins.factory import create_provider
+from ..plugins.registry import installed
+from ..plugins.tables import own_settings, require_known
 from .output import told
 from .targets import provider_table
 
@@ -30,8 +32,15 @@ class Finding:
 
 def findings(settings: Settings) -> Iterator[Finding]:
     """Each table of a file, looked at without asking any network."""
+    plugins = installed()
+    own = plugins.tables()
     for name in settings.tables:
         try:
+            if name in own:
+                own_settings(name, settings=settings)
+                yield Finding(name, "ok")
+                continue
+            require_known(settings, name, plugins)
             info, table = provider_table(name, settings)
             create_provider(info.name, fallback=table).close()
         except MissingApiKeyError as error:

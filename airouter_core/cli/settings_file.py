@@ -40,6 +40,8 @@ def template(infos: list[ProviderInfo]) -> str:
         '# provider = "llama-cpp"',
         '# model = "airouter-toy"',
     ]
+    for table in installed().tables().values():
+        lines += ["", f"# [{table.name}]" + (f"  # {table.description}" if table.description else "")]
     for info in infos:
         lines += ["", f"[{info.name}]"]
         for field in attrs.fields(config_class(info)):
@@ -51,12 +53,13 @@ def template(infos: list[ProviderInfo]) -> str:
 def file_schema(infos: list[ProviderInfo]) -> dict[str, Any]:
     """A JSON Schema (2020-12) of the settings file."""
     general = {"type": "object", "properties": {"provider": {"type": "string"}, "model": {"type": "string"}}}
+    own = {table.name: {"type": "object", "description": table.description} for table in installed().tables().values()}
     tables = {info.name: _table_schema(config_class(info)) for info in infos}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "airouter settings",
         "type": "object",
-        "properties": {GENERAL: {**general, "additionalProperties": False}, **tables},
+        "properties": {GENERAL: {**general, "additionalProperties": False}, **own, **tables},
         "additionalProperties": {"type": "object", "required": ["provider"]},
     }
 

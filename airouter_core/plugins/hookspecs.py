@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from ..profile.declarations import Command, LayerInfo, Parameter, ProviderInfo
+    from ..profile.declarations import Command, LayerInfo, Parameter, ProviderInfo, SettingsTable
     from ..values.calls import Call, Outcome
     from ..values.response import Response
 
@@ -53,6 +53,17 @@ def airouter_parameters(provider: str) -> Iterable[Parameter]:  # type: ignore[e
         provider: canonical name of the provider asked for; return nothing for those you do not mean.
 
     A spelling that already belongs to another parameter is a ``PluginConflictError`` for whoever uses that provider.
+    """
+
+
+@hookspec
+def airouter_tables() -> Iterable[SettingsTable]:  # type: ignore[empty-body]  # as above
+    """Declare tables of the settings file that are this plugin's own, such as ``[budgets.NAME]``.
+
+    Runs when a settings file is read. A table that no plugin declares, and that no provider is called like, is an
+    error, so that a misspelt one is not passed over. :func:`airouter_core.plugins.tables.own_settings` gives what the
+    file says in it. A table that two plugins declare is the first one's. The table that is called like the entry point
+    of a plugin with layers need not be declared.
     """
 
 

@@ -17,10 +17,19 @@ import msgspec
 import pluggy
 
 from ..errors import PluginConflictError, PluginLoadError, UnknownProviderError
-from ..profile.declarations import INTERFACE_VERSION, Command, LayerInfo, Parameter, Position, ProviderInfo
+from ..profile.declarations import (
+    INTERFACE_VERSION,
+    Command,
+    LayerInfo,
+    Parameter,
+    Position,
+    ProviderInfo,
+    SettingsTable,
+)
 from ..values.value import Value, hiding
 from . import hookspecs
 from .calling import HookCalls
+from .finding import PluginSource, canonical, installed_plugins, own_plugins, squeezed
 
 if TYPE_CHECKING:
     import logging
@@ -31,23 +40,7 @@ if TYPE_CHECKING:
 
 Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo)
 
-GROUP = "airouter"
 DISABLED = "AIROUTER_DISABLED_PLUGINS"
-
-
-class PluginSource(Value, frozen=True):
-    """Where a plugin comes from.
-
-    Attributes:
-        name: of the entry point.
-        distribution: what was installed, as ``pip`` names it.
-        target: the module (or object) that the entry point names.
-    """
-
-    name: str
-    distribution: str
-    version: str | None
-    target: str
 
 
 class PluginProblem(Value, frozen=True):
@@ -105,6 +98,7 @@ class Plugins(HookCalls):
         self._names, clashes = _assign_names(self._registered)
         self._problems.extend(clashes)
         self._tables: dict[str, ParameterTable] = {}
+        self._own_tables: dict[str, SettingsTable] | None = None
 
     @classmethod
     def of(cls, *plugins: Any) -> Plugins:
@@ -120,10 +114,10 @@ class Plugins(HookCalls):
     def discover(cls, environ: Mapping[str, str] | None = None) -> Plugins:
         """Load what is installed, less what ``AIROUTER_DISABLED_PLUGINS`` names, with commas between."""
         environ = os.environ if environ is None else environ
-        named = {_canonical(name) for name in environ.get(DISABLED, "").split(",") if name.strip()}
+        named = {canonical(name) for name in environ.get(DISABLED, "").split(",") if name.strip()}
         used, disabled = [], []
-        for source, load in _entry_points():
-            if {_canonical(source.distribution), _canonical(source.name)} & named:
+        for source, load in installed_plugins():
+            if {canonical(source.distribution), canonical(source.name)} & named:
                 disabled.append(source)
             else:
                 used.append((source, load))
@@ -175,10 +169,10 @@ class Plugins(HookCalls):
         for problem in self._problems:
             # The name of a provider that did not load is not known; those of its entry point and package often are it.
             known = (*problem.names, problem.source.name, problem.source.distribution)
-            if _squeezed(name) in map(_squeezed, known):
+            if squeezed(name) in map(squeezed, known):
                 raise PluginLoadError(str(problem)) from problem.cause
         for source in self.disabled:
-            if _squeezed(name) in (_squeezed(source.name), _squeezed(source.distribution)):
+            if squeezed(name) in (squeezed(source.name), squeezed(source.distribution)):
                 raise UnknownProviderError(
                     f"the provider {name!r} is disabled: take {source.distribution} out of the variable {DISABLED}"
                 )
@@ -217,6 +211,35 @@ class Plugins(HookCalls):
             self._problems.append(problem)
         return []
 
+    def tables(self) -> dict[str, SettingsTable]:
+        """The tables of a settings file that are plugins' own, by name."""
+        if self._own_tables is not None:
+            return self._own_tables
+        found: dict[str, SettingsTable] = {}
+        for item in self._registered:
+            for hook in self._asked["airouter_tables"]:
+                if hook.plugin_name == _plugin_name(item.source):
+                    for table in self._tables_declared(item.source, hook.function):
+                        known = msgspec.structs.replace(table, distribution=item.source.distribution)
+                        found.setdefault(table.name, known)
+            if any(hook.plugin_name == _plugin_name(item.source) for hook in self._asked["airouter_layers"]):
+                with contextlib.suppress(ValueError):  # a name that no table can have
+                    found.setdefault(item.source.name, SettingsTable(name=item.source.name))
+        self._own_tables = found
+        return found
+
+    def _tables_declared(self, source: PluginSource, declare: Callable[[], Any]) -> list[SettingsTable]:
+        try:
+            with loading("its tables of the settings file cannot be had"):
+                tables = list(declare() or ())
+        except PluginLoadError as error:
+            self._without(_unusable(source, str(error), error))
+            return []
+        if wrong := next((table for table in tables if not isinstance(table, SettingsTable)), None):
+            self._without(_unusable(source, f"declares {wrong!r}, which is no SettingsTable", None))
+            return []
+        return tables
+
     def commands(self) -> list[Command]:
         """The commands that plugins add, in order of discovery."""
         return [command for item in self._registered for command in item.commands]
@@ -249,6 +272,10 @@ class Plugins(HookCalls):
 
         more = (*self._given_layers, *checked(layers))
         return Plugins(self._found, disabled=self.disabled, settings=self._settings, layers=more)
+
+    def with_settings(self, settings: Mapping[str, Mapping[str, Any]]) -> Plugins:
+        """These plugins with tables of a settings file that a program names, in place of those of the file in force."""
+        return Plugins(self._found, disabled=self.disabled, settings=settings, layers=self._given_layers)
 
     def _layers_of(self, source: PluginSource) -> list[tuple[LayerInfo, Mapping[str, Any]]]:
         name = _plugin_name(source)
@@ -312,7 +339,7 @@ class Plugins(HookCalls):
 
         known = [info.name for info in self.providers()]
         installed = f"installed are {', '.join(known)}" if known else "none is installed"
-        package, ours = f"airouter-{_squeezed(name) or 'NAME'}", _own_plugins()
+        package, ours = f"airouter-{squeezed(name) or 'NAME'}", own_plugins()
         if package in ours:  # a name like it is no better guess than the name itself
             return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"
         near = difflib.get_close_matches(name.lower(), [key for key in self._names if ":" not in key], n=1, cutoff=0.7)
@@ -372,30 +399,6 @@ def _of(source: PluginSource, declared: Declared) -> Declared:
     return msgspec.structs.replace(declared, distribution=declared.distribution or source.distribution)
 
 
-def _entry_points() -> list[tuple[PluginSource, Callable[[], Any]]]:
-    import importlib_metadata
-
-    found: dict[tuple[str, str], tuple[PluginSource, Callable[[], Any]]] = {}
-    for entry_point in importlib_metadata.entry_points(group=GROUP):
-        name, version = _name_and_version(entry_point.dist)
-        source = PluginSource(entry_point.name, name, version, entry_point.value)
-        # A distribution may be on the path twice (a checkout beside its installed metadata): the first one counts.
-        found.setdefault((_canonical(name), entry_point.name), (source, entry_point.load))
-    return [found[key] for key in sorted(found)]
-
-
-def _name_and_version(distribution: Any) -> tuple[str, str | None]:
-    """What was installed. Read from the head of its metadata: parsing all of it imports an e-mail parser."""
-    text = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
-    found: dict[str, str] = {}
-    for line in (text or "").splitlines():
-        if not line:
-            break
-        field, _, value = line.partition(": ")
-        found.setdefault(field, value)
-    return found.get("Name", "unknown"), found.get("Version")
-
-
 def _assign_names(
     registered: Iterable[_Registered],
 ) -> tuple[dict[str, ProviderInfo | str], list[PluginProblem]]:
@@ -453,24 +456,3 @@ def _declared_wrongly(
 def _unusable(source: PluginSource, message: str, cause: Exception | None) -> PluginProblem:
     cure = f"upgrade it, uninstall it, or set {DISABLED}={source.distribution}"
     return PluginProblem(source, message, cure, cause=cause)
-
-
-def _own_plugins() -> list[str]:
-    """The plugins that belong to this core: those that its extra ``all`` brings."""
-    from importlib_metadata import PackageNotFoundError, requires
-
-    try:
-        wanted = [line.partition(";") for line in requires("airouter-core") or ()]
-    except PackageNotFoundError:
-        return []
-    packages = {package.partition("[")[0].strip() for package, _, extra in wanted if "all" in extra}
-    return sorted(package for package in packages if package.startswith("airouter-"))
-
-
-def _canonical(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(".", "-").removeprefix("airouter-")
-
-
-def _squeezed(name: str) -> str:
-    """A name as packages are called by custom: ``airouter-examplename`` brings the provider ``example-name``."""
-    return _canonical(name).replace("-", "")

@@ -131,6 +131,25 @@ class ProviderInfo(Record, frozen=True, kw_only=True):
         _string(self, "interface_version")
 
 
+class SettingsTable(Record, frozen=True, kw_only=True):
+    """A table of the settings file that is a plugin's own and no provider's: ``[NAME]``, or ``[NAME.ANYTHING]``.
+
+    Attributes:
+        name: as it stands in the file.
+        description: one line for the file that ``airouter config init`` writes.
+        harmless: it counts also in a file that nobody has trusted; for what leads no prompt, key or money anywhere.
+        distribution: filled in by discovery.
+    """
+
+    name: str
+    description: str = ""
+    harmless: bool = False
+    distribution: str | None = None
+
+    def __post_init__(self) -> None:
+        _like(self, "name", NAME, "my-table")
+
+
 class Command(Record, frozen=True, kw_only=True):
     """A command that a plugin adds to ``airouter``.
 

@@ -38,6 +38,7 @@ from airouter_core import (
     ProviderManager,
     ProviderPart,
     ProviderStatus,
+    Ranked,
     ReasoningDelta,
     ReasoningPart,
     RefusalPart,
@@ -45,6 +46,7 @@ from airouter_core import (
     Response,
     ResponseFormat,
     ResponseStream,
+    SettingsTable,
     StreamEvent,
     StreamStart,
     TextDelta,
@@ -122,6 +124,7 @@ def asks(provider: Provider[Any]) -> None:
     assert_type(provider.count_tokens("text"), int)
     assert_type(provider.count_tokens("text", model="m"), int)
     assert_type(provider.create_embedding("text"), list[float])
+    assert_type(provider.rerank("query", ["a", "b"], limit=1), list[Ranked])
     assert_type(provider.create_embedding(["a", "b"], model="m"), list[list[float]])
     assert_type(provider.validate_config(), bool)
     run = provider.run_tools("m", "hi", [add], max_rounds=2)
@@ -232,6 +235,8 @@ def manages() -> None:
         assert_type(manager.chat("mine", "m", "hi"), Response)
         assert_type(manager.stream_chat("mine", "m", "hi"), ResponseStream)
         assert_type(manager.auto_execute("m", "hi"), str)
+        assert_type(manager.auto_chat("provider/m", "hi"), Response)
+        assert_type(manager.resolve("provider/m").model, str)
         assert_type(manager.list_all_models(), dict[str, list[ModelInfo]])
         assert_type(manager.get_all_info(), dict[str, ProviderStatus])
         for compared in manager.compare("hi", [("mine", "m")]):
@@ -285,6 +290,10 @@ class Plugin:
     @hookimpl
     def airouter_parameters(self, provider: str) -> Iterable[Parameter]:
         return (Parameter("mirostat", "integer"),)
+
+    @hookimpl
+    def airouter_tables(self) -> Iterable[SettingsTable]:
+        return (SettingsTable(name="mine", harmless=True),)
 
     @hookimpl
     def airouter_commands(self) -> Iterable[Command]:
