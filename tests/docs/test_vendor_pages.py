@@ -55,6 +55,7 @@ PAGES = {
     "plugins/airouter-claude/README.md": ("claude",),
     "plugins/airouter-compat/README.md": (),
     "plugins/airouter-cohere/README.md": ("cohere",),
+    "plugins/airouter-compatible/README.md": (),
     "plugins/airouter-gemini/README.md": ("gemini",),
     "plugins/airouter-llamacpp/README.md": ("llama-cpp",),
     "plugins/airouter-ollama/README.md": ("ollama",),
