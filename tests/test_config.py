@@ -97,6 +97,15 @@ def test_wrong_settings(values: Any, message: str) -> None:
         load(values)
 
 
+def test_times_may_be_parts_of_a_second() -> None:
+    """Any number above zero is a time, for a connection as for silence and for a whole call."""
+    config = load({"connect_timeout": 0.5, "timeout": 0.25, "deadline": 0.125})
+    assert (config.connect_timeout, config.timeout, config.deadline) == (0.5, 0.25, 0.125)
+    for name in ("connect_timeout", "timeout", "deadline"):
+        with pytest.raises(ConfigurationError, match=f"setting {name} must be greater than 0"):
+            load({name: 0})
+
+
 @pytest.mark.parametrize("url", ["http://localhost:11434", "https://h/v1/", "http://[::1]:8080/v1", "HTTP://H/v1"])
 def test_good_addresses(url: str) -> None:
     """An address is kept as given; paths are put below it, with one slash between."""
