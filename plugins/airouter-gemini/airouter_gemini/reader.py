@@ -34,6 +34,7 @@ from airouter_core.wire.sse import ServerSentEvent
 
 from .errors import error_inside, prompt_blocked
 from .parts import ID_IS_OURS, KEY, THOUGHT, file_of, metadata_of, written
+from .pieces import PiecedCall
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "STOP": "stop",
@@ -162,6 +163,7 @@ class CandidateReader:
     def __init__(self) -> None:
         self._open: type[TextDelta | ReasoningDelta] | None = None
         self._calls = 0
+        self._pieces: PiecedCall | None = None
         self._logprobs: dict[str, list[Any]] = {}
 
     def read(self, candidate: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
@@ -187,8 +189,8 @@ class CandidateReader:
             yield from self._text(part)
             return
         yield from self._close()
-        if call := mapping(part.get("functionCall")):
-            yield from self._call(part, call, identity)
+        if "functionCall" in part:
+            yield from self._called(part, identity)
         elif file := file_of(part):
             yield PartAdded(file)
         elif part:
@@ -209,6 +211,16 @@ class CandidateReader:
         elif part["text"]:
             self._open = kind
             yield kind(part["text"])
+
+    def _called(self, part: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+        call = mapping(part["functionCall"])
+        if self._pieces is None and not {"partialArgs", "willContinue"} & call.keys():
+            yield from self._call(part, call, identity)
+            return
+        self._pieces = self._pieces or PiecedCall()
+        if self._pieces.add(part):
+            whole, self._pieces = self._pieces.part, None
+            yield from self._call(whole, whole["functionCall"], identity)
 
     def _call(self, part: Mapping[str, Any], call: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
         index, self._calls = self._calls, self._calls + 1

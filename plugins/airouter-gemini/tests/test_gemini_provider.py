@@ -288,6 +288,44 @@ def test_a_result_of_no_call_needs_a_name(server: LoopbackServer, make: Callable
     assert not server.requests
 
 
+def test_arguments_may_arrive_value_by_value(google: Google, make: Callable[..., GeminiProvider]) -> None:
+    """As Vertex AI streams them on request: texts grow, lists and objects are filled, an empty piece ends the call."""
+    pieces = [
+        {"functionCall": {"name": "weather", "willContinue": True}, "thoughtSignature": "s"},
+        *(
+            {"functionCall": {"partialArgs": [{"jsonPath": path, **value}], "willContinue": True}}
+            for path, value in (
+                ("$.city", {"stringValue": "Zü", "willContinue": True}),
+                ("$.city", {"stringValue": "rich"}),
+                ("$.days[0].name", {"stringValue": "Monday"}),
+                ("$.days[1]['name']", {"stringValue": "Tuesday"}),
+                ("$.hours", {"numberValue": 2}),
+                ("$.rain", {"boolValue": False}),
+                ("$.wind", {"nullValue": "NULL_VALUE"}),
+            )
+        ),
+        {"functionCall": {}},
+        {"functionCall": {"name": "other", "args": {"a": 1}}},
+    ]
+    answers = [{"candidates": [{"content": {"parts": [part]}}]} for part in pieces]
+    answers.append({"candidates": [{"content": {}, "finishReason": "STOP"}]})
+    body = "".join(f"data: {json.dumps(one)}\r\n\r\n" for one in answers)
+    google.answers = [Answer(200, {"content-type": "text/event-stream"}, (body.encode(),))]
+    response = make().stream_chat("m", "?", tools=[WEATHER]).read()
+    first, second = response.tool_calls
+    days = [{"name": "Monday"}, {"name": "Tuesday"}]
+    assert (first.name, first.arguments) == (
+        "weather",
+        {"city": "Zürich", "days": days, "hours": 2, "rain": False, "wind": None},
+    )
+    assert first.provider_metadata["gemini"]["thoughtSignature"] == "s"
+    assert (second.name, second.arguments) == ("other", {"a": 1})
+    wrong = {"functionCall": {"partialArgs": [{"jsonPath": "$[7]", "numberValue": 1}]}}
+    google.answers = [answered(wrong)]
+    with pytest.raises(ProtocolError, match="cannot be"):
+        make().chat("m", "?")
+
+
 # Thinking.
 
 
