@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from ..values.events import StreamEvent
-from ..values.response import Response
+from ..values.response import Response, events_of
 from ..wire.http import HttpRequest
 from .slots import Slots
 from .threads import finished
@@ -228,6 +228,12 @@ def given(value: Result) -> Flow[Result]:
     """A flow of no steps, whose result is there already."""
     yield from ()
     return value
+
+
+def replayed(response: Response) -> Flow[Response]:
+    """A flow of an answer that is there already: its events for whoever reads along, and the answer as its result."""
+    yield Emit(events_of(response))
+    return response
 
 
 def done(function: Callable[..., Any], *arguments: Any) -> Flow[Any]:

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from ..errors import AirouterError, ExecutionError, ProviderError
 from ..flow.layers import See, Tap
-from ..flow.steps import Delegate, Emit, Endpoint, Flow, done
+from ..flow.steps import Delegate, Endpoint, Flow, done, replayed
 from ..values.ask import Ask
 from ..values.calls import Call, Identity, Outcome
 from ..values.events import CostReported, MetadataReported, StreamEvent, StreamStart, UsageReported, Warned
 from ..values.request import Request
-from ..values.response import Response, ResponseBuilder, events_of
+from ..values.response import Response, ResponseBuilder
 from .parsing import parsed_json
 from .preparation import Caution, Prepared
 from .streams import NO_RESPONSE
@@ -117,7 +117,7 @@ class Innermost:
         if request is not None and hooks.hears("answer"):
             answer = yield from done(hooks.answer, call)
             if answer is not None:
-                yield Emit(events_of(answer))
+                yield from replayed(answer)
                 return answer if builder is None else builder.complete()
         return (yield from self._answered(ask, request, builder))
 

@@ -457,7 +457,7 @@ class Provider(ABC, Generic[ConfigT]):
         # What a flow cannot say: the result is a vector or a list of them, as the argument is a text or several.
 
         @overload
-        def create_embedding(self, text_or_list: str, model: str | None = None, **options: Any) -> list[float]: ...
+        def create_embedding(self, text_or_list: str, model: str | None = None, **options: Any) -> list[float]: ...  # pyright: ignore[reportOverlappingOverload]  # a str is a Sequence[str]
 
         @overload
         def create_embedding(

@@ -9,6 +9,7 @@ from typing import Any, assert_type
 import airouter_core
 from airouter_core import (
     AirouterError,
+    Answer,
     Ask,
     AsyncResponseStream,
     Attempt,
@@ -18,18 +19,29 @@ from airouter_core import (
     Comparison,
     ConfigurationError,
     Cost,
+    Delegate,
+    Do,
+    Emit,
     ExecutionError,
     FilePart,
     Finish,
+    Flow,
+    Gate,
+    Gather,
     HttpConfig,
     HttpProvider,
+    Identity,
+    Layer,
+    LayerInfo,
     Message,
     ModelInfo,
+    Open,
     Outcome,
     Parameter,
     ParameterReceipt,
     ParameterSupport,
     Plugins,
+    Prepared,
     Pricing,
     Provider,
     ProviderConfig,
@@ -38,7 +50,10 @@ from airouter_core import (
     ProviderManager,
     ProviderPart,
     ProviderStatus,
+    Pull,
     Ranked,
+    ReadAll,
+    ReadSome,
     ReasoningDelta,
     ReasoningPart,
     RefusalPart,
@@ -47,8 +62,11 @@ from airouter_core import (
     ResponseFormat,
     ResponseStream,
     SettingsTable,
+    Sleep,
+    Slots,
     StreamEvent,
     StreamStart,
+    Take,
     TextDelta,
     TextPart,
     Tool,
@@ -63,12 +81,19 @@ from airouter_core import (
     TruncatedStreamError,
     Usage,
     UsageReported,
+    both,
     create_provider,
+    delegated,
+    done,
+    given,
     hookimpl,
     list_providers,
+    replayed,
+    silent,
+    tapped,
     validate_provider_config,
 )
-from airouter_core.flow.steps import Flow, done
+from airouter_core.wire.http import HttpRequest
 
 
 def makes_providers() -> Provider[Any]:
@@ -93,6 +118,68 @@ def says(ask: Ask, response: Response) -> None:
     assert_type(ask.fingerprint(), str)
     assert_type(response.attempts, tuple[Attempt, ...])
     assert_type(response.served_by, str | None)
+
+
+def limits(slots: Slots) -> Layer:
+    def limiter(ask: Ask, answer: Answer) -> Flow[Any]:
+        assert_type(answer.provider, Identity)
+        yield Take(slots)
+        yield Sleep(0.1)
+        try:
+            gate = Gate(lambda event: isinstance(event, TextDelta))
+            inner = delegated(answer(ask), through=gate, deadline=3.0, after=told)
+            value = yield from delegated(inner, through=tapped(print))
+            yield Emit(gate.open())
+            yield from delegated(answer(ask), through=silent)
+            yield Gather([given(1), done(len, "x")], enough=1)
+            yield Do(lambda: None)
+            return value
+        finally:
+            slots.give_back()
+
+    return limiter
+
+
+def told(ended: Delegate) -> None:
+    assert_type(ended.error, Exception | None)
+    assert_type(ended.response, Response | None)
+    assert_type(ended.requests, int)
+
+
+class Routing(Provider[ProviderConfig]):
+    """A provider that asks another."""
+
+    target: Provider[Any]
+
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        return given([])
+
+    def prepare(self, ask: Ask) -> Prepared:
+        return Prepared(None, {})
+
+    def reply(self, ask: Ask, request: Request | None) -> Flow[Any]:
+        return (yield from self.target.flow_of(ask.asked_as(model="m")))
+
+    def twice_flow(self, number: int) -> Flow[int]:
+        yield from replayed(Response(message=Message.assistant("x")))
+        yield Pull(lambda: iter(()), lambda: self.aevents(Request(model="m", messages=()), stream=True))
+        response = yield Open(HttpRequest("GET", "http://h"), 1, 1)
+        yield ReadSome(response, 1)
+        yield ReadAll(response, 1, 1)
+        return number * 2
+
+    twice, atwice = both(twice_flow, kind="doubling", name="twice")
+
+
+async def doubles(routing: Routing) -> None:
+    assert_type(routing.twice(2), int)
+    assert_type(await routing.atwice(number=2), int)
+    assert_type(await routing.acreate_embedding("x"), list[float])
+    assert_type(await routing.alist_models(), list[ModelInfo])
+    assert_type(await routing.arerank("q", ["a"]), list[Ranked])
+
+
+LAYER = LayerInfo("limits", "example.layers:make", "limit")
 
 
 def add(a: int, b: int) -> int:
