@@ -386,3 +386,13 @@ def test_part_types_are_told_apart() -> None:
     """A message of one text is a string, of more a list; an empty text is not lost among others."""
     assert message_sent(Message.user(TextPart("")))["content"] == ""
     assert len(message_sent(Message.user("", FilePart("image/png", data=b"x")))["content"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("media_type", "said"),
+    [("audio/x-wav", "wav"), ("audio/wave", "wav"), ("audio/mpeg", "mp3"), ("audio/flac", "flac")],
+)
+def test_sound_is_named_as_the_format_names_it(media_type: str, said: str) -> None:
+    """Media types have several names for one format; this API has one."""
+    sent_part = message_sent(Message.user(FilePart(media_type, data=b"x")))["content"][0]
+    assert sent_part["input_audio"]["format"] == said

@@ -267,3 +267,12 @@ def test_what_is_no_event_is_not_passed_over(given: Any) -> None:
     """A provider that gives anything else is told, instead of half its answer being lost."""
     with pytest.raises(ProtocolError, match="is no event"):
         fold([e.TextDelta("a"), given, STOP])
+
+
+def test_replayed_alternatives_count_from_one() -> None:
+    """The first answer stands bare, and each further one under its own number."""
+    further = tuple(Response(message=Message.assistant(text), finish_reason="stop") for text in "bc")
+    response = Response(message=Message.assistant("a"), finish_reason="stop", alternatives=further)
+    replayed = list(events_of(response))
+    assert sorted({event.index for event in replayed if isinstance(event, e.Alternative)}) == [1, 2]
+    assert [answer.text for answer in fold(replayed).alternatives] == ["b", "c"]

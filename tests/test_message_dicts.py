@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.errors import ParameterError
+from airouter_core.profile.unsent import notes_on
 from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from
 from airouter_core.values.messages import (
     FilePart,
@@ -333,3 +334,21 @@ def test_refused_tool_choices(given_as: Any, tools: tuple[Tool, ...], message: s
     """A choice that names no tool, one that is not there, or that cannot be met, is an error."""
     with pytest.raises(ParameterError, match=message):
         tool_choice_from(given_as, tools)
+
+
+@pytest.mark.parametrize(
+    "part", [ToolCallPart("c", "f"), ReasoningPart("hm"), RefusalPart("no")], ids=lambda part: type(part).__name__
+)
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_what_only_the_assistant_says_is_refused_elsewhere(role: Any, part: Any) -> None:
+    """A call, a thought or a refusal in the mouth of another would be lost on the way."""
+    with pytest.raises(ParameterError, match=r"messages\[1\]: a \w+Part belongs in a message of role assistant"):
+        messages_from([Message.user("hi"), Message(role, (TextPart("a"), part))])
+
+
+def test_an_unknown_field_of_a_tools_result_is_told() -> None:
+    """A field that no provider is known to take is kept apart, and told as not sent."""
+    said = {"role": "tool", "tool_call_id": "c", "content": "x", "cache_control": {"type": "ephemeral"}}
+    notes = list(notes_on(messages_from([said]), "p", lambda field: True))
+    assert [("cache_control" in note, "was not sent" in note) for note in notes] == [(True, True)]
+    assert not list(notes_on(messages_from([{**said, "cache_control": None}]), "p", lambda field: True))

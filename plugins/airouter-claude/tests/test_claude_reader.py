@@ -27,6 +27,7 @@ from airouter_core.errors import (
     TruncatedStreamError,
 )
 from airouter_core.testing.recordings import pieces
+from airouter_core.values.events import ToolCallStart
 from airouter_core.values.messages import ProviderPart, ReasoningPart, TextPart, ToolCallPart
 from airouter_core.values.response import Response, fold
 
@@ -447,3 +448,22 @@ def test_words_in_the_wrong_block_are_not_lost() -> None:
     assert (response.text, response.tool_calls[0].name) == ("Hi", "f")
     with pytest.raises(ProtocolError, match="has not begun"):
         stream(sse([start(), TEXT[0], delta(0, "input_json_delta", partial_json="{}"), *finish()]))
+
+
+def test_calls_count_from_zero_and_read_the_same_streamed_and_whole() -> None:
+    """Indexes are those of the calls, not of the blocks; input beyond ASCII is one text either way."""
+    inputs = [{"city": "Zürich"}, {"city": "東京"}, {}]
+    content: list[Any] = [{"type": "text", "text": "Hi"}]
+    events = [start(), *TEXT]
+    for number, wanted in enumerate(inputs, start=1):
+        block = {"type": "tool_use", "id": f"t{number}", "name": "look", "input": wanted}
+        content.append(block)
+        events += [begin(number, **block), stop(number)]
+    parser = WIRE.open_stream()
+    streamed = [*parser.feed(sse([*events, *finish("tool_use")])), *parser.close()]
+    assert [event.index for event in streamed if isinstance(event, ToolCallStart)] == [0, 1, 2]
+    body = {"id": "msg_1", "model": "claude-opus-5-5", "content": content, "stop_reason": "tool_use"}
+    whole = fold(WIRE.parse_body(json.dumps(body).encode()))
+    assert fold(streamed).tool_calls == whole.tool_calls
+    written = [json.dumps(wanted, ensure_ascii=False) for wanted in inputs]
+    assert [call.arguments_json for call in whole.tool_calls] == written

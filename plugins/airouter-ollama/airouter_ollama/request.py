@@ -5,14 +5,14 @@ Source: Ollama, api/types.go (``ChatRequest``, ``Message``), fb307609.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from airouter_core.errors import ParameterError, UnsupportedFeatureError
+from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.losses import Loss, lost
 from airouter_core.profile.resolving import place
+from airouter_core.values.arguments import arguments_object
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -31,7 +31,17 @@ from .plugin import OLLAMA
 
 Body = dict[str, Any]
 
-LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.ERRORS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL, Loss.OWN_PARTS})
+LACKS = frozenset(
+    {
+        Loss.NAMES,
+        Loss.TOOL_NAMES,
+        Loss.ERRORS,
+        Loss.SEALED_THOUGHTS,
+        Loss.PICTURE_DETAIL,
+        Loss.OWN_PARTS,
+        Loss.ARGUMENTS,
+    }
+)
 """What the server has no place for."""
 
 ALWAYS_THINKS = "gpt-oss"
@@ -153,16 +163,7 @@ def _images(files: Iterable[FilePart]) -> list[str]:
 
 
 def _tool_call(call: ToolCallPart) -> Body:
-    try:
-        arguments = json.loads(call.arguments_json or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise ParameterError(
-            f"the arguments of tool call {call.id!r} ({call.name}) are no JSON object, which is all that ollama takes; "
-            "leave that call and its result out of the messages, or mend them"
-        )
-    return {"id": call.id, "function": {"name": call.name, "arguments": arguments}}
+    return {"id": call.id, "function": {"name": call.name, "arguments": arguments_object(call)}}
 
 
 def _names_of_calls(request: Request) -> dict[str, str]:

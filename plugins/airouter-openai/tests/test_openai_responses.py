@@ -520,3 +520,20 @@ def test_no_thought_is_missed_where_there_was_none() -> None:
     """A history with a call and without a thought brings no note that thoughts were not sent."""
     request = Request(model="gpt-5", messages=(Message.user("hi"), Message.assistant(OWN_CALL), Message.tool("c", "x")))
     assert list(RESPONSES.notes(request, OpenAIConfig(api_key="k"))) == []
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("completed", "stop"), ("incomplete", "length")])
+def test_an_ending_event_tells_the_status_that_its_response_lacks(kind: str, reason: str) -> None:
+    """Where the response has no status of its own, the type of the event is it."""
+    details = {"incomplete_details": {"reason": "max_output_tokens"}} if kind == "incomplete" else {}
+    event = {"type": f"response.{kind}", "response": {"id": "r", "output": [message(said("Hi"))], **details}}
+    response = read(event)
+    assert (response.text, response.finish_reason, response.raw_finish_reason) == ("Hi", reason, kind)
+
+
+def test_nothing_is_read_after_the_mark_of_the_end() -> None:
+    """Whatever follows the mark of the end belongs to no answer; without the answer's own end it is no whole one."""
+    parser = RESPONSES.open_stream()
+    late = json.dumps(ended(message(said("Hi"))))
+    events = list(parser.feed(f"data: [DONE]\n\ndata: {late}\n\n".encode()))
+    assert (events, parser.done) == ([], True)

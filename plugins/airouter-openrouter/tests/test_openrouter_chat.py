@@ -540,3 +540,11 @@ def test_calls_keep_their_form(server: LoopbackServer) -> None:
     """An assistant's call without text goes back with no content, as it came."""
     message = sent(Message.assistant(ToolCallPart("c", "f", "{}")))
     assert message["content"] is None
+
+
+def test_a_sound_of_the_assistant_is_no_picture() -> None:
+    """Only pictures go back among the images of an answer."""
+    said = Message.assistant("a", FilePart("audio/wav", data=b"x"), FilePart("image/png", data=b"y"))
+    request = Request(model="m", messages=(Message.user("hi"), said))
+    body = json.loads(WIRE.build_request(request, OpenRouterConfig(api_key="k"), stream=False).body or b"")
+    assert [image["image_url"]["url"][:14] for image in body["messages"][1]["images"]] == ["data:image/png"]
