@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -103,14 +103,19 @@ def _result(result: Mapping[str, Any], answer: Mapping[str, Any]) -> ModerationR
     return ModerationResult(
         flagged=flagged,
         categories={name: bool(applies) for name, applies in mapping(result.get("categories")).items()},
-        scores=dict(mapping(result.get("category_scores"))),
+        scores={name: score for name, score in _said(result, "category_scores") if type(score) in (int, float)},
         applied_input_types={
-            name: tuple(kinds) for name, kinds in mapping(result.get("category_applied_input_types")).items()
+            name: tuple(kind for kind in items(kinds) if isinstance(kind, str))
+            for name, kinds in _said(result, "category_applied_input_types")
         },
         model=text(answer.get("model")) or None,
         id=text(answer.get("id")) or None,
         raw=result,
     )
+
+
+def _said(result: Mapping[str, Any], field: str) -> Iterable[tuple[str, Any]]:
+    return mapping(result.get(field)).items()
 
 
 MODERATIONS = Operation(build=_build, parse=_parse)
