@@ -1,149 +1,20 @@
-"""Content blocks of the Messages API to the parts of our messages: answers, and messages in the vendor's own form.
+"""Content blocks of the Messages API to the parts of our messages, under this provider's name.
 
-What a part has no field for (a signature, citations, ``cache_control``, a document's title) is in its
-``provider_metadata["claude"]`` under the vendor's own names; :mod:`~airouter_claude.blocks` lays it over the block
-again. So a conversation survives the round trip block for block. A block that has no part of its own is a
-``ProviderPart``.
+What a part has no field for is in its ``provider_metadata["claude"]`` under the vendor's own names;
+:mod:`~airouter_claude.blocks` lays it over the block again.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
-
-import msgspec
-
-from airouter_core.errors import ParameterError
-from airouter_core.values.messages import (
-    FilePart,
-    Message,
-    Metadata,
-    Part,
-    ProviderPart,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-)
-from airouter_core.values.value import NO_METADATA
-from airouter_core.wire.json import items, mapping, text
+from airouter_core.dialects.content_blocks import PDF, BlockReader
 
 from .plugin import CLAUDE
+
+__all__ = ["KEY", "PDF", "THOUGHT_BY", "messages_of", "metadata_of", "part_of"]
 
 KEY = CLAUDE.name
 THOUGHT_BY = "model"
 """Where a thought's metadata names the model that had it; not part of the block."""
-PDF = "application/pdf"
 
-HELD: Mapping[str, frozenset[str]] = {
-    "text": frozenset({"type", "text"}),
-    "thinking": frozenset({"type", "thinking"}),
-    "redacted_thinking": frozenset(),
-    "tool_use": frozenset({"type", "id", "name", "input"}),
-    "tool_result": frozenset({"type", "tool_use_id", "content", "is_error"}),
-    "image": frozenset({"type", "source"}),
-    "document": frozenset({"type", "source", "title"}),
-}
-"""Fields of a block that its part holds itself."""
-
-
-def metadata_of(block: Mapping[str, Any], **more: Any) -> Metadata:
-    """What a part keeps of a block beside its own fields; empty and missing ones are not kept."""
-    held = HELD.get(text(block.get("type")), frozenset())
-    kept = {name: value for name, value in block.items() if name not in held and value not in (None, "", [])}
-    return {KEY: {**kept, **more}} if kept else NO_METADATA
-
-
-def part_of(block: Mapping[str, Any]) -> Part:
-    """The part that a whole block is: what was answered, or what was sent before."""
-    read = READERS.get(text(block.get("type")))
-    part = None if read is None else read(block)
-    return ProviderPart(KEY, dict(block)) if part is None else part
-
-
-def messages_of(messages: Iterable[Mapping[str, Any]]) -> tuple[Message, ...]:
-    """Messages in the vendor's own form, as our values; the results of tools become messages of the role ``tool``.
-
-    Raises:
-        ParameterError: one has no known role.
-    """
-    return tuple(made for message in messages for made in _messages(message))
-
-
-def _messages(message: Mapping[str, Any]) -> Iterator[Message]:
-    content = message.get("content")
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
-    parts = [part_of(mapping(block)) for block in blocks]
-    match message.get("role"):
-        case "user":
-            results = [part for part in parts if isinstance(part, ToolResultPart)]
-            others = [part for part in parts if not isinstance(part, ToolResultPart)]
-            if results:
-                yield Message("tool", tuple(results))
-            if others or not results:
-                yield Message("user", tuple(others))
-        case "assistant":
-            yield Message("assistant", tuple(parts))
-        case "system":
-            yield Message("system", tuple(parts), provider_metadata={KEY: {"in_place": True}})
-        case role:
-            raise ParameterError(f"a message of this format has the role system, user or assistant, not {role!r}")
-
-
-def _read_text(block: Mapping[str, Any]) -> Part | None:
-    said = block.get("text")
-    return TextPart(said, metadata_of(block)) if isinstance(said, str) else None
-
-
-def _read_thinking(block: Mapping[str, Any]) -> Part:
-    return ReasoningPart(text(block.get("thinking")), metadata_of(block))
-
-
-def _read_tool_use(block: Mapping[str, Any]) -> Part:
-    written = json.dumps(block.get("input") or {}, ensure_ascii=False)
-    return ToolCallPart(text(block.get("id")), text(block.get("name")), written, metadata_of(block))
-
-
-def _read_file(block: Mapping[str, Any]) -> Part | None:
-    source = mapping(block.get("source"))
-    media_type = text(source.get("media_type"))
-    name = text(block.get("title")) or None
-    if source.get("type") == "base64" and media_type:
-        part = FilePart.from_data(text(source.get("data")), media_type=media_type, name=name)
-    elif source.get("type") == "url":
-        guess = "image/*" if block.get("type") == "image" else PDF
-        part = FilePart(guess, url=text(source.get("url")), name=name)
-    elif source.get("type") == "text":
-        part = FilePart("text/plain", data=text(source.get("data")).encode(), name=name)
-    else:
-        return None
-    return msgspec.structs.replace(part, provider_metadata=metadata_of(block))
-
-
-def _read_result(block: Mapping[str, Any]) -> Part:
-    content = block.get("content")
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
-    parts = [part_of(mapping(item)) for item in blocks]
-    plain = [part for part in parts if isinstance(part, TextPart | FilePart)]
-    # What only this vendor puts into a result is kept as it is, the whole of it.
-    metadata = metadata_of(block)
-    if len(plain) != len(parts):
-        metadata = {KEY: {**mapping(metadata.get(KEY)), "content": content}}
-    return ToolResultPart(
-        text(block.get("tool_use_id")),
-        plain,
-        is_error=block.get("is_error") is True,
-        provider_metadata=metadata,
-    )
-
-
-READERS: Mapping[str, Callable[[Mapping[str, Any]], Part | None]] = {
-    "text": _read_text,
-    "thinking": _read_thinking,
-    "redacted_thinking": lambda block: ReasoningPart("", metadata_of(block)),
-    "tool_use": _read_tool_use,
-    "tool_result": _read_result,
-    "image": _read_file,
-    "document": _read_file,
-}
+_BLOCKS = BlockReader(KEY)
+metadata_of, part_of, messages_of = _BLOCKS.metadata_of, _BLOCKS.part_of, _BLOCKS.messages_of
