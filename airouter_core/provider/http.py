@@ -161,10 +161,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     @property
     def identity(self) -> Identity:
-        scheme, _, rest = self.config.base_url.partition("://")
-        host, slash, path = rest.partition("/")
-        address = f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
-        return Identity(self.info.name, self.kept_as, address)
+        # A base_url with credentials or a query is refused by its configuration.
+        return Identity(self.info.name, self.kept_as, self.config.base_url)
 
     def bare(self, flow: Flow[Result]) -> Flow[Result]:
         """A flow of this provider's, through its connections and none of its layers; its errors show no secret."""

@@ -8,9 +8,11 @@ from typing import Any
 
 from ...errors import ProtocolError
 from ...values.catalog import ModelInfo
+from ...values.events import UsageReported
 from ...values.vectors import vector_of
-from ...wire.http import Headers, HttpRequest, Operation, bearer, json_request
+from ...wire.http import Headers, HttpRequest, Operation, Reported, bearer, json_request
 from ...wire.json import decoded_object, decoded_value, items, mapping
+from .usage import usage_of
 
 GetHeaders = Callable[[Any], Headers]
 ReadModel = Callable[[Mapping[str, Any]], ModelInfo]
@@ -47,7 +49,7 @@ def embeddings_operation(
             body["model"] = model
         return json_request(config, "POST", path, body, headers=headers(config))
 
-    return Operation(build=build, parse=vectors_of)
+    return Operation(build=build, parse=vectors_of, report=vectors_and_usage)
 
 
 def vectors_of(body: bytes) -> list[list[float]]:
@@ -57,6 +59,17 @@ def vectors_of(body: bytes) -> list[list[float]]:
         ProtocolError: it holds none.
     """
     return vectors_in(decoded_object(body))
+
+
+def vectors_and_usage(body: bytes) -> Reported[list[list[float]]]:
+    """As :func:`vectors_of`, with the tokens that the answer says it took.
+
+    Raises:
+        ProtocolError: it holds none.
+    """
+    answer = decoded_object(body)
+    said = mapping(answer.get("usage"))
+    return Reported(vectors_in(answer), (UsageReported(usage_of(said)),) if said else ())
 
 
 def vectors_in(answer: Mapping[str, Any]) -> list[list[float]]:

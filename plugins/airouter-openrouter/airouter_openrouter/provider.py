@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from airouter_core.flow.layers import tapped
-from airouter_core.flow.steps import Do, Flow, delegated
+from airouter_core.flow.steps import Do, Emit, Flow, delegated
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.both import both
 from airouter_core.provider.facade import Surroundings
 from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.events import CostReported
 from airouter_core.values.messages import FilePart
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
@@ -154,7 +155,9 @@ class OpenRouterProvider(AccountCalls):
         more = {**(options or {}), **({} if dimensions is None else {"dimensions": dimensions})}
         asked = model or self.config.embedding_model
         vectors, cost = yield from self.operate(EMBEDDINGS, texts, asked, more, model=asked)
-        self._spent.add(cost)
+        if cost is not None:
+            self._spent.add(cost)
+            yield Emit((CostReported(cost),))
         return one_for_each(texts, vectors)
 
     def images_flow(
@@ -211,7 +214,9 @@ class OpenRouterProvider(AccountCalls):
         if save_to is not None:
             target = yield Do(lambda: prepared_target(save_to))
         pictures, cost = yield from self.operate(IMAGES, picture, model=picture.model)
-        self._spent.add(cost)
+        if cost is not None:
+            self._spent.add(cost)
+            yield Emit((CostReported(cost),))
         if target is not None:
             yield Do(lambda: save(target, pictures))
         return [part.data_url for part in pictures]
