@@ -51,8 +51,8 @@ from .flow.steps import delegated as delegated
 from .flow.steps import done as done
 from .flow.steps import given as given
 from .flow.steps import replayed as replayed
-from .manager import Comparison as Comparison
-from .manager import ProviderManager as ProviderManager
+from .manager.comparison import Comparison as Comparison
+from .manager.providers import ProviderManager as ProviderManager
 from .plugins.factory import create_provider as create_provider
 from .plugins.factory import list_providers as list_providers
 from .plugins.factory import validate_provider_config as validate_provider_config

@@ -1,7 +1,7 @@
 """Which provider and model a command means: as it says, as the environment or the settings file says, or who is left.
 
-An address is understood as everywhere (:mod:`airouter_core.addresses`); the candidates are the tables of the settings
-file and all providers that are installed.
+An address is understood as everywhere (:mod:`airouter_core.manager.addresses`); the candidates are the tables of the
+settings file and all providers that are installed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..addresses import ROUTE, Address, Candidate, model_names, named, resolve
 from ..config.files import Settings, settings_in_force
 from ..errors import ConfigurationError
 from ..keys import KeyStore
+from ..manager.addresses import ROUTE, Address, Candidate, model_names, named, resolve
 from ..plugins.factory import config_class, create_provider, validate_provider_config
 from ..plugins.registry import installed
 from ..profile.declarations import ProviderInfo

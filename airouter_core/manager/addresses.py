@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
-from .flow.threads import at_once
-from .plugins.registry import Plugins
-from .profile.declarations import ProviderInfo
-from .values.catalog import ModelInfo
-from .values.value import Value
+from ..errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
+from ..flow.threads import at_once
+from ..plugins.registry import Plugins
+from ..profile.declarations import ProviderInfo
+from ..values.catalog import ModelInfo
+from ..values.value import Value
 
 ROUTE = "route:"
 ROUTER = "router"

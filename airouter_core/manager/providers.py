@@ -10,37 +10,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Self
 
+from ..config.files import read_settings
+from ..errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
+from ..flow.steps import Flow, Gather
+from ..plugins.factory import create_provider
+from ..plugins.layering import GivenLayer
+from ..plugins.registry import Plugins, installed
+from ..plugins.tables import require_known
+from ..provider.asking import Messages, Parameters, conversation
+from ..provider.both import Answering, both, both_iterators, four_ways, four_ways_as_text
+from ..provider.facade import Provider
+from ..values.catalog import ModelInfo, ProviderStatus
+from ..values.response import Response
 from .addresses import Address, Candidate, resolve
-from .config.files import read_settings
-from .errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
-from .flow.steps import Flow, Gather, done
-from .plugins.factory import create_provider
-from .plugins.layering import GivenLayer
-from .plugins.registry import Plugins, installed
-from .plugins.tables import require_known
-from .provider.asking import Messages, Parameters, conversation
-from .provider.both import Answering, both, both_iterators, four_ways, four_ways_as_text
-from .provider.facade import Provider
-from .values.catalog import ModelInfo, ProviderStatus
-from .values.record import Record
-from .values.response import Response
+from .comparison import Comparison
+from .lookup import ToBeResolved
 
 LOGGER = logging.getLogger("airouter.manager")
-
-
-class Comparison(Record, frozen=True):
-    """What one of several models made of a prompt: a response, or an error; and how long it took."""
-
-    provider: str
-    model: str
-    response: Response | None
-    error: AirouterError | None
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        """The answer's text; empty when there is none."""
-        return self.response.text if self.response is not None else ""
 
 
 class ProviderManager:
@@ -152,7 +138,9 @@ class ProviderManager:
         self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
     ) -> Answering:
         """Ask the provider and the model that an address means, as :meth:`resolve` finds them."""
-        return _ToBeResolved(self, model, conversation(prompt, system_prompt), {"parameters": parameters})
+        return ToBeResolved(
+            self.resolve, self.provider, model, conversation(prompt, system_prompt), {"parameters": parameters}
+        )
 
     auto_execute, aauto_execute, auto_stream_execute, aauto_stream_execute = four_ways_as_text(
         auto_prompt_asked, name="auto_execute"
@@ -160,7 +148,7 @@ class ProviderManager:
 
     def auto_chat_asked(self, /, model: str, messages: Messages, **options: Any) -> Answering:
         """:meth:`chat` with the provider and the model that an address means."""
-        return _ToBeResolved(self, model, messages, options)
+        return ToBeResolved(self.resolve, self.provider, model, messages, options)
 
     auto_chat, aauto_chat, auto_stream_chat, aauto_stream_chat = four_ways(auto_chat_asked, name="auto_chat")
 
@@ -185,8 +173,8 @@ class ProviderManager:
     def resolve(self, address: str) -> Address:
         """The provider and the model that ``PROVIDER/MODEL``, ``route:NAME`` or the bare name of a model means.
 
-        The provider is one of :attr:`names`; :mod:`airouter_core.addresses` tells the rule. Local providers are asked
-        for their models where the address does not name a provider.
+        The provider is one of :attr:`names`; :mod:`airouter_core.manager.addresses` tells the rule. Local providers are
+        asked for their models where the address does not name a provider.
 
         Raises:
             UnknownProviderError: the provider named was not added.
@@ -288,28 +276,6 @@ class ProviderManager:
             return canonical
         known = ", ".join(self._providers) or "none"
         raise UnknownProviderError(f"no provider {name!r} was added (added: {known}); add_provider({name!r}) adds it")
-
-
-class _ToBeResolved:
-    """A chat whose address is looked up when it is driven: that may ask local providers for their models."""
-
-    def __init__(self, manager: ProviderManager, address: str, messages: Messages, options: Mapping[str, Any]) -> None:
-        self._manager = manager
-        self._address = address
-        self._messages = messages
-        self._options = options
-
-    def whole(self) -> Flow[Response]:
-        """The flow of the answer that nobody reads along."""
-        return (yield from (yield from self._found()).whole())
-
-    def streamed(self) -> Flow[Response]:
-        """The flow of the answer that somebody reads along."""
-        return (yield from (yield from self._found()).streamed())
-
-    def _found(self) -> Flow[Answering]:
-        name, model = yield from done(self._manager.resolve, self._address)
-        return self._manager.provider(name).chat_asked(model, self._messages, **self._options)
 
 
 def _gathered(flows: Sequence[Flow[Any]], *, each: bool = False) -> Flow[Any]:
