@@ -7,6 +7,7 @@ nox -s release            build everything, and try it as tests/release says, on
 nox -s beside_peers       all of ours beside each library that people have already; pip finds no conflict
 nox -s tests -p 3.13      the tests on another Python
 nox -s lowest             the tests with the oldest versions of everything that is needed
+nox -s mutation           small changes of the code, and whether the tests notice (-- --size 300 --seed 7)
 """
 
 from __future__ import annotations
@@ -110,6 +111,15 @@ def wheels(session: nox.Session) -> None:
         session.run(*pip, *map(str, found), f"{ENGINE}[embedded]", external=True)
         session.run(str(bare / "bin" / "python"), "-c", ASK, external=True)
     shutil.rmtree(ROOT / "build", ignore_errors=True)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """A seeded sample of small changes over core and plugins, of which the tests must notice 93 %."""
+    needed = map(_requirement, PLUGINS)
+    session.install("cosmic-ray==8.7.0", ".[async,cli,structured,testing]", *needed, "examples/airouter-echo")
+    session.install("--group", "test")
+    session.run("python", "tools/mutation.py", *session.posargs)
 
 
 @nox.session

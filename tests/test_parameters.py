@@ -231,6 +231,12 @@ def test_a_plugin_adds_parameters_and_spellings() -> None:
         resolved({"warmth": -1}, table=table)
 
 
+def test_a_plugins_spelling_may_have_words_of_its_own() -> None:
+    """A row that adds a spelling may describe the parameter otherwise; the parameter stays the core's."""
+    row = Parameter("temperature", "number", ("warmth",), description="How warm it is.")
+    assert ParameterTable([row]).find("warmth") == DEFAULT_TABLE.find("temperature")
+
+
 @pytest.mark.parametrize(
     "row",
     [

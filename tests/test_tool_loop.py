@@ -123,6 +123,13 @@ def test_the_loop_has_a_limit(run_tools: Any) -> None:
     assert caught.value.partial.tool_calls
 
 
+@pytest.mark.parametrize("limit", [0, -1, "3", 2.0, None])
+def test_a_limit_is_a_whole_number(run_tools: Any, limit: Any) -> None:
+    """What is no whole number of at least 1 is refused before anything is asked."""
+    with pytest.raises(ParameterError, match=r"max_rounds must be a whole number of at least 1"):
+        run_tools([saying("never asked")], "go", [add], max_rounds=limit)
+
+
 def test_coroutines_are_tools_of_the_awaited_half(run_tools: Any, request: pytest.FixtureRequest) -> None:
     """arun_tools awaits them; run_tools tells the model that it cannot."""
 

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import pytest
 import trustme
+import urllib3
 
 from airouter_core.errors import (
     ConfigurationError,
@@ -29,6 +30,7 @@ from airouter_core.errors import (
     InsecureConnectionWarning,
     ProtocolError,
     ProviderError,
+    TransportError,
     TransportTimeoutError,
 )
 from airouter_core.flow.steps import Flow, Open, ReadAll
@@ -538,6 +540,20 @@ def test_what_is_no_http(serve: Serve, make_provider: Make) -> None:
 
     with pytest.raises(ConnectionFailedError):
         make_provider(serve(script).url, max_retries=0).execute("m", "hi")
+
+
+@blocking_only
+def test_a_body_that_is_taken_away_while_it_is_read(
+    serve: Serve, make_provider: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that somebody closed in the middle of a whole read is a failed connection, not a ValueError."""
+
+    def taken_away(self: object, *_: object, **__: object) -> bytes:
+        raise ValueError("I/O operation on closed file.")
+
+    monkeypatch.setattr(urllib3.HTTPResponse, "read", taken_away)
+    with pytest.raises(TransportError, match="broke"):
+        make_provider(serve(answers).url, max_retries=0).execute("m", "hi")
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/event-stream", "application/json"])

@@ -128,9 +128,19 @@ def test_usage_that_does_not_come_is_told() -> None:
 
 
 def test_an_end_without_a_stop_reason_is_none() -> None:
-    """Without messageStop nothing is complete, whatever blocks have closed."""
-    with pytest.raises(TruncatedStreamError):
+    """Without messageStop nothing is complete, whatever blocks have closed; and nothing is said of usage."""
+    with pytest.raises(TruncatedStreamError) as caught:
         read(BEGIN, delta(0, text="hi"), stop(0))
+    assert caught.value.partial is not None
+    assert caught.value.partial.warnings == ()
+
+
+def test_an_error_in_place_of_an_answer() -> None:
+    """An error object with status 200 is an error that says so, with the exception's name where it has one."""
+    with pytest.raises(ProviderError, match="it broke") as caught:
+        list(CONVERSE.parse_body(b'{"__type": "com.amazon#ThrottlingException", "message": "it broke"}'))
+    assert (caught.value.status, caught.value.error_type) == (200, "ThrottlingException")
+    assert isinstance(caught.value, RateLimitedError)
 
 
 def test_thoughts_text_and_calls_are_told_apart() -> None:
