@@ -16,6 +16,7 @@ _HOMES = {
         "AirouterError",
         "AuthenticationError",
         "BadRequestError",
+        "BudgetExceededError",
         "CallVetoedError",
         "ConfigurationError",
         "ConnectionFailedError",

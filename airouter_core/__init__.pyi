@@ -3,6 +3,7 @@ from .config.provider import ProviderConfig as ProviderConfig
 from .errors import AirouterError as AirouterError
 from .errors import AuthenticationError as AuthenticationError
 from .errors import BadRequestError as BadRequestError
+from .errors import BudgetExceededError as BudgetExceededError
 from .errors import CallVetoedError as CallVetoedError
 from .errors import ConfigurationError as ConfigurationError
 from .errors import ConnectionFailedError as ConnectionFailedError

@@ -28,6 +28,7 @@
         ├── ProtocolError                      the provider broke its own format
         │   └── TruncatedStreamError           the answer stopped before its end
         └── CallVetoedError                    a plugin refused the call
+            └── BudgetExceededError            a budget does not cover it
 
 ``except ValueError`` and ``except RuntimeError`` split them as a caller would: mend the call, or handle the failure.
 """
@@ -246,6 +247,20 @@ class TruncatedStreamError(ProtocolError):
 
 class CallVetoedError(ExecutionError):
     """A plugin refused the call before it was made: a budget, a policy."""
+
+
+class BudgetExceededError(CallVetoedError):
+    """A budget does not cover the call, so nothing was sent.
+
+    Attributes:
+        budget: the budget's name.
+        retry_after: seconds until it covers calls again, or ``None`` when it does not by itself.
+    """
+
+    def __init__(self, message: str, *, budget: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.retry_after = retry_after
 
 
 class UnsupportedParameterWarning(UserWarning):

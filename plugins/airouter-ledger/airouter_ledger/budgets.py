@@ -1,0 +1,239 @@
+"""Budgets: what they cover, and money that is set aside before a call and settled after it.
+
+Before anything is sent, the most that the call can cost is set aside in every budget that covers it, in one
+transaction: either all have room for it or nothing is sent. After the call what was set aside becomes what was spent.
+A process that dies between the two leaves what it had set aside: nobody knows what was sent, so nothing is given back.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+import attrs
+
+from airouter_core.errors import BudgetExceededError, ConfigurationError
+from airouter_core.values.ask import Ask
+
+from . import money
+from .database.base import Database, Execute
+from .database.groups import Groups
+from .periods import Period, Span
+
+KEY_TAG = "key"
+"""The tag that names the key somebody came with: its name, never the key."""
+FIELDS = (
+    *("amount", "currency", "period", "time_zone"),
+    *("tags", "users", "keys", "providers", "models"),
+    *("warn_at", "at_limit", "tier_down", "unpriced"),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """An amount for a period, and what it covers. What is left empty covers all.
+
+    Attributes:
+        amount: in ``currency``, for each period.
+        tags: covered are asks that have all of these.
+        users, keys, providers, models: covered is one of these; ``*`` stands for any letters.
+        warn_at: the part of the amount from which on it is told, from 0 to 1.
+        at_limit: ``"refuse"`` a call that does not fit, or only ``"warn"``.
+        tier_down: the address to ask in place of the one asked for, from ``warn_at`` on.
+        unpriced: whether a call whose price is unknown is refused or allowed.
+    """
+
+    name: str
+    amount: Decimal
+    currency: str = "USD"
+    period: Period
+    tags: Mapping[str, str] = attrs.field(factory=dict)
+    users: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    warn_at: float = 0.8
+    at_limit: Literal["refuse", "warn"] = "refuse"
+    tier_down: str | None = None
+    unpriced: Literal["refuse", "allow"] = "refuse"
+
+    def covers(self, ask: Ask, provider: str, names: Iterable[str] = ()) -> bool:
+        """Whether a call is to be paid from this budget.
+
+        Args:
+            names: other names of the provider.
+        """
+        return (
+            all(ask.tags.get(name) == value for name, value in self.tags.items())
+            and _among(ask.user, self.users)
+            and _among(ask.tags.get(KEY_TAG), self.keys)
+            and (not self.providers or any(_among(name, self.providers) for name in (provider, *names)))
+            and _among(ask.model, self.models)
+        )
+
+
+@attrs.frozen
+class BudgetState:
+    """How much of a budget is used up now: spent, and set aside for calls that are on their way.
+
+    Attributes:
+        ends: when the period ends, in seconds since 1970; of a moving window when its oldest part leaves it.
+    """
+
+    budget: Budget
+    used: Decimal
+    ends: float | None
+
+    @property
+    def part(self) -> float:
+        """Used of the amount; 1 is all."""
+        return float(self.used / self.budget.amount) if self.budget.amount else 1.0
+
+
+def budgets_of(tables: Mapping[str, Any]) -> tuple[Budget, ...]:
+    """The budgets of the ``[budgets.NAME]`` tables.
+
+    Raises:
+        ConfigurationError: a table says what no budget has, or has no amount.
+    """
+    return tuple(_budget(name, table) for name, table in sorted(tables.items()))
+
+
+class Purse:
+    """The money of all budgets, in one database."""
+
+    def __init__(self, database: Database, groups: Groups) -> None:
+        self._database = database
+        self._groups = groups
+
+    def state(self, budget: Budget, at: float) -> BudgetState:
+        """How much of a budget is used up."""
+        span = budget.period.span(at)
+        rows = self._database.read(
+            "SELECT COALESCE(SUM(amount), 0) FROM spent WHERE budget = ? AND span >= ?", budget.name, span.first
+        )
+        return BudgetState(budget, money.read(int(rows[0][0])), span.ends)
+
+    def reserve(self, call: str, amount: Decimal, budgets: Sequence[Budget], at: float) -> None:
+        """Set an amount aside in all of the budgets, or in none.
+
+        Raises:
+            BudgetExceededError: one has not enough left; nothing was set aside.
+        """
+        wanted = money.stored_at_most(amount)
+        spans = [(budget, budget.period.span(at)) for budget in budgets]
+        full = self._groups.write(lambda execute: _reserve(execute, call, wanted, spans, at))
+        if full is not None:
+            raise _exceeded(*full, amount, at)
+
+    def settle(self, call: str, amount: Decimal) -> None:
+        """Book what a call has cost in place of what was set aside for it. Said twice it is booked once."""
+        spent = money.stored(amount)
+        self._groups.write(lambda execute: settle(execute, call, spent))
+
+
+def settle(execute: Execute, call: str, spent: int) -> None:
+    """The statements of :meth:`Purse.settle`, to be done together with others."""
+    rows = execute("SELECT budget, span, amount FROM reservations WHERE call = ? AND state = 'reserved'", call)
+    for budget, span, reserved in rows:
+        execute(
+            "UPDATE spent SET amount = amount + ? WHERE budget = ? AND span = ?", spent - int(reserved), budget, span
+        )
+    if rows:
+        execute(
+            "UPDATE reservations SET state = 'settled', amount = ? WHERE call = ? AND state = 'reserved'", spent, call
+        )
+
+
+def _reserve(
+    execute: Execute, call: str, wanted: int, spans: Sequence[tuple[Budget, Span]], at: float
+) -> tuple[Budget, Span, int] | None:
+    """Set aside; the budget that has no room, its span and what it has used, if there is one."""
+    if execute("SELECT 1 FROM reservations WHERE call = ?", call):
+        return None  # done before a connection broke
+    for budget, span in spans:
+        (row,) = execute(
+            "SELECT COALESCE(SUM(amount), 0) FROM spent WHERE budget = ? AND span >= ?", budget.name, span.first
+        )
+        if budget.at_limit == "refuse" and int(row[0]) + wanted > money.stored(budget.amount):
+            return budget, span, int(row[0])
+    for budget, span in spans:
+        execute(
+            "INSERT INTO spent (budget, span, amount) VALUES (?, ?, ?)"
+            " ON CONFLICT (budget, span) DO UPDATE SET amount = spent.amount + excluded.amount",
+            budget.name, span.number, wanted,
+        )  # fmt: skip
+        execute(
+            "INSERT INTO reservations (call, budget, span, amount, at, state) VALUES (?, ?, ?, ?, ?, 'reserved')",
+            call, budget.name, span.number, wanted, at,
+        )  # fmt: skip
+    return None
+
+
+def _exceeded(budget: Budget, span: Span, used: int, amount: Decimal, at: float) -> BudgetExceededError:
+    left = max(budget.amount - money.read(used), Decimal(0))
+    return BudgetExceededError(
+        f"budget {budget.name!r} has {left:.4f} of {budget.amount} {budget.currency} left, and the call may cost "
+        f"{amount:.4f}: lower max_tokens, ask a cheaper model, or raise [budgets.{budget.name}] amount",
+        budget=budget.name,
+        retry_after=None if span.ends is None or amount > budget.amount else max(span.ends - at, 0.0),
+    )
+
+
+def _among(value: str | None, patterns: Sequence[str]) -> bool:
+    return not patterns or (value is not None and any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns))
+
+
+def _budget(name: str, table: Any) -> Budget:
+    where = f"[budgets.{name}]"
+    if not isinstance(table, Mapping):
+        raise ConfigurationError(f"{where} must be a table with an amount and a period")
+    if unknown := sorted(set(table) - set(FIELDS)):
+        raise ConfigurationError(f"{where} takes {', '.join(FIELDS)}, not {', '.join(unknown)}")
+    for field, words in (("at_limit", ("refuse", "warn")), ("unpriced", ("refuse", "allow"))):
+        if table.get(field, words[0]) not in words:
+            raise ConfigurationError(f"{where}: {field} is {' or '.join(words)}, not {table[field]!r}")
+    warn_at = table.get("warn_at", 0.8)
+    if not isinstance(warn_at, int | float) or isinstance(warn_at, bool) or not 0 <= warn_at <= 1:
+        raise ConfigurationError(f"{where}: warn_at is a part from 0 to 1, not {warn_at!r}")
+    tags = table.get("tags", {})
+    if not isinstance(tags, Mapping) or not all(isinstance(value, str) for value in tags.values()):
+        raise ConfigurationError(f"{where}: tags must map names to texts")
+    return Budget(
+        name=name,
+        amount=_positive(table.get("amount"), where),
+        currency=_text(table, "currency", "USD", where),
+        period=Period(_text(table, "period", "month", where), _text(table, "time_zone", "UTC", where)),
+        tags=dict(tags),
+        **{field: _texts(table, field, where) for field in ("users", "keys", "providers", "models")},
+        warn_at=float(warn_at),
+        at_limit=table.get("at_limit", "refuse"),
+        tier_down=table.get("tier_down"),
+        unpriced=table.get("unpriced", "refuse"),
+    )
+
+
+def _positive(value: Any, where: str) -> Decimal:
+    try:
+        amount = Decimal(str(value)) if not isinstance(value, bool) and value is not None else Decimal("nan")
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise ConfigurationError(f"{where}: amount must be a number of at least 0, not {value!r}")
+    return amount
+
+
+def _text(table: Mapping[str, Any], field: str, default: str, where: str) -> str:
+    value = table.get(field, default)
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{where}: {field} must be a text, not {value!r}")
+    return value
+
+
+def _texts(table: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+    value = table.get(field, ())
+    if isinstance(value, str) or not isinstance(value, Iterable) or not all(isinstance(item, str) for item in value):
+        raise ConfigurationError(f"{where}: {field} must be a list of texts")
+    return tuple(value)

@@ -1,0 +1,107 @@
+"""The tables, version by version, and what brings an older ledger up to date.
+
+Money is kept as whole billionths of its currency: sums of them are exact, and eight bytes hold nine billion.
+"""
+
+from __future__ import annotations
+
+from ..errors import LedgerError, LedgerVersionError
+from .base import Database, Execute
+
+BYTES = {"sqlite": "BLOB", "postgresql": "BYTEA"}
+
+CALLS = (
+    """CREATE TABLE calls (
+        id TEXT PRIMARY KEY, parent TEXT, at DOUBLE PRECISION NOT NULL, kind TEXT NOT NULL, provider TEXT NOT NULL,
+        address TEXT, model TEXT, served TEXT, attempt BIGINT NOT NULL, attempts TEXT, parameters TEXT,
+        input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT,
+        reasoning_tokens BIGINT, amount BIGINT, currency TEXT, source TEXT, at_least BIGINT NOT NULL,
+        saved BIGINT, seconds DOUBLE PRECISION, first_event DOUBLE PRECISION, finish TEXT, error TEXT,
+        session TEXT, person TEXT, tags TEXT, stream BIGINT NOT NULL, leaf BIGINT NOT NULL, size BIGINT NOT NULL)""",
+    "CREATE INDEX calls_by_time ON calls (at)",
+    "CREATE INDEX calls_by_session ON calls (session, at)",
+    "CREATE INDEX calls_by_model ON calls (model, at)",
+    # Text for the search beside the whole values, so that a search reads no pictures.
+    "CREATE TABLE contents (call TEXT PRIMARY KEY, ask {bytes}, response {bytes}, prompt TEXT, answer TEXT)",
+    "CREATE TABLE files (hash TEXT PRIMARY KEY, media_type TEXT NOT NULL, size BIGINT NOT NULL, data {bytes})",
+    "CREATE TABLE files_of_calls (call TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (call, hash))",
+)
+MONEY = (
+    """CREATE TABLE spent (
+        budget TEXT NOT NULL, span BIGINT NOT NULL, amount BIGINT NOT NULL, PRIMARY KEY (budget, span))""",
+    """CREATE TABLE reservations (
+        call TEXT NOT NULL, budget TEXT NOT NULL, span BIGINT NOT NULL, amount BIGINT NOT NULL,
+        at DOUBLE PRECISION NOT NULL, state TEXT NOT NULL, PRIMARY KEY (call, budget))""",
+    "CREATE INDEX reservations_by_time ON reservations (at)",
+)
+ANSWERS = (
+    """CREATE TABLE answers (
+        key TEXT PRIMARY KEY, owner TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION NOT NULL,
+        used DOUBLE PRECISION NOT NULL, size BIGINT NOT NULL, amount BIGINT, value {bytes} NOT NULL)""",
+    "CREATE INDEX answers_by_use ON answers (used)",
+)
+SHARED = (
+    # What several processes have to agree on: cooldowns, limits, stored responses. Anybody may keep things here.
+    """CREATE TABLE kept (
+        room TEXT NOT NULL, key TEXT NOT NULL, until DOUBLE PRECISION, value {bytes} NOT NULL,
+        PRIMARY KEY (room, key))""",
+)
+SEARCH = {
+    "sqlite": (
+        """CREATE VIRTUAL TABLE words USING fts5(
+            prompt, answer, content='contents', content_rowid='rowid', tokenize='unicode61 remove_diacritics 2')""",
+        """CREATE TRIGGER words_added AFTER INSERT ON contents BEGIN
+            INSERT INTO words(rowid, prompt, answer) VALUES (new.rowid, new.prompt, new.answer); END""",
+        """CREATE TRIGGER words_removed AFTER DELETE ON contents BEGIN
+            INSERT INTO words(words, rowid, prompt, answer)
+            VALUES ('delete', old.rowid, old.prompt, old.answer); END""",
+    ),
+    "postgresql": (
+        """ALTER TABLE contents ADD COLUMN words tsvector GENERATED ALWAYS AS (
+            to_tsvector('simple', left(coalesce(prompt, '') || ' ' || coalesce(answer, ''), 200000))) STORED""",
+        "CREATE INDEX contents_words ON contents USING gin (words)",
+    ),
+}
+VERSIONS = (CALLS + MONEY + ANSWERS + SHARED,)
+"""What each version adds to the one before. A version that was released is never changed again."""
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Make the tables, or what is missing of them.
+
+    Raises:
+        LedgerVersionError: a newer version of this package has written the ledger.
+        LedgerError: it cannot be written.
+    """
+    if _version(database.read) == len(VERSIONS):
+        return
+    database.write(lambda execute: _migrate(execute, database))
+
+
+def _version(read: Execute) -> int | None:
+    try:
+        rows = read("SELECT value FROM about WHERE name = 'schema'")
+    except LedgerError:  # most often the table is not there yet; what else is wrong will be said by the write
+        return None
+    return int(rows[0][0]) if rows else None
+
+
+def _migrate(execute: Execute, database: Database) -> None:
+    execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    rows = execute("SELECT value FROM about WHERE name = 'schema'")
+    found = int(rows[0][0]) if rows else 0
+    if found > len(VERSIONS):
+        raise LedgerVersionError(
+            f"{database.where} was written by a newer airouter-ledger (its tables are of version {found}, this one "
+            f"knows {len(VERSIONS)}): pip install --upgrade airouter-ledger"
+        )
+    for statements in VERSIONS[found:]:
+        for statement in statements:
+            execute(statement.replace("{bytes}", BYTES[database.dialect]))
+    if found == 0:
+        for statement in SEARCH[database.dialect]:
+            execute(statement)
+    execute(
+        "INSERT INTO about (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        str(len(VERSIONS)),
+    )
