@@ -141,8 +141,8 @@ class Bookkeeper:
                 address = f"{answer.provider.name}/{ask.model}"
                 raise BudgetExceededError(
                     f"nobody knows what {address} costs, so budget {budget.name!r} cannot cover it: say it in [prices] "
-                    f'("{address}" = {{ input = …, output = … }}), pip install \'airouter-ledger[prices]\', or allow it '
-                    f'with [budgets.{budget.name}] unpriced = "allow"',
+                    f"(\"{address}\" = {{ input = …, output = … }}), pip install 'airouter-ledger[prices]', or allow "
+                    f'it with [budgets.{budget.name}] unpriced = "allow"',
                     budget=budget.name,
                 )
 
@@ -237,7 +237,8 @@ class _Entry:
         self._keeper.write(record, self._ask, response, self._to_settle(cost, how))
 
     def _see_first(self, _event: Any) -> None:
-        self._first = self._keeper.clock() - self._began
+        if self._first is None:  # several may come at once
+            self._first = self._keeper.clock() - self._began
         self.tap.see = _nothing
         self.tap.changed()
 
@@ -246,7 +247,7 @@ class _Entry:
         cost = self._keeper.cost(self._provider, self._ask, usage, reported)
         if not failed:
             return cost
-        if _was_not_sent(how):
+        if self._first is None and _was_not_sent(how):
             return Cost(Decimal(0), "not sent")
         least = self._keeper.at_least(self._provider, self._ask)
         return max((each for each in (cost, least) if each is not None), key=lambda each: each.amount, default=None)
@@ -264,7 +265,7 @@ def _was_not_sent(how: Delegate) -> bool:
         return True
     if isinstance(error, TransportError) and error.retryable and not how.retries:
         return True  # the connection never came up
-    return how.cancelled and not how.requests and how.builder is None
+    return how.cancelled and not how.requests
 
 
 def _error(how: Delegate) -> str | None:
@@ -290,5 +291,3 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _nothing(_event: Any) -> None:
     """The first event was seen."""
-
-

@@ -1,7 +1,7 @@
 """The cache: a layer that gives an answer again to whoever asks the same.
 
-The same is: the same fingerprint, so that another picture, tool or parameter is another question; the same endpoint; and
-the same user, unless the cache is shared on purpose. Only what is repeatable is kept: chats with temperature 0 or a
+The same is the same fingerprint, so that another picture, tool or parameter is another question; the same endpoint;
+and the same user, unless the cache is shared on purpose. Only what is repeatable is kept: chats with temperature 0 or a
 seed, and embeddings; everything with ``all``. Only whole answers are kept, with all their events, so that a reader of a
 stream sees what the first one saw.
 """

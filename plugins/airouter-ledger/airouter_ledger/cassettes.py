@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter
 from functools import partial
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from airouter_core.errors import CallVetoedError, ConfigurationError
@@ -40,7 +39,7 @@ class Cassette:
 
     Args:
         path: of the file; in mode ``"strict"`` it must be there.
-        mode: ``"record"`` asks and keeps, ``"strict"`` gives what is kept and fails on everything else, ``"auto"`` gives
+        mode: ``"record"`` asks and keeps, ``"strict"`` gives what is kept and fails on all else, ``"auto"`` gives
             what is kept and records the rest.
         paced: replay with the times between events that the provider took.
 
@@ -73,8 +72,8 @@ class Cassette:
                 return (yield from delegated(kept.given_again(paced=self._paced)))
             if self.mode == "strict":
                 raise NotRecordedError(
-                    f"{self.path} holds no answer to this {ask.kind} of {answer.provider.name}/{ask.model}; record it with "
-                    f"`airouter record {self.path} -- COMMAND`, or replay with mode 'auto'"
+                    f"{self.path} holds no answer to this {ask.kind} of {answer.provider.name}/{ask.model}; record it "
+                    f"with `airouter record {self.path} -- COMMAND`, or replay with mode 'auto'"
                 )
         watch = Watch(time.monotonic)
         result = yield from delegated(answer(ask), through=tapped(watch.see))
@@ -89,7 +88,7 @@ class Cassette:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _find(self, question: str, number: int) -> Kept | None:

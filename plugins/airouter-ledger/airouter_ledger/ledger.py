@@ -292,6 +292,8 @@ def seconds_of(age: str) -> float:
     Raises:
         ConfigurationError: it is none.
     """
+    if not isinstance(age, str):
+        raise ConfigurationError(f"an age is a text such as '30 days', not {age!r}")
     number = age.rstrip("abcdefghijklmnopqrstuvwxyz ")
     unit = age[len(number) :].strip().removesuffix("s") or "day"
     known = {"second": 1, "minute": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800}

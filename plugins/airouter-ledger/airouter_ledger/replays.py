@@ -1,4 +1,4 @@
-"""Answers in the form in which they are kept, and given again: all events with the times between them, and the value."""
+"""Answers in the form in which they are kept, and given again: all events, the times between them, and the value."""
 
 from __future__ import annotations
 
