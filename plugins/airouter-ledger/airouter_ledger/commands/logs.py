@@ -188,8 +188,8 @@ def status(as_json: bool) -> None:
         size, budgets = ledger.size(), [_budget(ledger, budget) for budget in settings.rules.budgets]
         found = {
             "on": settings.on, "path": ledger.where, "content": settings.rules.content,
-            "switched": switch() is not None, "calls": ledger.count(), "bytes": size, "kept_answers": answers, "kept_bytes": answer_bytes,
-            "budgets": budgets,
+            "switched": switch() is not None, "calls": ledger.count(), "bytes": size,
+            "kept_answers": answers, "kept_bytes": answer_bytes, "budgets": budgets,
         }  # fmt: skip
     if as_json:
         write_json(found)
