@@ -19,8 +19,7 @@ CALLS = (
         saved BIGINT, seconds DOUBLE PRECISION, first_event DOUBLE PRECISION, finish TEXT, error TEXT,
         session TEXT, person TEXT, tags TEXT, stream BIGINT NOT NULL, leaf BIGINT NOT NULL, size BIGINT NOT NULL)""",
     "CREATE INDEX calls_by_time ON calls (at)",
-    "CREATE INDEX calls_by_session ON calls (session, at)",
-    "CREATE INDEX calls_by_model ON calls (model, at)",
+    "CREATE INDEX calls_by_session ON calls (session, at) WHERE session IS NOT NULL",
     # Text for the search beside the whole values, so that a search reads no pictures.
     "CREATE TABLE contents (call TEXT PRIMARY KEY, ask {bytes}, response {bytes}, prompt TEXT, answer TEXT)",
     "CREATE TABLE files (hash TEXT PRIMARY KEY, media_type TEXT NOT NULL, size BIGINT NOT NULL, data {bytes})",
