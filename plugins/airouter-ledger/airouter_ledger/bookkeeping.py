@@ -29,12 +29,13 @@ from airouter_core.values.usage import Cost, Usage
 
 from . import money
 from .budgets import Budget
-from .contents import Content, stored
+from .contents import stored
 from .errors import LedgerError, LedgerWarning
 from .estimates import most_tokens
 from .ledger import Ledger
 from .providers import Billed, billed
 from .records import CallRecord
+from .switch import Content
 
 LOGGER = logging.getLogger("airouter.ledger")
 

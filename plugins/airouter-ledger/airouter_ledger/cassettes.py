@@ -24,7 +24,6 @@ from .replays import Kept, Watch
 
 Mode = Literal["record", "strict", "auto"]
 MODES: tuple[Mode, ...] = ("record", "strict", "auto")
-FILE_VARIABLE = "AIROUTER_CASSETTE"
 MODE_VARIABLE = "AIROUTER_REPLAY"
 FOR_EVER = 100 * 365 * 86400.0
 UNLIMITED = 1 << 62

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -16,8 +16,7 @@ from airouter_core.values.response import Response
 
 from .database.base import Execute
 from .records import text
-
-Content = Literal["none", "text", "full"]
+from .switch import Content
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -29,7 +29,6 @@ from typing import Any
 
 import attrs
 
-from airouter_core.config.folders import config_folder
 from airouter_core.errors import ConfigurationError
 from airouter_core.profile.prices import TABLE as PRICES
 from airouter_core.profile.prices import Prices
@@ -38,17 +37,14 @@ from .answers import KEPT
 from .bookkeeping import Rules
 from .budgets import budgets_of
 from .caching import CacheRules
-from .contents import Content
 from .ledger import default_path, seconds_of
+from .switch import CONTENTS, Content, switch
 
 TABLES = ("ledger", "cache", "budgets", PRICES)
 """The tables that are the ledger's."""
 LEDGER_FIELDS = ("on", "path", "content", "keep", "size", "output_tokens", "durable")
 CACHE_FIELDS = ("on", "ttl", "size", "what", "shared")
-CONTENTS: tuple[Content, ...] = ("none", "text", "full")
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)i?B?", re.IGNORECASE)
-SWITCH = "ledger-on"
-"""The file whose presence says that the user has switched the ledger on; it holds the word for ``content``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,40 +100,6 @@ def read(tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str] | N
     )
 
 
-def switch(environ: Mapping[str, str] | None = None) -> Content | None:
-    """What the user's switch says: which content to keep, or ``None`` for off."""
-    try:
-        with open(_switch_path(environ), encoding="ascii") as file:
-            said = file.read().strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return next((content for content in CONTENTS if content == said), "none")
-
-
-def switch_on(content: Content) -> None:
-    """Switch the ledger on for this user.
-
-    Raises:
-        OSError: the user's folder cannot be written.
-    """
-    os.makedirs(config_folder(), mode=0o700, exist_ok=True)
-    with open(_switch_path(None), "w", encoding="ascii") as file:
-        file.write(content + "\n")
-
-
-def switch_off() -> bool:
-    """Switch it off; whether it was on.
-
-    Raises:
-        OSError: the user's folder cannot be written.
-    """
-    try:
-        os.remove(_switch_path(None))
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def size_of(value: Any) -> int:
     """The bytes that a size such as ``"1 GB"`` is; a K is 1,024.
 
@@ -150,10 +112,6 @@ def size_of(value: Any) -> int:
     if match is None:
         raise ConfigurationError(f"a size is a number of bytes, or a text such as '500 MB', not {value!r}")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
-
-
-def _switch_path(environ: Mapping[str, str] | None) -> str:
-    return os.path.join(config_folder(environ), SWITCH)
 
 
 def _address(table: Mapping[str, Any]) -> str:

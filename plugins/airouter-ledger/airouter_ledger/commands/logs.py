@@ -16,10 +16,10 @@ from airouter_core.cli.output import note, write_json, write_table
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.record import plain
 
-from ..contents import Content
 from ..ledger import Ledger, seconds_of
 from ..records import CallRecord
-from ..settings import CONTENTS, size_of, switch, switch_off, switch_on
+from ..settings import size_of
+from ..switch import CONTENTS, Content, switch, switch_off, switch_on
 from .opening import settings_of_user, the_ledger
 
 NOTHING = "-"

@@ -10,7 +10,8 @@ import click
 from airouter_core.cli.output import note
 from airouter_core.errors import ConfigurationError
 
-from ..cassettes import FILE_VARIABLE, MODE_VARIABLE, MODES, Cassette, Mode
+from ..cassettes import MODE_VARIABLE, MODES, Cassette, Mode
+from ..plugin import CASSETTE
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -23,7 +24,7 @@ def record(mode: Mode, cassette: str, command: tuple[str, ...]) -> None:
     Replay them with `--mode strict`, or by AIROUTER_CASSETTE=CASSETTE in the environment of the program's tests.
     """
     Cassette(cassette, mode).close()  # what is wrong with it is said before the program runs
-    environment = {**os.environ, FILE_VARIABLE: os.path.abspath(cassette), MODE_VARIABLE: mode}
+    environment = {**os.environ, CASSETTE: os.path.abspath(cassette), MODE_VARIABLE: mode}
     try:
         done = subprocess.run(command, env=environment, check=False)  # noqa: S603  # to run it is what was asked
     except OSError as error:

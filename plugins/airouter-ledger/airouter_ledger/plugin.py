@@ -1,0 +1,52 @@
+"""What this distribution declares. Where the ledger is off nothing more of it is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airouter_core.config.files import settings_in_force
+from airouter_core.plugins.hookspecs import hookimpl
+from airouter_core.profile.declarations import Command, LayerInfo, SettingsTable
+
+from .switch import switch
+
+CASSETTE = "AIROUTER_CASSETTE"
+"""The variable that names a cassette to record or replay."""
+
+
+@hookimpl
+def airouter_tables() -> Iterable[SettingsTable]:
+    """The tables that say what to remember, what may be spent, and what to give again."""
+    return (
+        SettingsTable(name="ledger", description="which calls are remembered, where, and for how long"),
+        SettingsTable(name="budgets", description="amounts for a period, and what they cover", harmless=True),
+        SettingsTable(name="cache", description="answers that are given again"),
+        SettingsTable(name="prices", description="your own prices, in dollars per million tokens", harmless=True),
+    )
+
+
+@hookimpl
+def airouter_layers(settings: Mapping[str, Any]) -> Iterable[LayerInfo]:
+    """The ledger, the cache and the cassette, each where it is asked for."""
+    file = settings_in_force()
+    tables = () if file is None else file.tables
+    if settings or "budgets" in tables or "cache" in tables or switch() is not None:
+        yield LayerInfo("ledger", "airouter_ledger.making:bookkeeper", "ledger")
+    if "cache" in tables:
+        yield LayerInfo("cache", "airouter_ledger.making:cache", "cache")
+    if os.environ.get(CASSETTE):
+        yield LayerInfo("cassette", "airouter_ledger.making:cassette", "cache")
+
+
+@hookimpl
+def airouter_commands() -> Iterable[Command]:
+    """What the command line gains."""
+    return (
+        Command(name="logs", target="airouter_ledger.commands.logs:logs", help="List the calls that are remembered."),
+        Command(name="costs", target="airouter_ledger.commands.costs:costs", help="Say what was spent."),
+        Command(
+            name="record", target="airouter_ledger.commands.record:record", help="Record what a program is answered."
+        ),
+    )
