@@ -90,6 +90,7 @@ _HOMES = {
         "ToolCallStart",
         "UsageReported",
     ),
+    "values.labels": ("labelled",),
     "values.messages": (
         "FilePart",
         "Message",

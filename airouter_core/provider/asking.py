@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..values.ask import NOTHING, Ask
+from ..values.labels import labels
 from ..values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
 from ..values.messages import FilePart, Message
 from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
@@ -37,7 +38,7 @@ def ask_of(
     """What a chat asks, whoever is to answer it.
 
     Args:
-        more: further fields of the ask, such as ``tags``.
+        more: further fields of the ask, such as ``tags``; they count before those of ``labelled``.
 
     Raises:
         ParameterError: nobody could be asked so.
@@ -56,7 +57,7 @@ def ask_of(
         response_format=_format(response_format),
         parameters=parameters or NOTHING,
         provider_options=provider_options or NOTHING,
-        **more,
+        **{**labels(), **more},
     )
 
 

@@ -25,6 +25,7 @@ from ..values.ask import Ask
 from ..values.calls import Call, Identity
 from ..values.catalog import ModelInfo, ProviderStatus, Ranked
 from ..values.events import StreamEvent
+from ..values.labels import labels
 from ..values.request import Request
 from ..values.response import Response
 from ..values.tokens import estimate_tokens
@@ -303,7 +304,8 @@ class Provider(ABC, Generic[ConfigT]):
         if known is None or known.kind is None:
             raise ParameterError(f"{self.info.name} has no operation {operation!r}")
         given = arguments_of(getattr(type(self), known.flow), arguments, named)
-        return self.flow_of(Ask(kind=known.kind, model=given.get("model"), operation=operation, arguments=given))
+        asked = Ask(kind=known.kind, model=given.get("model"), operation=operation, arguments=given, **labels())
+        return self.flow_of(asked)
 
     def make_ready(self, ask: Ask) -> None:
         """Find out now what is wrong with an ask that is driven later, where nobody further out may answer it."""
