@@ -9,11 +9,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from airouter_core.plugins.tables import own_settings
-
 from airouter_core.errors import ConfigurationError
 from airouter_core.flow.layers import Answer, Layer
 from airouter_core.flow.steps import Flow, delegated
+from airouter_core.plugins.tables import own_settings
 from airouter_core.values.ask import Ask
 
 from .bookkeeping import Bookkeeper

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from airouter_core.cli.output import note, write_json, write_table
+from airouter_core.cli.output import note, write_json
+from airouter_core.cli.tables import write_table
 
 from ..ledger import Sum
 from .logs import AS_JSON, conditions, filters

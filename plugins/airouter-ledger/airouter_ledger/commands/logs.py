@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from airouter_core.cli.output import note, write_json, write_table
+from airouter_core.cli.output import note, write, write_json
+from airouter_core.cli.tables import write_table
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.record import plain
 
@@ -127,11 +128,11 @@ def show(call: str, as_json: bool) -> None:
         return
     for name, value in plain(record).items():
         if value not in (None, {}, [], (), ""):
-            click.echo(f"{name + ':':<14}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+            write(f"{name + ':':<14}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
     for message in () if asked is None else asked.messages:
-        click.echo(f"\n{message.role}: {message.text}")
+        write(f"\n{message.role}: {message.text}")
     if answered is not None:
-        click.echo(f"\nassistant: {answered.text}")
+        write(f"\nassistant: {answered.text}")
     elif asked is None:
         note("what was said is not kept: `airouter logs on --content text` keeps it from now on")
 
@@ -172,10 +173,10 @@ def path() -> None:
     """Print where the ledger is."""
     address = settings_of_user().address
     if "://" not in address:
-        click.echo(address)
+        write(address)
         return
     with Ledger.open(address) as ledger:  # it knows its address without the password
-        click.echo(ledger.where)
+        write(ledger.where)
 
 
 @logs.command()
@@ -194,10 +195,10 @@ def status(as_json: bool) -> None:
     if as_json:
         write_json(found)
         return
-    click.echo(f"{'on' if settings.on else 'off'}: {found['calls']} calls in {found['path']}")
-    click.echo(f"content {found['content']}, {_bytes(size)}")
+    write(f"{'on' if settings.on else 'off'}: {found['calls']} calls in {found['path']}")
+    write(f"content {found['content']}, {_bytes(size)}")
     for budget in budgets:
-        click.echo(f"budget {budget['name']}: {budget['used']} of {budget['amount']} {budget['currency']}")
+        write(f"budget {budget['name']}: {budget['used']} of {budget['amount']} {budget['currency']}")
 
 
 @logs.command()
@@ -237,14 +238,14 @@ def _follow(ledger: Ledger, shown: Iterable[CallRecord], wanted: dict[str, Any])
     seen = set()
     for record in reversed(list(shown)):
         seen.add(record.id)
-        click.echo("  ".join(_row(record)))
+        write("  ".join(_row(record)))
     try:
         while True:
             time.sleep(PAUSE)
             for record in reversed(list(ledger.calls(SHOWN * 5, **wanted))):
                 if record.id not in seen:
                     seen.add(record.id)
-                    click.echo("  ".join(_row(record)))
+                    write("  ".join(_row(record)))
                     sys.stdout.flush()
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
