@@ -46,7 +46,9 @@ OWN = (
         help="Write a provider plugin that passes the kit.",
     ),
     Command(
-        name="record", target="airouter_core.testing.record:command", help="Record a provider for a plugin's tests."
+        name="record-provider",
+        target="airouter_core.testing.record:command",
+        help="Record a provider for a plugin's tests.",
     ),
     Command(name="completion", target=f"{CLI}.completion:completion", help="Complete commands in your shell."),
 )

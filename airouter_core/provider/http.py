@@ -162,7 +162,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     @property
     def identity(self) -> Identity:
         # A base_url with credentials or a query is refused by its configuration.
-        return Identity(self.info.name, self.kept_as, self.config.base_url)
+        return Identity(self.info.name, self.kept_as, self.config.base_url or None)
 
     def bare(self, flow: Flow[Result]) -> Flow[Result]:
         """A flow of this provider's, through its connections and none of its layers; its errors show no secret."""

@@ -1,4 +1,4 @@
-"""``airouter record PROVIDER``: a set of recordings of a live backend, for a plugin's tests.
+"""``airouter record-provider PROVIDER``: a set of recordings of a live backend, for a plugin's tests.
 
 Each question is asked once, whole and as a stream; what came over the wire is written as a recording, without secrets.
 What the plugin itself read stands in ``expected``: check it by hand, for from then on it is what the tests hold the
@@ -108,7 +108,7 @@ def _written(recording: Recording, outcome: Response | AirouterError, stream: bo
     return path
 
 
-@click.command("record")
+@click.command("record-provider")
 @click.argument("provider")
 @click.option("--model", required=True, help="the model to ask")
 @click.option("--folder", default="tests/recordings", help="where to write the recordings")

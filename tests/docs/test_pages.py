@@ -19,7 +19,12 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
 )
-GUIDES = [ROOT / "README.md", *sorted(ROOT.glob("docs/guides/*.md")), ROOT / "docs/quickstart/llama-cpp.md"]
+GUIDES = [
+    ROOT / "README.md",
+    *sorted(ROOT.glob("docs/guides/*.md")),
+    ROOT / "docs/quickstart/llama-cpp.md",
+    ROOT / "plugins/airouter-ledger/README.md",
+]
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 

@@ -1,4 +1,4 @@
-"""``airouter record`` makes recordings that the kit can use."""
+"""``airouter record-provider`` makes recordings that the kit can use."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ from airouter_core import (
     done,
     given,
     hookimpl,
+    labelled,
     list_providers,
     replayed,
     silent,
@@ -312,6 +313,11 @@ async def awaits(provider: Provider[Any]) -> None:
         assert_type(text, str)
     async with provider:
         pass
+
+
+def labels_calls(provider: Provider[Any]) -> None:
+    with labelled(session="s", user="eva", tags={"team": "a"}):
+        assert_type(provider.execute("m", "hi"), str)
 
 
 def manages() -> None:

@@ -19,10 +19,11 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
-from airouter_core.flow.layers import Answer, Identity, tapped
+from airouter_core.flow.layers import Answer, tapped
 from airouter_core.flow.steps import Do, Flow, delegated
 from airouter_core.profile.prices import Prices
 from airouter_core.values.ask import Ask
+from airouter_core.values.calls import Identity
 from airouter_core.values.canonical import NAMES
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost
