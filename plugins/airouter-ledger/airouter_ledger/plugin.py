@@ -6,11 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airouter_core.config.files import settings_in_force
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.profile.declarations import Command, LayerInfo, SettingsTable
-
-from .switch import switch
 
 CASSETTE = "AIROUTER_CASSETTE"
 """The variable that names a cassette to record or replay."""
@@ -30,6 +27,10 @@ def airouter_tables() -> Iterable[SettingsTable]:
 @hookimpl
 def airouter_layers(settings: Mapping[str, Any]) -> Iterable[LayerInfo]:
     """The ledger, the cache and the cassette, each where it is asked for."""
+    from airouter_core.config.files import settings_in_force
+
+    from .switch import switch
+
     file = settings_in_force()
     tables = () if file is None else file.tables
     if settings or "budgets" in tables or "cache" in tables or switch() is not None:
