@@ -1,0 +1,337 @@
+"""What a provider implements, and how its asks are answered: the half of :class:`Provider` that users do not call.
+
+An ask passes the layers around the provider, the innermost of which (:mod:`airouter_core.provider.calls`) has it
+prepared, lets the provider reply, and folds what comes.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+
+import msgspec
+
+from ..config.provider import ProviderConfig
+from ..errors import AirouterError, ParameterError, UnsupportedFeatureError
+from ..flow.layers import Answer, Layer, layered
+from ..flow.steps import Endpoint, Flow, Pull, given
+from ..flow.threads import awaited, awaited_iterator
+from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.resolving import DEFAULT_TABLE, ParameterTable
+from ..values.ask import Ask
+from ..values.calls import Call, Identity
+from ..values.catalog import ModelInfo, Ranked
+from ..values.events import StreamEvent
+from ..values.labels import labels
+from ..values.request import Request
+from ..values.tokens import estimate_tokens
+from .both import arguments_of, operation_of, takes
+from .calls import CallHooks, Innermost
+from .preparation import Caution, Prepared, Preparer
+
+if TYPE_CHECKING:
+    pass
+
+ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
+Result = TypeVar("Result")
+
+
+class Surroundings(CallHooks, Protocol):
+    """What a provider needs of the plugins around it; :class:`~airouter_core.plugins.registry.Plugins` is it."""
+
+    def parameters(self, provider: str) -> ParameterTable: ...
+
+    def layers(self) -> Sequence[Layer]: ...
+
+
+class NoPlugins:
+    """A provider on its own: no hooks, no layers, and the canonical parameters."""
+
+    def hears(self, hook: str) -> bool:
+        return False
+
+    def admit(self, call: Call) -> None: ...
+
+    def started(self, call: Call) -> None: ...
+
+    def answer(self, call: Call) -> None: ...
+
+    def ended(self, call: Call, outcome: object) -> None: ...
+
+    def parameters(self, provider: str) -> ParameterTable:
+        return DEFAULT_TABLE
+
+    def layers(self) -> Sequence[Layer]:
+        return ()
+
+
+class ProviderSeam(ABC, Generic[ConfigT]):
+    """What stands behind the methods that users call; see :class:`~airouter_core.provider.facade.Provider`."""
+
+    def __init__(self, config: ConfigT, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+        self.config = config
+        self.info = info
+        self.kept_as = info.name
+        self.logger = logging.getLogger(f"airouter.{info.name}")
+        self._plugins: Surroundings = plugins or NoPlugins()
+        self._preparer = Preparer(
+            info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field
+        )
+        self._answer: Answer | None = None
+        self._innermost: Answer | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a provider holds connections and cannot be pickled or copied: create one in each process, with "
+            f"create_provider({self.info.name!r}, ...)"
+        )
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for name in vars(cls).keys() & FLOW_OF_OLD.keys():
+            if operation_of(cls, name) is None:
+                raise TypeError(
+                    f"{cls.__name__}.{name} was written for an older airouter-core: implement {FLOW_OF_OLD[name]} "
+                    "in its place, a generator; both halves are made of it (docs/write-a-provider.md)"
+                )
+
+    # What a provider implements.
+
+    @abstractmethod
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        """The models that can be used now.
+
+        Raises:
+            ExecutionError: they cannot be listed.
+        """
+
+    def events(self, request: Request, *, stream: bool) -> Iterator[StreamEvent]:
+        """Answer, event by event, up to and including :class:`~airouter_core.values.events.Finish`.
+
+        Args:
+            request: checked, with the parameters that :meth:`support` takes.
+            stream: whether somebody reads along. What is yielded must add up to the same either way.
+
+        Closing the iterator must free at once whatever makes the answer.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement events(), or reply() as a flow")
+
+    def aevents(self, request: Request, *, stream: bool) -> AsyncIterator[StreamEvent]:
+        """:meth:`events`, awaited: in threads, unless a provider can do better."""
+        return awaited_iterator(functools.partial(self.events, request, stream=stream))
+
+    def prepare(self, ask: Ask) -> Prepared:
+        """The ask as this provider takes it. A provider that asks others answers with ``Prepared(None, {})``.
+
+        Raises:
+            ConfigurationError: it cannot be asked so.
+        """
+        if ask.kind != "chat":
+            return NOTHING_TO_PREPARE
+        if not isinstance(ask.model, str) or not ask.model.strip():
+            raise ParameterError(f"model must be the name of a model, not {ask.model!r}")
+        if ask.stream:
+            self.require("stream")
+        self.require_credentials()
+        return self._preparer.prepare(ask)
+
+    def request_of(self, ask: Ask) -> Request:
+        """What a chat would be asked as: for what is not an answer, such as counting it.
+
+        Raises:
+            ConfigurationError: it cannot be asked so.
+        """
+        self.require_credentials()
+        request = self._preparer.prepare(ask).request
+        assert request is not None
+        return request
+
+    def reply(self, ask: Ask, request: Request | None) -> Flow[Any]:
+        """What is behind all layers.
+
+        Args:
+            request: what :meth:`prepare` has made of the ask.
+
+        A chat emits its events. The result is a :class:`~airouter_core.values.response.Response` where it was folded
+        already, and of other kinds what the operation gives.
+        """
+        return self.answer_flow(request, stream=ask.stream) if request is not None else self._operation(ask)
+
+    def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
+        """Answer one chat: as a flow what :meth:`events` is as an iterator."""
+        yield Pull(
+            functools.partial(self.events, request, stream=stream),
+            functools.partial(self.aevents, request, stream=stream),
+        )
+
+    def embeddings_flow(self, texts: Sequence[str], model: str | None) -> Flow[list[list[float]]]:
+        """One vector for each text; overridden by providers with the capability ``embeddings``.
+
+        Further arguments by name, such as ``dimensions``, are then arguments of :meth:`create_embedding` too.
+        """
+        raise self.lacks("embeddings")
+
+    def ranking_flow(
+        self, query: str, documents: Sequence[str], model: str | None, limit: int | None
+    ) -> Flow[list[Ranked]]:
+        """Order documents by how well they fit; overridden by providers with the capability ``rerank``."""
+        raise self.lacks("rerank")
+
+    def tokens_flow(self, text: str, model: str | None = None) -> Flow[int]:
+        """How many tokens a text is: exact where the provider can say, else an estimate.
+
+        The estimate is that of :func:`~airouter_core.values.tokens.estimate_tokens`.
+
+        Raises:
+            ExecutionError: the provider was asked and failed.
+        """
+        return given(estimate_tokens(text))
+
+    def check_flow(self) -> Flow[object]:
+        """Ask the backend whether a call could succeed now.
+
+        Raises:
+            AirouterError: it could not; the message says why, and what to do.
+        """
+        return self.models_flow()
+
+    def support(self, request: Request) -> Iterable[ParameterSupport]:
+        """Which parameters are taken, and as what, for the model of this request. As declared, unless overridden."""
+        return self.info.parameters
+
+    def successor_of(self, model: str) -> str | None:
+        """The model to ask in place of one that the provider has retired; ``None`` for all others.
+
+        The caller is warned, in the response and by a ``RetiredModelWarning``.
+        """
+        return None
+
+    def takes_field(self, field: str) -> bool:
+        """Whether a field of a message dict that the common format does not know is sent; the caller is told if not.
+
+        Such fields are under ``"*"`` in the ``provider_metadata`` of messages and parts.
+        """
+        return False
+
+    def require_credentials(self) -> None:
+        """Refuse a call that cannot succeed for want of a key.
+
+        Raises:
+            MissingApiKeyError: there is none; the message says where to put it.
+        """
+
+    def close(self) -> None:
+        """Free connections, processes and memory. The provider cannot be used afterwards."""
+
+    def details(self) -> Mapping[str, Any]:
+        """What only this provider has to say about its state, for :meth:`get_info`. Must not block."""
+        return {}
+
+    def clean(self, error: AirouterError) -> None:
+        """Hide in an error what must not be shown."""
+
+    async def aclose(self) -> None:
+        """:meth:`close`, awaited."""
+        await awaited(self.close)
+
+    # What plugins, layers, routers, gateways use.
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Whose connections the requests go through; ``None`` where there are none."""
+        return None
+
+    def deadline_of(self, ask: Ask) -> float | None:
+        """Seconds for the whole answer, with everything that is tried for it; ``None`` for as long as it takes."""
+        return ask.deadline
+
+    @property
+    def identity(self) -> Identity:
+        """Who this is, without a key."""
+        return Identity(self.info.name, self.kept_as)
+
+    @property
+    def parameter_table(self) -> ParameterTable:
+        """The parameters that may be named."""
+        return self._plugins.parameters(self.info.name)
+
+    def flow_of(self, ask: Ask) -> Flow[Any]:
+        """The flow that answers an ask, through all layers."""
+        return (self._answer or self._outermost())(ask)
+
+    def _outermost(self) -> Answer:
+        if self._answer is None:
+            # Layers are imported by the first call, not by whoever makes a provider.
+            self._innermost = Innermost(self, self.identity, self._plugins)
+            self._answer = layered(self._innermost, self._plugins.layers())
+        return self._answer
+
+    def operation_flow(self, operation: str, /, *arguments: Any, **named: Any) -> Flow[Any]:
+        """The flow of a method that :func:`~airouter_core.provider.both.both` has made of one, through all layers."""
+        known = operation_of(type(self), operation)
+        if known is None or known.kind is None:
+            raise ParameterError(f"{self.info.name} has no operation {operation!r}")
+        given = arguments_of(getattr(type(self), known.flow), arguments, named)
+        asked = Ask(kind=known.kind, model=given.get("model"), operation=operation, arguments=given, **labels())
+        return self.flow_of(asked)
+
+    def make_ready(self, ask: Ask) -> None:
+        """Find out now what is wrong with an ask that is driven later, where nobody further out may answer it."""
+        if self._outermost() is self._innermost:
+            prepared = self.prepare(ask)
+            self.warn(prepared.cautions)
+            ask.trace.prepared = self, msgspec.structs.replace(prepared, cautions=())
+
+    def bare(self, flow: Flow[Any]) -> Flow[Any]:
+        """A flow of this provider's, through none of the layers."""
+        return flow
+
+    def require(self, capability: str) -> None:
+        """Refuse what the provider does not declare.
+
+        Raises:
+            UnsupportedFeatureError: it lacks the capability.
+        """
+        if capability not in self.info.capabilities:
+            raise self.lacks(capability)
+
+    def lacks(self, capability: str) -> UnsupportedFeatureError:
+        """What to say of a capability that is not there."""
+        return self._preparer.lacks(capability)
+
+    def warn(self, cautions: Iterable[Caution]) -> None:
+        """Warn at the caller's line, once for each thing there is to warn of."""
+        self._preparer.warn(cautions)
+
+    def _operation(self, ask: Ask) -> Flow[Any]:
+        """The flow of an ask of another kind than chat."""
+        known = operation_of(type(self), ask.operation)
+        # An ask may come from a file or over a network: it names a published operation, or nothing is called.
+        if known is None or known.kind != ask.kind:
+            raise ParameterError(f"{self.info.name} has no operation {ask.operation!r} of kind {ask.kind!r}")
+        method = getattr(self, known.flow)
+        arguments = dict(ask.arguments)
+        if ask.model is not None and takes(method, "model"):
+            arguments["model"] = ask.model
+        flow: Flow[Any] = method(**arguments)
+        return flow
+
+
+FLOW_OF_OLD: Mapping[str, str] = {
+    "list_models": "models_flow()",
+    "alist_models": "models_flow()",
+    "embeddings": "embeddings_flow()",
+    "aembeddings": "embeddings_flow()",
+    "count_tokens": "tokens_flow()",
+    "acount_tokens": "tokens_flow()",
+    "check": "check_flow()",
+    "acheck": "check_flow()",
+    "get_info": "status_flow()",
+    "aget_info": "status_flow()",
+}
+"""What providers of the first interface implemented, and what is implemented now."""
+
+NOTHING_TO_PREPARE = Prepared(None, {})
