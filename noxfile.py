@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -56,9 +57,19 @@ def _requirement(plugin: Path) -> str:
     return f"{plugin}[embedded]" if plugin.name == ENGINE else str(plugin)
 
 
+def _described(plugin: Path) -> dict[str, Any]:
+    return tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _tested(*plugins: Path) -> list[str]:
+    """What the tests of these plugins need besides, as pip takes it."""
+    have = [plugin for plugin in plugins if "test" in _described(plugin).get("dependency-groups", {})]
+    return [word for plugin in have for word in ("--group", f"{plugin}/pyproject.toml:test")]
+
+
 def _beside(plugin: Path) -> list[Path]:
     """The other distributions of this repository that a plugin needs; no index has them yet."""
-    needed = tomllib.loads((plugin / "pyproject.toml").read_text())["project"].get("dependencies", [])
+    needed = _described(plugin)["project"].get("dependencies", [])
     return [other for other in PLUGINS if any(line.startswith(f"{other.name}>") for line in needed)]
 
 
@@ -75,7 +86,7 @@ def core_alone(session: nox.Session) -> None:
 def plugin_alone(session: nox.Session, plugin: Path) -> None:
     """One plugin beside the core, and whatever it says that it needs."""
     needed = map(_requirement, (plugin, *_beside(plugin)))
-    session.install(".[async,cli,testing]", *needed, "--group", "test")
+    session.install(".[async,cli,testing]", *needed, "--group", "test", *_tested(plugin))
     session.run("python", "-c", SOUND)
     session.run("pytest", str(plugin / "tests"), *session.posargs)
 
@@ -83,7 +94,8 @@ def plugin_alone(session: nox.Session, plugin: Path) -> None:
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def tests(session: nox.Session) -> None:
     """Everything together."""
-    session.install(".[async,cli,testing]", *map(_requirement, PLUGINS), "--group", "test")
+    more = ("--group", "test", *_tested(*PLUGINS))
+    session.install(".[async,cli,testing]", *map(_requirement, PLUGINS), *more)
     session.run("pytest", *session.posargs)
 
 

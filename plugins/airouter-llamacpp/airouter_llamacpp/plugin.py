@@ -62,6 +62,7 @@ LLAMACPP = ProviderInfo(
         "reasoning",
         "logprobs",
         "embeddings",
+        "rerank",
         "token_counting",
     ),
     parameters=PARAMETERS,

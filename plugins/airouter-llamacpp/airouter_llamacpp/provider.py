@@ -10,7 +10,7 @@ from airouter_core.flow.steps import Do, Emit, Flow
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
-from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.catalog import ModelInfo, Ranked
 from airouter_core.values.events import Warned
 from airouter_core.values.request import Request
 
@@ -22,7 +22,7 @@ from .modes.choice import chosen
 from .modes.pooled import Pooled
 from .modes.server import Server
 from .programs.system import system_for
-from .wire import EMBEDDINGS, MODELS, TOKENIZE, WIRE
+from .wire import EMBEDDINGS, MODELS, RANKING, TOKENIZE, WIRE
 
 
 class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
@@ -103,6 +103,11 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
 
     def embeddings_flow(self, texts: Sequence[str], model: str | None) -> Flow[list[list[float]]]:
         return self.operate(EMBEDDINGS, texts, model, model=model, embedding=True)
+
+    def ranking_flow(
+        self, query: str, documents: Sequence[str], model: str | None, limit: int | None
+    ) -> Flow[list[Ranked]]:
+        return self.operate(RANKING, query, documents, model, limit, model=model, ranking=True)
 
     def check_flow(self) -> Flow[object]:
         yield Do(self._mode.check)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from airouter_core.errors import ConfigurationError
+from airouter_core.errors import ConfigurationError, UnsupportedFeatureError
 from airouter_core.values.request import Request
 
 from .config import LlamaCppConfig
@@ -38,6 +38,7 @@ class EngineSettings:
         size: bytes of the model and of all that is loaded with it.
         projector: path of what turns images and sound into tokens.
         pools: whether the model itself says how its vectors are pooled.
+        embedding: whether it makes vectors; ``ranking``, whether it makes scores of them.
         context: tokens, of all answers made at the same time together.
         lora: paths and scales.
         draft_type: how the draft model drafts, as llama.cpp calls it; told by its architecture.
@@ -51,6 +52,7 @@ class EngineSettings:
     projector: str | None = None
     pools: bool = False
     embedding: bool = False
+    ranking: bool = False
     threads: int | None = None
     batch_threads: int | None = None
     gpu_layers: int | str | None = None
@@ -88,13 +90,20 @@ def settings_for(
     request: Request | None = None,
     *,
     embedding: bool = False,
+    ranking: bool = False,
 ) -> EngineSettings:
     """The settings for a model, as configured and as the call has it.
 
     Raises:
+        UnsupportedFeatureError: it is to rank documents, and was not made for that.
         ConfigurationError: a further file is not there.
     """
     parameters: Mapping[str, Any] = request.parameters if request is not None else {}
+    if ranking and not found.header.is_ranking_model:
+        raise UnsupportedFeatureError(
+            f"{found.id} was not made to rank documents; list_models() tells which can (capabilities: 'rerank')"
+        )
+    embedding = embedding or ranking
     context = context_for(found, config, parameters)
     whole = -(-context // BLOCK) * BLOCK if embedding else None
     projector = _projector(found, config, folder)
@@ -109,6 +118,7 @@ def settings_for(
         projector=projector,
         pools=bool(found.header.pooling_type),
         embedding=embedding,
+        ranking=ranking,
         threads=config.default_threads or (1 if found.size < SMALL else None),
         batch_threads=config.batch_threads,
         gpu_layers=config.default_gpu_layers,

@@ -5,7 +5,8 @@ Source: llama.cpp, tools/server (0c1e57098), and answers recorded from 0.5.0-dev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
@@ -21,9 +22,10 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.profile.losses import Loss
-from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.catalog import ModelInfo, Ranked
 from airouter_core.values.messages import Message, ReasoningPart, ToolResultPart
 from airouter_core.values.request import Request
+from airouter_core.values.usage import count
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, shown
@@ -94,12 +96,12 @@ WIRE = DIALECT.wire()
 def _model(entry: Mapping[str, Any]) -> ModelInfo:
     meta = mapping(entry.get("meta"))
     modalities = mapping(entry.get("architecture"))
-    count = meta.get("n_params")
+    weights = meta.get("n_params")
     return base_model(
         LLAMACPP.name,
         entry,
         context_length=meta.get("n_ctx") or meta.get("n_ctx_train"),
-        parameters=str(count) if count else None,
+        parameters=str(weights) if weights else None,
         size=meta.get("size"),
         input_modalities=tuple(items(modalities.get("input_modalities"))) or None,
         output_modalities=tuple(items(modalities.get("output_modalities"))) or None,
@@ -117,15 +119,47 @@ def _build_tokenize(config: LlamaCppConfig, text: str, model: str | None) -> Htt
     return json_request(config, "POST", "tokenize", body, headers=bearer(config))
 
 
-def _parse_tokenize(body: bytes) -> int:
+def _answer_of(body: bytes) -> Mapping[str, Any]:
+    """The object of an answer; an error inside it is one although the status was 200."""
     answer = decoded_object(body)
     if answer.get("error"):
         raise ERRORS.error(read_failure(answer["error"], answer), status=None, body=body, inside=True)
-    tokens = answer.get("tokens")
+    return answer
+
+
+def _parse_tokenize(body: bytes) -> int:
+    tokens = _answer_of(body).get("tokens")
     if not isinstance(tokens, list):
         raise ProtocolError(f"the server did not say which tokens the text has, but {shown(body)}; check base_url")
     return len(tokens)
 
+
+def _build_ranking(
+    config: LlamaCppConfig, query: str, documents: Sequence[str], model: str | None, limit: int | None
+) -> HttpRequest:
+    body: dict[str, Any] = {"query": query, "documents": list(documents)}
+    if model is not None:
+        body["model"] = model
+    if limit is not None:
+        body["top_n"] = limit
+    return json_request(config, "POST", "v1/rerank", body, headers=bearer(config))
+
+
+def _parse_ranking(body: bytes) -> list[Ranked]:
+    results = _answer_of(body).get("results")
+    if not isinstance(results, list):
+        raise ProtocolError(f"the server sent a ranking without results, but {shown(body)}; check base_url")
+    return [_ranked(mapping(result)) for result in results]
+
+
+def _ranked(result: Mapping[str, Any]) -> Ranked:
+    index, score = count(result.get("index")), result.get("relevance_score")
+    if index is None or isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        raise ProtocolError("the server sent a ranking without index or score")
+    return Ranked(index, float(score))
+
+
+RANKING: Operation[list[Ranked]] = Operation(build=_build_ranking, parse=_parse_ranking)
 
 TOKENIZE = Operation(build=_build_tokenize, parse=_parse_tokenize)
 

@@ -67,6 +67,15 @@ def make_gguf(
     return head.ljust(start, b"\0") + bytes(end if tensors else 0)
 
 
+def with_entries(file: bytes, *entries: bytes) -> bytes:
+    """A whole file with further metadata; it stays aligned, since what is added is filled up."""
+    added = b"".join(entries)
+    least = len(entry("test.filling", ""))
+    added += entry("test.filling", "x" * (-(len(added) + least) % 32))
+    tensors, count = struct.unpack_from("<QQ", file, 8)
+    return file[:8] + struct.pack("<QQ", tensors, count + len(entries) + 1) + added + file[24:]
+
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 TOY = "airouter-toy"
 GREEDY = {"temperature": 0, "seed": 1, "max_tokens": 60}

@@ -29,7 +29,17 @@ from airouter_core.values.events import TextDelta
 from airouter_core.values.messages import FilePart, Message
 from airouter_llamacpp.provider import LlamaCppProvider
 
-from .conftest import ENDLESS, GREEDY, TOY, MakeProvider, needs_engine, needs_programs, programs_folder
+from .conftest import (
+    ENDLESS,
+    GREEDY,
+    TOY,
+    MakeProvider,
+    entry,
+    needs_engine,
+    needs_programs,
+    programs_folder,
+    with_entries,
+)
 
 CONVERSATION = [
     {"role": "system", "content": "Be brief."},
@@ -442,3 +452,22 @@ def test_each_of_several_answers_has_the_whole_context(make: MakeProvider, poole
     with ThreadPoolExecutor(2) as pool:
         answers = pool.map(lambda _: provider.chat(TOY, prompt, parameters={**GREEDY, "max_tokens": 4}), range(2))
         assert [answer.finish_reason for answer in answers] == ["length", "length"]
+
+
+def test_documents_are_ranked_by_a_model_that_was_made_for_it(
+    make: MakeProvider, pooled: LlamaCppProvider, models: Path, tmp_path: Path
+) -> None:
+    """By the engine's own endpoint; another model is refused before it is started. The scores of a toy mean nothing."""
+    toy = (models / TOY / f"{TOY}.gguf").read_bytes()
+    (tmp_path / "ranker.gguf").write_bytes(with_entries(toy, entry("llama.pooling_type", 4)))
+    provider = make(pooled.details()["mode"], models_dir=tmp_path)
+    assert provider.list_models()[0].capabilities == ("rerank",)
+    ranked = provider.rerank("What is the capital of France?", ["Paris.", "A cat.", "Rome."], "ranker")
+    assert sorted(document.index for document in ranked) == [0, 1, 2]
+    assert [document.score for document in ranked] == sorted((one.score for one in ranked), reverse=True)
+    assert (
+        provider.rerank("What?", ["Paris.", "A cat."], "ranker", limit=1)
+        == provider.rerank("What?", ["Paris.", "A cat."], "ranker")[:1]
+    )
+    with pytest.raises(UnsupportedFeatureError, match="was not made to rank"):
+        pooled.rerank("What?", ["Paris."], TOY)

@@ -127,7 +127,9 @@ def _describe(params: Any, settings: EngineSettings, xllamacpp: Any) -> None:
         params.lora_adapters = [_adapter(xllamacpp, path, scale) for path, scale in settings.lora]
     if settings.projector is not None:
         params.mmproj.path = settings.projector
-    if settings.embedding and not settings.pools:
+    if settings.ranking:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+    elif settings.embedding and not settings.pools:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
 
 

@@ -177,7 +177,9 @@ def server_arguments(settings: EngineSettings, program: Program) -> list[str]:
         line.add("mmproj", ("--mmproj", "-mm"), program.system.there(settings.projector))
     else:
         line.add_known(("--no-mmproj",))
-    if settings.embedding:
+    if settings.ranking:
+        line.add("rerank", ("--reranking", "--rerank"))
+    elif settings.embedding:
         line.add("embeddings", ("--embeddings", "--embedding"))
         if not settings.pools:
             line.add("embeddings", ("--pooling",), "mean")

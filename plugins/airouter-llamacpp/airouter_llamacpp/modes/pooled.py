@@ -51,11 +51,11 @@ class Pooled(Mode, Generic[EngineT]):
     def connect(self, model: str | None, request: Request | None, **options: Any) -> Flow[LlamaCppConfig]:
         if model is None:
             raise lacks_model_name()
-        embedding = bool(options.get("embedding"))
+        purpose = {name: bool(options.get(name)) for name in ("embedding", "ranking")}
 
         def settings() -> Any:
             return settings_for(
-                self.setting.find(model), self.config, self.setting.folder_of(model), request, embedding=embedding
+                self.setting.find(model), self.config, self.setting.folder_of(model), request, **purpose
             )
 
         asked = request.parameter("keep_alive") if request is not None else None
