@@ -1,0 +1,1 @@
+"""Messages, counts of tokens and models, as Anthropic has them."""

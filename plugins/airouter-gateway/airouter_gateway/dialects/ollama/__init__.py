@@ -1,0 +1,1 @@
+"""Chat, generate, embed and the lists of models, as Ollama has them."""

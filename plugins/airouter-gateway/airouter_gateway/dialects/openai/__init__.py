@@ -1,0 +1,1 @@
+"""Chat completions, Responses, embeddings and models, as OpenAI has them."""

@@ -1,0 +1,268 @@
+"""Bodies of ``/v1/responses``.
+
+What the model said before comes back as items, one for each thought, message and call; here they become one turn of
+the assistant again. Tools that are no functions (of a namespace, or free in their form) are offered as functions to
+models elsewhere, under names that are made for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airouter_core.errors import ParameterError
+from airouter_core.provider.asking import ask_of
+from airouter_core.values.message_dicts import messages_from
+from airouter_core.values.messages import (
+    FilePart,
+    Message,
+    Part,
+    ProviderPart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from airouter_core.values.tools import Tool
+
+from ..question import NamedTool, Question, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
+
+OPENAI = "openai"
+PARAMETERS = ("temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "top_logprobs")
+READ = (
+    *PARAMETERS,
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "stream",
+    "stream_options",
+    "user",
+    "safety_identifier",
+)
+HELD = frozenset({"call_id", "name", "arguments", "input"})
+CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+RESULTS = ("function_call_output", "custom_tool_call_output")
+FREE_FORM = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+"""What stands in for a tool whose input is any text."""
+
+
+def read_responses(body: bytes, headers: Mapping[str, str]) -> Question:
+    """A question from a body.
+
+    Raises:
+        ParameterError: it is none, or refers to what only a server that keeps answers could know.
+    """
+    said = object_of(body)
+    for field in ("previous_response_id", "conversation", "prompt"):
+        if said.get(field) is not None:
+            raise ParameterError(f"{field} is not found: this server keeps no answers; send the whole conversation")
+    if said.get("background"):
+        raise ParameterError("background must be false: this server answers at once")
+    tools = _Tools(list_in(said, "tools"))
+    losses = ["store: this server keeps no answers"] if said.get("store") else []
+    messages, native_messages = _messages(said, tools.names_here)
+    form = object_in(said, "text")
+    reasoning = object_in(said, "reasoning")
+    parameters = given(said, *PARAMETERS)
+    if (effort := text_of(reasoning, "effort")) is not None:
+        parameters["reasoning_effort"] = effort
+    ask = ask_of(
+        model_of(said),
+        messages,
+        parameters=parameters,
+        tools=tools.offered,
+        tool_choice=_choice(said.get("tool_choice"), tools),
+        response_format=form.get("format"),
+        stream=flag_of(said, "stream"),
+        user=text_of(said, "user") or text_of(said, "safety_identifier"),
+        session=text_of(said, "prompt_cache_key") or headers.get("session-id") or headers.get("x-session-id"),
+    )
+    own = rest(said, *READ)
+    own |= {"reasoning": kept} if (kept := rest(reasoning, "effort")) else {}
+    own |= {"text": kept} if (kept := rest(form, "format")) else {}
+    native: dict[str, Any] = {"messages": native_messages}
+    if tools.others:
+        native["tools"] = tuple(tools.plain)
+    return Question(
+        ask=ask,
+        native=OPENAI,
+        own={**own, "tools": tools.others} if tools.others else own,
+        for_native=native,
+        losses=tuple(losses),
+        foreign_losses=tuple(tools.losses),
+        tools=tools.names,
+        said=said,
+    )
+
+
+class _Tools:
+    """The tools of a body: as functions for everybody, and those that are none as they are."""
+
+    def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        self.plain: list[Tool] = []
+        self.offered: list[Tool] = []
+        self.others: list[dict[str, Any]] = []
+        self.names: dict[str, NamedTool] = {}
+        self.losses: list[str] = []
+        for entry in entries:
+            self._add(entry)
+
+    @property
+    def names_here(self) -> Mapping[tuple[str | None, str], str]:
+        """By namespace and name, under what name a tool is offered."""
+        return {(named.namespace, named.name): name for name, named in self.names.items()}
+
+    def _add(self, entry: Mapping[str, Any]) -> None:
+        kind = entry.get("type")
+        if kind == "function":
+            tool = _function(entry)
+            self.plain.append(tool)
+            self.offered.append(tool)
+            return
+        self.others.append(dict(entry))
+        if kind == "custom":
+            self._offer(entry, None, custom=True)
+            self.losses.append(f"tool {entry.get('name')!r} takes any text; it was offered as a function of one text")
+        elif kind == "namespace":
+            for inner in list_in(entry, "tools"):
+                self._offer(inner, text_of(entry, "name"), custom=inner.get("type") == "custom")
+        else:
+            self.losses.append(f"a tool of type {kind} was left out: only {OPENAI} has it")
+
+    def _offer(self, entry: Mapping[str, Any], namespace: str | None, *, custom: bool) -> None:
+        name = text_of(entry, "name") or ""
+        ours = f"{namespace}__{name}" if namespace else name
+        self.names[ours] = NamedTool(name, namespace, custom)
+        made = Tool(ours, entry.get("description"), FREE_FORM) if custom else _function({**entry, "name": ours})
+        self.offered.append(made)
+
+
+def _function(entry: Mapping[str, Any]) -> Tool:
+    strict = entry.get("strict")
+    schema = object_in(entry, "parameters") or {"type": "object", "properties": {}}
+    return Tool(text_of(entry, "name") or "", text_of(entry, "description"), schema, strict=strict)
+
+
+def _choice(choice: Any, tools: _Tools) -> Any:
+    if not tools.offered or choice is None:
+        return None
+    if isinstance(choice, Mapping):
+        name = choice.get("name")
+        if name not in {tool.name for tool in tools.offered}:
+            tools.losses.append(f"tool_choice {choice.get('type')!r} was not sent: the tool that it names was left out")
+            return None
+    return choice
+
+
+def _messages(
+    said: Mapping[str, Any], names: Mapping[tuple[str | None, str], str]
+) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """The conversation for everybody, and for a server of this dialect: there calls have the names that it knows."""
+    given_input = said.get("input")
+    items = [{"role": "user", "content": given_input}] if isinstance(given_input, str) else list_in(said, "input")
+    instructions = text_of(said, "instructions")
+    begin = (Message.system(instructions),) if instructions else ()
+    made = [(*begin, *_turns(items, known)) for known in (names, {})]
+    if not made[0]:
+        raise ParameterError("input is empty: give a text, or items")
+    return made[0], made[1]
+
+
+def _turns(items: Iterable[Mapping[str, Any]], names: Mapping[tuple[str | None, str], str]) -> list[Message]:
+    turns: list[Message] = []
+    answer: list[Part] = []
+    for place, item in enumerate(items):
+        parts = _said(item, f"input[{place}]", names)
+        if parts is not None:
+            answer += parts
+            continue
+        if answer:
+            turns.append(Message("assistant", tuple(answer)))
+            answer = []
+        turns.append(_heard(item, f"input[{place}]"))
+    if answer:
+        turns.append(Message("assistant", tuple(answer)))
+    return turns
+
+
+def _said(item: Mapping[str, Any], where: str, names: Mapping[tuple[str | None, str], str]) -> list[Part] | None:
+    """What of an item the model said; ``None`` where it was told something."""
+    kind = item.get("type", "message")
+    if kind == "message":
+        return _message_parts(item, where) if item.get("role") == "assistant" else None
+    if kind in RESULTS:
+        return None
+    if kind == "reasoning":
+        text = "\n".join(str(part.get("text", "")) for part in list_in(item, "summary"))
+        return [ReasoningPart(text, {OPENAI: dict(item)})]
+    if kind in CALLS:
+        return [_call(item, where, CALLS[str(kind)], names)]
+    if kind == "item_reference":
+        raise ParameterError(f"{where}: this server keeps no answers; send the item itself")
+    return [ProviderPart(OPENAI, dict(item))]
+
+
+def _call(item: Mapping[str, Any], where: str, field: str, names: Mapping[tuple[str | None, str], str]) -> Part:
+    identity, name = text_of(item, "call_id"), text_of(item, "name")
+    if identity is None or name is None:
+        raise ParameterError(f"{where}: a call needs a call_id and a name")
+    arguments = item.get(field) or ""
+    if not isinstance(arguments, str):
+        raise ParameterError(f"{where}: {field} must be a string")
+    ours = names.get((item.get("namespace"), name), name)
+    if field == "input" and names:
+        arguments = json.dumps({"input": arguments})
+    kept = {key: value for key, value in item.items() if key not in HELD and value is not None}
+    return ToolCallPart(identity, ours, arguments, {OPENAI: kept})
+
+
+def _message_parts(item: Mapping[str, Any], where: str) -> list[Part]:
+    (message,) = messages_from([{"role": "assistant", "content": item.get("content")}])
+    own = {name: item[name] for name in ("type", "id", "phase") if item.get(name)}
+    kept = {OPENAI: {"type": "message", **own}} if own.get("id") else {}
+    parts: list[Part] = []
+    for part in message.parts:
+        if not isinstance(part, TextPart | RefusalPart):
+            raise ParameterError(f"{where}: an answer holds texts and refusals")
+        parts.append(TextPart(part.text, kept) if isinstance(part, TextPart) else part)
+    return parts
+
+
+def _heard(item: Mapping[str, Any], where: str) -> Message:
+    if item.get("type") in RESULTS:
+        identity = text_of(item, "call_id")
+        if identity is None:
+            raise ParameterError(f"{where}: a result needs the call_id that it answers")
+        output = item.get("output") or ""
+        (read,) = messages_from([{"role": "user", "content": _parts(output, where)}])
+        content = [part for part in read.parts if isinstance(part, TextPart | FilePart)]
+        return Message("tool", (ToolResultPart(identity, content),))
+    try:
+        (message,) = messages_from([{"role": item.get("role"), "content": _parts(item.get("content"), where)}])
+    except ParameterError as error:
+        raise ParameterError(f"{where}{str(error).removeprefix('messages[0]')}") from error
+    return message
+
+
+def _parts(content: Any, where: str) -> Any:
+    """A content in the fields that messages have: files lie flat here."""
+    if not isinstance(content, list):
+        return content
+    return [_part(part, where) for part in content]
+
+
+def _part(part: Any, where: str) -> Any:
+    if not isinstance(part, Mapping) or part.get("type") not in ("input_file", "input_image"):
+        return part
+    if part.get("file_id"):
+        raise ParameterError(f"{where}: this server keeps no files; send the bytes, or an address")
+    if part["type"] == "input_image":
+        return part
+    data = part.get("file_data") or part.get("file_url")
+    return {"type": "file", "file": {"file_data": data, **given(part, "filename")}}

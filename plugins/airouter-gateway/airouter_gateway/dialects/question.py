@@ -1,0 +1,207 @@
+"""What a client asked, read from its dialect, and bound to the provider that is to answer.
+
+A dialect reads a body without knowing who will answer. What only servers of the same dialect understand is kept apart
+(``own``), and so is what the ask would be for such a server (``for_native``); :func:`bound` lays the two together, and
+names every loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from airouter_core.errors import ParameterError
+from airouter_core.values.ask import Ask
+from airouter_core.values.messages import Message
+from airouter_core.values.tokens import estimate_tokens
+from airouter_core.values.value import Value
+
+NOTHING: Mapping[str, Any] = {}
+ROUTER = "router"
+"""Whoever passes an ask on to others: they take what is theirs of it."""
+
+
+class Question(Value, frozen=True, kw_only=True):
+    """One body of a client, read.
+
+    Attributes:
+        ask: what is asked, for a server of any dialect; ``model`` is as the client named it.
+        native: the provider whose servers speak this dialect, if one is known.
+        own: fields that only such a server understands.
+        for_native: fields of the ask that differ for such a server.
+        losses: what nobody is told of it.
+        foreign_losses: what a server of another dialect is not told.
+        include_usage: whether a stream ends with its usage.
+        shows_thoughts: whether the client reads thoughts.
+        tools: for the names of tools that were made for the ask, what the client calls them: namespace, name, kind.
+        said: the fields of the body, for what an answer repeats.
+    """
+
+    ask: Ask
+    native: str | None = None
+    own: Mapping[str, Any] = NOTHING
+    for_native: Mapping[str, Any] = NOTHING
+    losses: tuple[str, ...] = ()
+    foreign_losses: tuple[str, ...] = ()
+    include_usage: bool = True
+    shows_thoughts: bool = True
+    tools: Mapping[str, NamedTool] = NOTHING
+    said: Mapping[str, Any] = NOTHING
+
+
+class NamedTool(Value, frozen=True):
+    """What a client calls a tool that is offered under a name of ours."""
+
+    name: str
+    namespace: str | None = None
+    custom: bool = False
+
+
+class Naming(Value, frozen=True):
+    """What an answer is called: an id without its prefix, when it began in seconds since 1970, and the model."""
+
+    id: str
+    created: int
+    model: str
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises:
+        ParameterError: it is none; the message says where it goes wrong.
+    """
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ParameterError(f"the body is no valid JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise ParameterError("the body must be a JSON object")
+    return said
+
+
+def text_of(said: Mapping[str, Any], field: str) -> str | None:
+    """A field that holds a text; ``None`` where it is missing, null or empty.
+
+    Raises:
+        ParameterError: it holds something else.
+    """
+    value = said.get(field)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ParameterError(f"{field} must be a string, not {type(value).__name__}")
+    return value
+
+
+def flag_of(said: Mapping[str, Any], field: str, *, usual: bool = False) -> bool:
+    """A field that is true or false.
+
+    Raises:
+        ParameterError: it is neither.
+    """
+    value = said.get(field)
+    if value is None:
+        return usual
+    if not isinstance(value, bool):
+        raise ParameterError(f"{field} must be true or false, not {type(value).__name__}")
+    return value
+
+
+def object_in(said: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """A field that holds an object; empty where it is missing or null.
+
+    Raises:
+        ParameterError: it holds something else.
+    """
+    value = said.get(field)
+    if value is None:
+        return NOTHING
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"{field} must be an object, not {type(value).__name__}")
+    return value
+
+
+def list_in(said: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
+    """A field that holds a list of objects; empty where it is missing or null.
+
+    Raises:
+        ParameterError: it holds something else.
+    """
+    value = said.get(field)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise ParameterError(f"{field} must be a list of objects")
+    return value
+
+
+def model_of(said: Mapping[str, Any], *fields: str) -> str:
+    """The model that is named, by the first of some fields that says one.
+
+    Raises:
+        ParameterError: none does.
+    """
+    for field in fields or ("model",):
+        if (name := text_of(said, field)) is not None:
+            return name
+    raise ParameterError("model is required: name an address (PROVIDER/MODEL) or a model of this server")
+
+
+def given(said: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of some fields that are there and not null."""
+    return {name: said[name] for name in names if said.get(name) is not None}
+
+
+def rest(said: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    """All other fields that say something."""
+    return {name: value for name, value in said.items() if name not in known and value is not None}
+
+
+def bound(question: Question, model: str, provider: str, tags: Mapping[str, str]) -> tuple[Ask, tuple[str, ...]]:
+    """The ask for this provider's model, and what the client should know of what was lost.
+
+    Args:
+        provider: its canonical name.
+        tags: for layers.
+    """
+    changes: dict[str, Any] = {"model": model}
+    if tags:
+        changes["tags"] = {**question.ask.tags, **tags}
+    lost = list(question.losses)
+    if provider == question.native:
+        changes |= question.for_native
+    else:
+        lost += question.foreign_losses
+        changes["messages"], moved = with_one_beginning(question.ask.messages)
+        if moved:
+            lost.append("system messages were put into one, at the beginning: most models take no other")
+    if question.own and question.native and provider in (question.native, ROUTER):
+        changes["provider_options"] = {question.native: dict(question.own)}
+    elif question.own:
+        lost.append(f"not sent, since {provider} is not known to take it: {', '.join(sorted(question.own))}")
+    return msgspec.structs.replace(question.ask, **changes), tuple(lost)
+
+
+def with_one_beginning(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], bool]:
+    """The messages with one system message, which leads them; and whether that changes anything.
+
+    Templates of local models refuse a second one, and one that stands later.
+    """
+    places = [place for place, message in enumerate(messages) if message.role == "system"]
+    if places in ([], [0]):
+        return messages, False
+    texts = "\n\n".join(messages[place].text for place in places)
+    return (Message.system(texts), *(message for message in messages if message.role != "system")), True
+
+
+def estimated_input(ask: Ask) -> int:
+    """About how many tokens an ask is, for those who must be told before anybody has counted."""
+    texts = [message.text for message in ask.messages]
+    texts += [
+        f"{tool.name}{tool.description or ''}{msgspec.json.encode(tool.input_schema).decode()}" for tool in ask.tools
+    ]
+    texts += [call.arguments_json for message in ask.messages for call in message.tool_calls]
+    return max(1, sum(map(estimate_tokens, texts)))
