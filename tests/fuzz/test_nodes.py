@@ -44,6 +44,7 @@ CHATS = {
     "llamacpp-chat": ("recordings", "airouter_llamacpp.wire", "WIRE"),
     "ollama-api": ("recordings", "airouter_ollama.wire", "WIRE"),
     "gemini-generate": ("recordings-more", "airouter_gemini.wire", "GENERATE"),
+    "bedrock-converse": ("recordings-more", "airouter_bedrock.wire", "CONVERSE"),
     "cohere-chat-v2": ("recordings-more", "airouter_cohere.wire", "CHAT"),
 }
 OPERATIONS = {

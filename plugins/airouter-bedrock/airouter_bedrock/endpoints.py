@@ -17,6 +17,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 from airouter_core.values.usage import count
 from airouter_core.values.value import Value
+from airouter_core.values.vectors import vector_of
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -78,13 +79,9 @@ def _parse_embedding(body: bytes) -> list[list[float]]:
     if isinstance(found, list) and found and isinstance(found[0], Mapping):
         found = [mapping(one).get("embedding") for one in found]
     vectors = [found] if isinstance(found, list) and found and not isinstance(found[0], list) else found
-    if not isinstance(vectors, list) or not vectors or not all(map(_is_vector, vectors)):
+    if not isinstance(vectors, list) or not vectors:
         raise ProtocolError("the provider sent no embeddings")
-    return vectors
-
-
-def _is_vector(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(number) in (int, float) for number in value)
+    return list(map(vector_of, vectors))
 
 
 EMBED: Operation[list[list[float]]] = Operation(build=_build_embedding, parse=_parse_embedding)
