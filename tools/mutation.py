@@ -226,6 +226,11 @@ def _below_a_root(file: str) -> str:
     return file
 
 
+def concerned(by_line: Mapping[int, Sequence[str]], line: int) -> Sequence[str]:
+    """The tests that run a line; of one that runs when its module is imported, all tests that use the module."""
+    return by_line.get(line) or sorted({test for tests in by_line.values() for test in tests})
+
+
 def spread(tests: Sequence[str], chance: random.Random) -> list[str]:
     """Some of the tests, from as many files and functions as there are."""
     by_function: dict[str, list[str]] = {}
@@ -263,7 +268,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{len(drawn)} changes; running the tests once, to learn which run which line", flush=True)
         by_file = covering(first, given.tests, given.coverage)
         chance = random.Random(given.seed)
-        plans = [(one, spread(by_file.get(one.path, {}).get(one.line, ()), chance)) for one in drawn]
+        plans = [(one, spread(concerned(by_file.get(one.path, {}), one.line), chance)) for one in drawn]
 
         def judge(plan: tuple[Mutant, list[str]]) -> bool:
             mutant, tests = plan

@@ -177,6 +177,10 @@ def test_a_model_that_thinks_takes_no_other_sampling() -> None:
     sent, told = built(OLD, parameters={"reasoning_budget": 2000, "temperature": 0.2, "top_k": 5})
     assert "inferenceConfig" not in sent
     assert len([note for note in told if "to think takes none" in note]) == 2
+    sent, told = built(CLAUDE, parameters={"reasoning_effort": "low", "temperature": 0.2})
+    assert "inferenceConfig" not in sent
+    assert len(told) == 1
+    assert body(CLAUDE, parameters={"reasoning_effort": "none", "temperature": 0.2})["inferenceConfig"]
     assert body(OLD, parameters={"reasoning_budget": 2000, "temperature": 1})["inferenceConfig"] == {"temperature": 1}
     with pytest.raises(ParameterError, match="at most 1999"):
         body(OLD, parameters={"reasoning_budget": 2000, "max_tokens": 2000})
