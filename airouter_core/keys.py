@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .config.folders import config_folder, is_exposed
+from .config.writing import alone, write_whole
 from .errors import ConfigurationError
 
 SERVICE = "airouter"
+KEYS = "the keys"
 INDEX = "names of stored keys"
 """The entry of the keyring that lists the others: keyrings cannot be listed."""
-PATIENCE = 10.0
-"""Seconds to wait for another program that writes keys; it needs milliseconds."""
 
 
 class KeyStore(ABC):
@@ -61,11 +59,11 @@ class FileKeyStore(KeyStore):
         return self._read().get(name)
 
     def set(self, name: str, key: str) -> None:
-        with _alone(self._target()):
+        with alone(self._target(), KEYS):
             self._write({**self._read(), name: key})
 
     def remove(self, name: str) -> bool:
-        with _alone(self._target()):
+        with alone(self._target(), KEYS):
             keys = self._read()
             if keys.pop(name, None) is None:
                 return False
@@ -96,20 +94,7 @@ class FileKeyStore(KeyStore):
         return os.path.realpath(self.place)
 
     def _write(self, keys: Mapping[str, str]) -> None:
-        # Written beside and renamed, so that no moment exists in which half of it, or all of it to others, is there.
-        target, beside = self._target(), None
-        try:
-            descriptor, beside = tempfile.mkstemp(prefix=".keys-", dir=os.path.dirname(target))
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(keys, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)
-        except OSError as error:
-            if beside is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(beside)
-            raise ConfigurationError(f"cannot write the keys to {self.place!r}: {error.strerror or error}") from error
+        write_whole(self.place, json.dumps(keys, indent=1), KEYS)
 
 
 class SystemKeyStore(KeyStore):
@@ -125,12 +110,12 @@ class SystemKeyStore(KeyStore):
         return key
 
     def set(self, name: str, key: str) -> None:
-        with _alone(self._guarded):
+        with alone(self._guarded, KEYS):
             self._keyring.set_password(SERVICE, name, key)
             self._keyring.set_password(SERVICE, INDEX, json.dumps(sorted({*self.names(), name})))
 
     def remove(self, name: str) -> bool:
-        with _alone(self._guarded):
+        with alone(self._guarded, KEYS):
             if self.get(name) is None:
                 return False
             self._keyring.delete_password(SERVICE, name)
@@ -139,30 +124,6 @@ class SystemKeyStore(KeyStore):
 
     def names(self) -> list[str]:
         return list(json.loads(self._keyring.get_password(SERVICE, INDEX) or "[]"))
-
-
-@contextlib.contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """Keep other writers of ``path`` out, in this program and in others: who reads, changes and writes does it alone.
-
-    Raises:
-        ConfigurationError: there can be no lock here, or somebody holds it for too long.
-    """
-    import filelock  # 50 ms that only those pay who write keys
-
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        held = filelock.FileLock(f"{path}.lock", timeout=PATIENCE, mode=0o600)
-        held.acquire()
-    except filelock.Timeout as error:
-        raise ConfigurationError(f"another program has held {path}.lock for {PATIENCE:g} s; end it first") from error
-    except (OSError, NotImplementedError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"cannot lock {path!r}, to write keys: {said}") from error
-    try:
-        yield
-    finally:
-        held.release()
 
 
 def _system_keyring(environ: Mapping[str, str]) -> KeyStore | None:

@@ -128,7 +128,7 @@ def test_a_lock_that_somebody_keeps_is_told(tmp_path: Path, monkeypatch: pytest.
     """After some seconds, with the file to look at; nothing is written past the lock."""
     import filelock
 
-    monkeypatch.setattr("airouter_core.keys.PATIENCE", 0.05)
+    monkeypatch.setattr("airouter_core.config.writing.PATIENCE", 0.05)
     with (
         filelock.FileLock(tmp_path / "keys.json.lock"),
         pytest.raises(ConfigurationError, match=r"another program has held .*keys\.json\.lock"),

@@ -17,7 +17,7 @@ from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarn
 from ..plugins.registry import installed, loading
 from ..profile.declarations import Command
 from ..version import VERSION
-from .output import INTERRUPTED, complain, error_record, problem_record, told, warn, write_json
+from .output import INTERRUPTED, complain, error_record, problem_record, told, warn, write, write_json
 from .streams import written_wrongly
 
 HELP_ASKED: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -26,6 +26,7 @@ HELP_ASKED: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "
 CLI = "airouter_core.cli"
 
 OWN = (
+    Command(name="setup", target=f"{CLI}.setup:setup", help="Begin here: a provider, a key, a model, an answer."),
     Command(name="run", target=f"{CLI}.run:run", help="Ask a model."),
     Command(name="chat", target=f"{CLI}.chat:chat", help="Talk with a model."),
     Command(name="compare", target=f"{CLI}.compare:compare", help="Ask several models the same."),
@@ -91,7 +92,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, command.help) for name, command in _commands().items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="airouter")
 @click.option("--config", "path", metavar="PATH", help="Settings file, in place of the one that is found.")
 @click.option("--debug", is_flag=True, help="Show what is sent (without keys and prompts), and tracebacks.")
@@ -104,6 +105,10 @@ def app(context: click.Context, path: str | None, debug: bool) -> None:
     if debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("urllib3").setLevel(logging.WARNING)
+    if context.invoked_subcommand is None:
+        from .first_steps import first_steps
+
+        write(first_steps())
 
 
 def run_app(arguments: Sequence[str] | None = None) -> int:

@@ -18,10 +18,6 @@ from .input import TEXT
 if TYPE_CHECKING:
     from ..profile.resolving import ParameterTable
 
-NO_MODELS = "has no model yet: pull one, or put one where it looks"
-SHOWN = 12
-"""Names that an error lists."""
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 provider_option = click.option(
@@ -29,7 +25,7 @@ provider_option = click.option(
 )
 model_option = click.option("-m", "--model", metavar="MODEL", help="Model, or PROVIDER/MODEL; see `airouter models`.")
 settings_option = click.option(
-    "-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as timeout=60."
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Setting of the provider, such as timeout=60."
 )
 parameters_option = click.option(
     "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="Parameter, such as temperature=0.2."
@@ -96,7 +92,7 @@ def given_settings(info: ProviderInfo, settings: Sequence[str]) -> dict[str, Any
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
-            raise ConfigurationError(f"-c takes setting=value, not {setting!r}")
+            raise ConfigurationError(f"--set takes NAME=VALUE, not {setting!r}")
         field = fields.get(key)
         if field is not None and field.metadata.get("secret"):
             raise ConfigurationError(

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from ..config.defaults import own_file
 from ..config.files import FILE_NAMES, GENERAL, Settings, first_in, read_settings
 from ..config.folders import config_folder
 from ..config.trust import distrust
@@ -35,7 +36,7 @@ def path() -> None:
 @click.option("--force", is_flag=True, help="Overwrite.")
 def init(here: bool, force: bool) -> None:
     """Write a settings file with every setting of every provider that is listed, commented out."""
-    target = FILE_NAMES[0] if here else _own_file()
+    target = FILE_NAMES[0] if here else os.path.join(config_folder(), FILE_NAMES[0])
     if os.path.exists(target) and not force:
         raise ConfigurationError(f"{target} is there already; --force overwrites it")
     os.makedirs(os.path.dirname(target) or ".", mode=0o700, exist_ok=True)
@@ -114,7 +115,7 @@ def schema() -> None:
 def _in_force() -> Settings:
     found = current_settings()
     if found is None:
-        raise ConfigurationError(f"there is none; `airouter config init` writes {_own_file()}")
+        raise ConfigurationError(f"there is none; `airouter config init` writes {own_file()}")
     return found
 
 
@@ -123,7 +124,3 @@ def _here() -> str:
     if found is None:
         raise ConfigurationError(f"there is no {' and no '.join(FILE_NAMES)} in this folder; name a path")
     return found
-
-
-def _own_file() -> str:
-    return os.path.join(config_folder(), FILE_NAMES[0])

@@ -29,7 +29,7 @@ SHOWN: list[str] = []
 IN_SHELL = (
     (re.compile(r",? or pass \{'api_key': \.\.\.\}(?: in its configuration)?"), ""),
     (re.compile(r": pass \{'api_key': \.\.\.\}(?: in its configuration)?"), ""),
-    (re.compile(r"pass \{'(\w+)': \.\.\.\}(?: in its configuration)?"), r"give -c \1=…"),
+    (re.compile(r"pass \{'(\w+)': \.\.\.\}(?: in its configuration)?"), r"give --set \1=…"),
     (re.compile(r"pass model="), "name one with -m"),
     (re.compile(r"goes in provider_options"), "is given with --provider-option"),
     (re.compile(r"in provider_options"), "with --provider-option"),

@@ -76,7 +76,7 @@ def run(
         note(f"calls {call.name}({call.arguments_json})")
     for warning in response.warnings:
         warn(warning)
-    note(_summary(response, time.monotonic() - started))
+    note(summary(response, time.monotonic() - started))
 
 
 def show_stream(answer: ResponseStream, model: str) -> Response:
@@ -103,7 +103,8 @@ def show_stream(answer: ResponseStream, model: str) -> Response:
     return answer.response
 
 
-def _summary(response: Response, seconds: float) -> str:
+def summary(response: Response, seconds: float) -> str:
+    """What an answer has taken, in one line."""
     usage = response.usage
     parts = [f"{seconds:.1f} s"]
     if usage.input_tokens is not None:

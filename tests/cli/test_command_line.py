@@ -131,12 +131,12 @@ def test_providers_and_plugins_are_tables_for_people_and_json_for_programs(capsy
         (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temprature=1", "hi"], 2, "did you mean 'temperature'"),
         (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temperature=warm", "hi"], 2, "must be a number"),
         (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temperature", "hi"], 2, "name=value"),
-        (["run", "-p", "llama-cpp", "-c", "modles_dir=x", "hi"], 2, "did you mean 'models_dir'"),
-        (["run", "-p", "llama-cpp", "-c", "api_key=x", "hi"], 2, "secret"),
+        (["run", "-p", "llama-cpp", "--set", "modles_dir=x", "hi"], 2, "did you mean 'models_dir'"),
+        (["run", "-p", "llama-cpp", "--set", "api_key=x", "hi"], 2, "secret"),
         (["run", "-p", "llama-cpp", "-a", "nothing-there.png", "hi"], 2, "cannot read"),
         (["run", "-p", "llama-cpp"], 2, "PROMPT"),
         (["models", "nobody"], 2, "pip install airouter-nobody"),
-        (["models", "llama-cpp", "-c", "models_dir=/no/such/folder"], 2, "/no/such/folder"),
+        (["models", "llama-cpp", "--set", "models_dir=/no/such/folder"], 2, "/no/such/folder"),
         (["rum", "hi"], 2, "No such command 'rum'; did you mean 'run'?"),
         (["frobnicate"], 2, "No such command 'frobnicate' (`airouter --help`)"),
         (["run", "--frobnicate", "hi"], 2, "(`airouter run --help`)"),
@@ -246,7 +246,7 @@ def slow_server() -> Iterator[str]:
 def test_ctrl_c_stops_a_stream_with_exit_code_130(slow_server: str) -> None:
     """What has arrived stays, the next line says that it was interrupted, and there is no traceback."""
     interpreter, _, main, *arguments = program(
-        "run", "-p", "llama-cpp", "-m", "any", "-c", f"base_url={slow_server}", "hi"
+        "run", "-p", "llama-cpp", "-m", "any", "--set", f"base_url={slow_server}", "hi"
     )
     hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whatever our parent ignores
     process = subprocess.Popen(

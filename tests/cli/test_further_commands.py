@@ -141,8 +141,8 @@ def test_a_choice_that_cannot_be_made_lists_what_there_is(
     monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(lambda *_: (200, "application/json", b'{"data": []}')))
     assert run_app(["run", "-p", "llama-cpp", "hi"]) == 2
     assert "has no model" in capsys.readouterr().err
-    assert run_app(["run", "-p", "llama-cpp", "-c", "timeout", "hi"]) == 2
-    assert run_app(["run", "-p", "llama-cpp", "-c", "timeout=soon", "hi"]) == 2
+    assert run_app(["run", "-p", "llama-cpp", "--set", "timeout", "hi"]) == 2
+    assert run_app(["run", "-p", "llama-cpp", "--set", "timeout=soon", "hi"]) == 2
     monkeypatch.setenv("AIROUTER_PROVIDER", "nobody")
     assert run_app(["run", "hi"]) == 2
     assert "airouter-nobody" in capsys.readouterr().err

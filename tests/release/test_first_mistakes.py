@@ -64,11 +64,15 @@ MISTAKES = {
         for name in ("openai", "claude", "openrouter")
     ],
     "no network": [
-        (_run(name, "-c", NOWHERE), GOOD, r"cannot connect to http://airouter\.invalid: is this machine online")
+        (_run(name, "--set", NOWHERE), GOOD, r"cannot connect to http://airouter\.invalid: is this machine online")
         for name in ("openai", "claude", "openrouter")
     ],
     "server down": [
-        (_run(name, "-c", CLOSED), {}, r"cannot connect to http://127\.0\.0\.1:9: is the server running, and base_url")
+        (
+            _run(name, "--set", CLOSED),
+            {},
+            r"cannot connect to http://127\.0\.0\.1:9: is the server running, and base_url",
+        )
         for name in ("ollama", "llama-cpp")
     ],
     "misspelt model": [
@@ -80,7 +84,7 @@ MISTAKES = {
         (_run("llama-cpp", "-o", "temperature=-3", model="airouter-toy"), TOY, r"temperature must be at least 0"),
     ],
     "misspelt provider": [(_run("opnai"), {}, r"did you mean 'openai'\?")],
-    "misspelt setting": [(_run("ollama", "-c", "timout=3"), {}, r"did you mean 'timeout'\?")],
+    "misspelt setting": [(_run("ollama", "--set", "timout=3"), {}, r"did you mean 'timeout'\?")],
     "no folder": [(_run("llama-cpp"), {}, r"AIROUTER_MODELS_DIR|models_dir")],
 }
 

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from airouter_core.cli.choices import json_option, settings_option
 from airouter_core.cli.output import note, warn, write_json
 from airouter_core.cli.tables import write_table
 from airouter_core.cli.targets import chosen_provider
@@ -20,10 +21,6 @@ from .batches import Batch, BatchResult
 from .plugin import CLAUDE
 from .provider import ClaudeProvider
 
-config_option = click.option(
-    "-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as timeout=60."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 wait_option = click.option("--wait", is_flag=True, help="Wait until the batch has ended, and show how far it is.")
 
 
@@ -34,7 +31,7 @@ def batch() -> None:
 
 @batch.command()
 @click.argument("requests", type=click.File("r", encoding="utf-8"))
-@config_option
+@settings_option
 @json_option
 @wait_option
 def create(requests: IO[str], settings: tuple[str, ...], as_json: bool, wait: bool) -> None:
@@ -52,7 +49,7 @@ def create(requests: IO[str], settings: tuple[str, ...], as_json: bool, wait: bo
 
 @batch.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many.")
-@config_option
+@settings_option
 @json_option
 def list_(limit: int, settings: tuple[str, ...], as_json: bool) -> None:
     """List the newest batches."""
@@ -67,7 +64,7 @@ def list_(limit: int, settings: tuple[str, ...], as_json: bool) -> None:
 
 @batch.command()
 @click.argument("batch_id")
-@config_option
+@settings_option
 @json_option
 @wait_option
 def show(batch_id: str, settings: tuple[str, ...], as_json: bool, wait: bool) -> None:
@@ -78,7 +75,7 @@ def show(batch_id: str, settings: tuple[str, ...], as_json: bool, wait: bool) ->
 
 @batch.command()
 @click.argument("batch_id")
-@config_option
+@settings_option
 def results(batch_id: str, settings: tuple[str, ...]) -> None:
     """Print the results of a batch that has ended, as JSON lines."""
     with _provider(settings) as provider:
@@ -92,7 +89,7 @@ def results(batch_id: str, settings: tuple[str, ...]) -> None:
 
 @batch.command()
 @click.argument("batch_id")
-@config_option
+@settings_option
 @json_option
 def cancel(batch_id: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Stop a batch."""

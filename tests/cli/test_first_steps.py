@@ -1,0 +1,170 @@
+"""The first ten minutes: `airouter` alone, `airouter setup`, and a default that is written where people read it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airouter_core.cli.app import run_app
+from airouter_core.cli.targets import current_settings
+from airouter_core.config.defaults import set_default_model
+from airouter_core.errors import ConfigurationError
+from airouter_core.keys import KeyStore
+from airouter_core.plugins.registry import installed
+
+INSTALLED = {info.name for info in installed().providers()}
+needs_llama = pytest.mark.skipif("llama-cpp" not in INSTALLED, reason="asks through llama-cpp")
+needs_groq = pytest.mark.skipif("groq" not in INSTALLED, reason="asks through groq: pip install airouter-compatible")
+
+
+@pytest.fixture
+def own_file(own_surroundings: Path) -> Path:
+    """Where the user's own settings file is, or will be."""
+    return own_surroundings / "settings" / "airouter" / "airouter.toml"
+
+
+@pytest.fixture
+def served(serve_answers: Any, chat_answer: Any) -> dict[str, Any]:
+    """A server of two models, whose answers a test may change by path; `url` is its address."""
+    answers: dict[str, Any] = {
+        "/models": (200, "application/json", b'{"data": [{"id": "large"}, {"id": "small"}]}'),
+        "/chat/completions": (200, "text/event-stream", chat_answer("Hello there.")),
+    }
+
+    def answer(path: str, body: dict[str, object]) -> tuple[int, str, bytes]:
+        found: tuple[int, str, bytes] = next(
+            (value for end, value in answers.items() if path.endswith(end)), (404, "application/json", b"{}")
+        )
+        return found
+
+    answers["url"] = serve_answers(answer)
+    return answers
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+def test_the_program_alone_says_what_to_do_first(own_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is set up it names `setup`; afterwards what can be asked now. It fits forty by ten."""
+    assert run_app([]) == 0
+    before = capsys.readouterr().out
+    assert "airouter setup" in before
+    assert len(before.splitlines()) < 10
+    set_default_model("llama-cpp", "airouter-toy")
+    current_settings.cache_clear()
+    assert run_app([]) == 0
+    after = capsys.readouterr().out
+    assert "asks llama-cpp/airouter-toy" in after
+    assert "setup" not in after
+
+
+def test_the_package_is_a_program() -> None:
+    """`python -m airouter_core` is `airouter`."""
+    made = subprocess.run(
+        [sys.executable, "-m", "airouter_core", "--version"], capture_output=True, text=True, check=True
+    )
+    assert made.stdout.startswith("airouter, version")
+
+
+@needs_llama
+def test_setup_ends_with_an_answer_and_a_default(
+    served: dict[str, Any], own_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers are numbers or names; what was chosen is asked at once, and afterwards without naming it."""
+    monkeypatch.setenv("LLAMA_CPP_BASE_URL", served["url"])
+    piped(monkeypatch, "llama-cpp", "2")
+    assert run_app(["setup"]) == 0
+    assert "Hello there." in capsys.readouterr().out
+    assert tomllib.loads(own_file.read_text())["airouter"] == {"provider": "llama-cpp", "model": "small"}
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run_app(["run", "hi"]) == 0
+
+
+@needs_groq
+def test_a_key_is_stored_once_it_has_worked(
+    served: dict[str, Any], own_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is refused is not kept, and no default is written; one that works is, and is never shown."""
+    own_file.parent.mkdir(parents=True)
+    own_file.write_text(f'[groq]\nbase_url = "{served["url"]}"\n')
+    good = served["/models"]
+    served["/models"] = (401, "application/json", b'{"error": {"message": "no", "code": "invalid_api_key"}}')
+    piped(monkeypatch, "wrong-key")
+    assert run_app(["setup", "-p", "groq", "-m", "small", "--no-ask"]) == 1
+    assert not KeyStore.default().names()
+    assert "airouter" not in tomllib.loads(own_file.read_text())
+    served["/models"] = good
+    piped(monkeypatch, "right-key")
+    assert run_app(["setup", "-p", "groq", "-m", "small", "--no-ask"]) == 0
+    assert KeyStore.default().get("groq") == "right-key"
+    printed = capsys.readouterr()
+    assert "-key" not in printed.out + printed.err
+
+
+@needs_llama
+@pytest.mark.parametrize(
+    ("lines", "said"), [((), "pipe the answers in"), (("nobody",), "no provider is called"), (("",), "nothing was")]
+)
+def test_setup_without_answers_says_how(
+    lines: tuple[str, ...],
+    said: str,
+    own_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is missing or unknown is one line, and nothing is written."""
+    piped(monkeypatch, *lines)
+    assert run_app(["setup"]) == 2
+    assert said in capsys.readouterr().err
+    assert not own_file.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# mine\n",
+        "[ollama]\ntimeout = 5  # slow\n",
+        '# mine\n[airouter]\n# provider = "x"\nmodel = "old"  # the old one\n\n[ollama]\nbase_url = "http://a"\n',
+        '[ollama]\ntimeout = 5\n\n[ airouter ] # ours\nprovider="a"\n',
+    ],
+)
+def test_a_default_leaves_the_rest_of_the_file(text: str, own_file: Path) -> None:
+    """Comments and other tables stay, and the file says what is wanted however it was written."""
+    own_file.parent.mkdir(parents=True)
+    own_file.write_text(text)
+    set_default_model("openrouter", 'vendor/mo"del')
+    made = own_file.read_text()
+    expected = {**tomllib.loads(text), "airouter": {"provider": "openrouter", "model": 'vendor/mo"del'}}
+    assert tomllib.loads(made) == expected
+    assert ("# mine" in made) == ("# mine" in text)
+    assert ("# slow" in made) == ("# slow" in text)
+
+
+@pytest.mark.parametrize(
+    "text", ['airouter = {model = "x"}\n', '[airouter]\nmodel = """\nx"""\n', "airouter.model = 'x'\n", "[airouter\n"]
+)
+def test_a_file_that_cannot_be_changed_safely_is_left(text: str, own_file: Path) -> None:
+    """The error says what to write by hand, and the file is as it was."""
+    own_file.parent.mkdir(parents=True)
+    own_file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"nothing was changed|yourself"):
+        set_default_model("a", "b")
+    assert own_file.read_text() == text
+
+
+def test_a_default_in_json(own_surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the user names is the one that is changed."""
+    path = own_surroundings / "mine.json"
+    path.write_text('{"ollama": {"timeout": 5}}')
+    monkeypatch.setenv("AIROUTER_CONFIG", str(path))
+    assert set_default_model("a", "b") == str(path)
+    assert json.loads(path.read_text()) == {"ollama": {"timeout": 5}, "airouter": {"provider": "a", "model": "b"}}
