@@ -45,6 +45,8 @@ PRICED = frozenset({"chat", "embedding", "image", "rerank", "batch"})
 """Kinds that cost money; a budget covers these alone."""
 BUDGET_TAG = "budget:"
 """Begins the tags that tell those further in, a router for instance, which part of a budget is used."""
+ASKED_TAG = BUDGET_TAG + ":asked"
+"""The tag that keeps the model that was asked for, where a budget had another one asked."""
 CACHED = "airouter_cache"
 """The key of ``provider_metadata`` that says that an answer was given again."""
 
@@ -94,7 +96,8 @@ class Bookkeeper:
         if self._rules.budgets and ask.kind in PRICED and (covering := self._covering(ask, answer, provider)):
             ask, reserved = yield Do(partial(self._admit, ask, answer, provider, covering, began))
         entry = _Entry(self, ask, answer, provider, began, reserved)
-        return (yield from delegated(answer(ask), through=entry.tap, after=entry.ended))
+        result = yield from delegated(answer(ask), through=entry.tap, after=entry.ended)
+        return _with_note(result, ask)
 
     def _covering(self, ask: Ask, answer: Answer, provider: Billed) -> list[Budget]:
         names = (answer.provider.kept_as, *provider.aliases)
@@ -129,6 +132,9 @@ class Bookkeeper:
                 said = f"budget {budget.name!r} is used to {state.part:.0%}: {state.used:.4f} of {budget.amount}"
                 LOGGER.warning("%s", said)
                 warnings.warn(said, LedgerWarning, stacklevel=2)
+            if state.part >= budget.warn_at and budget.tier_down and ask.model != budget.tier_down:
+                tags.setdefault(ASKED_TAG, ask.model or "")
+                ask = msgspec.structs.replace(ask, model=budget.tier_down)
         return msgspec.structs.replace(ask, tags=tags)
 
     def _most(self, ask: Ask, provider: Billed) -> Decimal | None:
@@ -258,6 +264,14 @@ class _Entry:
             return None
         # Where nobody can tell what it has cost, what was set aside is what it may have cost.
         return self._reserved if cost is None else cost.amount
+
+
+def _with_note(result: Any, ask: Ask) -> Any:
+    asked = ask.tags.get(ASKED_TAG)
+    if asked is None or not isinstance(result, Response):
+        return result
+    note = f"{ask.model!r} was asked in place of {asked!r}, since a budget is nearly used up"
+    return msgspec.structs.replace(result, warnings=(*result.warnings, note))
 
 
 def _was_not_sent(how: Delegate) -> bool:

@@ -41,7 +41,8 @@ class Budget:
         users, keys, providers, models: covered is one of these; ``*`` stands for any letters.
         warn_at: the part of the amount from which on it is told, from 0 to 1.
         at_limit: ``"refuse"`` a call that does not fit, or only ``"warn"``.
-        tier_down: the address to ask in place of the one asked for, from ``warn_at`` on.
+        tier_down: the model to ask in place of the one asked for, from ``warn_at`` on: of the same provider; of a
+            router it is another route.
         unpriced: whether a call whose price is unknown is refused or allowed.
     """
 
@@ -210,7 +211,7 @@ def _budget(name: str, table: Any) -> Budget:
         **{field: _texts(table, field, where) for field in ("users", "keys", "providers", "models")},
         warn_at=float(warn_at),
         at_limit=table.get("at_limit", "refuse"),
-        tier_down=table.get("tier_down"),
+        tier_down=_text(table, "tier_down", "", where) or None,
         unpriced=table.get("unpriced", "refuse"),
     )
 

@@ -214,6 +214,22 @@ def test_a_router_is_not_paid_twice(ledger: Ledger) -> None:
     assert state.used == 85
 
 
+def test_a_budget_that_is_nearly_used_up_asks_a_smaller_model(ledger: Ledger) -> None:
+    """From ``warn_at`` on, with a note; the call is remembered and paid as what it was."""
+    budgets = {"b": {"amount": 100, "tier_down": "small"}}
+    ledger.purse.reserve("other", Decimal(85), budgets_of(budgets), 1_700_000_000)
+    toy = Toy(says())
+    prices = Prices.of_settings({"toy/m": {"input": 10**6, "output": 10**6}, "toy/small": {"input": 1, "output": 1}})
+    with pytest.warns(LedgerWarning, match="used to 85%"):
+        response = run(toy, ask(), keeper(ledger, budgets=budgets, prices=prices))
+    assert [asked.model for asked in toy.asked] == ["small"]
+    assert "in place of 'm'" in response.warnings[0]
+    (call,) = ledger.calls()
+    assert (call.model, call.tags) == ("small", {})
+    assert call.cost is not None
+    assert call.cost.amount < 1
+
+
 def test_a_ledger_that_fails_costs_no_answer(tmp_path: Path) -> None:
     """The call goes on, with a warning; under a budget that cannot be asked it is refused."""
     ledger = Ledger.open(str(tmp_path / "ledger.db"))
