@@ -22,7 +22,8 @@ class Filter:
     Attributes:
         model: as asked or as served; ``*`` stands for any letters.
         error: the class of the error; ``"any"`` for every call that failed.
-        text: words that prompt and answer hold, all of them; only of calls whose content was kept.
+        text: words that prompt and answer hold, all of them, ``*`` at the end of one for any end; only of calls whose
+            content was kept.
         since, until: when it began.
         cost_over: it cost more than so much.
     """
@@ -87,16 +88,15 @@ def _tag(add: Any, dialect: str, name: str, value: str) -> None:
 
 
 def _words(add: Any, dialect: str, text: str) -> None:
-    words = re.findall(r"\w+", text)
+    # A star at the end stands for any end. Without it a short word would be the beginning of half of all calls.
+    words = re.findall(r"\w+\*?", text)
     if not words:
         raise ParameterError(f"there is no word to look for in {text!r}")
     if dialect == "sqlite":
-        # Quoted, so that no word is an operator of the search; the last may be the beginning of one.
-        query = " ".join(f'"{word}"' for word in words) + "*"
-        add(
-            "calls.id IN (SELECT call FROM contents WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?))",
-            query,
-        )
+        # Quoted, so that no word is an operator of the search.
+        query = " ".join(f'"{word.rstrip("*")}"' + "*" * word.endswith("*") for word in words)
+        found = "SELECT rowid FROM words WHERE words MATCH ?"
+        add(f"calls.id IN (SELECT call FROM contents WHERE rowid IN ({found}))", query)  # noqa: S608  # as it stands
     else:
-        query = " & ".join(words) + ":*"
+        query = " & ".join(word.replace("*", ":*") for word in words)
         add("calls.id IN (SELECT call FROM contents WHERE words @@ to_tsquery('simple', ?))", query)

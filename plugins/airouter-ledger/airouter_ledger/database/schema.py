@@ -20,6 +20,7 @@ CALLS = (
         session TEXT, person TEXT, tags TEXT, stream BIGINT NOT NULL, leaf BIGINT NOT NULL, size BIGINT NOT NULL)""",
     "CREATE INDEX calls_by_time ON calls (at)",
     "CREATE INDEX calls_by_session ON calls (session, at) WHERE session IS NOT NULL",
+    "CREATE INDEX calls_that_failed ON calls (at) WHERE error IS NOT NULL",
     # Text for the search beside the whole values, so that a search reads no pictures.
     "CREATE TABLE contents (call TEXT PRIMARY KEY, ask {bytes}, response {bytes}, prompt TEXT, answer TEXT)",
     "CREATE TABLE files (hash TEXT PRIMARY KEY, media_type TEXT NOT NULL, size BIGINT NOT NULL, data {bytes})",
@@ -39,12 +40,6 @@ ANSWERS = (
         used DOUBLE PRECISION NOT NULL, size BIGINT NOT NULL, amount BIGINT, value {bytes} NOT NULL)""",
     "CREATE INDEX answers_by_use ON answers (used)",
 )
-SHARED = (
-    # What several processes have to agree on: cooldowns, limits, stored responses. Anybody may keep things here.
-    """CREATE TABLE kept (
-        room TEXT NOT NULL, key TEXT NOT NULL, until DOUBLE PRECISION, value {bytes} NOT NULL,
-        PRIMARY KEY (room, key))""",
-)
 SEARCH = {
     "sqlite": (
         """CREATE VIRTUAL TABLE words USING fts5(
@@ -61,7 +56,7 @@ SEARCH = {
         "CREATE INDEX contents_words ON contents USING gin (words)",
     ),
 }
-VERSIONS = (CALLS + MONEY + ANSWERS + SHARED,)
+VERSIONS = (CALLS + MONEY + ANSWERS,)
 """What each version adds to the one before. A version that was released is never changed again."""
 
 
