@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -34,7 +34,7 @@ from ..values.request import Request
 from ..version import VERSION
 from ..wire.bounds import MOST, Collected, Measure
 from ..wire.failures import error_inside
-from ..wire.http import NDJSON, HttpRequest, Operation, Reported, StreamParser, Wire
+from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire
 from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
 from .facade import Provider, Surroundings
 
@@ -186,21 +186,21 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             try:
                 exchange = self.exchange(operation.build(config, *arguments), config, cleaner=cleaner)
 
-                def read(response: HttpResponse) -> Flow[Reported[Result]]:
+                def read(response: HttpResponse) -> Flow[tuple[Result, Sequence[StreamEvent]]]:
                     body = yield from exchange.read_all(response, operation.max_bytes)
                     if not operation.holds_error and error_inside(body):
                         raise self.wire.parse_error(response.status, response.headers, body)
-                    return operation.reported(body)
+                    return operation.parse(body), operation.report(body)
 
-                _, reported = yield from exchange.begin(read)
+                _, (result, events) = yield from exchange.begin(read)
             except TransportError as error:
                 yield from self._explain(error, config)
                 raise
             finally:
                 self.disconnect(config)
-        if reported.events:
-            yield Emit(reported.events)
-        return reported.value
+        if events:
+            yield Emit(events)
+        return result
 
     def exchange(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 import msgspec
@@ -70,6 +70,10 @@ def _unsigned(request: HttpRequest, config: Any, now: float) -> HttpRequest:
     return request
 
 
+def _nothing_reported(body: bytes) -> Sequence[StreamEvent]:
+    return ()
+
+
 def _no_notes(request: Request, config: Any) -> Iterable[str]:
     return ()
 
@@ -103,33 +107,22 @@ class Wire(Value, frozen=True, kw_only=True):
     sign: Callable[[HttpRequest, Any, float], HttpRequest] = _unsigned
 
 
-class Reported(Value, Generic[Result], frozen=True):
-    """The result of an operation, and what its answer said beside it: usage, cost."""
-
-    value: Result
-    events: tuple[StreamEvent, ...]
-
-
 class Operation(Value, Generic[Result], frozen=True, kw_only=True):
     """One further endpoint: how to ask, and how to read the answer. Run by :class:`HttpProvider` like a call.
 
     Attributes:
         build: from the configuration and the operation's own arguments to what is sent.
         parse: from the whole answer to the result.
-        report: in place of ``parse``, where the answer says what it took.
+        report: what the answer says beside its result, as events: usage, cost.
         max_bytes: the longest answer that is read.
         holds_error: whether an ``error`` in the answer is a part of it, and not the failure of this very request.
     """
 
     build: Callable[..., HttpRequest]
     parse: Callable[[bytes], Result]
-    report: Callable[[bytes], Reported[Result]] | None = None
+    report: Callable[[bytes], Sequence[StreamEvent]] = _nothing_reported
     max_bytes: int = 64 * MEBIBYTE
     holds_error: bool = False
-
-    def reported(self, body: bytes) -> Reported[Result]:
-        """The result, with what the answer says beside it."""
-        return Reported(self.parse(body), ()) if self.report is None else self.report(body)
 
 
 def json_request(

@@ -6,11 +6,13 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from ...errors import ProtocolError
 from ...values.catalog import ModelInfo
 from ...values.events import UsageReported
 from ...values.vectors import vector_of
-from ...wire.http import Headers, HttpRequest, Operation, Reported, bearer, json_request
+from ...wire.http import Headers, HttpRequest, Operation, bearer, json_request
 from ...wire.json import decoded_object, decoded_value, items, mapping
 from .usage import usage_of
 
@@ -49,7 +51,7 @@ def embeddings_operation(
             body["model"] = model
         return json_request(config, "POST", path, body, headers=headers(config))
 
-    return Operation(build=build, parse=vectors_of, report=vectors_and_usage)
+    return Operation(build=build, parse=vectors_of, report=tokens_taken)
 
 
 def vectors_of(body: bytes) -> list[list[float]]:
@@ -61,15 +63,17 @@ def vectors_of(body: bytes) -> list[list[float]]:
     return vectors_in(decoded_object(body))
 
 
-def vectors_and_usage(body: bytes) -> Reported[list[list[float]]]:
-    """As :func:`vectors_of`, with the tokens that the answer says it took.
+def tokens_taken(body: bytes) -> tuple[UsageReported, ...]:
+    """What an answer says that it took, if it does; the rest of it, which may be long, is passed over."""
+    try:
+        said = msgspec.json.decode(body, type=_Taken).usage
+    except msgspec.MsgspecError:
+        return ()
+    return (UsageReported(usage_of(said)),) if said else ()
 
-    Raises:
-        ProtocolError: it holds none.
-    """
-    answer = decoded_object(body)
-    said = mapping(answer.get("usage"))
-    return Reported(vectors_in(answer), (UsageReported(usage_of(said)),) if said else ())
+
+class _Taken(msgspec.Struct):
+    usage: dict[str, Any] | None = None
 
 
 def vectors_in(answer: Mapping[str, Any]) -> list[list[float]]:

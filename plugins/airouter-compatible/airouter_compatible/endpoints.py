@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from airouter_core.dialects.chat_completions.endpoints import base_model, vectors_and_usage, vectors_in, vectors_of
+from airouter_core.dialects.chat_completions.endpoints import base_model, tokens_taken, vectors_in, vectors_of
 from airouter_core.errors import ProtocolError
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.usage import count
@@ -49,7 +49,7 @@ def embeddings_of(service: Service) -> Operation[list[list[float]]]:
 
     if service.embeddings == "int8":
         return Operation(build=build, parse=_vectors_of_bytes)
-    return Operation(build=build, parse=vectors_of, report=vectors_and_usage)
+    return Operation(build=build, parse=vectors_of, report=tokens_taken)
 
 
 def _vectors_of_bytes(body: bytes) -> list[list[float]]:
