@@ -658,6 +658,10 @@ TWO_CALLS = {
         [named(ROME[:5], index=1)],
         [named(ROME[5:], index=1)],
     ],
+    "indexes that are texts": [
+        [named(PARIS[:5], index="0", id="a"), named(ROME[:5], index="1", id="b")],
+        [bare(PARIS[5:], index="0"), bare(ROME[5:], index="1")],
+    ],
     "an id that comes late": [
         [named("", index=0)],
         [bare(PARIS, index=0, id="a")],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import ProtocolError, TruncatedStreamError
 from ..values.characters import parted, with_whole_characters
 from ..values.events import ReasoningDelta, RefusalDelta, StreamEvent, TextDelta, Warned
+from .json import shown
 
 Frame = TypeVar("Frame")
 FrameIn = TypeVar("FrameIn", contravariant=True)  # noqa: PLC0105  # the two directions, told apart
@@ -15,6 +17,11 @@ FrameOut = TypeVar("FrameOut", covariant=True)  # noqa: PLC0105  # as above
 
 
 SPOKEN = frozenset({TextDelta, ReasoningDelta, RefusalDelta})
+
+
+def not_understood(content: Mapping[str, Any]) -> Warned:
+    """Tell of what stood in a stream and is no event of its format: nothing that came is passed over in silence."""
+    return Warned(f"the stream held what is no part of an answer: {shown(json.dumps(content))}")
 
 
 class FrameDecoder(Protocol[FrameOut]):

@@ -146,7 +146,6 @@ class Calls:
 
 def _read(said: Mapping[str, Any], position: int) -> _Fragment:
     function = mapping(said.get("function") or said.get("custom"))
-    index = said.get("index")
     kept = {name: value for name, value in said.items() if name not in KNOWN and value is not None}
     inner = {name: value for name, value in function.items() if name not in KNOWN_OF_FUNCTION and value is not None}
     if inner:
@@ -157,11 +156,18 @@ def _read(said: Mapping[str, Any], position: int) -> _Fragment:
     return _Fragment(
         id=text(said.get("id")),
         name=text(function.get("name")),
-        index=index if type(index) is int else None,
+        index=_index(said.get("index")),
         position=position,
         piece=arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments),
         kept=kept,
     )
+
+
+def _index(value: Any) -> int | None:
+    """An index, which some servers write as a text."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 6:
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _begins_another(call: _OpenCall, fragment: _Fragment) -> bool:

@@ -7,7 +7,6 @@ chunk with one piece of text, comes first and does little.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -33,8 +32,9 @@ from ...values.events import (
 from ...values.messages import FilePart
 from ...values.usage import Cost
 from ...wire.failures import ErrorTable, Failure, is_error
-from ...wire.json import decoded_object, items, mapping, shown, text
+from ...wire.json import decoded_object, items, mapping, text
 from ...wire.sse import ServerSentEvent
+from ...wire.streams import not_understood
 from .calls import Calls
 from .content import file_part, read_content
 from .errors import ReadFailure, error_named, failure_in, status_in
@@ -176,7 +176,7 @@ class ChatReader:
             raise self._errors.error(self._read_failure(chunk, chunk), status=status_in(chunk), inside=True)
         if not self._noted and chunk and CHUNK_FIELDS.isdisjoint(chunk) and self._metadata_names.isdisjoint(chunk):
             self._noted = True
-            yield Warned(f"the stream held what is no part of an answer: {shown(json.dumps(chunk))}")
+            yield not_understood(chunk)
 
     def _without_delta(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
         if choice.get("delta"):

@@ -33,6 +33,7 @@ from airouter_core.values.events import (
     Warned,
 )
 from airouter_core.values.messages import FilePart, Metadata, ProviderPart, ReasoningPart
+from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
 from airouter_core.values.value import NO_METADATA
 from airouter_core.wire.json import decoded_object, items, mapping, text
@@ -131,13 +132,15 @@ class ConverseReader:
         kind, value = _only(event.get("start"))
         if not kind:
             return
+        yield from self._block_stop(event)  # of one at the same index, which nobody has ended
         opened = self._open[_index(event)] = _OpenBlock(kind, dict(mapping(value)))
         yield from self._begun(opened)
 
     def _begun(self, opened: _OpenBlock) -> Iterator[StreamEvent]:
         if opened.kind == "toolUse" and opened.value.get("type") != SERVER_SIDE:
             opened.call, self._calls = self._calls, self._calls + 1
-            yield ToolCallStart(opened.call, text(opened.value.get("toolUseId")), text(opened.value.get("name")))
+            identity = text(opened.value.get("toolUseId")) or invented_id(opened.call)
+            yield ToolCallStart(opened.call, identity, text(opened.value.get("name")))
 
     def _block_delta(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
         kind, value = _only(event.get("delta"))

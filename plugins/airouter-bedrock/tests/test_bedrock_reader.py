@@ -334,3 +334,20 @@ def test_a_failure_in_no_form() -> None:
     """A proxy's page in place of a failure is told as such, with the name in the header if there is one."""
     assert "web page" in str(parse_error(502, {}, b"<html>bad gateway</html>"))
     assert isinstance(parse_error(400, {NAMED: "ThrottlingException"}, b""), RateLimitedError)
+
+
+def test_a_call_that_nobody_ended_ends_with_the_next() -> None:
+    """Where a block begins at the place of one that is still open, both are there; a missing id is made up."""
+    response = read(
+        BEGIN,
+        start(0, toolUse={"toolUseId": "a", "name": "f"}),
+        delta(0, toolUse={"input": '{"n":1}'}),
+        start(0, toolUse={"name": "f"}),
+        delta(0, toolUse={"input": '{"n":2}'}),
+        END,
+        USAGE,
+    )
+    assert [call.arguments for call in response.tool_calls] == [{"n": 1}, {"n": 2}]
+    first, second = (call.id for call in response.tool_calls)
+    assert first == "a"
+    assert second

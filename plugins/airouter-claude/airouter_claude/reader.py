@@ -30,14 +30,14 @@ from airouter_core.values.events import (
     ToolCallEnd,
     ToolCallStart,
     UsageReported,
-    Warned,
 )
 from airouter_core.values.messages import ReasoningPart
 from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
 from airouter_core.wire.failures import is_error
-from airouter_core.wire.json import decoded_object, items, mapping, shown, text
+from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
+from airouter_core.wire.streams import not_understood
 
 from .errors import error_inside, error_named
 from .parts import KEY, THOUGHT_BY, metadata_of, part_of
@@ -112,7 +112,7 @@ class MessageReader:
     def _untyped(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
         if event.get("error") or is_error(event):
             raise error_inside(event)
-        return (Warned(f"the stream held what is no part of an answer: {shown(json.dumps(event))}"),)
+        return (not_understood(event),)
 
     def read_message(self, message: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """The events of a whole message.

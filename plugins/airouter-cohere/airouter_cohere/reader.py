@@ -29,9 +29,12 @@ from airouter_core.values.events import (
     UsageReported,
 )
 from airouter_core.values.messages import ProviderPart
+from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
+from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
+from airouter_core.wire.streams import not_understood
 
 from .errors import error_inside, stopped
 from .request import CITATIONS, KEY, PLAN, THINKING
@@ -54,6 +57,8 @@ class MessageReader:
     def __init__(self) -> None:
         self.done = False
         self._open = ""
+        self._calls: dict[int, int] = {}
+        self._begun = 0
         self._plan: list[str] = []
         self._cited: list[Any] = []
         self._uncited: list[Any] = []
@@ -70,11 +75,13 @@ class MessageReader:
             self.done = True
             return ()
         event = decoded_object(frame.data)
-        kind = text(event.get("type")) or frame.event
-        if kind == "error" or ("type" not in event and text(event.get("message"))):
+        kind = text(event.get("type"))
+        if "error" in (kind, frame.event) or (not kind and (event.get("error") or is_error(event))):
             raise error_inside(event)
-        read = self._reads.get(kind)
-        return () if read is None else read(self, event)
+        read = self._reads.get(kind or frame.event)
+        if read is not None:
+            return read(self, event)
+        return () if kind or not event else (not_understood(event),)
 
     def read_message(self, answer: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """The events of a whole answer.
@@ -145,19 +152,28 @@ class MessageReader:
         yield from self._say_plan()
         call = mapping(_message(event).get("tool_calls"))
         function = mapping(call.get("function"))
-        yield ToolCallStart(_index(event), text(call.get("id")), text(function.get("name")))
+        yield from self._call_end(event)  # of one at the same index, which nobody has ended
+        number, self._begun = self._begun, self._begun + 1
+        self._calls[_index(event)] = number
+        yield ToolCallStart(number, text(call.get("id")) or invented_id(number), text(function.get("name")))
         yield from self._call_delta(event)
 
     def _call_delta(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         call = mapping(_message(event).get("tool_calls"))
         if fragment := text(mapping(call.get("function")).get("arguments")):
-            yield ToolCallDelta(_index(event), fragment)
+            if _index(event) not in self._calls:
+                raise ProtocolError("arguments arrived for a tool call that has not begun")
+            yield ToolCallDelta(self._calls[_index(event)], fragment)
 
     def _call_end(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        yield ToolCallEnd(_index(event))
+        number = self._calls.pop(_index(event), None)
+        if number is not None:
+            yield ToolCallEnd(number)
 
     def _message_end(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         yield from self._content_end({})
+        for index in list(self._calls):
+            yield from self._call_end({"index": index})
         yield from self._say_plan()
         delta = mapping(event.get("delta"))
         if self._uncited:  # what was thought or planned may be cited too

@@ -393,3 +393,55 @@ def test_recorded_answers_of_other_endpoints(recording: Recording) -> None:
     else:
         expected = (recording.expected or {})["embeddings"]
         assert ([len(vector) for vector in outcome], outcome[0][:4]) == (expected["dims"], expected["first"][0])
+
+
+def streamed(*events: Mapping[str, Any]) -> Answer:
+    """A stream of events."""
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    return Answer(200, {"content-type": "text/event-stream"}, (body.encode(),))
+
+
+def calling(kind: str, **call: Any) -> dict[str, Any]:
+    """An event about a tool call, which does not say which one it is."""
+    return {"type": kind, "delta": {"message": {"tool_calls": call}}}
+
+
+ENDED = {"type": "message-end", "delta": {"finish_reason": "TOOL_CALL"}}
+
+
+def test_calls_that_share_an_index_are_two(cohere: Cohere, provider: CohereProvider) -> None:
+    """A call begins with its start event, whatever its index; one without an id gets one."""
+    cohere.answers = [
+        streamed(
+            calling("tool-call-start", function={"name": "weather", "arguments": '{"city":'}),
+            calling("tool-call-delta", function={"arguments": '"Oslo"}'}),
+            calling("tool-call-start", function={"name": "weather", "arguments": '{"city":"Rome"}'}),
+            ENDED,
+        )
+    ]
+    calls = provider.stream_chat("m", "?", tools=[WEATHER]).read().tool_calls
+    assert [call.arguments for call in calls] == [{"city": "Oslo"}, {"city": "Rome"}]
+    assert len({call.id for call in calls if call.id}) == 2
+
+
+def test_arguments_of_no_call_are_an_error(cohere: Cohere, provider: CohereProvider) -> None:
+    """They are given to no other call."""
+    cohere.answers = [streamed(calling("tool-call-delta", function={"arguments": "{}"}), ENDED)]
+    with pytest.raises(ProtocolError, match="has not begun"):
+        provider.stream_chat("m", "?", tools=[WEATHER]).read()
+
+
+@pytest.mark.parametrize("foreign", [{"error": {"message": "no more"}}, {"detail": "no more"}, {"message": "no more"}])
+def test_an_error_object_in_a_stream_is_one(
+    cohere: Cohere, provider: CohereProvider, foreign: Mapping[str, Any]
+) -> None:
+    """Whoever wrote it, and although the stream then ends in good order."""
+    cohere.answers = [streamed(foreign, ENDED)]
+    with pytest.raises(ProviderError, match="no more"):
+        provider.stream_chat("m", "?").read()
+
+
+def test_what_is_no_event_is_told(cohere: Cohere, provider: CohereProvider) -> None:
+    """JSON in a stream that is no event of the format is not passed over in silence."""
+    cohere.answers = [streamed({"queue": 3}, ENDED)]
+    assert any("queue" in warning for warning in provider.stream_chat("m", "?").read().warnings)

@@ -28,9 +28,12 @@ from airouter_core.values.events import (
     UsageReported,
 )
 from airouter_core.values.messages import ProviderPart
+from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
+from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, decoded_value, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
+from airouter_core.wire.streams import not_understood
 
 from .errors import error_inside, prompt_blocked
 from .parts import ID_IS_OURS, KEY, THOUGHT, file_of, metadata_of, written
@@ -80,6 +83,10 @@ NUMBERED = (
 )
 """Reasons as numbers, which Vertex AI sends to who asks for them (``google/cloud/aiplatform/v1/content.proto``)."""
 UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+KNOWN = frozenset(
+    {"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "modelStatus"}
+)
+"""One of them stands in each answer of a stream."""
 KEPT_FIELDS = (
     "groundingMetadata",
     "urlContextMetadata",
@@ -127,8 +134,10 @@ class AnswerReader:
 
     def read_answer(self, answer: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """The events of an answer, or of the part of one that a stream brings."""
-        if answer.get("error"):
+        if answer.get("error") or (KNOWN.isdisjoint(answer) and is_error(answer)):
             raise error_inside(answer)
+        if answer and KNOWN.isdisjoint(answer):
+            yield not_understood(answer)
         start = StreamStart(text(answer.get("modelVersion")) or None, text(answer.get("responseId")) or None)
         if start not in (self._start, StreamStart()):
             self._start = start
@@ -153,7 +162,7 @@ class AnswerReader:
         # The first one's index is left out by some; in a stream each answer may hold another candidate alone.
         index = given if isinstance(given, int) else position
         reader = self._candidates.setdefault(index, CandidateReader())
-        for event in reader.read(candidate, self._start.id or "call"):
+        for event in reader.read(candidate, self._start.id):
             yield event if index == 0 else Alternative(index, event)
 
 
@@ -163,14 +172,14 @@ class CandidateReader:
     def __init__(self) -> None:
         self._open: type[TextDelta | ReasoningDelta] | None = None
         self._calls = 0
-        self._pieces: PiecedCall | None = None
+        self._pieces: dict[str, PiecedCall] = {}
         self._logprobs: dict[str, list[Any]] = {}
 
-    def read(self, candidate: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+    def read(self, candidate: Mapping[str, Any], identity: str | None) -> Iterator[StreamEvent]:
         """The events of what came of it now.
 
         Args:
-            identity: what ids begin with that are made for calls without one.
+            identity: of the answer; ids begin with it that are made for calls without one.
         """
         for part in map(mapping, items(mapping(candidate.get("content")).get("parts"))):
             yield from self._part(part, identity)
@@ -181,10 +190,12 @@ class CandidateReader:
             reason = NUMBERED[reason] if 0 <= reason < len(NUMBERED) else str(reason)
         if text(reason) and reason != UNSPECIFIED:
             yield from self._close()
+            if self._pieces:
+                raise ProtocolError("the answer ended in the middle of a tool call's arguments")
             called = reason == "STOP" and self._calls > 0
             yield Finish("tool_calls" if called else FINISH_REASONS.get(text(reason), "other"), text(reason))
 
-    def _part(self, part: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+    def _part(self, part: Mapping[str, Any], identity: str | None) -> Iterator[StreamEvent]:
         if isinstance(part.get("text"), str):
             yield from self._text(part)
             return
@@ -212,23 +223,25 @@ class CandidateReader:
             self._open = kind
             yield kind(part["text"])
 
-    def _called(self, part: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+    def _called(self, part: Mapping[str, Any], identity: str | None) -> Iterator[StreamEvent]:
         call = mapping(part["functionCall"])
-        if self._pieces is None and not {"partialArgs", "willContinue"} & call.keys():
+        if not self._pieces and not {"partialArgs", "willContinue"} & call.keys():
             yield from self._call(part, call, identity)
             return
-        self._pieces = self._pieces or PiecedCall()
-        if self._pieces.add(part):
-            whole, self._pieces = self._pieces.part, None
-            yield from self._call(whole, whole["functionCall"], identity)
+        key = text(call.get("id")) or next(reversed(self._pieces), "")  # only the first piece must say whose it is
+        pieces = self._pieces.setdefault(key, PiecedCall())
+        if pieces.add(part):
+            del self._pieces[key]
+            yield from self._call(pieces.part, pieces.part["functionCall"], identity)
 
-    def _call(self, part: Mapping[str, Any], call: Mapping[str, Any], identity: str) -> Iterator[StreamEvent]:
+    def _call(self, part: Mapping[str, Any], call: Mapping[str, Any], identity: str | None) -> Iterator[StreamEvent]:
         index, self._calls = self._calls, self._calls + 1
         given = text(call.get("id"))
-        yield ToolCallStart(index, given or f"{identity}-{index}", text(call.get("name")))
+        ours = f"{identity}-{index}" if identity else invented_id(index)
+        yield ToolCallStart(index, given or ours, text(call.get("name")))
         yield ToolCallDelta(index, written(call.get("args")))
-        ours = {} if given else {ID_IS_OURS: True}
-        yield ToolCallEnd(index, metadata_of(part, "functionCall", **ours))
+        told = {} if given else {ID_IS_OURS: True}
+        yield ToolCallEnd(index, metadata_of(part, "functionCall", **told))
 
     def _close(self) -> Iterator[StreamEvent]:
         if self._open is not None:

@@ -910,3 +910,52 @@ def test_what_one_api_made_is_not_sent_to_the_other(
     again = make().chat("m", [Message.user("?"), told.message, Message.user("!")])
     assert sent(server)["contents"][1]["parts"] == [{"text": "B"}]
     assert len(again.warnings) == 1
+
+
+def streamed(*answers: Mapping[str, Any]) -> Answer:
+    """A stream of answers."""
+    body = "".join(f"data: {json.dumps(answer)}\n\n" for answer in answers)
+    return Answer(200, {"content-type": "text/event-stream"}, (body.encode(),))
+
+
+def candidate(*parts: Mapping[str, Any], reason: str | None = None) -> dict[str, Any]:
+    """An answer without an id."""
+    return {"candidates": [{"content": {"parts": list(parts)}, **({"finishReason": reason} if reason else {})}]}
+
+
+def test_ids_of_calls_are_unique_over_a_conversation(google: Google, make: Callable[..., GeminiProvider]) -> None:
+    """Also where neither the call nor the answer has one."""
+    called = streamed(candidate({"functionCall": {"name": "weather", "args": {}}}, reason="STOP"))
+    google.answers = [called, called]
+    provider = make()
+    made = [provider.stream_chat("m", "?", tools=[WEATHER]).read().tool_calls[0].id for _ in range(2)]
+    assert len(set(made)) == 2
+
+
+def piece(identity: str, city: str, *, more: bool) -> dict[str, Any]:
+    """A piece of a call."""
+    arguments = [{"jsonPath": "$.city", "stringValue": city}]
+    call = {"id": identity, "name": "weather", "partialArgs": arguments, "willContinue": more}
+    return candidate({"functionCall": call})
+
+
+def test_calls_in_pieces_are_never_joined(google: Google, make: Callable[..., GeminiProvider]) -> None:
+    """Each piece belongs to the call whose id it carries; a call that never ends is an error, not lost."""
+    pieces = [piece("a", "Os", more=True), piece("b", "Ro", more=True), piece("a", "lo", more=False)]
+    google.answers = [
+        streamed(*pieces, piece("b", "me", more=False), candidate(reason="STOP")),
+        streamed(*pieces, candidate(reason="STOP")),
+    ]
+    calls = make().stream_chat("m", "?", tools=[WEATHER]).read().tool_calls
+    assert [(call.id, call.arguments["city"]) for call in calls] == [("a", "Oslo"), ("b", "Rome")]
+    with pytest.raises(ProtocolError, match="in the middle"):
+        make().stream_chat("m", "?", tools=[WEATHER]).read()
+
+
+def test_what_is_no_answer_in_a_stream_is_told(google: Google, make: Callable[..., GeminiProvider]) -> None:
+    """An error object of somebody else's is an error; anything else is told."""
+    end = candidate({"text": "Hi."}, reason="STOP")
+    google.answers = [streamed({"queue": 3}, end), streamed({"message": "no more", "code": 500}, end)]
+    assert any("queue" in warning for warning in make().stream_chat("m", "?").read().warnings)
+    with pytest.raises(ProviderError, match="no more"):
+        make().stream_chat("m", "?").read()

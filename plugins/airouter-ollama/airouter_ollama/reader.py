@@ -29,6 +29,7 @@ from airouter_core.values.messages import FilePart
 from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
 from airouter_core.wire.json import decoded_object, items, mapping, shown, text
+from airouter_core.wire.streams import not_understood
 
 from .errors import error_in_answer
 from .plugin import OLLAMA
@@ -102,8 +103,10 @@ class AnswerReader:
         if line.get("done") is True:
             self.done = True
             yield from self._last(line)
-        elif line and not self._started and self._foreign is None:
-            self._foreign = shown(frame)
+        elif line and KNOWN.isdisjoint(line):
+            if self._started:
+                yield not_understood(line)
+            self._foreign = self._foreign or shown(frame)
 
     def _message(self, message: Mapping[str, Any]) -> Iterator[StreamEvent]:
         if thinking := text(message.get("thinking")):

@@ -455,3 +455,12 @@ def test_free_memory_is_told() -> None:
     free = available_memory()
     assert free is not None
     assert free > 0
+
+
+def test_a_line_that_is_no_part_of_an_answer_is_told(stub: Stub, provider_at: Providers) -> None:
+    """What stands between the lines of an answer and is none of them is not passed over in silence."""
+    half = {"model": "m", "message": {"role": "assistant", "content": "Half"}, "done": False}
+    last = {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    with stub(chat=lines(half, {"status": "gone"}, last)) as server:
+        answer = provider_at(server.url).stream_chat("m", "Hello").read()
+    assert any("gone" in warning for warning in answer.warnings)

@@ -9,7 +9,6 @@ of llama.cpp's server, which numbers neither items nor parts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -35,8 +34,9 @@ from airouter_core.values.events import (
 from airouter_core.values.messages import FilePart, ProviderPart
 from airouter_core.values.usage import Usage, count
 from airouter_core.wire.failures import is_error
-from airouter_core.wire.json import decoded_object, items, mapping, shown, text
+from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
+from airouter_core.wire.streams import not_understood
 
 from .errors import ERRORS
 from .plugin import OPENAI
@@ -110,7 +110,7 @@ class ResponseReader:
             raise ProtocolError("the provider sent a stream of chat completions: set api to chat")
         if event.get("error") or is_error(event):
             raise error_of(event.get("error") or event)
-        return (Warned(f"the stream held what is no part of an answer: {shown(json.dumps(event))}"),)
+        return (not_understood(event),)
 
     # One method for each kind of event.
 
