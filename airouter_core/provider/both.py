@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ..flow.blocking import Driver
 from ..flow.steps import Flow
@@ -24,6 +24,27 @@ from .streams import AsyncResponseStream, ResponseStream, words_of
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+Made = TypeVar("Made", covariant=True)  # noqa: PLC0105  # named for what it is
+
+
+class Method(Protocol[P, Made]):
+    """What type checkers see of a method that was made: it binds as one that was written out.
+
+    They differ in whether a ``Callable`` that stands in a class takes its owner first; this leaves no doubt.
+    """
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None, /) -> Callable[Concatenate[Any, P], Made]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None, /) -> Callable[P, Made]: ...
+
+    def __call__(self, owner: Any, /, *args: P.args, **named: P.kwargs) -> Made: ...
+
+
+def _bound(function: Callable[Concatenate[S, P], R]) -> Method[P, R]:
+    method: Any = function
+    bound: Method[P, R] = method
+    return bound
 
 
 class Operation:
@@ -52,7 +73,7 @@ class Operation:
 
 def both(
     flow: Callable[Concatenate[S, P], Flow[R]], *, name: str, kind: str | None = None, awaited: str | None = None
-) -> tuple[Callable[Concatenate[S, P], R], Callable[Concatenate[S, P], Coroutine[Any, Any, R]]]:
+) -> tuple[Method[P, R], Method[P, Coroutine[Any, Any, R]]]:
     """The method that blocks and the one that awaits.
 
     Args:
@@ -74,12 +95,12 @@ def both(
         return result
 
     _describe(flow, operation, blocking, awaiting, awaited or f"a{name}", ("{}", "{}"))
-    return blocking, awaiting
+    return _bound(blocking), _bound(awaiting)
 
 
 def both_iterators(
     flow: Callable[Concatenate[S, P], Flow[Any]], item: type[R], *, name: str, kind: str | None = None
-) -> tuple[Callable[Concatenate[S, P], Iterator[R]], Callable[Concatenate[S, P], AsyncIterator[R]]]:
+) -> tuple[Method[P, Iterator[R]], Method[P, AsyncIterator[R]]]:
     """As :func:`both`, for what a flow emits instead of what it returns.
 
     Args:
@@ -103,7 +124,7 @@ def both_iterators(
         f"a{name}",
         (f"Iterator[{item.__name__}]", f"AsyncIterator[{item.__name__}]"),
     )
-    return blocking, awaiting
+    return _bound(blocking), _bound(awaiting)
 
 
 class Answering(Protocol):
@@ -117,10 +138,10 @@ class Answering(Protocol):
 def four_ways(
     asked: Callable[Concatenate[S, P], Answering], *, name: str
 ) -> tuple[
-    Callable[Concatenate[S, P], Response],
-    Callable[Concatenate[S, P], Coroutine[Any, Any, Response]],
-    Callable[Concatenate[S, P], ResponseStream],
-    Callable[Concatenate[S, P], AsyncResponseStream],
+    Method[P, Response],
+    Method[P, Coroutine[Any, Any, Response]],
+    Method[P, ResponseStream],
+    Method[P, AsyncResponseStream],
 ]:
     """The methods that make a chat: whole and as a stream, blocking and awaited."""
 
@@ -141,16 +162,16 @@ def four_ways(
         return AsyncResponseStream(asked(self, *args, **named).streamed())
 
     _describe_four(asked, name, (blocking, awaiting, streaming, streaming_awaited), "Response", "ResponseStream")
-    return blocking, awaiting, streaming, streaming_awaited
+    return _bound(blocking), _bound(awaiting), _bound(streaming), _bound(streaming_awaited)
 
 
 def four_ways_as_text(
     asked: Callable[Concatenate[S, P], Answering], *, name: str
 ) -> tuple[
-    Callable[Concatenate[S, P], str],
-    Callable[Concatenate[S, P], Coroutine[Any, Any, str]],
-    Callable[Concatenate[S, P], Iterator[str]],
-    Callable[Concatenate[S, P], AsyncIterator[str]],
+    Method[P, str],
+    Method[P, Coroutine[Any, Any, str]],
+    Method[P, Iterator[str]],
+    Method[P, AsyncIterator[str]],
 ]:
     """As :func:`four_ways`, of the answer's text alone."""
 
@@ -171,7 +192,7 @@ def four_ways_as_text(
         return AsyncResponseStream(asked(self, *args, **named).streamed()).texts()
 
     _describe_four(asked, name, (blocking, awaiting, streaming, streaming_awaited), "str", "Iterator[str]")
-    return blocking, awaiting, streaming, streaming_awaited
+    return _bound(blocking), _bound(awaiting), _bound(streaming), _bound(streaming_awaited)
 
 
 def operation_of(owner: type, name: str) -> Operation | None:
