@@ -39,7 +39,7 @@ import enum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from .values.response import Response
+    from .values.response import Attempt, Response
 
 
 class FailureClass(enum.StrEnum):
@@ -106,6 +106,9 @@ class ExecutionError(AirouterError, RuntimeError):
 
     partial: Response | None = None
     """What had arrived when the call failed, or ``None`` when nothing had."""
+
+    attempts: tuple[Attempt, ...] = ()
+    """Whom a router asked before it gave up, in order; empty where nothing routes."""
 
     @property
     def retryable(self) -> bool:

@@ -521,3 +521,43 @@ def test_what_is_no_step_is_refused(world: World) -> None:
 
     with pytest.raises(TypeError, match="yields steps, not 'x'"):
         world.run(flow())
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize(("first", "late"), [(0.0, False), (5.0, True)])
+def test_a_gate_must_open_in_time(awaited: bool, first: float, late: bool) -> None:
+    """What is held back must begin within its seconds; once it has begun, it may take as long as it likes."""
+
+    def speaking() -> Flow[str]:
+        yield Sleep(first)
+        yield Emit((TextDelta("a"),))
+        yield Sleep(0.2)
+        yield Emit((TextDelta("b"),))
+        return "done"
+
+    def outer() -> Flow[str]:
+        try:
+            return (yield from delegated(speaking(), through=Gate(lambda _: True), opens_within=0.1))
+        except TransportTimeoutError:
+            return "late"
+
+    assert World(awaited).run(outer()) == ("late" if late else "done")
+
+
+def test_a_deadline_outlasts_an_open_gate() -> None:
+    """The other deadlines, outside and inside, go on when a gate has opened."""
+
+    def speaking() -> Flow[None]:
+        yield Emit((TextDelta("a"),))
+        yield Sleep(0.5)
+
+    def inside() -> Flow[None]:
+        yield from delegated(speaking(), deadline=10)
+
+    def gated(outer: float | None) -> Flow[None]:
+        gate = Gate(lambda _: True)
+        yield from delegated(delegated(inside(), through=gate, opens_within=0.1), deadline=outer)
+
+    assert World(False).run(gated(None)) is None
+    with pytest.raises(TransportTimeoutError, match=r"0\.3 s"):
+        World(False).run(gated(0.3))

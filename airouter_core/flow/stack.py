@@ -173,7 +173,10 @@ class Stack:
             if isinstance(through, Tap):
                 if through.see is not None:
                     found.append(through.see)
-            elif through is not None and not (isinstance(through, Gate) and through.is_open):
+            elif isinstance(through, Gate) and through.is_open:
+                if scope.opens_within is not None:
+                    self._lift(scope)
+            elif through is not None:
                 self.taps = None
                 return
         self.taps = tuple(found)
@@ -331,14 +334,29 @@ class Stack:
             self.look_for_taps()
             if isinstance(scope.through, Tap):
                 scope.through.changed = self.look_for_taps
-        if scope.deadline is not None:
-            until = time.monotonic() + scope.deadline
-            if self.until is None or until < self.until:
-                self.until, self._deadline = until, scope.deadline
+        if scope.deadline is not None or scope.opens_within is not None:
+            now = time.monotonic()
+            given = (scope.deadline, scope.opens_within)
+            scope.ends = tuple((now + seconds, seconds) for seconds in given if seconds is not None)
+            self._tighten(scope)
         if scope.builder is not None:
             self.builder = scope.builder
             while around is not None:
                 around.builder, around = scope.builder, around.around
+
+    def _tighten(self, scope: Delegate) -> None:
+        for until, seconds in scope.ends:
+            if self.until is None or until < self.until:
+                self.until, self._deadline = until, seconds
+
+    def _lift(self, scope: Delegate) -> None:
+        """A gate has opened in time: go on with the other deadlines."""
+        scope.opens_within = None
+        scope.ends = scope.ends[:1] if scope.deadline is not None else ()
+        _, self.until, self._deadline = self._outer[0]
+        for position, inner in enumerate(self._scopes):
+            self._outer[position] = self._outer[position][0], self.until, self._deadline
+            self._tighten(inner)
 
     def _leave(self, value: Any, error: Exception | None) -> None:
         if self._last is not None:

@@ -185,7 +185,8 @@ class Gather(msgspec.Struct, eq=False):
 class Delegate(msgspec.Struct, eq=False):
     """Run another flow to its value, as ``yield from`` does; but the driver resumes it without coming by here.
 
-    While it runs, and when it has ended, this tells how it went. See :func:`delegated` for the first five.
+    While it runs, and when it has ended, this tells how it went. See :func:`delegated` for the first five, and for
+    ``opens_within``.
 
     Attributes:
         around: the delegation that this one is inside of.
@@ -196,6 +197,8 @@ class Delegate(msgspec.Struct, eq=False):
         retries: how many of them repeated one that had failed.
         builder: what has arrived of the answer that was folded last, in here (``partial()`` gives it).
         call: of the innermost layer of a provider: which call this is.
+        ends: when it must have ended, and when its gate must be open, on the clock of ``time.monotonic``, each with
+            the seconds that it was given; the driver's.
     """
 
     flow: Flow[Any]
@@ -211,6 +214,8 @@ class Delegate(msgspec.Struct, eq=False):
     retries: int = 0
     builder: Any = None
     call: Any = None
+    opens_within: float | None = None
+    ends: tuple[tuple[float, float], ...] = ()
 
     @property
     def response(self) -> Response | None:
@@ -252,6 +257,7 @@ def delegated(
     via: Endpoint | None = None,
     deadline: float | None = None,
     after: Callable[[Delegate], Any] | None = None,
+    opens_within: float | None = None,
 ) -> Flow[Result]:
     """Run a flow as ``yield from`` does, at no cost for each of its steps.
 
@@ -262,9 +268,11 @@ def delegated(
         deadline: seconds that it may take, with everything it runs in its turn; one further in can only be tighter.
         after: called exactly once when it has ended, however it ends, also when whoever reads has gone; where somebody
             awaits, in a thread. It is given the :class:`Delegate`, which says how it ended.
+        opens_within: seconds within which the :class:`~airouter_core.flow.layers.Gate` given as ``through`` must open;
+            once it has, they count no longer.
 
     Raises:
-        TransportTimeoutError: it did not end within its ``deadline``.
+        TransportTimeoutError: it did not end within its ``deadline``, or its gate did not open in time.
     """
-    value: Result = yield Delegate(flow, through, via, deadline, after)
+    value: Result = yield Delegate(flow, through, via, deadline, after, opens_within=opens_within)
     return value

@@ -40,6 +40,7 @@ Capability = Literal[
     "model_management",
     "batches",
     "rerank",
+    "routing",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Routes: a provider made of providers."""

@@ -1,0 +1,59 @@
+"""The gate before an answer: nothing is handed on before something was said, so that another can still be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airouter_core.flow.layers import Gate
+from airouter_core.values.events import (
+    Alternative,
+    PartAdded,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallStart,
+)
+
+MOST_EVENTS = 64
+MOST_BYTES = 256 * 1024
+WORDS = (TextDelta, ReasoningDelta, RefusalDelta)
+
+
+def says_something(event: StreamEvent) -> bool:
+    """Whether it is of the answer itself. Its model, usage, cost and warnings are not."""
+    if isinstance(event, WORDS):
+        return bool(event.text)
+    if isinstance(event, Alternative):
+        return says_something(event.event)
+    return isinstance(event, ToolCallStart | PartAdded)
+
+
+class Opening(Gate):
+    """Opens at the first word; or, of what nobody reads along, at the end only.
+
+    Attributes:
+        first: when something was first said, on the clock given.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, stream: bool) -> None:
+        super().__init__(self._opens)
+        self._clock = clock
+        self._stream = stream
+        self._count = 0
+        self._bytes = 0
+        self.first: float | None = None
+
+    def _opens(self, event: StreamEvent) -> bool:
+        says = says_something(event)
+        if says and self.first is None:
+            self.first = self._clock()
+        if not self._stream:
+            return False
+        self._count += 1
+        # What is held back is bounded, whatever a provider sends before it answers.
+        return says or self._count >= MOST_EVENTS or self._is_too_much(event)
+
+    def _is_too_much(self, event: StreamEvent) -> bool:
+        self._bytes += len(repr(event))
+        return self._bytes >= MOST_BYTES

@@ -1,0 +1,173 @@
+"""What one ask is like, worked out when a strategy or a condition first wants to know it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.profile.prices import Prices
+from airouter_core.values.ask import Ask
+from airouter_core.values.canonical import NAMES
+from airouter_core.values.messages import FilePart, Message, TextPart, ToolCallPart, ToolResultPart
+from airouter_core.values.tokens import estimate_tokens
+from airouter_core.values.usage import Cost, Usage
+
+from .affinity import Affinity, named_key, opening_key
+from .health import Health
+from .limits import Leases, limits_for
+from .reading import Limits
+from .routes import Route, Target
+from .statistics import Statistics
+
+FILE_TOKENS = 1000
+"""What a picture or a page counts, where nobody has counted it."""
+USUAL_ANSWER = 1024
+"""Tokens of an answer whose length nobody has limited, for comparing prices."""
+
+
+class Names:
+    """The names that a target's provider goes by, the user's own among them; for prices."""
+
+    def __init__(self, name: str, info: ProviderInfo) -> None:
+        self.name = name
+        self.aliases = tuple(other for other in (info.name, *info.aliases) if other != name)
+        self.kind = info.kind
+
+
+class Knowledge:
+    """What a router knows and learns, for all of its calls.
+
+    Args:
+        clock: seconds, of no particular beginning.
+        chance: a number from 0 to below 1.
+        hour: of the day, now.
+    """
+
+    def __init__(
+        self,
+        infos: Mapping[str, ProviderInfo],
+        settings: Mapping[str, Limits],
+        prices: Prices,
+        *,
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+        hour: Callable[[], int],
+    ) -> None:
+        self.infos = infos
+        self.settings = settings
+        self.prices = prices
+        self.clock = clock
+        self.chance = chance
+        self.hour = hour
+        self.health = Health()
+        self.leases = Leases(settings)
+        self.statistics = Statistics()
+        self.affinity = Affinity()
+        self.orders: dict[tuple[str, int, int], list[int]] = {}
+        self._names = {name: Names(name, info) for name, info in infos.items()}
+        self.cost = functools.lru_cache(maxsize=50_000)(self._cost)
+
+    def limits(self, target: Target) -> Limits:
+        """What is said of a target."""
+        return limits_for(self.settings, target)
+
+    def price_of(self, target: Target, usage: Usage) -> Cost | None:
+        """What a call cost; ``None`` where the price is unknown."""
+        return self.prices.cost(self._names[target.provider], target.model, usage)
+
+    def _cost(self, target: Target, input_tokens: int, output_tokens: int) -> Cost | None:
+        """The most that a call of so many tokens can cost."""
+        return self.prices.most(self._names[target.provider], target.model, input_tokens, output_tokens)
+
+
+class Situation:
+    """One ask of one route."""
+
+    def __init__(self, ask: Ask, route: Route, knowledge: Knowledge) -> None:
+        self.ask = ask
+        self.route = route
+        self.knowledge = knowledge
+        self.now = knowledge.clock()
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Of the ask."""
+        return self.ask.tags
+
+    @property
+    def hour(self) -> int:
+        """Of the day."""
+        return self.knowledge.hour()
+
+    @functools.cached_property
+    def tokens(self) -> int:
+        """Of all that is sent, as an estimate."""
+        tools = "".join(f"{tool.name}{tool.description}{tool.input_schema}" for tool in self.ask.tools)
+        texts = self.ask.arguments.get("text_or_list", ()) if self.ask.kind != "chat" else ()
+        given = [texts] if isinstance(texts, str) else list(texts)
+        return sum(map(_tokens_of, self.ask.messages)) + sum(map(estimate_tokens, (tools, *given)))
+
+    @functools.cached_property
+    def answer_tokens(self) -> int | None:
+        """That the answer may have; ``None`` where nobody has said."""
+        for name, value in self.ask.parameters.items():
+            if NAMES.get(name, name) == "max_tokens" and isinstance(value, int):
+                return value
+        return None
+
+    @functools.cached_property
+    def needs(self) -> frozenset[str]:
+        """What whoever answers must be able to do, as capabilities."""
+        ask = self.ask
+        if ask.kind != "chat":
+            return frozenset({"embeddings" if ask.kind == "embedding" else ask.kind})
+        found = {"tools"} if ask.tools else set()
+        if ask.response_format is not None:
+            found.add(ask.response_format.kind)
+        if any(NAMES.get(name, name) in ("reasoning_effort", "reasoning_budget") for name in ask.parameters):
+            found.add("reasoning")
+        for message in ask.messages:
+            for part in () if message.is_plain else message.parts:
+                found |= _needs_of(part)
+        return frozenset(found)
+
+    @functools.cached_property
+    def key(self) -> str | None:
+        """What the conversation is known by; ``None`` where it is not to count."""
+        if self.route.session == "off":
+            return None
+        return self.named_key or opening_key(self.ask)
+
+    @functools.cached_property
+    def named_key(self) -> str | None:
+        """The same, where the caller names it."""
+        return None if self.route.session == "off" else named_key(self.ask)
+
+    def cost(self, target: Target) -> Cost | None:
+        """The most that the call can cost there."""
+        return self.knowledge.cost(target, self.tokens, self.answer_tokens or USUAL_ANSWER)
+
+
+def _needs_of(part: Any) -> set[str]:
+    if isinstance(part, FilePart):
+        kind = part.media_type.partition("/")[0]
+        return {"vision" if kind == "image" else "audio_input" if kind == "audio" else "documents"}
+    return {"tools"} if isinstance(part, ToolCallPart | ToolResultPart) else set()
+
+
+def _tokens_of(message: Message) -> int:
+    if message.is_plain:
+        return estimate_tokens(message.text)
+    return sum(map(_tokens_of_part, message.parts))
+
+
+def _tokens_of_part(part: Any) -> int:
+    if isinstance(part, TextPart):
+        return estimate_tokens(part.text)
+    if isinstance(part, FilePart):
+        return FILE_TOKENS
+    if isinstance(part, ToolCallPart):
+        return estimate_tokens(part.arguments_json)
+    return estimate_tokens(getattr(part, "text", None) or "")

@@ -1,0 +1,191 @@
+"""A world of scripted providers and a clock that only moves when somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+from airouter_router.config import RouterConfig
+from airouter_router.plugin import ROUTER
+from airouter_router.provider import RouterProvider
+
+from airouter_core.config.provider import ProviderConfig
+from airouter_core.errors import TransportTimeoutError
+from airouter_core.flow.layers import Gate
+from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Sleep
+from airouter_core.plugins.registry import Plugins
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.provider.asking import ask_of
+from airouter_core.provider.facade import Provider
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
+from airouter_core.values.request import Request
+from airouter_core.values.usage import Usage
+
+CAPABILITIES = ("chat", "stream", "system_prompt", "tools", "tool_choice", "json", "vision", "embeddings")
+CLOUD = ProviderInfo(name="scripted", target="nowhere:Nothing", capabilities=CAPABILITIES)
+
+
+class Scripted(Provider[ProviderConfig]):
+    """Does what its script says for each model in turn: an error, a number of seconds, or events; then it answers."""
+
+    def __init__(self, world: World, info: ProviderInfo, name: str) -> None:
+        super().__init__(ProviderConfig(), info)
+        self.kept_as = name
+        self.world = world
+
+    def models_flow(self) -> Flow[list[ModelInfo]]:
+        raise NotImplementedError
+
+    def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
+        world, address = self.world, f"{self.kept_as}/{request.model}"
+        world.asked.append(address)
+        world.busy[address] = world.busy.get(address, 0) + 1
+        world.busiest[address] = max(world.busiest.get(address, 0), world.busy[address])
+        try:
+            script = world.scripts.get(address)
+            actions = script() if callable(script) else script.pop(0) if script else ()
+            for action in actions if isinstance(actions, list | tuple) else (actions,):
+                if isinstance(action, Exception):
+                    raise action
+                if isinstance(action, int | float):
+                    yield Sleep(action)
+                else:
+                    yield Emit((action,))
+                    if isinstance(action, Finish):
+                        return
+            yield Emit((StreamStart(request.model), TextDelta(f"from {address}"), UsageReported(Usage(10, 5))))
+            yield Emit((Finish("stop"),))
+        finally:
+            world.busy[address] -= 1
+
+    def embeddings_flow(self, texts: Any, model: str | None) -> Flow[list[list[float]]]:
+        self.world.asked.append(f"{self.kept_as}/{model}")
+        script = self.world.scripts.get(f"{self.kept_as}/{model}")
+        if script:
+            raise script.pop(0)
+        yield from ()
+        return [[float(len(text))] for text in texts]
+
+
+class World:
+    """Providers, what was asked of them, and the time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.asked: list[str] = []
+        self.slept: list[float] = []
+        self.busy: dict[str, int] = {}
+        self.busiest: dict[str, int] = {}
+        self.scripts: dict[str, Any] = {}
+        self.lots: Callable[[], float] = lambda: 0.0
+        self.hour = 12
+
+    def router(
+        self,
+        routes: Mapping[str, Any],
+        targets: Mapping[str, Any] | None = None,
+        *,
+        providers: Iterable[str] = "abcde",
+        infos: Mapping[str, ProviderInfo] | None = None,
+        prices: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> RouterProvider:
+        """A router over providers of one letter each."""
+        given = {name: Scripted(self, (infos or {}).get(name, CLOUD), name) for name in providers}
+        config = RouterConfig(routes=routes, targets=targets or {}, prices=prices or {})
+        return RouterProvider(
+            config,
+            ROUTER,
+            Plugins.of(),
+            clock=clock or (lambda: self.now),
+            chance=lambda: self.lots(),
+            hour=lambda: self.hour,
+            given=given,
+        )
+
+    def chat(self, router: RouterProvider, model: str = "r", messages: Any = "hello", **options: Any) -> Any:
+        """Ask on the fake clock; the response, and the events that a reader saw."""
+        ask = ask_of(model, messages, stream=True, **options) if "stream" not in options else ask_of(
+            model, messages, **options
+        )
+        self.events: list[StreamEvent] = []
+        return self.drive(router.flow_of(ask), self.events.extend, None)
+
+    def drive(self, flow: Flow[Any], emit: Callable[[Any], Any], until: Callable[[], float | None] | None) -> Any:
+        """A driver whose waits take no time."""
+        outcome: Any = None
+        error: Exception | None = None
+        while True:
+            try:
+                step = flow.send(outcome) if error is None else flow.throw(error)
+            except StopIteration as end:
+                return end.value
+            outcome, error = None, None
+            try:
+                outcome = self._perform(step, emit, until)
+            except Exception as failure:
+                error = failure
+
+    def _perform(self, step: Any, emit: Callable[[Any], Any], until: Callable[[], float | None] | None) -> Any:
+        if isinstance(step, Delegate):
+            return self.drive(step.flow, self._through(step, emit), self._until(step, until))
+        if isinstance(step, Emit):
+            return emit(list(step.events))
+        if isinstance(step, Do):
+            return step.function()
+        assert isinstance(step, Sleep), step
+        end = until() if until else None
+        if end is not None and self.now + step.seconds >= end:
+            self.now = max(self.now, end)
+            raise TransportTimeoutError("too late")
+        self.now += step.seconds
+        self.slept.append(step.seconds)
+        return None
+
+    def _through(self, step: Delegate, emit: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        through = step.through
+        return emit if through is None else lambda events: emit(list(through(events)))
+
+    def _until(self, step: Delegate, outer: Callable[[], float | None] | None) -> Callable[[], float | None]:
+        began = self.now
+
+        def end() -> float | None:
+            ends = [outer() if outer else None, None if step.deadline is None else began + step.deadline]
+            if step.opens_within is not None and isinstance(step.through, Gate) and not step.through.is_open:
+                ends.append(began + step.opens_within)
+            return min((at for at in ends if at is not None), default=None)
+
+        return end
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Asks a router through the real driver of either half."""
+
+    def asked(router: RouterProvider, model: str = "r", messages: Any = "hello", *, stream: bool = True) -> Any:
+        if request.param == "blocking":
+            if not stream:
+                return router.chat(model, messages)
+            with router.stream_chat(model, messages) as answer:
+                list(answer)
+            return answer.response
+
+        async def awaiting() -> Any:
+            if not stream:
+                return await router.achat(model, messages)
+            answer = router.astream_chat(model, messages)
+            async with answer:
+                _ = [event async for event in answer]
+            return answer.response
+
+        return asyncio.run(awaiting())
+
+    return asked
