@@ -21,8 +21,8 @@ from .routes import (
     Route,
     Strategy,
     Target,
-    child_of,
     checked_weights,
+    child_of,
     linked,
     targets_of,
 )
@@ -166,7 +166,7 @@ def _choice(strategy: Strategy, table: Mapping[str, Any], settings: Mapping[str,
     if isinstance(weights, Mapping):
         _known(weights, tuple(map(str, targets or ())), f"{place}: weights")
         weights = [weights.get(address, 1) for address in targets or ()]
-    addresses = _list(targets, place)
+    addresses = _list(targets or (), place)
     if not addresses:
         raise ConfigurationError(f"{place} has no targets")
     try:

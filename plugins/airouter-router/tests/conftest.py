@@ -7,25 +7,26 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
-from airouter_router.config import RouterConfig
-from airouter_router.plugin import ROUTER
-from airouter_router.provider import RouterProvider
 
 from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import TransportTimeoutError
 from airouter_core.flow.layers import Gate
 from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Sleep
 from airouter_core.plugins.registry import Plugins
-from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.asking import ask_of
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
 from airouter_core.values.request import Request
 from airouter_core.values.usage import Usage
+from airouter_router.config import RouterConfig
+from airouter_router.plugin import ROUTER
+from airouter_router.provider import RouterProvider
 
 CAPABILITIES = ("chat", "stream", "system_prompt", "tools", "tool_choice", "json", "vision", "embeddings")
-CLOUD = ProviderInfo(name="scripted", target="nowhere:Nothing", capabilities=CAPABILITIES)
+TAKEN = (ParameterSupport("max_tokens", "max_tokens"), ParameterSupport("reasoning_effort", "effort"))
+CLOUD = ProviderInfo(name="scripted", target="nowhere:Nothing", capabilities=CAPABILITIES, parameters=TAKEN)
 
 
 class Scripted(Provider[ProviderConfig]):
@@ -42,6 +43,7 @@ class Scripted(Provider[ProviderConfig]):
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         world, address = self.world, f"{self.kept_as}/{request.model}"
         world.asked.append(address)
+        world.asked_at.append((address, world.now))
         world.busy[address] = world.busy.get(address, 0) + 1
         world.busiest[address] = max(world.busiest.get(address, 0), world.busy[address])
         try:
@@ -76,6 +78,7 @@ class World:
     def __init__(self) -> None:
         self.now = 1000.0
         self.asked: list[str] = []
+        self.asked_at: list[tuple[str, float]] = []
         self.slept: list[float] = []
         self.busy: dict[str, int] = {}
         self.busiest: dict[str, int] = {}
@@ -108,8 +111,10 @@ class World:
 
     def chat(self, router: RouterProvider, model: str = "r", messages: Any = "hello", **options: Any) -> Any:
         """Ask on the fake clock; the response, and the events that a reader saw."""
-        ask = ask_of(model, messages, stream=True, **options) if "stream" not in options else ask_of(
-            model, messages, **options
+        ask = (
+            ask_of(model, messages, stream=True, **options)
+            if "stream" not in options
+            else ask_of(model, messages, **options)
         )
         self.events: list[StreamEvent] = []
         return self.drive(router.flow_of(ask), self.events.extend, None)
@@ -164,6 +169,12 @@ class World:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture(scope="session")
+def worlds() -> type[World]:
+    """Makes worlds, for tests that need many."""
+    return World
 
 
 @pytest.fixture(params=["blocking", "awaited"])

@@ -148,7 +148,10 @@ def test_a_stream_that_ends_without_its_end_is_a_failure(world: Any) -> None:
 @pytest.mark.parametrize("seconds", [3, 30])
 def test_slow_to_begin(world: Any, seconds: float) -> None:
     """Whoever does not begin in time makes way; whoever has begun may take as long as it likes, and so may the last."""
-    world.scripts = {"a/x": [(seconds, TextDelta("late"), 60, Finish("stop"))], "b/y": [(30, TextDelta("b"), Finish("stop"))]}
+    world.scripts = {
+        "a/x": [(seconds, TextDelta("late"), 60, Finish("stop"))],
+        "b/y": [(30, TextDelta("b"), Finish("stop"))],
+    }
     response = world.chat(world.router({"r": {"targets": ["a/x", "b/y"], "first_event_timeout": 10}}))
     assert response.served_by == ("a/x" if seconds < 10 else "b/y")
 
@@ -244,7 +247,9 @@ def test_a_target_that_lacks_a_capability_is_no_target(world: Any) -> None:
 def test_nobody_may_be_asked(world: Any) -> None:
     """The error names every target and its reason."""
     router = world.router(TWO, {"a/x": {"context": 10}, "b/y": {"max_price": {"input": 1}}})
-    with pytest.raises(UnsupportedFeatureError, match=r"a/x: about .* tokens do not fit .* b/y: its price is not known"):
+    with pytest.raises(
+        UnsupportedFeatureError, match=r"a/x: about .* tokens do not fit .* b/y: its price is not known"
+    ):
         world.chat(router, messages="word " * 100)
     assert world.asked == []
 
