@@ -61,6 +61,7 @@ PAGES = {
     "plugins/airouter-ollama/README.md": ("ollama",),
     "plugins/airouter-openai/README.md": ("openai",),
     "plugins/airouter-openrouter/README.md": ("openrouter",),
+    "plugins/airouter-router/README.md": ("claude", "router"),
 }
 """Each page, and the providers that it asks. The other pages ask a real model, in test_pages.py."""
 
