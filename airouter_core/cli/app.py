@@ -30,7 +30,7 @@ OWN = (
     Command(name="run", target=f"{CLI}.run:run", help="Ask a model."),
     Command(name="chat", target=f"{CLI}.chat:chat", help="Talk with a model."),
     Command(name="compare", target=f"{CLI}.compare:compare", help="Ask several models the same."),
-    Command(name="models", target=f"{CLI}.lists:models", help="List models: search, prices, context."),
+    Command(name="models", target=f"{CLI}.lists:models", help="List models; `models default` sets yours."),
     Command(name="embed", target=f"{CLI}.ask:embed", help="Make vectors of text."),
     Command(name="image", target=f"{CLI}.ask:image", help="Make an image."),
     Command(name="moderate", target=f"{CLI}.ask:moderate", help="Ask whether a text breaks a provider's rules."),
@@ -40,6 +40,8 @@ OWN = (
     Command(name="params", target=f"{CLI}.doctor:params", help="List parameters, and who takes them."),
     Command(name="doctor", target=f"{CLI}.doctor:doctor", help="Check everything, and say what to do next."),
     Command(name="config", target=f"{CLI}.config:config", help="Write, show and check the settings file."),
+    Command(name="aliases", target=f"{CLI}.aliases:aliases", help="Short names for models."),
+    Command(name="templates", target=f"{CLI}.templates:templates", help="Keep questions with gaps, for -t."),
     Command(name="keys", target=f"{CLI}.keys:keys", help="Store, list and forget API keys."),
     Command(
         name="new-plugin",

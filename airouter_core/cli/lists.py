@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import AirouterError
+from ..config.defaults import set_default_model
+from ..errors import AirouterError, ConfigurationError
 from ..plugins.registry import installed
 from .choices import json_option, settings_option
-from .output import note, told, waiting, warn, write_json
+from .output import note, told, waiting, warn, write, write_json
 from .tables import write_table
-from .targets import chosen_provider, listed_providers
+from .targets import chosen_provider, current_settings, full_address, listed_providers, named_target
 
 if TYPE_CHECKING:
     from ..values.catalog import ModelInfo
@@ -78,7 +80,41 @@ def plugins(as_json: bool) -> None:
         warn(str(problem))
 
 
-@click.command()
+class ListsFirst(click.Group):
+    """Lists unless told otherwise: `airouter models llama-cpp` is `airouter models list llama-cpp`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ListsFirst)
+def models() -> None:
+    """List models, or set the one that is asked when none is named.
+
+    `airouter models PROVIDER` is short for `airouter models list PROVIDER`, whose help has the options.
+    """
+
+
+@models.command()
+@click.argument("address", metavar="[PROVIDER/MODEL]", required=False)
+def default(address: str | None) -> None:
+    """Show or set the model that is asked when none is named; an alias stands for what it means."""
+    if address is None:
+        provider, model = named_target(None, None)
+        write(f"{provider}/{model}" if model else provider)
+        return
+    meant = full_address(address)
+    path = set_default_model(meant.provider, meant.model)
+    current_settings.cache_clear()
+    note(f"default model: {meant} ({path})")
+    with contextlib.suppress(ConfigurationError):
+        if named_target(None, None) != meant:
+            note("here something else comes first: the environment, or the settings file of this folder")
+
+
+@models.command(name="list")
 @settings_option
 @click.option("-q", "--query", metavar="WORDS", help="Only models whose name or description holds all these words.")
 @click.option("--min-context", type=int, metavar="TOKENS", help="Only models that take at least so much.")
@@ -86,7 +122,7 @@ def plugins(as_json: bool) -> None:
 @click.option("--sort", type=click.Choice(("name", "price", "context")), default="name", help="Order of the list.")
 @json_option
 @click.argument("provider_name", metavar="[PROVIDER]", required=False)
-def models(
+def list_models(
     provider_name: str | None,
     settings: tuple[str, ...],
     query: str | None,

@@ -13,7 +13,6 @@ from ..values.events import RefusalDelta, TextDelta
 from ..values.messages import FilePart, Message
 from ..values.response import Response
 from .choices import (
-    given_parameters,
     given_provider_options,
     json_option,
     parameters_option,
@@ -21,15 +20,19 @@ from .choices import (
     system_option,
     target_options,
 )
+from .continuing import continuing_options, past
 from .input import TEXT, piped
 from .output import note, waiting, warn, write, write_json
 from .streams import Writer
 from .targets import chosen_model, chosen_target
+from .templating import chosen_template, template_options
 
 
 @click.command()
 @target_options
 @system_option
+@template_options
+@continuing_options
 @parameters_option
 @provider_option_option
 @click.option(
@@ -42,6 +45,10 @@ def run(
     provider_name: str | None,
     model: str | None,
     system: str | None,
+    template: str | None,
+    variables: tuple[str, ...],
+    go_on: bool,
+    conversation: str | None,
     options: tuple[str, ...],
     own_options: tuple[str, ...],
     settings: tuple[str, ...],
@@ -51,15 +58,17 @@ def run(
     prompt: str | None,
 ) -> None:
     """Ask a model: PROMPT, or what comes through a pipe, or both (the pipe's text below the prompt)."""
-    question = "\n\n".join(part for part in (prompt, piped()) if part and part.strip())
+    chosen = chosen_template(template, variables)
+    question, own_system = chosen.fill("\n\n".join(part for part in (prompt, piped()) if part and part.strip()))
     if not question:
         raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
-    provider, named = chosen_target(provider_name, model, settings)
-    with provider:
+    earlier = past(go_on, conversation)
+    provider, named = chosen_target(provider_name, earlier.addressed(provider_name, model, chosen), settings)
+    with provider, earlier.going_on():
         name = chosen_model(provider, named)
-        parameters = given_parameters(options, installed().parameters(provider.info.name))
+        parameters = chosen.with_parameters(options, installed().parameters(provider.info.name))
         own = {provider.info.name: given_provider_options(own_options)}
-        messages = [Message.system(system)] if system else []
+        messages = earlier.with_system(system or own_system)
         messages.append(Message.user(*map(FilePart.from_path, attachments), question))
         started = time.monotonic()
         if as_json or not stream:

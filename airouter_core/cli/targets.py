@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..config.aliases import expanded
 from ..config.files import Settings, settings_in_force
 from ..errors import ConfigurationError
 from ..keys import KeyStore
@@ -62,6 +63,8 @@ def named_target(name: str | None, model: str | None) -> tuple[str, str | None]:
     file = current_settings()
     usual = os.environ.get("AIROUTER_PROVIDER") or (file.provider if file else None)
     usual_model = os.environ.get("AIROUTER_MODEL") or (file.model if file else None)
+    if name is None and model:
+        model = expanded(model)
     if name:
         return name, model or (usual_model if _goes_with(name, usual, usual_model) else None)
     plugins = installed()
@@ -77,6 +80,16 @@ def named_target(name: str | None, model: str | None) -> tuple[str, str | None]:
     if not infos:
         raise ConfigurationError(NO_PROVIDER)
     raise ConfigurationError(f"choose a provider with -p: {', '.join(info.name for info in infos)}")
+
+
+def full_address(address: str) -> Address:
+    """Whom an address or an alias means, with the provider's name in front; a bare model is looked for as for ``-m``.
+
+    Raises:
+        ConfigurationError: nobody is meant, or several could be.
+    """
+    meant = expanded(address)
+    return named(meant, _candidates(meant), installed()) or _resolved(meant)
 
 
 def called(name: str, settings: Sequence[str] = ()) -> Provider[Any]:
@@ -96,6 +109,7 @@ def compared_target(target: str) -> tuple[str | None, str | None]:
     """
     if target in _tables() or _found(target):
         return target, None
+    target = expanded(target)
     name, colon, model = target.partition(":")
     if not colon or "/" in name or target.startswith(ROUTE) or not (name in _tables() or _found(name)):
         return None, target

@@ -25,6 +25,7 @@ import pluggy
 if TYPE_CHECKING:
     from ..profile.declarations import Command, LayerInfo, Parameter, ProviderInfo, SettingsTable
     from ..values.calls import Call, Outcome
+    from ..values.conversation import Conversation
     from ..values.response import Response
 
 PROJECT = "airouter"
@@ -83,6 +84,18 @@ def airouter_layers(settings: Mapping[str, Any]) -> Iterable[LayerInfo]:  # type
     Args:
         settings: the plugin's own table of the settings file, such as ``[ledger]`` for the entry point ``ledger``;
             empty when there is none. A plugin that is not configured may declare nothing.
+    """
+
+
+@hookspec(firstresult=True)
+def airouter_conversation(session: str | None) -> Conversation | None:
+    """Give back a conversation that is remembered, so that somebody can go on with it.
+
+    Runs when it is asked for, as by ``airouter run --continue``, and around no call. The first result that is not
+    ``None`` is the one; nothing is sent before. An exception reaches whoever asked.
+
+    Args:
+        session: its id, as the calls carried it in ``Ask.session``; ``None`` means the one that went on last.
     """
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..flow.layers import Layer
     from ..profile.resolving import ParameterTable
+    from ..values.conversation import Conversation
     from .layering import GivenLayer
 
 Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo)
@@ -243,6 +244,27 @@ class Plugins(HookCalls):
     def commands(self) -> list[Command]:
         """The commands that plugins add, in order of discovery."""
         return [command for item in self._registered for command in item.commands]
+
+    def conversation(self, session: str | None = None) -> Conversation | None:
+        """A conversation that a plugin remembers; ``None`` where none does.
+
+        Args:
+            session: its id; the last one, unless given.
+
+        Raises:
+            PluginLoadError: what a plugin gives is no conversation.
+            Exception: whatever the plugin raises.
+        """
+        for hook in self._asked["airouter_conversation"]:
+            found = hook.function(*(session for _ in hook.argnames))
+            if found is None:
+                continue
+            from ..values.conversation import Conversation
+
+            if not isinstance(found, Conversation):
+                raise PluginLoadError(f"{hook.plugin_name}: gives {found!r}, which is no Conversation")
+            return found
+        return None
 
     def layers(self) -> Sequence[Layer]:
         """The layers around every provider, outermost first; imported now.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.profile.declarations import Command, LayerInfo, SettingsTable
+
+if TYPE_CHECKING:
+    from airouter_core.values.conversation import Conversation
 
 CASSETTE = "AIROUTER_CASSETTE"
 """The variable that names a cassette to record or replay."""
@@ -39,6 +42,14 @@ def airouter_layers(settings: Mapping[str, Any]) -> Iterable[LayerInfo]:
         yield LayerInfo("cache", "airouter_ledger.making:cache", "cache")
     if os.environ.get(CASSETTE):
         yield LayerInfo("cassette", "airouter_ledger.making:cassette", "cache")
+
+
+@hookimpl
+def airouter_conversation(session: str | None) -> Conversation | None:
+    """What the user's ledger has kept, where content is kept."""
+    from .conversations import remembered
+
+    return remembered(session)
 
 
 @hookimpl

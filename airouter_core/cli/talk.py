@@ -1,0 +1,120 @@
+"""What a conversation in the terminal knows: what has been said, with whom, and what it has used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ..errors import AirouterError
+from ..provider.facade import Provider
+from ..values.messages import FilePart, Message
+from ..values.response import Response
+from .output import note, warn
+from .run import ending, show_stream
+
+Part = FilePart | str
+
+
+@attrs.define(eq=False)
+class Talk:
+    """What has been said, and what it has used.
+
+    Attributes:
+        opening: makes the first question of what the user writes first: the prompt of a template.
+        question: what was asked last, also when there was no answer; ``retry`` asks it again.
+    """
+
+    provider: Provider[Any]
+    model: str
+    parameters: dict[str, Any]
+    provider_options: dict[str, Any]
+    system: str | None = None
+    opening: Callable[[str], str] | None = None
+    messages: list[Message] = attrs.field(factory=list)
+    attachments: list[FilePart] = attrs.field(factory=list)
+    question: Message | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Decimal | None = None
+    warned: set[str] = attrs.field(factory=set)
+    uncounted: int = 0
+
+    def ask(self, text: str) -> None:
+        """Send a message and show the answer. What fails, and what was stopped before it began, is not kept.
+
+        Raises:
+            AirouterError: there is no answer. Files that were refused are not sent again with the next message.
+        """
+        said = self.opening(text) if self.opening is not None and not self.messages else text
+        self.question = Message.user(*self.attachments, said)
+        try:
+            self._answer(self.question, self.messages)
+        except AirouterError as error:
+            if self.attachments and not getattr(error, "retryable", False):
+                names = ", ".join(part.name or part.media_type for part in self.attachments)
+                self.attachments.clear()
+                note(f"not with the next message any more: {names}")
+            raise
+
+    def retry(self) -> None:
+        """Ask the last question again, in place of the answer that there may be.
+
+        Raises:
+            AirouterError: there is no answer; an earlier one is kept.
+        """
+        if self.question is None:
+            note("nothing was asked yet")
+            return
+        answered = len(self.messages) > 1 and self.messages[-2] == self.question
+        self._answer(self.question, self.messages[:-2] if answered else self.messages)
+
+    def _answer(self, question: Message, before: list[Message]) -> None:
+        system = [Message.system(self.system)] if self.system else []
+        began = time.monotonic()
+        with self.provider.stream_chat(
+            self.model,
+            [*system, *before, question],
+            parameters=self.parameters,
+            provider_options=self.provider_options,
+        ) as stream:
+            try:
+                response = show_stream(stream, self.model)
+            except KeyboardInterrupt:
+                response = stream.partial
+                note("stopped")
+                if not response.text:
+                    return
+        self.messages = [*before, question, response.message]
+        self.attachments.clear()
+        self._count(response)
+        for warning in response.warnings:
+            if warning not in self.warned:  # what a history loses, it loses with each message again
+                self.warned.add(warning)
+                warn(warning)
+        note(self._figures(response, time.monotonic() - began))
+
+    def usage(self) -> str:
+        """What the conversation has used."""
+        cost = f", {self.cost} USD" if self.cost is not None else ""
+        unknown = f" (answers without figures: {self.uncounted})" if self.uncounted else ""
+        return f"{self.input_tokens} tokens in, {self.output_tokens} out{unknown}{cost}, {len(self.messages)} messages"
+
+    def _count(self, response: Response) -> None:
+        self.uncounted += response.usage.output_tokens is None
+        self.input_tokens += response.usage.input_tokens or 0
+        self.output_tokens += response.usage.output_tokens or 0
+        if response.cost is not None:
+            self.cost = (self.cost or Decimal(0)) + response.cost.amount
+
+    def _figures(self, response: Response, seconds: float) -> str:
+        parts = [f"{seconds:.1f} s"]
+        if response.usage.output_tokens is not None:
+            parts.append(f"{response.usage.input_tokens} in, {response.usage.output_tokens} out")
+        if response.cost is not None:
+            parts.append(f"{response.cost.amount} {response.cost.currency}, {self.cost} in all")
+        parts += ending(response)
+        return f"[{self.model}] " + ", ".join(parts)
