@@ -22,7 +22,7 @@ continue_option = click.option(
     "-c", "--continue", "go_on", is_flag=True, help="Go on with the conversation that went on last."
 )
 conversation_option = click.option(
-    "--conversation", metavar="ID", help="Go on with this one; `airouter logs list` has ids."
+    "--conversation", metavar="ID", help="Go on with this one; `airouter logs --json` has ids."
 )
 
 

@@ -86,8 +86,9 @@ def _check(provider: Any, model: str) -> None:
     except AirouterError as error:
         note(f"not checked: {told(error)}")
         return
-    short = {name.removesuffix(":latest") for name in listed}
-    if not listed or model in listed or model in short:
+    # Providers take parts of these names too: a folder without its file, a name without its tag.
+    parts = {part for name in listed for part in (name.partition("/")[0], name.rpartition("/")[2])}
+    if not listed or model in {*listed, *parts, *(name.partition(":")[0] for name in (*listed, *parts))}:
         return
     near = difflib.get_close_matches(model, listed, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"`airouter models {provider.info.name}` lists them"

@@ -38,7 +38,7 @@ def parsed_toml(text: str, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path!r} is not valid TOML, so nothing was changed: {error}") from error
+        raise ConfigurationError(f"{path!r} is not valid TOML: {error}") from error
 
 
 def with_lines(text: str, path: str, table: str | None, wanted: Mapping[str, str | None]) -> str:
@@ -74,12 +74,12 @@ def with_lines(text: str, path: str, table: str | None, wanted: Mapping[str, str
 
 def toml_key(name: str) -> str:
     """A name as it stands before the equals sign."""
-    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return name if _BARE.fullmatch(name) else _quoted(name)
 
 
 def toml_string(text: str) -> str:
     """A text as TOML has it: in several lines where it has several, if that says the same."""
-    inline = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    inline = _quoted(text)
     if "\n" not in text:
         return inline
     for quotes in ('"""', "'''"):
@@ -87,6 +87,10 @@ def toml_string(text: str) -> str:
         if _understood(f"x = {made}") == {"x": text}:
             return made
     return inline
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one character that JSON leaves
 
 
 def _opens(line: str, table: str) -> bool:

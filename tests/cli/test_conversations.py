@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_commands_change_what_is_sent(
     """/system, /model, /attach, /clear, and a message of several lines."""
     picture = tmp_path / "dot.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    lines = f'/system Be brief.\n/model other\n/attach {picture}\n"""\none\ntwo\n"""\n/clear\n/system\nagain\n'
+    lines = f'/system Be brief.\n/model other --force\n/attach {picture}\n"""\none\ntwo\n"""\n/clear\n/system\nagain\n'
     assert converse(lines, "-o", "temperature=0", monkeypatch=monkeypatch) == 0
     first, second = asked
     assert first["model"] == "other"
@@ -90,7 +91,10 @@ def test_a_conversation_is_saved(asked: list[dict[str, Any]], tmp_path: Path, mo
     data, text = tmp_path / "talk.json", tmp_path / "talk.md"
     text.write_text("mine")
     assert converse(f"hi\n/save {data}\n/save {text}\n", "-s", "Be brief.", monkeypatch=monkeypatch) == 0
-    assert [turn["role"] for turn in json.loads(data.read_text())] == ["system", "user", "assistant"]
+    saved = json.loads(data.read_text())
+    assert (saved["provider"], saved["model"]) == ("llama-cpp", "only")
+    assert datetime.fromisoformat(saved["date"]).tzinfo is not None
+    assert [turn["role"] for turn in saved["messages"]] == ["system", "user", "assistant"]
     assert text.read_text() == "mine"
 
 
@@ -101,7 +105,7 @@ def test_files_of_a_conversation_are_saved_by_name(
     picture, data, text = (tmp_path / name for name in ("dot.png", "talk.json", "talk.md"))
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert converse(f"/attach {picture}\nwhat?\n/save {data}\n/save {text}\n", monkeypatch=monkeypatch) == 0
-    assert json.loads(data.read_text())[0] == {"role": "user", "content": "what?", "files": ["dot.png"]}
+    assert json.loads(data.read_text())["messages"][0] == {"role": "user", "content": "what?", "files": ["dot.png"]}
     assert "## user\n\n(dot.png)\n\nwhat?\n" in text.read_text()
 
 
@@ -136,7 +140,8 @@ def test_what_fails_does_not_end_the_conversation(
 ) -> None:
     """The error is one line, the question is not kept, and the next one is answered."""
     lines = (
-        "/model broken\nhello\n/nonsense\n/attach nothing-there\n/help\n/model fine\nhello\n/usage\n/exit\nnever sent\n"
+        "/model broken --force\nhello\n/nonsense\n/attach nothing-there\n/help\n"
+        "/model fine --force\nhello\n/usage\n/exit\nnever sent\n"
     )
     assert converse(lines, monkeypatch=monkeypatch) == 0
     printed = capsys.readouterr()
@@ -145,6 +150,59 @@ def test_what_fails_does_not_end_the_conversation(
     assert "cannot read" in printed.err
     assert "fine got 1 messages" in printed.out
     assert len(asked) == 2
+
+
+def test_a_model_that_is_not_there_is_refused(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/model looks into the provider's list, proposes what is near, and keeps the model that works."""
+    assert converse("/model onyl\nhello\n/model llama-cpp/only\nhello\n", monkeypatch=monkeypatch) == 0
+    assert "did you mean 'only'" in capsys.readouterr().err
+    assert [request["model"] for request in asked] == ["only", "only"]
+
+
+def test_a_question_is_asked_again(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/retry puts the new answer in place of the old one, and asks again what has failed."""
+    lines = "/retry\nhello\n/retry\n/model broken --force\nagain\n/model only\n/retry\n"
+    assert converse(lines, monkeypatch=monkeypatch) == 0
+    assert [len(request["messages"]) for request in asked] == [1, 1, 3, 3]
+    assert asked[3]["messages"][-1] == {"role": "user", "content": "again"}
+    assert "nothing was asked yet" in capsys.readouterr().err
+
+
+def test_parameters_are_set_while_talking(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/set takes any spelling, replaces what was given under another one, and takes it away with no value."""
+    lines = "/set temp=0.5\nhello\n/set temprature=1\n/set temperature=\nhello\n"
+    assert converse(lines, "-o", "temperature=0", monkeypatch=monkeypatch) == 0
+    assert [request.get("temperature") for request in asked] == [0.5, None]
+    assert "did you mean 'temperature'" in capsys.readouterr().err
+
+
+def test_what_was_refused_is_not_attached_again(
+    asked: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A film that nobody takes spoils one question, not all that follow."""
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"0")
+    assert converse(f"/attach {film}\nwhat?\nhello\n", monkeypatch=monkeypatch) == 0
+    assert "not with the next message any more: film.mp4" in capsys.readouterr().err
+    assert [request["messages"] for request in asked] == [[{"role": "user", "content": "hello"}]]
+
+
+def test_a_saved_conversation_is_gone_on_with(
+    asked: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/load takes what /save has written, and nothing else; what is loaded is sent."""
+    data, other = tmp_path / "talk.json", tmp_path / "other.json"
+    other.write_text('{"messages": [{"role": "tool", "content": "x"}]}')
+    lines = f"hi\n/save {data}\n/clear\n/load {other}\n/load {data}\nand again\n"
+    assert converse(lines, "-s", "Be brief.", monkeypatch=monkeypatch) == 0
+    assert [turn["role"] for turn in asked[1]["messages"]] == ["system", "user", "assistant", "user"]
+    assert "is no conversation that /save has written" in capsys.readouterr().err
 
 
 def test_models_are_compared(asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
