@@ -132,7 +132,11 @@ def refusal_of(error: BaseException) -> Refusal:
         if isinstance(error, kinds):
             # Whoever routes has tried again already: a client that does so too multiplies the calls.
             wait = getattr(error, "retry_after", None) if refusal.retry_after is not None else None
-            return refusal if wait is None else msgspec.structs.replace(refusal, retry_after=wait)
+            return msgspec.structs.replace(
+                refusal,
+                message=refusal.message or without_keys(str(error)),
+                retry_after=refusal.retry_after if wait is None else wait,
+            )
     return Refusal(kind="upstream", message="this server failed", should_retry=False, known_status=500)
 
 
@@ -167,10 +171,10 @@ SAID: tuple[tuple[tuple[type[AirouterError], ...], Refusal], ...] = (
     ((TransportTimeoutError,), _known("timeout", "the provider did not answer in time")),
     ((ProviderError,), _known("upstream", "the provider failed")),
     ((PluginConflictError, PluginLoadError), _known("upstream", "this server is not set up rightly")),
-    ((ConfigurationError,), _known("invalid", "this server cannot ask that of any model it has")),
+    ((ConfigurationError,), Refusal(kind="invalid", message="", should_retry=False)),
     ((AirouterError,), _known("upstream", "the provider could not be reached, or broke off its answer")),
 )
-"""All others, in words of ours."""
+"""All others, in words of ours where they have some."""
 
 
 def without_keys(message: str) -> str:

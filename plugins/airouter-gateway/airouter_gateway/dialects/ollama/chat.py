@@ -82,6 +82,12 @@ def is_load(body: bytes) -> bool:
     return not said.get("messages") and not said.get("prompt")
 
 
+def unloads(body: bytes) -> bool:
+    """Whether a body asks to unload the model: to keep it for no time."""
+    kept = object_of(body).get("keep_alive")
+    return kept == 0 or (isinstance(kept, str) and kept.rstrip("smh") in ("0", ""))
+
+
 def _question(said: Mapping[str, Any], messages: tuple[Message, ...]) -> Question:
     options = object_in(said, "options")
     parameters: dict[str, Any] = {NAMES.get(name, name): options[name] for name in options if name in OPTIONS}

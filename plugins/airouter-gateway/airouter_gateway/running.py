@@ -1,0 +1,128 @@
+"""The process: a socket, signals, and an end that lets streams finish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+
+import uvicorn
+
+from airouter_core.errors import ConfigurationError
+
+from .keys import KeyFile
+from .server.app import Gateway
+from .server.guard import is_local
+from .serving import serving_from
+
+KEEP_ALIVE = 75
+"""Seconds for which an idle connection stays open: longer than clients and proxies keep theirs."""
+MOST_HEADERS = 64 * 1024
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port} ({error.strerror}): take another with --port"
+        ) from error
+    return made
+
+
+def require_keys(host: str, keys: KeyFile) -> bool:
+    """Whether only this machine will reach the server; if others will, there must be keys.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    loopback = is_local(host)
+    if not loopback and keys.is_empty():
+        raise ConfigurationError(
+            f"{host} is reached from other machines, and whoever reaches this server could use your models and your "
+            "money: make a key first with `airouter gateway create NAME`, or serve on 127.0.0.1"
+        )
+    return loopback
+
+
+def make_gateway(path: str | None, host: str) -> Gateway:
+    """The application that serves what a settings file says.
+
+    Raises:
+        ConfigurationError: it must not, or cannot.
+    """
+    serving = serving_from(path)
+    keys = KeyFile(serving.settings.keys)
+    loopback = require_keys(host, keys)
+    return Gateway(serving, keys, loopback=loopback, reload=lambda: serving_from(path))
+
+
+async def run(gateway: Gateway, listening: socket.socket) -> None:
+    """Serve until a signal ends it: streams under way may finish. SIGHUP reads the settings again."""
+    config = uvicorn.Config(
+        gateway,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(gateway.serving.settings.drain),
+        h11_max_incomplete_event_size=MOST_HEADERS,
+    )
+    server = _Server(config, gateway)
+    hangup = getattr(signal, "SIGHUP", None)
+    tasks: set[asyncio.Task[None]] = set()
+    if hangup is not None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
+            loop.add_signal_handler(hangup, lambda: tasks.add(asyncio.create_task(gateway.reload())))
+    await server.serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Says that it is not ready any more, once it is to end."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        gateway.stop = self._stop
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._gateway.stopping = True
+        await super().shutdown(sockets)
+
+
+def serve_forever(gateway: Gateway, listening: socket.socket) -> None:
+    """:func:`run`, on the fastest loop that is here."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(run(gateway, listening))
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(gateway, listening))
+
+
+def shown_address(host: str, port: int) -> str:
+    """Where clients find the server."""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).version == 6:
+            return f"http://[{host}]:{port}"
+    return f"http://{host}:{port}"

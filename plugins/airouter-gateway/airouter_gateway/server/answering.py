@@ -1,0 +1,182 @@
+"""A question of any dialect, answered by whoever is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from airouter_core.errors import ParameterError
+from airouter_core.provider.facade import Provider
+from airouter_core.values.ask import Ask
+from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.response import Response
+
+from ..dialects.dialect import Dialect
+from ..dialects.openai.others import Texts
+from ..dialects.question import Naming, Question, bound
+from ..dialects.refusals import Refusal
+from ..keys import ClientKey
+from ..serving import Serving, Target, UnknownModelError
+from .exchange import Exchange, LeftError, RefusedError
+from .numbers import Numbers
+from .streaming import Stream
+
+Result = TypeVar("Result")
+KEY_TAG = "key"
+"""The tag by which layers, budgets for instance, know whose call it is."""
+
+
+class Answering:
+    """Answers questions with the providers of one serving."""
+
+    def __init__(self, serving: Serving, numbers: Numbers, key: ClientKey | None) -> None:
+        self._serving = serving
+        self._numbers = numbers
+        self._key = key
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Whose call it is."""
+        return {} if self._key is None else {KEY_TAG: self._key.name}
+
+    async def target_of(self, exchange: Exchange, model: str) -> Target:
+        """Who answers for a model.
+
+        Raises:
+            RefusedError: nobody, or nobody whom this key may ask.
+        """
+        try:
+            target = await self._serving.resolve(model)
+        except UnknownModelError as error:
+            # A key for some models need not tell which others there are.
+            said = f"model {model!r} is not served here" if self._key is not None and self._key.models else str(error)
+            raise RefusedError(Refusal(kind="no_model", message=said, param="model", should_retry=False)) from error
+        if self._key is not None and not self._key.allows(model, target.address):
+            message = f"this key may not use {model!r}"
+            raise RefusedError(Refusal(kind="forbidden", message=message, param="model", should_retry=False))
+        exchange.target = target.address
+        exchange.say("x-airouter-served-by", target.address)
+        return target
+
+    async def chat(self, exchange: Exchange, dialect: Dialect, question: Question) -> None:
+        """Answer a chat."""
+        model = question.ask.model or ""
+        target = await self.target_of(exchange, model)
+        provider = self._serving.provider(target)
+        native = question.native if speaks(provider, question.native) else None
+        known = provider.info.name if native or provider.info.name != question.native else "another server"
+        ask, lost = bound(question, target.model, known, self.tags)
+        writer = dialect.writer(question, Naming(secrets.token_hex(12), int(time.time()), model))
+        if question.ask.stream:
+            await self._streamed(exchange, dialect, writer, provider, ask, lost)
+            return
+        response = await until_left(exchange, provider.arun(provider.flow_of(ask)))
+        _warn(exchange, (*lost, *response.warnings))
+        self._book(exchange, response)
+        if response.attempts:
+            exchange.say("x-airouter-attempts", str(len(response.attempts)))
+        own = ((b"x-request-id", exchange.id.encode()), (b"request-id", exchange.id.encode()))
+        await exchange.whole(200, writer.whole(response, exchange.seconds), headers=own)
+
+    async def vectors(self, exchange: Exchange, asked: Texts) -> list[list[float]]:
+        """Vectors of texts."""
+        target = await self.target_of(exchange, asked.model)
+        provider = self._serving.provider(target)
+        arguments = {"text_or_list": list(asked.texts), "model": target.model, **asked.options}
+        ask = Ask(
+            kind="embedding",
+            model=target.model,
+            operation="create_embedding",
+            arguments=arguments,
+            tags=self.tags,
+        )
+        vectors: list[list[float]] = await until_left(exchange, provider.arun(provider.flow_of(ask)))
+        return vectors
+
+    async def tokens(self, exchange: Exchange, question: Question) -> int:
+        """How many tokens a question has, as the provider counts its words."""
+        target = await self.target_of(exchange, question.ask.model or "")
+        provider = self._serving.provider(target)
+        ask, _ = bound(question, target.model, provider.info.name, self.tags)
+        words = "\n".join([message.text for message in ask.messages])
+        if not words:
+            raise ParameterError("messages hold no words to count")
+        counted: int = await until_left(exchange, provider.acount_tokens(words, target.model))
+        return counted
+
+    async def models(self) -> list[ModelInfo]:
+        """The models that this key may use."""
+        models = await self._serving.models()
+        return models if self._key is None else [model for model in models if self._key.allows(model.id)]
+
+    async def model(self, exchange: Exchange, name: str) -> ModelInfo:
+        """What is known of a model.
+
+        Raises:
+            RefusedError: nobody here has it.
+        """
+        target = await self.target_of(exchange, name)
+        listed = {model.id: model for model in await self._serving.models()}
+        found = listed.get(name) or listed.get(target.address)
+        return found or ModelInfo(id=name, name=name, provider=target.name)
+
+    async def _streamed(
+        self,
+        exchange: Exchange,
+        dialect: Dialect,
+        writer: Any,
+        provider: Provider[Any],
+        ask: Ask,
+        lost: tuple[str, ...],
+    ) -> None:
+        def announce() -> None:
+            builder = ask.trace.builder
+            _warn(exchange, (*lost, *(() if builder is None else builder.partial().warnings)))
+            exchange.say("x-request-id", exchange.id)
+            exchange.say("request-id", exchange.id)
+
+        stream = Stream(exchange, dialect, writer, provider.flow_of(ask), self._serving.settings, announce)
+        try:
+            await stream.answer()
+        finally:
+            self._book(exchange, stream.stream.partial)
+            if stream.first_after is not None:
+                self._numbers.first.labels(dialect.name).observe(stream.first_after)
+
+    def _book(self, exchange: Exchange, response: Response) -> None:
+        self._numbers.use(response.usage)
+
+
+def speaks(provider: Provider[Any], native: str | None) -> bool:
+    """Whether a provider's server takes the fields of this dialect as they are."""
+    if native is None or provider.info.name != native:
+        return False
+    api = getattr(provider.config, "api", None)  # of those who speak several dialects: which one
+    return api is None or api == "responses" or (api == "auto" and bool(getattr(provider.config, "is_vendor", False)))
+
+
+async def until_left(exchange: Exchange, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of some work, which ends at once when the client goes.
+
+    Raises:
+        LeftError: it has gone.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.create_task(exchange.left())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise LeftError
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+def _warn(exchange: Exchange, warnings: Iterable[str]) -> None:
+    if said := "; ".join(dict.fromkeys(warnings)):
+        exchange.say("x-airouter-warnings", said)

@@ -1,0 +1,46 @@
+"""What can be counted, for Prometheus: by dialect, provider and outcome; never by user or key."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from airouter_core.values.usage import Usage
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Numbers:
+    """The numbers of one server."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        by = ("dialect", "target", "class")
+        self.requests = Counter("airouter_requests", "Requests answered.", by, registry=registry)
+        self.duration = Histogram(
+            "airouter_duration_seconds", "From request to end.", ("dialect",), buckets=SECONDS, registry=registry
+        )
+        self.first = Histogram(
+            "airouter_ttft_seconds",
+            "From request to the first byte of a stream.",
+            ("dialect",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.tokens = Counter("airouter_tokens", "Tokens.", ("kind",), registry=registry)
+        self.under_way = Gauge("airouter_inflight", "Requests under way.", registry=registry)
+
+    def text(self) -> bytes:
+        """All of them, in the format of Prometheus."""
+        return generate_latest(self._registry)
+
+    def use(self, usage: Usage) -> None:
+        """Count what an answer used, as far as it was told."""
+        kinds = {
+            "input": usage.input_tokens,
+            "output": usage.output_tokens,
+            "cache_read": usage.cache_read_tokens,
+            "reasoning": usage.reasoning_tokens,
+        }
+        for kind, tokens in kinds.items():
+            if tokens:
+                self.tokens.labels(kind).inc(tokens)

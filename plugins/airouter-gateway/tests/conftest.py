@@ -1,0 +1,137 @@
+"""A server that runs, in front of a provider whose every byte the test decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import requests
+
+from airouter_core.manager import ProviderManager
+from airouter_core.testing.server import Answer, Behaviour, Connection, LoopbackServer, ReceivedRequest
+from airouter_gateway.keys import KeyFile
+from airouter_gateway.running import bound_socket, run
+from airouter_gateway.server.app import Gateway
+from airouter_gateway.serving import Serving
+from airouter_gateway.settings import GatewaySettings
+
+ASKED = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
+COMPLETION = {
+    "id": "x",
+    "object": "chat.completion",
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
+}
+
+
+def chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
+    """One chunk of an upstream's stream."""
+    said = {"id": "x", "object": "chat.completion.chunk", "model": "m"}
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return b"data: " + json.dumps({**said, "choices": [choice]}).encode() + b"\n\n"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+END = chunk({}, "stop") + b"data: [DONE]\n\n"
+
+
+def hello(request: ReceivedRequest, connection: Connection) -> None:
+    """Answers, as a stream where one is asked for."""
+    if request.method == "GET":
+        connection.answer(Answer.of_json({"object": "list", "data": [{"id": "m", "object": "model"}]}))
+    elif request.json.get("stream"):
+        connection.send(HEAD + chunk({"content": "hel"}) + chunk({"content": "lo"}) + END)
+        connection.close()
+    else:
+        connection.answer(Answer.of_json(COMPLETION))
+
+
+@pytest.fixture
+def questions() -> dict[str, dict[str, Any]]:
+    """A question of each dialect, by its path."""
+    return {
+        "/v1/chat/completions": ASKED,
+        "/v1/responses": {"model": "up/m", "input": "hi"},
+        "/v1/messages": {**ASKED, "max_tokens": 20},
+        "/api/chat": {**ASKED, "stream": False},
+        "/api/generate": {"model": "up/m", "prompt": "hi", "stream": False},
+    }
+
+
+@attrs.frozen
+class Running:
+    """A server that runs.
+
+    Attributes:
+        upstream: what it asks, as the provider ``up``; keeps what it was asked.
+    """
+
+    url: str
+    gateway: Gateway
+    keys: KeyFile
+    upstream: LoopbackServer
+
+    def post(self, path: str, body: Any = None, **options: Any) -> requests.Response:
+        """Ask."""
+        given = {"data": body} if isinstance(body, bytes) else {"json": body}
+        return requests.post(self.url + path, timeout=20, **given, **options)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """Ask for a page."""
+        return requests.get(self.url + path, timeout=20, **options)
+
+
+Serve = Callable[..., Running]
+
+
+@contextlib.contextmanager
+def served(gateway: Gateway) -> Iterator[str]:
+    """A server that runs in a thread; its address."""
+    listening = bound_socket("127.0.0.1", 0)
+    loop = asyncio.new_event_loop()
+    task: list[asyncio.Task[None]] = []
+
+    def work() -> None:
+        asyncio.set_event_loop(loop)
+        task.append(loop.create_task(run(gateway, listening)))
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task[0])
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    thread = threading.Thread(target=work)
+    listening.listen()
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(gateway.stop)
+        thread.join(20)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Runs servers until the test ends: ``serve(behaviour of the upstream, settings)``."""
+    pytest.importorskip("airouter_openai", reason="the upstream is asked by airouter-openai")
+    with contextlib.ExitStack() as stack:
+
+        def begin(behaviour: Behaviour = hello, **settings: Any) -> Running:
+            upstream = stack.enter_context(LoopbackServer(behaviour))
+            manager = ProviderManager()
+            config = {"base_url": f"{upstream.url}/v1", "api_key": "sk-planted-upstream", "max_retries": 0}
+            manager.add_provider("openai", {**config, "timeout": 20}, as_name="up")
+            keys = KeyFile(str(tmp_path / "keys.json"))
+            given = GatewaySettings(**{"drain": 1, **settings})
+            gateway = Gateway(Serving(manager, given), keys)
+            return Running(stack.enter_context(served(gateway)), gateway, keys, upstream)
+
+        yield begin
