@@ -21,6 +21,7 @@ from ..keys import KeyStore
 from ..manager.addresses import ROUTE, Address, Candidate, model_names, named, resolve
 from ..plugins.factory import config_class, create_provider, validate_provider_config
 from ..plugins.registry import installed
+from ..plugins.tables import routing_settings, set_up_by_tables
 from ..profile.declarations import ProviderInfo
 from .choices import given_settings
 from .output import waiting
@@ -147,13 +148,24 @@ def provider_table(name: str, file: Settings | None = None) -> tuple[ProviderInf
     file = file or current_settings()
     if file is None or name not in file.tables:
         info = installed().provider(name)
-        return info, with_stored_key(info, {} if file is None else file.table(info.name, kind=config_class(info)))
+        if file is None:
+            return info, with_stored_key(info, {})
+        table = file.table(info.name, kind=config_class(info))
+        return info, with_stored_key(info, {**_routing(info, file), **table})
     info = installed().provider(file.tables[name].get("provider", name))
     if not file.trusted and _found(name) not in (None, info):  # one provider's name for another
         file.require_trust(name, ["provider"])
     table = file.table(name, kind=config_class(info))
     table.pop("provider", None)
-    return info, with_stored_key(info, table)
+    return info, with_stored_key(info, {**_routing(info, file), **table})
+
+
+def _routing(info: ProviderInfo, file: Settings) -> dict[str, Any]:
+    def table_of(name: str) -> dict[str, Any]:
+        asked, table = provider_table(name, file)
+        return {**table, "provider": asked.name}
+
+    return routing_settings(info, file, installed(), table_of)
 
 
 def with_stored_key(info: ProviderInfo, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,6 +205,8 @@ def listed_providers(*, unconfigured: bool = False) -> list[ProviderInfo]:
     with contextlib.suppress(ConfigurationError):  # said by whoever needs the file or a key
         known |= {str(table.get("provider", name)) for name, table in _tables().items()}
         known |= {*KeyStore.default().names()}
+        if (file := current_settings()) is not None:
+            known |= set_up_by_tables(file, installed())
     return [info for info in infos if info.listed == "always" or _is_set_up(info, known)]
 
 

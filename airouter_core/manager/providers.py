@@ -11,13 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Self
 
 from ..config.files import read_settings
-from ..errors import AirouterError, ConfigurationError, ParameterError, UnknownProviderError
+from ..errors import (
+    AirouterError,
+    ConfigurationError,
+    ParameterError,
+    UnknownProviderError,
+    UnsupportedFeatureError,
+)
 from ..flow.steps import Flow, Gather
 from ..plugins.factory import create_provider
 from ..plugins.layering import GivenLayer
 from ..plugins.registry import Plugins, installed
-from ..plugins.tables import require_known
-from ..provider.asking import Messages, Parameters, conversation
+from ..plugins.tables import require_known, routing_settings, set_up_by_tables
+from ..provider.asking import Messages, Parameters, ask_of, conversation
 from ..provider.both import Answering, both, both_iterators, four_ways, four_ways_as_text
 from ..provider.facade import Provider
 from ..values.catalog import ModelInfo, ProviderStatus
@@ -25,6 +31,7 @@ from ..values.response import Response
 from .addresses import Address, Candidate, resolve
 from .comparison import Comparison
 from .lookup import ToBeResolved
+from .planning import Plan, Planning
 
 LOGGER = logging.getLogger("airouter.manager")
 
@@ -57,11 +64,18 @@ class ProviderManager:
         known = plugins or installed()
         own = {name: settings.own_table(name) for name in known.tables() if name in settings.tables}
         manager = cls(plugins=known.with_settings(own) if own else plugins)
+
+        def routing(provider: str) -> dict[str, Any]:
+            return routing_settings(known.provider(provider), settings, known, settings.table)
+
         try:
             for name in (name for name in settings.tables if name not in own):
                 require_known(settings, name, known)
                 table = settings.table(name)
-                manager.add_provider(table.pop("provider", name), table, as_name=name)
+                provider = table.pop("provider", name)
+                manager.add_provider(provider, {**routing(provider), **table}, as_name=name)
+            for provider in set_up_by_tables(settings, known) - {held.info.name for _, held in manager._held()}:
+                manager.add_provider(provider, routing(provider))
         except BaseException:
             manager.close()
             raise
@@ -182,6 +196,23 @@ class ProviderManager:
         """
         candidates = [Candidate(name, held.info, held.list_models) for name, held in self._held()]
         return resolve(address, candidates, self._plugins or installed())
+
+    def plan(self, /, address: str, messages: Messages, **options: Any) -> Plan:
+        """Whom a route would ask this, in which order and at which cost, and whom not, and why. Nobody is asked.
+
+        Args:
+            address: ``route:NAME``, or ``PROVIDER/NAME``.
+            options: as for :meth:`chat`.
+
+        Raises:
+            UnsupportedFeatureError: the address means a provider that asks nobody else.
+            ExecutionError: there is no such route.
+        """
+        name, model = self.resolve(address)
+        provider = self.provider(name)
+        if not isinstance(provider, Planning):
+            raise UnsupportedFeatureError(f"{address!r} is asked of {name} alone; only routes have a plan")
+        return provider.plan(ask_of(model, messages, **options))
 
     def select(self, model: str) -> str:
         """The name of the provider that :meth:`resolve` finds for an address."""

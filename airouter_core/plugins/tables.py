@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from ..config.files import settings_in_force
 from ..errors import ConfigurationError
+from .factory import config_class
 from .registry import Plugins, installed
 
 if TYPE_CHECKING:
     from ..config.files import Settings
+    from ..profile.declarations import ProviderInfo
 
 
 def own_settings(
@@ -54,3 +58,35 @@ def require_known(settings: Settings, name: str, plugins: Plugins) -> None:
         f"pip install airouter-{name} might bring it, and a provider under a name of your own says which it is: "
         'provider = "..."'
     )
+
+
+def set_up_by_tables(settings: Settings, plugins: Plugins) -> set[str]:
+    """The providers that are there because a plugin's own table is in the file."""
+    own = plugins.tables()
+    return {provider for name in settings.tables if name in own and (provider := own[name].provider) is not None}
+
+
+def routing_settings(
+    info: ProviderInfo, settings: Settings, plugins: Plugins, table_of: Callable[[str], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What a settings file says to a provider that asks others: the plugins' own tables that are called like one of its
+    settings, and the tables of all other providers. Empty for providers that answer themselves.
+
+    Args:
+        table_of: gives the table of a provider.
+
+    Raises:
+        ConfigurationError: a table must be trusted first, or refers to nothing.
+    """
+    if "routing" not in info.capabilities:
+        return {}
+    own = plugins.tables()
+    said: dict[str, Any] = {}
+    providers: dict[str, Any] = {}
+    for name in settings.tables:
+        if name in own:
+            if name in attrs.fields_dict(config_class(info)):
+                said[name] = settings.own_table(name, harmless=own[name].harmless)
+        elif plugins.provider(str(settings.tables[name].get("provider", name))).name != info.name:
+            providers[name] = dict(table_of(name))
+    return {**said, "providers": providers}

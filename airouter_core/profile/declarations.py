@@ -97,6 +97,7 @@ class ProviderInfo(Record, frozen=True, kw_only=True):
         config_target: ``"package.module:Class"`` of its configuration; importing it must import no HTTP library.
         kind: whether answers are made on this machine or by a service.
         capabilities: what its models may be able to do. What is not named here is refused before anything is sent.
+            ``"routing"`` says that it asks others: its setting ``providers`` is given those of the settings file.
         parameters: which canonical parameters it takes, and as what.
         model_patterns: glob patterns of model names that are this provider's, for automatic selection.
         api_key_env: environment variable that holds the key by custom.
@@ -139,12 +140,14 @@ class SettingsTable(Record, frozen=True, kw_only=True):
         name: as it stands in the file.
         description: one line for the file that ``airouter config init`` writes.
         harmless: it counts also in a file that nobody has trusted; for what leads no prompt, key or money anywhere.
+        provider: a provider that is there once the file has this table, and is given it as the setting of this name.
         distribution: filled in by discovery.
     """
 
     name: str
     description: str = ""
     harmless: bool = False
+    provider: str | None = None
     distribution: str | None = None
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.profile.declarations import Command, ProviderInfo, SettingsTable
 
 ROUTER = ProviderInfo(
     name="router",
@@ -38,3 +38,25 @@ ROUTER = ProviderInfo(
 @hookimpl
 def airouter_providers() -> Iterable[ProviderInfo]:
     return (ROUTER,)
+
+
+@hookimpl
+def airouter_tables() -> Iterable[SettingsTable]:
+    return (
+        SettingsTable(
+            name="routes", description="one name for several models: who is asked, and who next", provider=ROUTER.name
+        ),
+        SettingsTable(name="targets", description="weights, limits, price ceilings of the targets of routes"),
+        SettingsTable(name="prices", description="your own prices, in dollars per million tokens", harmless=True),
+    )
+
+
+@hookimpl
+def airouter_commands() -> Iterable[Command]:
+    return (
+        Command(
+            name="routes",
+            target="airouter_router.commands:routes",
+            help="Show routes, and whom they would ask; take them over from elsewhere.",
+        ),
+    )

@@ -29,8 +29,8 @@ from .attempts import Call
 from .config import RouterConfig
 from .explaining import Plan, planned
 from .health import Bench
-from .reading import limits_of, routes_of
-from .routes import Route, targets_of
+from .reading import limits_of, routes_of, unknown_provider
+from .routes import Route, Target, targets_of
 from .situation import Knowledge, Situation
 
 ROUTED = frozenset({"chat", "embedding", "rerank"})
@@ -68,7 +68,10 @@ class RouterProvider(Provider[RouterConfig]):
         infos = {name: self._registry.provider(canonical) for name, (canonical, _) in self._tables.items()}
         infos |= {name: provider.info for name, provider in self._made.items()}
         settings = {address: limits_of(address, table) for address, table in config.targets.items()}
-        self.routes: Mapping[str, Route] = routes_of(config.routes, settings, infos)
+        self.routes: Mapping[str, Route] = routes_of(config.routes, settings)
+        for target in (target for route in self.routes.values() for target in targets_of(route.tree)):
+            if target.provider not in infos:
+                infos[target.provider] = self._installed(target, infos)
         self.knowledge = Knowledge(
             infos, settings, Prices.of_settings(config.prices), clock=clock, chance=chance, hour=hour
         )
@@ -148,6 +151,14 @@ class RouterProvider(Provider[RouterConfig]):
         if "max_retries" in attrs.fields_dict(config_class(info)):
             settings["max_retries"] = 0
         return info.name, settings
+
+    def _installed(self, target: Target, known: Mapping[str, ProviderInfo]) -> ProviderInfo:
+        """A provider that nobody has set up is made of the environment, as everywhere."""
+        info = self._registry.find(target.provider)
+        if info is None or info.name == self.info.name:
+            raise unknown_provider(target, known)
+        self._tables[target.provider] = self._table(target.provider, {"provider": info.name})
+        return info
 
     def _route(self, ask: Ask) -> Route:
         route = self.routes.get(ask.model or "")

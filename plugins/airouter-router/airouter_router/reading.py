@@ -61,9 +61,7 @@ NO_LIMITS = Limits()
 WHOLE = ("rpm", "tpm", "in_flight", "context")
 
 
-def routes_of(
-    tables: Mapping[str, Any], settings: Mapping[str, Limits], providers: Collection[str]
-) -> dict[str, Route]:
+def routes_of(tables: Mapping[str, Any], settings: Mapping[str, Limits]) -> dict[str, Route]:
     """All routes, linked.
 
     Args:
@@ -75,17 +73,19 @@ def routes_of(
     """
     routes = linked({name: _route(name, table, settings) for name, table in tables.items()})
     leaves = {target for route in routes.values() for target in targets_of(route.tree)}
-    for target in sorted(leaves, key=str):
-        if target.provider not in providers:
-            raise ConfigurationError(
-                f"{str(target)!r} is a target, and there is no provider {target.provider!r}"
-                f"{_near(target.provider, providers)} (there are: {', '.join(sorted(providers)) or 'none'})"
-            )
     named = {str(target) for target in leaves} | {f"{target.provider}/{EVERY_MODEL}" for target in leaves}
     for address in settings:
         if address not in named:
             raise ConfigurationError(f"[targets] {address!r} is a target of no route{_near(address, named)}")
     return routes
+
+
+def unknown_provider(target: Target, providers: Collection[str]) -> ConfigurationError:
+    """What to say of a target whose provider is neither set up nor installed."""
+    return ConfigurationError(
+        f"{str(target)!r} is a target, and there is no provider {target.provider!r}"
+        f"{_near(target.provider, providers)} (there are: {', '.join(sorted(providers)) or 'none'})"
+    )
 
 
 def limits_of(address: str, table: Any) -> Limits:

@@ -1,0 +1,81 @@
+"""``airouter routes``: what routes there are, and whom one would ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from airouter_core.cli.output import note, write_json
+from airouter_core.cli.tables import write_table
+from airouter_core.cli.targets import called
+from airouter_core.provider.asking import ask_of
+
+from .plugin import ROUTER
+from .provider import RouterProvider
+from .routes import Route, targets_of
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+NONE = "there is no route yet: write [routes.NAME] with targets into airouter.toml (docs/guides/routing.md)"
+
+
+@click.group()
+def routes() -> None:
+    """Show routes, and whom they would ask."""
+
+
+@routes.command("list")
+@AS_JSON
+def listed(as_json: bool) -> None:
+    """Say which routes there are, and who is behind them."""
+    with _router() as router:
+        found = [*router.routes.values()]
+    if as_json:
+        write_json([{**_row(route), "targets": _targets(route)} for route in found])
+    elif not found:
+        note(NONE)
+    else:
+        write_table(("route", "strategy", "attempts", "targets"), [[*_row(route).values()] for route in found])
+
+
+def _row(route: Route) -> dict[str, str]:
+    return {
+        "route": route.name,
+        "strategy": route.tree.strategy,
+        "attempts": str(route.attempts),
+        "targets": ", ".join(_targets(route)),
+    }
+
+
+def _targets(route: Route) -> list[str]:
+    return [*dict.fromkeys(map(str, targets_of(route.tree)))]
+
+
+@routes.command()
+@click.argument("name")
+@click.argument("prompt", default="Hello")
+@click.option("--session", help="The conversation that it belongs to.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag of the call; may be given again.")
+@AS_JSON
+def explain(name: str, prompt: str, session: str | None, tags: tuple[str, ...], as_json: bool) -> None:
+    """Say whom the route NAME would ask PROMPT, in which order, at which cost, and whom not. Nobody is asked."""
+    given: dict[str, Any] = {"session": session, "tags": dict(_tag(tag) for tag in tags)}
+    with _router() as router:
+        plan = router.plan(ask_of(name.removeprefix("route:"), prompt, **given))
+    if as_json:
+        write_json(plan)
+    else:
+        click.echo(plan.explain())
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"a tag is NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _router() -> RouterProvider:
+    router = called(ROUTER.name)
+    assert isinstance(router, RouterProvider)
+    return router
