@@ -23,6 +23,11 @@ class Affinity:
         self._kept: collections.OrderedDict[tuple[str, str], tuple[int, float]] = collections.OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is remembered, so that nobody needs to know what a conversation is known by."""
+        return not self._kept
+
     def child(self, node: str, key: str, now: float) -> int | None:
         """The child that answered last, if it is not too long ago."""
         found = self._kept.get((node, key))

@@ -252,10 +252,8 @@ class Call:
         """Where the conversation is now: at once if it has a name, else once a cache is seen to hold it."""
         situation = self._situation
         nodes = [(node, index) for node, index in candidate.path if node.strategy not in ("first", "when")]
-        if not nodes or situation.key is None:
-            return
         cached = response.usage.cache_read_tokens or response.usage.cache_write_tokens
-        if situation.named_key is None and not cached:
+        if not nodes or (situation.named_key is None and not cached) or situation.key is None:
             return
         life = life_of(situation.ask)
         for node, index in nodes:

@@ -45,10 +45,11 @@ def candidates(
 
 def _ordered(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
     order = ORDERS[node.strategy](node, situation)
-    if node.strategy in ("first", "when") or situation.key is None:
+    affinity = situation.knowledge.affinity
+    if node.strategy in ("first", "when") or affinity.is_empty or situation.key is None:
         yield from order
         return
-    known = situation.knowledge.affinity.child(node.label, situation.key, situation.now)
+    known = affinity.child(node.label, situation.key, situation.now)
     if known is None or known >= len(node.children):
         yield from order
         return
