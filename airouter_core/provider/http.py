@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 import msgspec
 
@@ -38,7 +38,14 @@ from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire
 from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
 from .facade import Provider, Surroundings
 
-HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig, default=Any)
+else:
+    from typing import TypeVar
+
+    HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
 
 BEFORE_THE_ANSWER = frozenset({StreamStart, UsageReported, CostReported, MetadataReported, Warned})

@@ -10,7 +10,7 @@ import functools
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol
 
 import msgspec
 
@@ -33,9 +33,13 @@ from .calls import CallHooks, Innermost
 from .preparation import Caution, Prepared, Preparer
 
 if TYPE_CHECKING:
-    pass
+    from typing_extensions import TypeVar  # type checkers bring it; with a default, a bare ``Provider`` is no error
 
-ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
+    ConfigT = TypeVar("ConfigT", bound=ProviderConfig, default=Any)
+else:
+    from typing import TypeVar
+
+    ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
 Result = TypeVar("Result")
 
 

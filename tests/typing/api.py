@@ -188,6 +188,10 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+def asks_whom(provider: Provider) -> str:
+    return provider.execute("m", "hi")
+
+
 def asks(provider: Provider[Any]) -> None:
     assert_type(provider.execute("m", "hi"), str)
     assert_type(provider.execute("m", "hi", "system", {"temperature": 0.2}), str)

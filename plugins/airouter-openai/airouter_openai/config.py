@@ -11,6 +11,7 @@ import attrs
 from airouter_core.config.fields import setting
 from airouter_core.config.http import HttpConfig
 from airouter_core.config.loading import require_api_key
+from airouter_core.config.secrets import shown_address
 
 Api = Literal["responses", "chat", "completions"]
 
@@ -50,6 +51,7 @@ class OpenAIConfig(HttpConfig):
     )
 
     def __attrs_post_init__(self) -> None:
+        _refuse_address_of_deployment(self.base_url)
         super().__attrs_post_init__()
         if not self.base_url:
             raise ValueError(f"base_url is empty; leave it out to reach OpenAI at {VENDOR_ADDRESS}")
@@ -60,6 +62,16 @@ class OpenAIConfig(HttpConfig):
     def is_vendor(self) -> bool:
         """Whether ``base_url`` is OpenAI's own."""
         return _is_vendor(self.base_url)
+
+
+def _refuse_address_of_deployment(base_url: str) -> None:
+    """Azure has two addresses: the older one names a deployment and a version of the API in each request."""
+    head, deployment, _ = base_url.partition("/openai/deployments/")
+    if deployment:
+        raise ValueError(
+            f"base_url: use {shown_address(head)}/openai/v1, Azure's address that speaks this API, and the "
+            "deployment's name as the model"
+        )
 
 
 @functools.lru_cache(maxsize=64)  # asked several times in each call

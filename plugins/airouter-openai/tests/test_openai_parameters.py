@@ -235,11 +235,12 @@ def test_a_key_is_needed_by_openai_only(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_wrong_setting_is_named() -> None:
-    """An unknown word for the API, an unknown setting, an empty address."""
+    """An unknown word for the API, an unknown setting, an empty address; for Azure's older address, the newer."""
     for values, named in (
         ({"api": "both"}, "api"),
         ({"organisation": "o"}, "organization"),
         ({"base_url": ""}, "base_url"),
+        ({"base_url": "https://x.example/openai/deployments/d?api-version=1"}, "https://x.example/openai/v1"),
     ):
         with pytest.raises(ConfigurationError, match=named):
             config(**values)
