@@ -128,8 +128,8 @@ class SystemKeyStore(KeyStore):
 
 def _system_keyring(environ: Mapping[str, str]) -> KeyStore | None:
     try:
-        import keyring
-        from keyring.backends import fail
+        import keyring  # type: ignore[import-not-found,unused-ignore]  # an extra; users' checkers look in here too
+        from keyring.backends import fail  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return None
     return None if isinstance(keyring.get_keyring(), fail.Keyring) else SystemKeyStore(keyring, config_folder(environ))

@@ -109,6 +109,9 @@ def test_each_public_name(name: str) -> None:
     module, _, attribute = declared()[name].partition(":")
     assert value is getattr(importlib.import_module(f"airouter_core.{module}"), attribute)
     assert name in dir(airouter_core)
+    if callable(value):
+        inspect.signature(value)
+        assert inspect.getdoc(value)
     if inspect.isclass(value) or inspect.isfunction(value):
         assert value.__module__ == f"airouter_core.{module}"
         assert value.__doc__

@@ -33,7 +33,10 @@ class Answer(Protocol):
     def __call__(self, ask: Ask, /) -> Flow[Any]: ...
 
 
-Layer = Callable[[Ask, Answer], Flow[Any]]
+class Layer(Protocol):
+    """A flow around a flow: waits, watches, replaces the ask, answers itself, or asks again or elsewhere."""
+
+    def __call__(self, ask: Ask, answer: Answer, /) -> Flow[Any]: ...
 
 
 class Layered:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -25,7 +25,15 @@ from .slots import Slots
 from .threads import finished
 
 Result = TypeVar("Result")
-Flow = Generator["Step", Any, Result]
+
+if TYPE_CHECKING:
+    Flow = Generator["Step", Any, Result]
+else:  # a generator for type checkers; a name that help() can tell of, where an alias has no words of its own
+
+    class Flow(Generator["Step", Any, Result], Generic[Result]):
+        """The order of some input and output: a generator that yields steps, receives their results, returns its own."""
+
+
 Events = Iterable[StreamEvent]
 Through = Callable[[Events], Events]
 """What a flow does to the events of one ``Emit`` of the flow inside it: watches, changes, holds back."""
