@@ -196,6 +196,7 @@ BREAKING = {
     "a redirect": b"HTTP/1.1 302 Found\r\nLocation: http://else.test/%b?k=%b\r\nContent-Length: 0\r\n\r\n"
     % (ECHO, ECHO),
     "a broken head": b"HTTP/1.1 2x0 %b\r\nX: \x00\r\n" % ECHO,
+    "a line that is no header": b"HTTP/1.1 500 Error\r\nX: y\r\n%b\r\nContent-Length: 0\r\n\r\n" % ECHO,
     "no HTTP": b"%b\r\n\r\n" % ECHO,
     "nothing": b"",
 }

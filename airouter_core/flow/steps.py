@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:  # a generator for type checkers; a name that help() can tell of, where an alias has no words of its own
 
     class Flow(Generator["Step", Any, Result], Generic[Result]):
-        """The order of some input and output: a generator that yields steps, receives their results, returns its own."""
+        """The order of some input and output: a generator that yields steps, receives results, returns its own."""
 
 
 Events = Iterable[StreamEvent]

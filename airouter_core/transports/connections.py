@@ -144,6 +144,9 @@ class _Answer(HTTPResponse):
         while self.status != 101 and 100 <= self.status < 200:  # interim; 101 is not
             self.headers = self.msg = None  # type: ignore[assignment]  # so that it begins again
             super().begin()
+        # What is no header is passed over, as ever; urllib3 would log it, and a server may have echoed a key there.
+        self.headers.defects.clear()
+        self.headers.set_payload("")
 
 
 class _Connection:
