@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.errors import ProtocolError
-from airouter_core.values.vectors import one_for_each, vector_of
+from airouter_core.values.vectors import finite, one_for_each, vector_of
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
@@ -37,3 +37,15 @@ def test_there_is_a_vector_for_each_text(vectors: Any) -> None:
     """Fewer vectors than texts, or more, cannot be paired with them."""
     with pytest.raises(ProtocolError, match="embeddings for 2 texts"):
         one_for_each(["a", "b"], vectors)
+
+
+@pytest.mark.parametrize("value", [None, True, "1", [1], float("nan"), float("inf"), 10**400])
+def test_what_is_no_finite_number(value: Any) -> None:
+    """Whatever JSON can hold: an error that says what it was to be."""
+    with pytest.raises(ProtocolError, match="a score that is no number"):
+        finite(value, "a score")
+
+
+def test_a_finite_number() -> None:
+    """Whole or not."""
+    assert [finite(value, "a score") for value in (1, -0.5)] == [1.0, -0.5]

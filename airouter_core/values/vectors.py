@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,18 @@ def vector_of(value: Any) -> list[float]:
     if not vector or not all(map(math.isfinite, vector)):
         raise ProtocolError("the provider sent an embedding that is empty, or holds what is no number")
     return vector
+
+
+def finite(value: Any, what: str) -> float:
+    """A number that the provider sent.
+
+    Raises:
+        ProtocolError: it is none, or is beyond all bounds; the message says ``what`` it was to be.
+    """
+    # Comparing is safe where converting is not: JSON has whole numbers of any size, and what is no number at all.
+    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
+        raise ProtocolError(f"the provider sent {what} that is no number")
+    return float(value)
 
 
 def one_for_each(texts: Sequence[str], vectors: list[list[float]]) -> list[list[float]]:

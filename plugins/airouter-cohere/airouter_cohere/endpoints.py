@@ -14,6 +14,7 @@ from airouter_core.profile.declarations import Capability
 from airouter_core.values.catalog import ModelInfo, Ranked
 from airouter_core.values.usage import count
 from airouter_core.values.value import Value
+from airouter_core.values.vectors import finite, vector_of
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -138,13 +139,7 @@ def _parse_embeddings(body: bytes) -> list[list[float]]:
     vectors = mapping(found).get("float") if isinstance(found, Mapping) else found
     if not isinstance(vectors, list) or not vectors:
         raise ProtocolError("the provider sent no embeddings")
-    return [_vector(vector) for vector in vectors]
-
-
-def _vector(value: Any) -> list[float]:
-    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
-        raise ProtocolError("the provider sent an embedding that is no list of numbers")
-    return [float(number) for number in value]
+    return list(map(vector_of, vectors))
 
 
 EMBEDDINGS: Operation[list[list[float]]] = Operation(build=_build_embeddings, parse=_parse_embeddings)
@@ -170,10 +165,10 @@ def _parse_ranking(body: bytes) -> list[Ranked]:
 
 
 def _ranked(result: Mapping[str, Any]) -> Ranked:
-    index, score = count(result.get("index")), result.get("relevance_score")
-    if index is None or not isinstance(score, int | float):
-        raise ProtocolError("the provider sent a ranking without index or score")
-    return Ranked(index, float(score))
+    index = count(result.get("index"))
+    if index is None:
+        raise ProtocolError("the provider sent a ranking without index")
+    return Ranked(index, finite(result.get("relevance_score"), "a ranking with a score"))
 
 
 RANKING: Operation[list[Ranked]] = Operation(build=_build_ranking, parse=_parse_ranking)

@@ -445,3 +445,17 @@ def test_what_is_no_event_is_told(cohere: Cohere, provider: CohereProvider) -> N
     """JSON in a stream that is no event of the format is not passed over in silence."""
     cohere.answers = [streamed({"queue": 3}, ENDED)]
     assert any("queue" in warning for warning in provider.stream_chat("m", "?").read().warnings)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", "1" + "0" * 400, "true"])
+def test_numbers_that_are_none(cohere: Cohere, provider: CohereProvider, number: str) -> None:
+    """Neither in vectors nor as scores."""
+    bodies = (
+        f'{{"embeddings": {{"float": [[{number}]]}}}}',
+        f'{{"results": [{{"index": 0, "relevance_score": {number}}}]}}',
+    )
+    cohere.answers = [Answer(200, {"content-type": "application/json"}, (body.encode(),)) for body in bodies]
+    with pytest.raises(ProtocolError):
+        provider.create_embedding("x", "m")
+    with pytest.raises(ProtocolError):
+        provider.rerank("?", ["x"])

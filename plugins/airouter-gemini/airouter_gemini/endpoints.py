@@ -14,6 +14,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 from airouter_core.values.usage import count
 from airouter_core.values.value import Value
+from airouter_core.values.vectors import vector_of
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -166,14 +167,8 @@ def _parse_embeddings(body: bytes) -> list[list[float]]:
         found = [single]
     if not found:
         raise ProtocolError("the provider sent no embeddings")
-    return [_vector(mapping(entry)) for entry in found]
-
-
-def _vector(entry: Mapping[str, Any]) -> list[float]:
-    values = mapping(entry.get("embeddings", entry)).get("values")
-    if not isinstance(values, list) or not all(isinstance(number, int | float) for number in values):
-        raise ProtocolError("the provider sent an embedding that is no list of numbers")
-    return [float(number) for number in values]
+    entries = (mapping(entry) for entry in found)
+    return [vector_of(mapping(entry.get("embeddings", entry)).get("values")) for entry in entries]
 
 
 EMBEDDINGS: Operation[list[list[float]]] = Operation(build=_build_embeddings, parse=_parse_embeddings)

@@ -959,3 +959,12 @@ def test_what_is_no_answer_in_a_stream_is_told(google: Google, make: Callable[..
     assert any("queue" in warning for warning in make().stream_chat("m", "?").read().warnings)
     with pytest.raises(ProviderError, match="no more"):
         make().stream_chat("m", "?").read()
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", "1" + "0" * 400, "true"])
+def test_numbers_that_are_none(google: Google, make: Callable[..., GeminiProvider], number: str) -> None:
+    """No vector holds them."""
+    body = f'{{"embedding": {{"values": [{number}]}}, "embeddings": [{{"values": [{number}]}}]}}'
+    google.answers = [Answer(200, {"content-type": "application/json"}, (body.encode(),))]
+    with pytest.raises(ProtocolError):
+        make().create_embedding("x", "m")

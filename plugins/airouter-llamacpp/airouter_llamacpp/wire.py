@@ -5,7 +5,6 @@ Source: llama.cpp, tools/server (0c1e57098), and answers recorded from 0.5.0-dev
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from airouter_core.values.catalog import ModelInfo, Ranked
 from airouter_core.values.messages import Message, ReasoningPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.usage import count
+from airouter_core.values.vectors import finite
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, shown
@@ -153,10 +153,10 @@ def _parse_ranking(body: bytes) -> list[Ranked]:
 
 
 def _ranked(result: Mapping[str, Any]) -> Ranked:
-    index, score = count(result.get("index")), result.get("relevance_score")
-    if index is None or isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise ProtocolError("the server sent a ranking without index or score")
-    return Ranked(index, float(score))
+    index = count(result.get("index"))
+    if index is None:
+        raise ProtocolError("the server sent a ranking without index")
+    return Ranked(index, finite(result.get("relevance_score"), "a ranking with a score"))
 
 
 RANKING: Operation[list[Ranked]] = Operation(build=_build_ranking, parse=_parse_ranking)

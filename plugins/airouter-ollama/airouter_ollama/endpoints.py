@@ -13,6 +13,7 @@ from airouter_core.errors import ProtocolError
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.usage import count
 from airouter_core.values.vectors import vector_of
+from airouter_core.wire.failures import is_error
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, text
 
@@ -21,6 +22,9 @@ from .errors import error_in_answer
 from .keep_alive import duration
 from .models import RunningModel, listed_model, running_model
 from .wire import headers_of
+
+SHOWN = frozenset({"details", "model_info", "modelfile", "template", "capabilities", "parameters", "license", "system"})
+"""One of them stands in what is said of a model."""
 
 
 def ask(config: OllamaConfig, method: str, path: str, payload: Any = None) -> HttpRequest:
@@ -99,14 +103,21 @@ def _evaluated(body: bytes) -> int:
     return tokens
 
 
+def _shown(body: bytes) -> dict[str, Any]:
+    answer = answer_of(body)
+    if SHOWN.isdisjoint(answer):
+        raise ProtocolError("ollama sent nothing about a model; check that base_url is an Ollama server")
+    return answer
+
+
 def _done(body: bytes) -> None:
-    if body.strip():
-        answer_of(body)
+    if body.strip() and is_error(answer := answer_of(body)):
+        raise error_in_answer(answer, body[:4000].decode("utf-8", "replace"))
 
 
 TAGS = Operation(build=lambda config: ask(config, "GET", "api/tags"), parse=_listed)
 RUNNING = Operation(build=lambda config: ask(config, "GET", "api/ps"), parse=_running)
-SHOW = Operation(build=lambda config, model: ask(config, "POST", "api/show", {"model": model}), parse=answer_of)
+SHOW = Operation(build=lambda config, model: ask(config, "POST", "api/show", {"model": model}), parse=_shown)
 VERSION = Operation(
     build=lambda config: ask(config, "GET", "api/version"), parse=lambda body: text(answer_of(body).get("version"))
 )

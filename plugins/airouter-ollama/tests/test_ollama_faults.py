@@ -13,6 +13,7 @@ from airouter_core.errors import (
     AuthenticationError,
     BadRequestError,
     ContextLengthError,
+    ExecutionError,
     ModelNotFoundError,
     OverloadedError,
     PermissionDeniedError,
@@ -464,3 +465,10 @@ def test_a_line_that_is_no_part_of_an_answer_is_told(stub: Stub, provider_at: Pr
     with stub(chat=lines(half, {"status": "gone"}, last)) as server:
         answer = provider_at(server.url).stream_chat("m", "Hello").read()
     assert any("gone" in warning for warning in answer.warnings)
+
+
+@pytest.mark.parametrize("said", [{"detail": "gone"}, {"message": "gone"}, {}])
+def test_what_says_nothing_of_a_model(stub: Stub, provider_at: Providers, said: dict[str, Any]) -> None:
+    """A gateway's answer is not taken for a description without contents."""
+    with stub(show=Answer.of_json(said)) as server, pytest.raises(ExecutionError):
+        provider_at(server.url).show_model("m")
