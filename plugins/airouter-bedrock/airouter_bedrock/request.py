@@ -9,10 +9,10 @@ from typing import Any
 from airouter_core.errors import ParameterError
 from airouter_core.profile.losses import Loss, lost
 from airouter_core.profile.resolving import overlaid, place
-from airouter_core.values.messages import FilePart, Message, Part, ToolCallPart, ToolResultPart
+from airouter_core.values.messages import FilePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import NO_ARGUMENTS, ResponseFormat, Tool
-from airouter_core.wire.json import mapping
+from airouter_core.wire.json import items, mapping
 
 from .blocks import (
     Block,
@@ -37,6 +37,8 @@ COUNTED = ("messages", "system", "toolConfig", FIELDS)
 """What counting tokens takes of a body."""
 LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.PICTURE_DETAIL, Loss.FILE_DETAIL})
 """What this API has no place for."""
+CLAUDE = "anthropic.claude"
+"""In the names of models that refuse what others take."""
 CHOICES: Mapping[str, str] = {"auto": "auto", "required": "any"}
 JSON_WISH = "Answer with one JSON object and nothing else: no words around it, and no ```json fence."
 JSON_NOTE = (
@@ -56,6 +58,8 @@ def converse_body(request: Request, config: BedrockConfig) -> Body:
     if request.parameters:
         place(body, request.parameters, support(request))
         _add_what_belongs(body, request, family_of(request.model))
+    if CLAUDE in request.model:
+        _leave_out_blanks(body)
     if request.response_format is not None and request.response_format.kind == "json_schema":
         body["outputConfig"] = {"textFormat": _text_format(request.response_format)}
     if config.guardrail:
@@ -67,6 +71,27 @@ def converse_body(request: Request, config: BedrockConfig) -> Body:
     if request.provider_options.get("cache_prompt", config.cache_prompt):
         mark_stable_prefix(body, request.provider_options.get("cache_ttl", config.cache_ttl))
     return body
+
+
+def _leave_out_blanks(body: Body) -> None:
+    """Leave out what Claude refuses: blanks at the end of an answer that is to be gone on with, and as a stop."""
+    last = body["messages"][-1]
+    if last["role"] == "assistant" and "text" in last["content"][-1]:
+        last["content"][-1] = {**last["content"][-1], "text": last["content"][-1]["text"].rstrip()}
+    limits = mapping(body.get("inferenceConfig"))
+    if stops := items(limits.get("stopSequences")):
+        kept = [text for text in stops if text.strip()]
+        others = {name: value for name, value in limits.items() if name != "stopSequences"}
+        body["inferenceConfig"] = {**others, "stopSequences": kept} if kept else others
+
+
+def _notes_on_blanks(request: Request) -> Iterator[str]:
+    last = request.messages[-1]
+    ending = last.parts[-1] if last.role == "assistant" and last.parts else None
+    if isinstance(ending, TextPart) and ending.text != ending.text.rstrip():
+        yield "blanks at the end of the assistant's last words were not sent: this model refuses them"
+    if any(not text.strip() for text in request.parameter("stop") or ()):
+        yield "blank texts in stop were not sent: this model refuses them"
 
 
 def counted_body(body: Mapping[str, Any]) -> Body:
@@ -93,6 +118,8 @@ def notes(request: Request) -> Iterator[str]:
     marks = (mark_of(getattr(one, "provider_metadata", {})) for one in (*request.messages, *parts))
     if any(mark is not None and not is_known_mark(mark) for mark in marks):
         yield "a cache_control of a kind that is not known here was not sent"
+    if CLAUDE in request.model:
+        yield from _notes_on_blanks(request)
     yield from _notes_on_tools(request)
 
 

@@ -440,3 +440,15 @@ def test_the_sdk_sends_the_same(model: str, stream: bool) -> None:
     assert (ours.method, ours.path) == (theirs.method, theirs.path)
     assert ours.json == theirs.json
     assert ours.headers["content-type"] == theirs.headers["content-type"]
+
+
+def test_blanks_that_claude_refuses() -> None:
+    """At the end of an answer to go on with, and as a stop: not sent to Claude, with a note; others take them."""
+    messages = [Message.user("hi"), Message.assistant("so \n")]
+    sent, warnings = built(messages=messages, parameters={"stop": ["\n", "x"]})
+    assert sent["messages"][-1]["content"] == [{"text": "so"}]
+    assert sent["inferenceConfig"]["stopSequences"] == ["x"]
+    assert len([told for told in warnings if "blank" in told]) == 2
+    sent = body("amazon.nova-pro-v1:0", messages, parameters={"stop": ["\n", "x"]})
+    assert sent["messages"][-1]["content"] == [{"text": "so \n"}]
+    assert sent["inferenceConfig"]["stopSequences"] == ["\n", "x"]

@@ -8,6 +8,7 @@ from typing import Any
 from airouter_core.config.loading import require_api_key
 from airouter_core.profile.losses import Loss, lost
 from airouter_core.profile.resolving import overlaid, place
+from airouter_core.values.arguments import are_readable, arguments_text
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -82,6 +83,8 @@ def notes(request: Request, config: CohereConfig) -> Iterator[str]:
     parts = [part for message in request.messages for part in message.parts]
     if any(isinstance(part, ReasoningPart) and not _own(part) for part in parts):
         yield "thoughts of another model in the history were left out, as models take only their own"
+    if not all(are_readable(part) for part in parts if isinstance(part, ToolCallPart)):
+        yield "arguments of tool calls in the history that are no JSON object were sent wrapped in one"
     if any(message.role != "assistant" and any(map(_is_own, message.parts)) for message in request.messages):
         yield f"{Loss.OWN_PARTS.value}: this API takes them in messages of the assistant"
     choice = request.tool_choice
@@ -143,7 +146,7 @@ def _content(part: Part) -> Json | None:
 
 
 def _call(part: ToolCallPart) -> Json:
-    function = {"name": part.name, "arguments": part.arguments_json or "{}"}
+    function = {"name": part.name, "arguments": arguments_text(part)}
     return {"id": part.id, "type": "function", "function": function}
 
 

@@ -459,3 +459,20 @@ def test_numbers_that_are_none(cohere: Cohere, provider: CohereProvider, number:
         provider.create_embedding("x", "m")
     with pytest.raises(ProtocolError):
         provider.rerank("?", ["x"])
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [('{"a":', {"INVALID_JSON": '{"a":'}), ("[1]", {"INVALID_JSON": "[1]"}), ("null", {}), (" ", {})],
+)
+def test_arguments_of_the_history_are_objects(
+    server: LoopbackServer, provider: CohereProvider, written: str, wanted: dict[str, Any]
+) -> None:
+    """Whatever a model wrote; blank ones mean none."""
+    called = Message.assistant(ToolCallPart("c", "weather", written))
+    answer = provider.chat(
+        "m", [Message.user("?"), called, Message("tool", [ToolResultPart("c", "r")])], tools=[WEATHER]
+    )
+    call = sent(server)["messages"][1]["tool_calls"][0]
+    assert json.loads(call["function"]["arguments"]) == wanted
+    assert any("no JSON" in warning for warning in answer.warnings) == bool(wanted)
