@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 from typing import Any
 
 import click
@@ -9,6 +11,7 @@ import click
 from airouter_core.cli.output import note, write_json
 from airouter_core.cli.tables import write_table
 from airouter_core.cli.targets import called
+from airouter_core.errors import ConfigurationError
 from airouter_core.provider.asking import ask_of
 
 from .plugin import ROUTER
@@ -66,6 +69,46 @@ def explain(name: str, prompt: str, session: str | None, tags: tuple[str, ...], 
         write_json(plan)
     else:
         click.echo(plan.explain())
+
+
+@routes.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
+@click.option("--from", "source", type=click.Choice(["litellm", "portkey"]), required=True, help="Whose file it is.")
+@click.option("--name", default="imported", show_default=True, help="Portkey: what the route is called.")
+@click.option("--model", help="Portkey: what is asked of targets that name no model.")
+def take_over(file: pathlib.Path, source: str, name: str, model: str | None) -> None:
+    """Print FILE of another program as tables of airouter.toml; what could not be kept is said in comments above."""
+    from airouter_core.plugins.registry import installed
+
+    from .importing import litellm, portkey
+
+    config = _content(file)
+    if source == "litellm":
+        taken = litellm.taken_over(config, installed())
+    else:
+        taken = portkey.taken_over(config, installed(), name, model)
+    for what in taken.lost:
+        note(f"not kept: {what}")
+    click.echo(taken.as_toml())
+
+
+def _content(file: pathlib.Path) -> Any:
+    text = file.read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        import yaml
+    except ImportError as error:
+        raise ConfigurationError(f"{file} is YAML: pip install 'airouter-router[import]' to read it") from error
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file} is neither JSON nor YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file} is no settings file: it must be a table")
+    return found
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -1,0 +1,1 @@
+"""Routes from the settings of other programs."""

@@ -1,0 +1,113 @@
+"""Settings of other programs become routes that do as they say, or the difference is told."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from airouter_core import create_provider
+from airouter_core.cli import app
+
+LITELLM = """
+model_list:
+  - model_name: gpt
+    litellm_params: {model: azure/gpt-eu, api_base: "https://eu.example", api_key: os.environ/AZURE_EU, rpm: 6}
+  - model_name: gpt
+    litellm_params: {model: azure/gpt-us, api_base: "https://us.example", api_key: sk-planted, rpm: 3}
+  - model_name: big
+    litellm_params: {model: anthropic/claude-sonnet-4-5, order: 1}
+  - model_name: big
+    litellm_params: {model: openai/gpt-5, order: 2, stream_timeout: 3}
+router_settings:
+  num_retries: 1
+  cooldown_time: 7
+  fallbacks: [{gpt: [big]}, {big: [gpt]}]
+  redis_host: cache.example
+general_settings: {master_key: sk-1234}
+"""
+
+PORTKEY = {
+    "strategy": {"mode": "fallback", "on_status_codes": [429, 503]},
+    "retry": {"attempts": 2},
+    "cache": {"mode": "simple"},
+    "targets": [
+        {"provider": "openai", "api_key": "sk-planted", "override_params": {"model": "gpt-5"}},
+        {
+            "strategy": {"mode": "loadbalance"},
+            "targets": [
+                {"provider": "anthropic", "weight": 3, "override_params": {"model": "claude-sonnet-4-5"}},
+                {"provider": "anthropic", "weight": 1, "override_params": {"model": "claude-haiku-4-5"}},
+            ],
+        },
+    ],
+}
+
+
+def taken(path: Path, *options: str) -> dict[str, Any]:
+    """What the command prints, read as a settings file."""
+    result = CliRunner().invoke(app.app, ["routes", "import", str(path), *options])
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    assert "sk-planted" not in result.output
+    found = tomllib.loads(result.stdout)
+    routes, targets = found.pop("routes"), found.pop("targets", {})
+    used = {address.partition("/")[0] for route in routes.values() for address in route.get("targets", ())}
+    for table in found.values():
+        table["api_key"] = "k"  # of no use here; the references lead to variables that nobody has set
+    create_provider("router", {"providers": found, "routes": routes, "targets": targets}).close()
+    return {"routes": routes, "targets": targets, "providers": found, "lost": result.stdout, "used": used}
+
+
+def test_a_settings_file_of_litellm(tmp_path: Path) -> None:
+    """Groups become routes: shuffled by rpm, in their order, with fallbacks that lead in no circle."""
+    pytest.importorskip("yaml", reason="reads YAML: pip install 'airouter-router[import]'")
+    path = tmp_path / "config.yaml"
+    path.write_text(LITELLM)
+    found = taken(path, "--from", "litellm")
+    routes = found["routes"]
+    assert routes["gpt-alone"] == {
+        "strategy": "weighted",
+        "targets": ["azure/gpt-eu", "azure-1/gpt-us"],
+        "weights": [6, 3],
+    }
+    assert routes["gpt"]["targets"] == ["route:gpt-alone", "route:big-alone"]
+    assert routes["gpt"]["attempts"] == 3
+    assert "quota" in routes["gpt"]["on"]
+    assert routes["big-alone"]["targets"] == ["route:big-order-1", "route:big-order-2"]
+    assert found["targets"]["azure/gpt-eu"] == {"rpm": 6, "cooldown": 7}
+    for lost in ("redis_host", "general_settings", "stream_timeout", "the key was not copied"):
+        assert lost in found["lost"]
+
+
+def test_a_config_of_portkey(tmp_path: Path) -> None:
+    """A tree of targets becomes a tree of routes, with classes for its status codes."""
+    path = tmp_path / "portkey.json"
+    path.write_text(json.dumps(PORTKEY))
+    found = taken(path, "--from", "portkey", "--name", "chat")
+    assert found["routes"]["chat"] == {
+        "targets": ["openai/gpt-5", "route:chat-2"],
+        "on": ["rate_limit", "transient"],
+        "attempts": 4,
+    }
+    assert found["routes"]["chat-2"]["weights"] == [3, 1]
+    assert "# not kept: chat: cache" in found["lost"]
+    assert "here the others are asked next" in found["lost"]
+
+
+def test_conditions_of_portkey(tmp_path: Path) -> None:
+    """Conditions on metadata become conditions on tags; others are told of."""
+    path = tmp_path / "portkey.json"
+    conditions = [
+        {"query": {"metadata.plan": {"$eq": "paid"}}, "then": "good"},
+        {"query": {"params.temperature": {"$gt": 1}}, "then": "good"},
+    ]
+    targets = [{"name": "good", "provider": "openai"}, {"name": "cheap", "provider": "ollama"}]
+    config = {"strategy": {"mode": "conditional", "conditions": conditions, "default": "cheap"}, "targets": targets}
+    path.write_text(json.dumps(config))
+    route = taken(path, "--from", "portkey", "--model", "m")["routes"]["imported"]
+    assert route["when"] == [{"if": {"tag": {"plan": "paid"}}, "targets": ["openai/m"]}]
+    assert route["targets"] == ["ollama/m"]
