@@ -1,0 +1,244 @@
+"""``airouter bulk``: runs from the command line. Needs ``airouter-core[cli]``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import click
+
+from airouter_core.cli.output import note, write, write_json
+from airouter_core.cli.targets import current_settings, named_target, provider_table
+from airouter_core.config.files import VARIABLE
+from airouter_core.errors import AirouterError, FailureClass
+
+from .engine import Engine
+from .errors import SpecError
+from .forecast import forecast
+from .journal import admission, attempts
+from .journal.files import connected, held, transaction
+from .outcomes import VETOED
+from .reports import Summary
+from .rows import Rows, count_of
+from .running import arun, exported
+from .spec import Spec
+from .targets import made_for, prices_of
+
+CLASSES = (*(str(one) for one in FailureClass), VETOED, "invalid", "cancelled")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+folder_argument = click.argument("folder", metavar="OUT", type=click.Path(file_okay=False))
+config_option = click.option(
+    "--config",
+    metavar="PATH",
+    type=click.Path(dir_okay=False),
+    help="Settings file, in place of the one that is found.",
+)
+yes_option = click.option("-y", "--yes", is_flag=True, help="Ask nothing before the run.")
+
+
+@click.group()
+def bulk() -> None:
+    """Run a prompt over a table. What was answered is never asked, or paid for, again.
+
+    Exit codes: 0 every row is answered, 2 some failed, 3 the budget is reached, 4 paused: run it again to go on.
+    """
+
+
+@bulk.command()
+@click.argument("spec", type=click.Path(dir_okay=False))
+@click.option("-i", "--input", "rows", metavar="FILE", required=True, help="Rows: a file of JSON lines, or CSV.")
+@click.option("-o", "--output", "folder", metavar="OUT", required=True, help="Folder of the answers and the journal.")
+@config_option
+@click.option("--sample", default=0, metavar="N", help="Ask N rows by chance first, and show what all would cost.")
+@yes_option
+@click.option("--fork", is_flag=True, help="Another specification or other rows; equal questions keep their answers.")
+@json_option
+def run(
+    spec: str, rows: str, folder: str, config: str | None, sample: int, yes: bool, fork: bool, as_json: bool
+) -> int:
+    """Ask the prompt of SPEC (TOML) of every row. The same command again goes on where it ended."""
+    wanted = Spec.of(spec)
+    _use(config)
+    if not os.path.isfile(rows):
+        raise click.UsageError(f"{rows} is no file of rows.")
+    if not yes and not sample:
+        _agree(f"Ask {wanted.target} about {count_of(rows)} rows, {_bound(wanted)}?")
+    return _run(wanted, rows, folder, as_json=as_json, sample=sample, yes=yes, fork=fork)
+
+
+@bulk.command()
+@folder_argument
+@click.option("-i", "--input", "rows", metavar="FILE", help="The rows again, where not all were read.")
+@config_option
+@json_option
+def resume(folder: str, rows: str | None, config: str | None, as_json: bool) -> int:
+    """Go on with the run in OUT."""
+    _use(config)
+    return _run(None, rows, folder, as_json=as_json)
+
+
+@bulk.command()
+@folder_argument
+@click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Only failures of this class.")
+@config_option
+@json_option
+def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bool) -> int:
+    """Ask again what has failed in OUT."""
+    _use(config)
+    with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
+        run_there = _run_of(connection, folder)
+        with transaction(connection):
+            count = attempts.retry(connection, run_there.id, classes)
+    note(f"{count} questions are asked again")
+    return _run(None, None, folder, as_json=as_json)
+
+
+@bulk.command()
+@folder_argument
+@json_option
+def status(folder: str, as_json: bool) -> None:
+    """Show how the run in OUT stands; also while it goes on."""
+    with contextlib.closing(connected(folder, new=False)) as connection:
+        run_there = _run_of(connection, folder)
+        _show(Summary.of(run_there, attempts.tally(connection, run_there.id)), as_json)
+
+
+@bulk.command()
+@folder_argument
+@json_option
+def cost(folder: str, as_json: bool) -> None:
+    """Show what all runs in OUT have cost, by who says so."""
+    with contextlib.closing(connected(folder, new=False)) as connection:
+        found = attempts.costs(connection)
+    if as_json:
+        write_json([line._asdict() for line in found])
+        return
+    for line in found:
+        write(f"run {line.run}: {line.calls} calls, {line.amount:f} USD ({line.priced_by or 'reserved, not settled'})")
+
+
+@bulk.command()
+@folder_argument
+@json_option
+def export(folder: str, as_json: bool) -> int:
+    """Write the files of the run in OUT again, from its journal."""
+    with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
+        return _show(exported(connection, folder), as_json)
+
+
+@bulk.command()
+@folder_argument
+@json_option
+def cancel(folder: str, as_json: bool) -> None:
+    """Give up what the run in OUT has not asked; `airouter bulk retry --class cancelled` takes it up again."""
+    with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
+        run_there = _run_of(connection, folder)
+        with transaction(connection):
+            attempts.recover(connection, run_there.id, resend=False)
+            attempts.cancel(connection, run_there.id)
+            admission.mark(connection, run_there.id, "cancelled", None)
+        _show(exported(connection, folder), as_json)
+
+
+def _run(
+    spec: Spec | None,
+    rows: Rows | None,
+    folder: str,
+    *,
+    as_json: bool,
+    sample: int = 0,
+    yes: bool = True,
+    fork: bool = False,
+) -> int:
+    if spec is None:
+        with contextlib.closing(connected(folder, new=False)) as connection:
+            spec = _run_of(connection, folder).spec
+    total, done = _size(rows, folder, fork=fork)
+    name, model = named_target(None, spec.target)
+    info, table = provider_table(name)
+    if model is None:
+        raise SpecError(f"{spec.target!r} names no model: write PROVIDER/MODEL")
+    began = time.monotonic()
+
+    async def approve(engine: Engine, left: int) -> bool:
+        if engine.counts.costs:
+            seconds = time.monotonic() - began
+            note(str(forecast(engine.counts.costs, seconds, left, engine.spec.requests_per_minute)))
+        return yes or _agreed("Go on?")
+
+    async def work() -> Summary:
+        from .progress import Bar
+
+        async with made_for(info, table) as provider:
+            return await arun(
+                spec,
+                rows,
+                folder,
+                fork=fork,
+                provider=(provider, model),
+                prices=prices_of(current_settings()),
+                watch=Bar(total, done),
+                sample=sample,
+                approve=approve,
+            )
+
+    return _show(asyncio.run(work()), as_json)
+
+
+def _size(rows: Rows | None, folder: str, *, fork: bool) -> tuple[int | None, int]:
+    """How many questions there are, about, and how many of them are answered."""
+    there = None
+    if not fork and os.path.isdir(folder):
+        # Nothing there yet is nothing wrong; what is wrong is said by the run itself.
+        with contextlib.suppress(AirouterError), contextlib.closing(connected(folder, new=False)) as connection:
+            there = attempts.tally(connection, _run_of(connection, folder).id)
+    counted = None if rows is None else count_of(rows)
+    return counted or (there.rows if there else None), there.valid + there.failed if there else 0
+
+
+def _run_of(connection: Any, folder: str) -> admission.Run:
+    found = admission.latest_run(connection)
+    if found is None:
+        raise SpecError(f"{folder} holds no run")
+    return found
+
+
+def _use(config: str | None) -> None:
+    if config is not None:
+        os.environ[VARIABLE] = config
+
+
+def _bound(spec: Spec) -> str:
+    return "without a budget" if spec.budget is None else f"for {spec.budget:f} USD at most"
+
+
+def _agree(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody is there to agree: give --yes.")
+    if not _agreed(question):
+        raise click.Abort
+
+
+def _agreed(question: str) -> bool:
+    # While somebody is asked, Ctrl-C means no.
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.isatty() and click.confirm(question, default=True, err=True)
+    except click.Abort:
+        return False
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+
+
+def _show(summary: Summary, as_json: bool) -> int:
+    if as_json:
+        write_json({**summary, "exit_code": summary.exit_code})
+    else:
+        write(str(summary))
+    return summary.exit_code

@@ -1,0 +1,305 @@
+"""One run on one event loop: a dispatcher that draws jobs at the target's pace, and a task for each call under way.
+
+The journal leads: a call is booked in it before it is made, and an answer is in it before it is counted or parsed. So
+a process may end at any moment, and what is asked twice is at most what was under way. Rows that failed wait in a heap
+until their time has come and are then drawn before new ones; while many wait there, no new ones are drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from airouter_core.errors import AirouterError, ExecutionError, RateLimitedError
+from airouter_core.provider.facade import Provider
+from airouter_core.values.ask import Ask
+from airouter_core.values.messages import TextPart
+from airouter_core.values.response import Response
+from airouter_core.values.tokens import estimate_tokens
+
+from . import outcomes
+from .feed import Feed
+from .journal import attempts
+from .journal.records import Ended, Job, packed
+from .journal.writer import Writer
+from .money import pico
+from .pace import Pace
+from .questions import Questions
+from .reports import State
+from .rows import row_of
+from .spec import Spec
+from .tariff import Tariff
+
+LOGGER = logging.getLogger("airouter.bulk")
+USUAL_OUTPUT = 200.0
+"""Tokens of an answer that are expected before any was seen."""
+
+
+class Clock(Protocol):
+    """Tells the time of an event loop."""
+
+    def time(self) -> float: ...
+
+
+class Counts:
+    """What has happened since this process began; each count after the journal has it."""
+
+    def __init__(self) -> None:
+        self.valid = self.failed = self.retried = self.calls = self.spent = 0
+        self.costs: list[int] = []
+
+
+class Engine:
+    """Asks everything that a feed gives.
+
+    Args:
+        wait_before: seconds until a row is asked again; see :func:`airouter_bulk.outcomes.wait_before`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        run: int,
+        provider: Provider[Any],
+        questions: Questions,
+        tariff: Tariff,
+        writer: Writer,
+        *,
+        wait_before: Callable[[int, AirouterError, float], float] = outcomes.wait_before,
+    ) -> None:
+        self.spec = spec
+        self._run = run
+        self._provider = provider
+        self._questions = questions
+        self._tariff = tariff
+        self._writer = writer
+        self._wait_before = wait_before
+        self._clock: Clock = asyncio.get_running_loop()
+        self._pace = Pace(self._clock.time(), spec.in_flight, spec.requests_per_minute, spec.tokens_per_minute)
+        self._cap = None if spec.budget is None else pico(spec.budget)
+        self._output = USUAL_OUTPUT
+        self._delayed: list[tuple[float, int, Job]] = []
+        self._order = itertools.count()
+        self._running: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._short = False
+        self._broken: BaseException | None = None
+        self.counts = Counts()
+        self.state: State = "running"
+        self.reason: str | None = None
+
+    @property
+    def under_way(self) -> int:
+        """Calls under way."""
+        return len(self._running)
+
+    def pause(self, state: State, reason: str) -> None:
+        """Begin no further call; those under way end as they would."""
+        if self.state == "running":
+            self.state, self.reason = state, reason
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End at once: calls under way are given up, and found as uncertain by the next run."""
+        self.pause("paused", "stopped at once")
+        for task in self._running:
+            task.cancel()
+
+    async def run(self, feed: Feed, only: Iterable[Job] | None = None) -> None:
+        """Ask until there is nothing more to ask, or the run is paused.
+
+        Args:
+            only: these jobs, in place of the feed's.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        given = None if only is None else iter(only)
+        try:
+            while self.state == "running" and self._broken is None:
+                if len(self._running) >= self._pace.in_flight:
+                    await self._woken()
+                elif self._short and self._running:
+                    await self._woken()  # what is under way gives back what it does not cost
+                elif self._short:
+                    self.pause("cap", f"the next call might exceed the budget of {self.spec.budget} USD")
+                elif (job := await self._drawn(feed, given)) is not None:
+                    await self._dispatch(job)
+                elif self._delayed or self._running:
+                    await self._woken(self._until_due())
+                else:
+                    return
+        finally:
+            await self._drained()
+        if self._broken is not None:
+            raise self._broken
+
+    async def _drawn(self, feed: Feed, given: Any) -> Job | None:
+        if self._delayed and self._until_due() == 0:
+            return heapq.heappop(self._delayed)[2]
+        if len(self._delayed) >= 2 * self.spec.in_flight:
+            return None
+        if given is not None:
+            return next(given, None)
+        if feed.waiting or await self._writer.aside(feed.fill):
+            return feed.take()
+        return None
+
+    async def _dispatch(self, job: Job) -> None:
+        try:
+            ask = self._questions.ask(row_of(job.data), job.correction)
+        except (AirouterError, ValueError) as error:  # its rows were asked once, so the specification has changed since
+            ask, told = None, str(error)
+        if ask is None:
+            await self._writer.do(lambda db: attempts.judge(db, job.item, "invalid", told))
+            self.counts.failed += 1
+            return
+        tokens = _size(ask) + self._output
+        while self.state == "running" and (delay := self._pace.delay(self._clock.time(), tokens)) > 0:
+            await self._woken(delay)
+        if self.state != "running":
+            return
+        self._pace.take(self._clock.time(), tokens)
+        task = asyncio.create_task(self._asked(job, ask, tokens))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _asked(self, job: Job, ask: Ask, tokens: float) -> None:
+        """One call, from its booking to what becomes of its item."""
+        reserve = self._tariff.most(ask)
+        number = await self._writer.do(lambda db: attempts.begin(db, self._run, job, reserve, self._cap))
+        if number is None:
+            self._short = True
+            self._again(job, 0.0)
+            return
+        response, error = await self._answer(ask)
+        self.counts.calls += 1
+        ended = self._settled(job, response, error, tokens)
+        await self._writer.do(lambda db: attempts.finish(db, self._run, job, number, reserve, ended))
+        self._short = False
+        self._count(ended, reserve)
+        if ended.item == "pending" and error is not None:
+            again = job._replace(tries=ended.tries)
+            self._again(again, self._wait_before(max(ended.tries, 1), error, random.random()))
+        elif response is not None and ended.item == "answered":
+            await self.judge(job, response.text)
+
+    async def _answer(self, ask: Ask) -> tuple[Response | None, AirouterError | None]:
+        while (closed := self._pace.closed(self._clock.time())) > 0:  # it has closed while the journal was written
+            if self.state != "running":
+                return None, outcomes.NotSentError("the run was paused before this was sent")
+            await self._woken(closed)
+        try:
+            return await self._provider.arun(self._provider.flow_of(ask)), None
+        except AirouterError as error:
+            return None, error
+        except Exception as error:
+            LOGGER.exception("%s failed in a way that is not its to fail in", self._provider.info.name)
+            return None, ExecutionError(f"{type(error).__name__}: {error}")
+
+    def _settled(self, job: Job, response: Response | None, error: AirouterError | None, tokens: float) -> Ended:
+        now = self._clock.time()
+        if response is not None:
+            used = response.usage.total_tokens
+            if response.usage.output_tokens is not None:
+                self._output += (response.usage.output_tokens - self._output) / 20
+            self._pace.settle(now, tokens, used)
+            cost, priced_by = self._tariff.cost(response)
+            return Ended(
+                "answered",
+                "answered" if self._questions.validates else "valid",
+                job.tries,
+                cost,
+                priced_by,
+                request_id=response.request_id,
+                answer=packed(response),
+            )
+        assert error is not None
+        return self._failed(job, error, now)
+
+    def _failed(self, job: Job, error: AirouterError, now: float) -> Ended:
+        failure = outcomes.class_of(error)
+        if isinstance(error, RateLimitedError) or getattr(error, "retry_after", None):
+            self._pace.refused(now, getattr(error, "retry_after", None))
+        sent = outcomes.was_sent(error)
+        tries, item = job.tries + sent, "failed"
+        if failure in outcomes.PAUSING or isinstance(error, outcomes.NotSentError):
+            self.pause("paused", f"{failure}: {error}")
+            tries, item = job.tries, "pending"
+        elif outcomes.may_pass(error) and tries <= self.spec.retries:
+            item = "pending"
+        partial = error.partial if isinstance(error, ExecutionError) else None
+        cost, priced_by = (0, None) if outcomes.costs_nothing(error) else self._tariff.cost(partial)
+        return Ended(
+            "failed" if sent else "unsent",
+            "pending" if item == "pending" else "failed",
+            tries,
+            cost,
+            priced_by,
+            failure=failure,
+            error=str(error)[:2000],
+            request_id=getattr(error, "request_id", None),
+        )
+
+    async def judge(self, job: Job, text: str) -> None:
+        """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
+        problem = self._questions.problem(text)
+        if problem is None:
+            await self._writer.do(lambda db: attempts.judge(db, job.item, "valid", None))
+            self.counts.valid += 1
+        elif job.reasks < self.spec.reasks:
+            await self._writer.do(lambda db: attempts.judge(db, job.item, "pending", problem))
+            self._again(job._replace(reasks=job.reasks + 1, correction=(text, problem)), 0.0)
+        else:
+            await self._writer.do(lambda db: attempts.judge(db, job.item, "invalid", problem))
+            self.counts.failed += 1
+
+    def _count(self, ended: Ended, reserve: int) -> None:
+        cost = reserve if ended.cost is None else ended.cost
+        self.counts.spent += cost
+        if ended.attempt == "answered":
+            self.counts.costs.append(cost)
+            del self.counts.costs[:-1000]
+        self.counts.valid += ended.item == "valid"
+        self.counts.failed += ended.item == "failed"
+        self.counts.retried += ended.item == "pending"
+
+    def _again(self, job: Job, seconds: float) -> None:
+        heapq.heappush(self._delayed, (self._clock.time() + seconds, next(self._order), job))
+        self._wake.set()
+
+    def _until_due(self) -> float | None:
+        return max(0.0, self._delayed[0][0] - self._clock.time()) if self._delayed else None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = self._broken or error
+        self._wake.set()
+
+    async def _woken(self, seconds: float | None = None) -> None:
+        """Wait until something has happened, or for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _drained(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+
+
+def _size(ask: Ask) -> int:
+    return sum(
+        estimate_tokens(part.text) + 4
+        for message in ask.messages
+        for part in message.parts
+        if isinstance(part, TextPart)
+    )

@@ -1,0 +1,171 @@
+"""What comes out: shards of answered rows, and beside them the rows that failed. Made of the journal alone.
+
+A shard holds a fixed range of rows in their order and says nothing of clocks or attempts that nobody knows the end of,
+so the same run exports the same bytes, however often it was killed. Each file is written beside its name, brought to
+the disk, and renamed; nobody ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from typing import IO, Any, Self
+
+import msgspec
+
+from airouter_core.values.response import Response
+
+from .journal.admission import Run
+from .journal.files import told, transaction
+from .journal.records import unpacked
+from .money import dollars
+
+ROWS = """
+SELECT r.position, r.data, r.problem, i.state, i.failure, i.problem, i.position, i.ended, i.cost, a.answer
+FROM rows r LEFT JOIN items i ON i.id = r.item LEFT JOIN attempts a ON a.item = i.id AND a.n = i.answered
+WHERE r.run = ? AND r.position >= ? AND r.position < ? ORDER BY r.position
+"""
+ERRORS = "errors.jsonl"
+FAILED = ("failed", "invalid")
+
+
+class Exporter:
+    """Writes the files of one run into its folder."""
+
+    def __init__(self, connection: sqlite3.Connection, run: Run, folder: str) -> None:
+        self._connection = connection
+        self._run = run
+        self._folder = folder
+
+    def write(self) -> list[str]:
+        """Write all files; the result is their names. Shards that an earlier, longer run has left are taken away.
+
+        Raises:
+            JournalError: the folder cannot be written.
+        """
+        with told(self._folder, "exported"):
+            names = {}
+            with _Whole(self._folder, ERRORS) as errors:
+                for first in range(0, self._run.admitted, self._run.spec.shard):
+                    name = f"answers-{first // self._run.spec.shard:05}.jsonl"
+                    with _Whole(self._folder, name) as answers:
+                        self._shard(first, answers, errors)
+                    names[name] = answers.sha256
+            names[ERRORS] = errors.sha256
+            self._mark(names)
+        return [*names]
+
+    def _shard(self, first: int, answers: _Whole, errors: _Whole) -> None:
+        rows = self._connection.execute(ROWS, (self._run.id, first, first + self._run.spec.shard))
+        for found in rows:
+            position, data, malformed, state, failure, problem, original, ended, cost, answer = found
+            told: dict[str, Any] = {"attempts": ended, "cost": float(dollars(cost or 0))}
+            if original is not None and original != position:
+                told |= {"cost": 0.0, "same_as": original}
+            if malformed is not None:
+                error = {"class": "malformed", "message": malformed}
+                errors.add(_line(data, {"airouter": {"row": position, "attempts": 0, "cost": 0.0, "error": error}}))
+            elif state == "valid":
+                response = unpacked(answer)
+                fields = {self._run.spec.answer: self._answer(response), "airouter": {**_known(response), **told}}
+                answers.add(_line(data, fields))
+            elif state in FAILED:
+                error = {"class": failure, "message": problem}
+                kept = {self._run.spec.answer: unpacked(answer).text} if answer is not None else {}
+                errors.add(_line(data, {**kept, "airouter": {"row": position, **told, "error": error}}))
+
+    def _answer(self, response: Response) -> Any:
+        return response.text if self._run.spec.schema is None else msgspec.json.decode(response.text)
+
+    def _mark(self, names: dict[str, str]) -> None:
+        earlier = {name for (name,) in self._connection.execute("SELECT name FROM exports")}
+        for name in earlier - names.keys():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self._folder, name))
+        marks = [(self._run.id, name, digest) for name, digest in names.items()]
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM exports")
+            self._connection.executemany("INSERT INTO exports VALUES (?, ?, ?)", marks)
+
+
+class _Whole:
+    """A file that appears whole under its name, or not at all."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self._path = os.path.join(folder, name)
+        self._folder = folder
+        self._hash = hashlib.sha256()
+        self._file: IO[bytes]
+
+    def __enter__(self) -> Self:
+        self._file = open(f"{self._path}.tmp", "wb")  # closed by __exit__
+        return self
+
+    def add(self, line: bytes) -> None:
+        self._hash.update(line)
+        self._file.write(line)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._file:
+            if kind is None:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        if kind is None:
+            os.replace(f"{self._path}.tmp", self._path)
+            _sync(self._folder)
+        else:
+            os.unlink(f"{self._path}.tmp")
+
+
+def _sync(folder: str) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _line(data: bytes, fields: dict[str, Any]) -> bytes:
+    """The row exactly as it was given, with further fields at its end; what was no row, as a text."""
+    told = msgspec.json.encode(fields)
+    if "error" in fields["airouter"] and fields["airouter"]["error"]["class"] == "malformed" and not _is_object(data):
+        told = msgspec.json.encode({"raw": data.decode("utf-8", "replace"), **fields})
+        return told + b"\n"
+    body = data.rstrip()[:-1].rstrip()
+    return body + (b"" if body.endswith(b"{") and len(body) == 1 else b",") + told[1:] + b"\n"
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(data), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _known(response: Response) -> dict[str, Any]:
+    usage = response.usage
+    # What was read from a cache depends on what was asked before, so it is in the journal alone.
+    known: dict[str, Any] = {
+        "finish_reason": response.finish_reason,
+        "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
+    }
+    if response.tool_calls:
+        calls = response.tool_calls
+        known["tool_calls"] = [{"name": call.name, "arguments_json": call.arguments_json} for call in calls]
+    return known
+
+
+def exported_lines(folder: str) -> Iterator[bytes]:
+    """The lines of all shards in a folder, in the order of the rows."""
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("answers-") and name.endswith(".jsonl"):
+            with open(os.path.join(folder, name), "rb") as file:
+                yield from file

@@ -1,0 +1,106 @@
+"""The file of a journal: opened by one process at a time, written by one thread of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+
+import filelock
+
+from ..errors import JournalError
+from .schema import SCHEMA, VERSION
+
+NAME = "journal.db"
+
+
+@contextlib.contextmanager
+def told(path: str, done: str) -> Iterator[None]:
+    """Say what went wrong with the file as an error of ours.
+
+    Raises:
+        JournalError: anything did.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"the journal {path} cannot be {done}: {error}") from error
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several statements as one: all of them, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def held(folder: str) -> Iterator[None]:
+    """Hold a folder for this process.
+
+    Raises:
+        JournalError: another process holds it, or it cannot be written.
+    """
+    path = os.path.join(folder, NAME)
+    with told(path, "opened"):
+        os.makedirs(folder, exist_ok=True)
+        lock = filelock.FileLock(f"{path}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise JournalError(f"{folder} is in use by {_holder(folder)}; one run writes it at a time") from error
+    try:
+        with told(path, "opened"), open(f"{path}.pid", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}.pid")
+        lock.release()
+
+
+def connected(folder: str, *, durable: bool = False, new: bool = True) -> sqlite3.Connection:
+    """Open the journal of a folder, and make it where there is none.
+
+    What was committed survives the end of the process at any moment.
+
+    Args:
+        durable: it survives a loss of power too, at the price of waiting for the disk with each commit.
+        new: make one.
+
+    Raises:
+        JournalError: there is none, or it cannot be opened, or it is of a later version.
+    """
+    path = os.path.join(folder, NAME)
+    if not new and not os.path.isfile(path):
+        raise JournalError(f"{folder} holds no journal of a run ({NAME})")
+    with told(path, "opened"):
+        if not os.path.exists(path):
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it holds prompts and answers
+        connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        for setting in (
+            "journal_mode = WAL",
+            f"synchronous = {'FULL' if durable else 'NORMAL'}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {setting}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    if version > VERSION:
+        connection.close()
+        raise JournalError(f"{path} was written by a later airouter-bulk (version {version}): upgrade this one")
+    return connection
+
+
+def _holder(folder: str) -> str:
+    with contextlib.suppress(OSError), open(os.path.join(folder, f"{NAME}.pid"), encoding="ascii") as file:
+        return f"process {file.read().strip()}"
+    return "another process"

@@ -1,0 +1,83 @@
+"""What is written to the journal and read from it."""
+
+from __future__ import annotations
+
+import zlib
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from airouter_core.values.record import plain
+from airouter_core.values.response import Response
+
+
+class Job(NamedTuple):
+    """An item that is to be asked.
+
+    Attributes:
+        position, data: of the first row that asks it.
+        tries: failures so far that may pass.
+        reasks: corrections asked for so far.
+        correction: an answer that did not fit the schema, and why.
+    """
+
+    item: int
+    position: int
+    data: bytes
+    tries: int = 0
+    reasks: int = 0
+    correction: tuple[str, str] | None = None
+
+
+class Ended(NamedTuple):
+    """How an attempt ended, and what becomes of its item.
+
+    Attributes:
+        attempt: ``"unsent"`` for one that was booked and then not made.
+        item: the item's next state.
+        cost: as whole numbers of :mod:`airouter_bulk.money`; ``None`` leaves what was reserved booked.
+    """
+
+    attempt: Literal["answered", "failed", "unsent"]
+    item: Literal["answered", "valid", "pending", "failed"]
+    tries: int = 0
+    cost: int | None = None
+    priced_by: str | None = None
+    failure: str | None = None
+    error: str | None = None
+    request_id: str | None = None
+    answer: bytes | None = None
+
+
+class Tally(NamedTuple):
+    """How far a run is. ``rows`` counts rows, the others items; ``malformed`` are rows that could not be asked."""
+
+    rows: int = 0
+    malformed: int = 0
+    pending: int = 0
+    valid: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    attempts: int = 0
+    spent: int = 0
+    reserved: int = 0
+
+
+class Costs(NamedTuple):
+    """What calls have cost, in US dollars; without ``priced_by`` nobody says, and what was reserved counts."""
+
+    run: int
+    priced_by: str | None
+    calls: int
+    amount: Decimal
+
+
+def packed(response: Response) -> bytes:
+    """An answer as it is kept: whole."""
+    return zlib.compress(msgspec.json.encode(response, enc_hook=plain), 1)
+
+
+def unpacked(answer: bytes) -> Response:
+    """An answer that was kept."""
+    return msgspec.json.decode(zlib.decompress(answer), type=Response)

@@ -1,0 +1,78 @@
+"""Writes in groups: what comes while one group is written is the next group, and shares the price of a commit.
+
+One thread writes, so that the event loop never waits for the disk. When :meth:`Writer.do` returns, the work is
+committed: a call is booked before it is made, and an answer kept before it is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from .files import told, transaction
+
+Result = TypeVar("Result")
+Work = Callable[[sqlite3.Connection], Result]
+
+LARGEST = 100
+"""Pieces of work in one commit; more make others wait without making any cheaper."""
+
+
+class Writer:
+    """Writes one journal, from one event loop.
+
+    Args:
+        path: of the file, for errors.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._flush: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "airouter-bulk-journal")
+
+    async def do(self, work: Work[Result]) -> Result:
+        """Do some statements, committed when this returns; a caller who is cancelled does not undo them.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, future))
+        if self._flush is None:
+            self._flush = asyncio.create_task(self._write())
+        return await future
+
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """Run what blocks in the same thread, between two groups: reading the next rows, for instance."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    async def aclose(self) -> None:
+        """Write what waits, and end the thread."""
+        if self._flush is not None:
+            await self._flush
+        self._thread.shutdown()
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+            try:
+                results = await loop.run_in_executor(self._thread, self._commit, [work for work, _ in group])
+            except Exception as error:  # each of the group is told
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+        self._flush = None
+
+    def _commit(self, group: list[Work[Any]]) -> list[Any]:
+        with told(self._path, "written"), transaction(self._connection):
+            return [work(self._connection) for work in group]

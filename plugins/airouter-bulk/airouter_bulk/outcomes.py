@@ -1,0 +1,72 @@
+"""What becomes of an item when its call has ended: asked again, given up, or the whole run paused."""
+
+from __future__ import annotations
+
+from airouter_core.errors import (
+    AirouterError,
+    CallVetoedError,
+    ConfigurationError,
+    ExecutionError,
+    FailureClass,
+    MissingApiKeyError,
+    ProviderError,
+    TransportError,
+    TruncatedStreamError,
+    UnknownProviderError,
+)
+
+VETOED = "vetoed"
+PAUSING = frozenset(
+    {FailureClass.QUOTA, FailureClass.CREDENTIAL, FailureClass.MODEL_ACCESS, FailureClass.MODEL_GONE, VETOED}
+)
+"""Failures that the next row would meet too: the run pauses and burns no rows."""
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 60.0
+"""Seconds before a row is asked again, where nobody says when."""
+
+
+class NotSentError(AirouterError):
+    """A call was booked and then not made, since the run was paused in between."""
+
+
+def class_of(error: AirouterError) -> str:
+    """The class of a failure, as the journal and ``errors.jsonl`` have it."""
+    if isinstance(error, CallVetoedError):
+        return VETOED
+    if isinstance(error, MissingApiKeyError | UnknownProviderError):
+        return FailureClass.CREDENTIAL
+    if isinstance(error, ConfigurationError):
+        return FailureClass.CALLER_FAULT
+    # An answer that was cut off may come whole the next time.
+    if isinstance(error, TruncatedStreamError):
+        return FailureClass.TRANSIENT
+    return error.failure_class if isinstance(error, ExecutionError) else FailureClass.UNKNOWN
+
+
+def may_pass(error: AirouterError) -> bool:
+    """Whether the same question may be answered later. Silence too is tried again: a run has the time."""
+    return isinstance(error, TransportError | TruncatedStreamError) or (
+        isinstance(error, ExecutionError) and error.retryable
+    )
+
+
+def was_sent(error: AirouterError) -> bool:
+    """Whether anything went out."""
+    return not isinstance(error, ConfigurationError | CallVetoedError | NotSentError)
+
+
+def costs_nothing(error: AirouterError) -> bool:
+    """Whether nobody is billed: nothing was sent, or the provider refused. All else may have been answered."""
+    return not was_sent(error) or (isinstance(error, ProviderError) and (error.status or 0) >= 400)
+
+
+def wait_before(tries: int, error: AirouterError, chance: float) -> float:
+    """Seconds until a row is asked again.
+
+    Args:
+        tries: failures so far, this one included.
+        chance: from 0 to 1, so that rows that failed together do not come back together.
+    """
+    said = error.retry_after if isinstance(error, ProviderError) else None
+    grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
+    return max(said or 0.0, grown * (0.5 + chance / 2))

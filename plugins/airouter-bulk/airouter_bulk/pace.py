@@ -1,0 +1,103 @@
+"""How fast a target is asked: one pace for all calls of a run, retries and new work alike.
+
+Permits flow at 95 in a hundred of a limit, and no more than the other 5 may be saved up, so in no minute there are
+more than the limit, whenever that minute begins; a run that is started anew begins as if a call had just been made.
+What is still asked too fast is slowed by who is asked: a ``Retry-After`` closes the pace for everybody, and calls at a
+time are halved by each refusal and grow back one by one.
+
+Nothing here waits or reads a clock: times are seconds of any clock that never goes back.
+"""
+
+from __future__ import annotations
+
+STEADY = 0.95
+SAVED = 0.05
+
+
+class Bucket:
+    """Permits that flow in at a rate.
+
+    Args:
+        per_minute: the limit.
+    """
+
+    def __init__(self, per_minute: float, now: float) -> None:
+        self._rate = per_minute * STEADY / 60
+        self._most = per_minute * SAVED
+        # Also for whoever had the permits of the last minute, and was killed.
+        self._level = min(0.0, self._most - 1)
+        self._then = now
+
+    def delay(self, now: float, wanted: float) -> float:
+        """Seconds until so many may be taken. What is more than can be saved up is waited for in part, and owed."""
+        self._fill(now)
+        return max(0.0, (min(wanted, self._most) - self._level) / self._rate)
+
+    def take(self, now: float, amount: float) -> None:
+        """Take permits, or give some back with a negative amount."""
+        self._fill(now)
+        self._level = min(self._most, self._level - amount)
+
+    def _fill(self, now: float) -> None:
+        self._level = min(self._most, self._level + max(0.0, now - self._then) * self._rate)
+        self._then = now
+
+
+class Pace:
+    """When the next call may begin.
+
+    Args:
+        in_flight: calls at a time, at most.
+    """
+
+    def __init__(
+        self,
+        now: float,
+        in_flight: int,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+    ) -> None:
+        self._most = in_flight
+        self._allowed = float(in_flight)
+        self._slowed = now
+        self._opens = now
+        self._requests = None if requests_per_minute is None else Bucket(requests_per_minute, now)
+        self._tokens = None if tokens_per_minute is None else Bucket(tokens_per_minute, now)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls at a time that are allowed now."""
+        return max(1, int(self._allowed))
+
+    def closed(self, now: float) -> float:
+        """Seconds for which nothing may be sent, as the target has said."""
+        return max(0.0, self._opens - now)
+
+    def delay(self, now: float, tokens: float) -> float:
+        """Seconds until a call of about so many tokens may begin."""
+        waits = [self.closed(now)]
+        if self._requests is not None:
+            waits.append(self._requests.delay(now, 1))
+        if self._tokens is not None:
+            waits.append(self._tokens.delay(now, tokens))
+        return max(waits)
+
+    def take(self, now: float, tokens: float) -> None:
+        """A call begins."""
+        if self._requests is not None:
+            self._requests.take(now, 1)
+        if self._tokens is not None:
+            self._tokens.take(now, tokens)
+
+    def settle(self, now: float, expected: float, used: float | None) -> None:
+        """A call was answered; what it used in truth counts in place of what was expected."""
+        if self._tokens is not None and used is not None:
+            self._tokens.take(now, used - expected)
+        self._allowed = min(self._most, self._allowed + 1 / self._allowed)
+
+    def refused(self, now: float, retry_after: float | None) -> None:
+        """A call was refused for its pace."""
+        self._opens = max(self._opens, now + (retry_after or 0.0))
+        if now >= self._slowed:  # those that were under way together are refused together: that is one refusal
+            self._allowed = max(1.0, self._allowed / 2)
+            self._slowed = now + 1.0

@@ -1,0 +1,117 @@
+"""Rows as they come: from a file of JSON lines or CSV, or from an iterator. What is no row is a failed row, not an end.
+
+Rows are read one after another and never held together, so a table may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from airouter_core.errors import ConfigurationError
+
+BOM = b"\xef\xbb\xbf"
+Rows = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+
+
+class Row(NamedTuple):
+    """One row.
+
+    Attributes:
+        data: a JSON object as it was written; where there is a problem, what came instead.
+        value: the object; ``None`` where there is a problem.
+        problem: why it is no row.
+    """
+
+    data: bytes
+    value: Mapping[str, Any] | None
+    problem: str | None = None
+
+
+def rows_of(source: Rows) -> Iterator[Row]:
+    """The rows of a file, by its ending (``.csv``, all others: a JSON object in each line), or of an iterable.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a CSV has no head.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return map(_given, source)
+    path = os.fspath(source)
+    if not os.path.isfile(path):
+        raise ConfigurationError(f"{path} is no file of rows")
+    return _of_csv(path) if path.lower().endswith(".csv") else _of_lines(path)
+
+
+def count_of(source: Rows) -> int | None:
+    """About how many rows there are, for showing progress; ``None`` where that cannot be told ahead."""
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+    return len(source) if isinstance(source, list | tuple) else None
+
+
+def row_of(data: bytes) -> Mapping[str, Any]:
+    """The object that a row's data hold."""
+    value: Mapping[str, Any] = msgspec.json.decode(data)
+    return value
+
+
+def _of_lines(path: str) -> Iterator[Row]:
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            data = (line.removeprefix(BOM) if number == 1 else line).strip()
+            if data:
+                yield _parsed(data, f"line {number}")
+
+
+def _parsed(data: bytes, where: str) -> Row:
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Row(data, None, f"{where} is no JSON: {error}")
+    if not isinstance(value, dict):
+        return Row(data, None, f"{where} is no JSON object")
+    return Row(data, value)
+
+
+def _of_csv(path: str) -> Iterator[Row]:
+    with (
+        open(path, "rb") as binary,
+        io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline="") as file,
+    ):
+        reader = csv.reader(file)
+        head = next(reader, None)
+        if not head or len(set(head)) != len(head):
+            raise ConfigurationError(f"{path}: the first line of a CSV names its columns, each once")
+        for cells in reader:
+            if cells:
+                yield _of_cells(head, cells, f"line {reader.line_num}")
+
+
+def _of_cells(head: list[str], cells: list[str], where: str) -> Row:
+    raw = ",".join(cells).encode("utf-8", "surrogateescape")
+    if len(cells) != len(head):
+        return Row(raw, None, f"{where} has {len(cells)} cells for {len(head)} columns")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return Row(raw, None, f"{where} is no UTF-8: {error.reason}")
+    value = dict(zip(head, cells, strict=True))
+    return Row(msgspec.json.encode(value), value)
+
+
+def _given(value: Any) -> Row:
+    if not isinstance(value, Mapping):
+        return Row(
+            repr(value)[:1000].encode("utf-8", "replace"), None, f"a row is a mapping, not {type(value).__name__}"
+        )
+    try:
+        data = msgspec.json.encode(dict(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        return Row(repr(value)[:1000].encode("utf-8", "replace"), None, f"the row cannot be said in JSON: {error}")
+    return _parsed(data, "the row")

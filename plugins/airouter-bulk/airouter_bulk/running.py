@@ -1,0 +1,211 @@
+"""A run from its rows to its files: ``run(spec, rows, folder)``; the same again goes on where it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from airouter_core.manager import ProviderManager
+from airouter_core.profile.prices import Prices
+from airouter_core.provider.facade import Provider
+
+from . import feed as feeds
+from .engine import Engine
+from .errors import SpecError
+from .export import Exporter
+from .journal import admission, attempts
+from .journal.admission import Run
+from .journal.files import NAME, connected, held, transaction
+from .journal.records import unpacked
+from .journal.writer import Writer
+from .questions import Questions
+from .reports import Summary
+from .rows import Row, Rows, rows_of
+from .spec import Spec
+from .targets import target_of
+from .tariff import Tariff
+
+Watch = Callable[[Engine], contextlib.AbstractContextManager[None]]
+Approve = Callable[[Engine, int], Awaitable[bool]]
+SpecLike = Spec | Mapping[str, Any] | str | os.PathLike[str]
+
+
+def run(
+    spec: SpecLike | None,
+    rows: Rows | None,
+    folder: str | os.PathLike[str],
+    *,
+    manager: ProviderManager | None = None,
+    fork: bool = False,
+    **more: Any,
+) -> Summary:
+    """Ask a prompt of every row, and write the answers into a folder. Called again, it goes on where it ended.
+
+    Args:
+        spec: a :class:`~airouter_bulk.spec.Spec`, its fields in a mapping, or the path of a TOML file; ``None`` is that
+            of the run in the folder.
+        rows: the path of a file of JSON lines or CSV, or an iterable of mappings; from the first row on, also when the
+            run goes on. ``None`` when all of them were read before.
+        folder: of the journal and of what comes out.
+        manager: whose providers are asked; one is made of the environment unless given.
+        fork: begin a new run in the folder, with another specification or other rows; answers to equal questions count.
+        more: as for :func:`arun`.
+
+    Raises:
+        ConfigurationError: nobody could be asked so, or the run in the folder is another one.
+        JournalError: the folder is in use, or cannot be written.
+    """
+    return asyncio.run(arun(spec, rows, folder, manager=manager, fork=fork, **more))
+
+
+async def arun(
+    spec: SpecLike | None,
+    rows: Rows | None,
+    folder: str | os.PathLike[str],
+    *,
+    manager: ProviderManager | None = None,
+    fork: bool = False,
+    provider: tuple[Provider[Any], str] | None = None,
+    prices: Prices | None = None,
+    watch: Watch | None = None,
+    sample: int = 0,
+    approve: Approve | None = None,
+    **engine: Any,
+) -> Summary:
+    """:func:`run`, awaited.
+
+    Args:
+        provider: who answers, and by which model, in place of the address.
+        prices: the user's own.
+        watch: is entered with the engine while it works.
+        sample: ask so many rows by chance first, and then ``approve`` whether to go on.
+    """
+    place = os.fspath(folder)
+    with held(place), contextlib.closing(connected(place)) as connection:
+        found = _chosen(connection, spec, fork=fork)
+        async with _target(found.spec, manager, provider) as (answering, model):
+            if answering.info.kind != "local":
+                # What is paid for must survive a loss of power too.
+                connection.execute("PRAGMA synchronous = FULL")
+            questions = Questions(found.spec, model)
+            read = None if rows is None else _checked(questions, answering, rows_of(rows))
+            tariff = Tariff(prices or Prices(), answering, model, found.spec)
+            writer = Writer(connection, os.path.join(place, NAME))
+            try:
+                working = Engine(found.spec, found.id, answering, questions, tariff, writer, **engine)
+                with watch(working) if watch else contextlib.nullcontext(), _interrupts(working):
+                    await _work(working, writer, connection, found, questions, read, sample, approve)
+            finally:
+                await writer.aclose()
+        return _ended(connection, found, working, place)
+
+
+def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, *, fork: bool) -> Run:
+    """The run that goes on, or a new one."""
+    found = admission.latest_run(connection)
+    if spec is None:
+        if found is None:
+            raise SpecError("there is no run here yet: give its specification and rows")
+        wanted = found.spec
+    else:
+        wanted = Spec.of(spec)
+    if found is not None and not fork and (differing := wanted.differences(found.spec)):
+        raise SpecError(
+            f"the run here asks something else (it differs in {', '.join(differing)}): choose another folder, or fork "
+            "it (--fork), which keeps the answers to questions that are equal"
+        )
+    with transaction(connection):
+        if found is None or fork:
+            admission.begin_run(connection, wanted)
+        else:
+            admission.go_on(connection, found.id, wanted)
+        chosen = admission.latest_run(connection)
+        assert chosen is not None
+        attempts.recover(connection, chosen.id, resend=chosen.spec.uncertain == "resend")
+    return chosen
+
+
+@contextlib.asynccontextmanager
+async def _target(
+    spec: Spec, manager: ProviderManager | None, provider: tuple[Provider[Any], str] | None
+) -> AsyncIterator[tuple[Provider[Any], str]]:
+    if provider is not None:
+        yield provider
+        return
+    async with target_of(spec.target, manager) as found:
+        yield found
+
+
+def _checked(questions: Questions, provider: Provider[Any], rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows, once their first one could be asked: nothing is sent where every row would fail alike."""
+    first, rows = feeds.first_problem(questions, rows)
+    if first is not None and first.value is not None:
+        provider.prepare(questions.ask(first.value))
+    return rows
+
+
+async def _work(
+    working: Engine,
+    writer: Writer,
+    connection: sqlite3.Connection,
+    found: Run,
+    questions: Questions,
+    rows: Iterator[Row] | None,
+    sample: int,
+    approve: Approve | None,
+) -> None:
+    feed = await writer.aside(lambda: feeds.Feed(connection, found, questions, rows))
+    for job, answer in await writer.aside(lambda: list(admission.answered(connection, found.id))):
+        await working.judge(job, unpacked(answer).text)
+    if sample:
+        await writer.aside(feed.admit_all)
+        await working.run(feed, await writer.aside(lambda: admission.some_pending(connection, found.id, sample)))
+        left = (await writer.do(lambda db: attempts.tally(db, found.id))).pending
+        if left and approve is not None and working.state == "running" and not await approve(working, left):
+            working.pause("paused", "ended after the sample; run it again to go on")
+    await working.run(feed)
+
+
+def _ended(connection: sqlite3.Connection, found: Run, working: Engine, place: str) -> Summary:
+    state = "finished" if working.state == "running" else working.state
+    admission.mark(connection, found.id, state, working.reason)
+    return exported(connection, place)
+
+
+def exported(connection: sqlite3.Connection, place: str) -> Summary:
+    """Write the files of the run in a folder; the result is how it stands."""
+    found = admission.latest_run(connection)
+    if found is None:
+        raise SpecError(f"{place} holds no run")
+    Exporter(connection, found, place).write()
+    return Summary.of(found, attempts.tally(connection, found.id))
+
+
+@contextlib.contextmanager
+def _interrupts(working: Engine) -> Iterator[None]:
+    """Ctrl-C once ends what is under way and begins no more; twice ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    pressed = 0
+
+    def interrupted(*_: object) -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed == 1:
+            loop.call_soon_threadsafe(working.pause, "paused", "interrupted; run it again to go on")
+        else:
+            loop.call_soon_threadsafe(working.stop)
+
+    earlier = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)

@@ -1,0 +1,123 @@
+"""The specification of a run: what is asked of whom, and within which bounds."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from airouter_core.values.value import Value
+
+from .errors import SpecError
+from .templates import Template
+
+ASKED = ("target", "prompt", "system", "parameters", "provider_options", "schema", "dedupe")
+"""The fields that change what is asked; all others may change while a run is resumed."""
+
+
+class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to ask for each row.
+
+    Attributes:
+        target: an address, ``PROVIDER/MODEL`` or ``route:NAME``.
+        prompt: a template; see :mod:`airouter_bulk.templates`.
+        system: a template too.
+        schema: a JSON Schema that the answer must fit; it is validated here whatever the provider promises.
+        in_flight: calls at a time, at most.
+        requests_per_minute: of this run at its target; ``None`` for as fast as it goes.
+        tokens_per_minute: input and output together.
+        budget: US dollars that the run may cost, with everything that is under way.
+        retries: how often a row is asked again after failures that may pass.
+        reasks: how often it is asked again because its answer does not fit the schema.
+        dedupe: whether rows that ask the same are asked once.
+        answer: the field of the output that holds the answer.
+        shard: rows of input for each file of output.
+        uncertain: what becomes of calls that were under way when a run was killed: they are sent again, or held.
+    """
+
+    target: str
+    prompt: str
+    system: str | None = None
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+    provider_options: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    schema: dict[str, Any] | None = None
+    in_flight: int = 16
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    budget: Decimal | None = None
+    retries: int = 4
+    reasks: int = 1
+    dedupe: bool = True
+    answer: str = "answer"
+    shard: int = 50_000
+    uncertain: Literal["resend", "hold"] = "resend"
+
+    def __post_init__(self) -> None:
+        for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1)):
+            if getattr(self, name) < least:
+                raise SpecError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("requests_per_minute", "tokens_per_minute", "budget"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise SpecError(f"{name} must be more than 0, not {value}; leave it out for no limit")
+        if not self.target.strip():
+            raise SpecError("target must be an address: PROVIDER/MODEL or route:NAME")
+        for text in (self.prompt, self.system or ""):
+            Template(text)
+
+    @classmethod
+    def of(cls, given: Spec | Mapping[str, Any] | str | os.PathLike[str]) -> Spec:
+        """A specification as a value, a mapping, or the path of a TOML file.
+
+        Raises:
+            SpecError: it is none; the message says why.
+        """
+        if isinstance(given, Spec):
+            return given
+        where = "the specification" if isinstance(given, Mapping) else os.fspath(given)
+        table = dict(given) if isinstance(given, Mapping) else _read(where)
+        for name in table.keys() - set(cls.__struct_fields__):
+            near = difflib.get_close_matches(name, cls.__struct_fields__, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(cls.__struct_fields__)}"
+            raise SpecError(f"{where}: {name!r} is not known; {hint}")
+        if isinstance(table.get("budget"), int | float) and not isinstance(table["budget"], bool):
+            table["budget"] = str(table["budget"])
+        try:
+            return msgspec.convert(table, cls)
+        except SpecError as error:
+            raise SpecError(f"{where}: {error}") from error
+        except msgspec.ValidationError as error:
+            raise SpecError(f"{where}: {error}") from error
+
+    def to_json(self) -> bytes:
+        """What :func:`msgspec.json.decode` reads back."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """The part of it that changes what is asked."""
+        return {name: getattr(self, name) for name in ASKED}
+
+    @property
+    def hash(self) -> str:
+        """The same for all that ask the same of the same rows."""
+        return hashlib.sha256(msgspec.json.encode(self.asked, order="deterministic")).hexdigest()
+
+    def differences(self, other: Spec) -> list[str]:
+        """The fields in which another one asks something else."""
+        return [name for name in ASKED if getattr(self, name) != getattr(other, name)]
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} is no TOML: {error}") from error

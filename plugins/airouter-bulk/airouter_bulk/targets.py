@@ -1,0 +1,54 @@
+"""Who answers a run: an address through a manager, or through one made for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+
+from airouter_core.config.files import Settings
+from airouter_core.manager import ProviderManager
+from airouter_core.manager.addresses import ROUTE, ROUTER
+from airouter_core.plugins.factory import config_class, create_provider
+from airouter_core.plugins.registry import installed
+from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.profile.prices import TABLE, Prices
+from airouter_core.provider.facade import Provider
+
+
+@contextlib.asynccontextmanager
+async def target_of(address: str, manager: ProviderManager | None) -> AsyncIterator[tuple[Provider[Any], str]]:
+    """The provider and the model of an address.
+
+    A provider made here does not retry: the run does, with its journal. One of a manager keeps its own retries, which
+    the journal sees as one call.
+
+    Raises:
+        ConfigurationError: nobody is meant, or the provider cannot be made.
+    """
+    if manager is not None:
+        name, model = manager.resolve(address)
+        yield manager.provider(name), model
+        return
+    async with ProviderManager() as made:
+        head = ROUTER if address.startswith(ROUTE) else address.partition("/")[0]
+        made.add_provider(head, without_retries(installed().provider(head)))
+        name, model = made.resolve(address)
+        yield made.provider(name), model
+
+
+def without_retries(info: ProviderInfo) -> dict[str, Any]:
+    """Settings of a provider that leaves retries to a run."""
+    return {"max_retries": 0} if "max_retries" in attrs.fields_dict(config_class(info)) else {}
+
+
+def made_for(info: ProviderInfo, table: dict[str, Any]) -> Provider[Any]:
+    """A provider with the settings of a file, that leaves retries to a run."""
+    return create_provider(info.name, without_retries(info), fallback=table)
+
+
+def prices_of(settings: Settings | None) -> Prices:
+    """The prices that a settings file states."""
+    return Prices() if settings is None else Prices.of_settings(settings.own_table(TABLE))

@@ -1,0 +1,65 @@
+"""What a call may cost at most, and what it has cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from airouter_core.profile.prices import INSTALL, TABLE, Prices
+from airouter_core.provider.facade import Provider
+from airouter_core.values.ask import Ask
+from airouter_core.values.canonical import NAMES
+from airouter_core.values.record import plain
+from airouter_core.values.response import Response
+
+from .errors import SpecError
+from .money import pico
+from .spec import Spec
+
+
+class Tariff:
+    """The prices of one run.
+
+    Raises:
+        SpecError: there is a budget, and the most that a call can cost cannot be told.
+    """
+
+    def __init__(self, prices: Prices, provider: Provider[Any], model: str, spec: Spec) -> None:
+        self._prices = prices
+        self._info = provider.info
+        self._model = model
+        given = {NAMES.get(name, name): value for name, value in spec.parameters.items()}
+        most, several = given.get("max_tokens"), given.get("n") or 1
+        self._output = (most if isinstance(most, int) else 0) * (several if isinstance(several, int) else 1)
+        self._bounded = spec.budget is not None
+        if self._bounded:
+            self._require(f"{self._info.name}/{model}", bounded=isinstance(most, int))
+
+    def most(self, ask: Ask) -> int:
+        """The most that a call can cost, where there is a budget; else 0."""
+        if not self._bounded:
+            return 0
+        # A token is a byte at least. So this is several times too much: it is given back when the call is settled.
+        said = {"messages": ask.messages, "schema": ask.response_format}
+        size = len(msgspec.json.encode(said, enc_hook=plain))
+        most = self._prices.most(self._info, self._model, size, self._output)
+        assert most is not None
+        return pico(most.amount)
+
+    def cost(self, response: Response | None) -> tuple[int | None, str | None]:
+        """What an answer has cost, and who says so; ``None`` where that is unknown."""
+        if response is None:
+            return None, None
+        cost = response.cost or self._prices.cost(self._info, self._model, response.usage)
+        return (None, None) if cost is None else (pico(cost.amount), cost.source)
+
+    def _require(self, address: str, *, bounded: bool) -> None:
+        most = self._prices.most(self._info, self._model, 1_000_000, 1_000_000)
+        if most is None:
+            raise SpecError(
+                f"a budget needs the price of {address}, which is not known: {INSTALL}, or write it as "
+                f'"{address}" = {{ input = …, output = … }} under [{TABLE}] of the settings file'
+            )
+        if most.amount and not bounded:
+            raise SpecError("a budget needs parameters.max_tokens, so that what a call can cost is known before it")

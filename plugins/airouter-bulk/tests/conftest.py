@@ -1,0 +1,126 @@
+"""A server that counts and answers as chat completions do, and runs against it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airouter_bulk import Summary, arun
+from airouter_core import create_provider
+from airouter_core.plugins.registry import installed
+from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
+
+Behave = Callable[["Witness", str, int], Answer | None]
+
+
+class Witness:
+    """What was asked of the server, and how often.
+
+    Attributes:
+        calls: the questions, in the order in which they came.
+        answered: of each question how many whole answers were sent.
+        behave: answers a question in its n-th call; ``None`` for the usual answer.
+        most: calls at a time, at most.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.answered: Counter[str] = Counter()
+        self.behave: Behave = lambda witness, question, number: None
+        self.pause = 0.0
+        self.most = self._now = 0
+        self._lock = threading.Lock()
+        self.server: LoopbackServer
+
+    def __call__(self, request: ReceivedRequest, connection: Connection) -> None:
+        question = request.json["messages"][-1]["content"]
+        with self._lock:
+            self.calls.append(question)
+            number = self.calls.count(question)
+            self._now += 1
+            self.most = max(self.most, self._now)
+        try:
+            if self.pause and connection.wait(self.pause):
+                return
+            connection.answer(self.behave(self, question, number) or said(f"answer to {question}"))
+            if not connection.ended:
+                self.answered[question] += 1
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
+def said(text: str) -> Answer:
+    """A whole answer, of 10 tokens for 20."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+    return Answer.of_json({"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage})
+
+
+def refused(status: int, message: str = "no", **headers: str) -> Answer:
+    """An error as OpenAI has it."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    code = "insufficient_quota" if "quota" in message else None
+    return Answer.of_json({"error": {"message": message, "code": code}}, status=status, headers=names)
+
+
+class Bulk:
+    """Runs in a folder, against a witness."""
+
+    refused = staticmethod(refused)
+    said = staticmethod(said)
+
+    def __init__(self, folder: Path, witness: Witness) -> None:
+        self.folder = folder / "out"
+        self.witness = witness
+
+    def run(self, rows: Any, prompt: str = "{{ q }}", *, wait: float = 0.01, **given: Any) -> Summary:
+        """Run to the end; waits between tries are short."""
+        names = ("fork", "watch", "sample", "approve", "prices")
+        options = {name: given.pop(name) for name in names if name in given}
+        spec = {"target": "openai/m", "prompt": prompt, **given}
+
+        async def work() -> Summary:
+            config = {"base_url": self.witness.server.url, "api_key": "k", "max_retries": 0}
+            async with create_provider("openai", config) as provider:
+                return await arun(
+                    spec, rows, self.folder, provider=(provider, "m"), wait_before=lambda *_: wait, **options
+                )
+
+        return asyncio.run(work())
+
+    def lines(self, name: str = "answers-*.jsonl") -> list[dict[str, Any]]:
+        """What came out."""
+        return [json.loads(line) for path in sorted(self.folder.glob(name)) for line in path.read_text().splitlines()]
+
+    def bytes(self) -> dict[str, bytes]:
+        """The files that came out."""
+        return {path.name: path.read_bytes() for path in self.folder.glob("*.jsonl")}
+
+    def numbered(self, count: int) -> list[dict[str, Any]]:
+        """Rows whose questions all differ."""
+        return [{"n": number, "q": f"question {number}"} for number in range(count)]
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    """A counting server."""
+    if not any(info.name == "openai" for info in installed().providers()):
+        pytest.skip("airouter-openai, by which the server is asked, is not installed")
+    found = Witness()
+    with LoopbackServer(found) as server:
+        found.server = server
+        yield found
+
+
+@pytest.fixture
+def bulk(tmp_path: Path, witness: Witness) -> Bulk:
+    """A folder to run in."""
+    return Bulk(tmp_path, witness)

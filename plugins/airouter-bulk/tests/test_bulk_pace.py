@@ -1,0 +1,81 @@
+"""The pace: limits hold in every window, on a clock that the test turns."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airouter_bulk.pace import Pace
+
+
+def _begun(pace: Pace, now: float, seconds: float, tokens: list[float]) -> list[tuple[float, float]]:
+    """When calls begin that all want to begin at once, and their tokens."""
+    begun = []
+    end = now + seconds
+    for index in range(100_000):
+        wanted = tokens[index % len(tokens)]
+        now += pace.delay(now, wanted)
+        if now > end:
+            break
+        pace.take(now, wanted)
+        begun.append((now, wanted))
+    return begun
+
+
+def _most(begun: list[tuple[float, float]], window: float = 60.0) -> tuple[int, float]:
+    """Calls and tokens of the fullest window."""
+    times = [time for time, _ in begun]
+    spans = [begun[first : bisect_left(times, times[first] + window)] for first in range(len(begun))]
+    return max(map(len, spans)), max(sum(tokens for _, tokens in span) for span in spans)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 400), st.floats(0, 200))
+def test_no_minute_has_more_calls_than_the_limit(limit: int, idle: float) -> None:
+    """Whenever it begins, also after an idle time and across a start anew; and the limit is nearly reached."""
+    first = _begun(Pace(0.0, 5, limit), idle, 90, [1])
+    again = _begun(Pace(idle + 91, 5, limit), idle + 91, 90, [1])
+    assert _most(first + again)[0] <= limit
+    assert len(again) >= int(limit * 0.94 * 1.5) - 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(60, 900), min_size=1, max_size=5))
+def test_no_minute_has_more_tokens_than_the_limit_and_a_twentieth(tokens: list[float]) -> None:
+    """The calls of a minute are of any size up to a good part of the limit."""
+    assert _most(_begun(Pace(0.0, 5, None, 20_000), 0.0, 150, tokens))[1] <= 20_000 * 1.05
+
+
+def test_tokens_that_were_used_count_in_place_of_those_expected() -> None:
+    """A call that used more than was thought makes the next one wait."""
+    pace = Pace(0.0, 5, None, 6000)
+    pace.take(10.0, 300)
+    before = pace.delay(10.0, 100)
+    pace.settle(10.0, 300, 1300)
+    assert pace.delay(10.0, 100) == pytest.approx(before + 1000 / 95)
+
+
+def test_a_wait_that_is_said_closes_the_pace_for_everybody() -> None:
+    """For as long as it says, and the longest of several counts."""
+    pace = Pace(0.0, 8)
+    pace.refused(5.0, 30.0)
+    pace.refused(5.1, 2.0)
+    assert pace.delay(6.0, 1) == 29.0
+    assert pace.delay(35.0, 1) == 0.0
+
+
+def test_refusals_halve_the_calls_at_a_time_and_answers_give_them_back() -> None:
+    """Those that were under way together are one refusal."""
+    pace = Pace(0.0, 8)
+    for _ in range(8):
+        pace.refused(1.0, None)
+    assert pace.in_flight == 4
+    for _ in range(200):
+        pace.settle(2.0, 0, None)
+    assert pace.in_flight == 8
+    for second in range(10):
+        pace.refused(10.0 + 2 * second, None)
+    assert pace.in_flight == 1

@@ -1,0 +1,322 @@
+"""Runs against a server that counts: what is asked, how often, what comes out, and when a run stops."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import airouter_bulk
+from airouter_bulk.errors import JournalError, SpecError
+from airouter_bulk.journal.files import held
+from airouter_core import ProviderManager
+from airouter_core.errors import ConfigurationError
+from airouter_core.profile.prices import Prices
+from airouter_core.testing.server import Answer
+
+if TYPE_CHECKING:
+    from conftest import Bulk
+
+PRICES = Prices.of_settings({"openai/m": {"input": 100, "output": 100}})
+"""A call of 20 and 10 tokens costs 0.003 USD."""
+
+
+def test_every_row_comes_out_once_in_its_order_with_its_answer(bulk: Bulk) -> None:
+    """As it was given, with the answer and what is known about it at its end."""
+    summary = bulk.run(bulk.numbered(30), shard=7)
+    assert (summary.state, summary.valid, summary.exit_code) == ("finished", 30, 0)
+    lines = bulk.lines()
+    assert [line["n"] for line in lines] == list(range(30))
+    assert all(line["answer"] == f"answer to {line['q']}" for line in lines)
+    assert lines[0]["airouter"]["usage"] == {"input_tokens": 20, "output_tokens": 10}
+    assert [path.name for path in bulk.folder.glob("answers-00001.*")] == ["answers-00001.jsonl"]
+    assert len(bulk.witness.calls) == 30
+
+
+def test_equal_questions_are_asked_once_and_answered_everywhere(bulk: Bulk) -> None:
+    """The cost stands at the first; unless each is to be asked."""
+    rows = [{"id": number, "q": f"q{number % 3}"} for number in range(9)]
+    bulk.run(rows, prices=PRICES)
+    assert len(bulk.witness.calls) == 3
+    told = [line["airouter"] for line in bulk.lines()]
+    assert [one.get("same_as") for one in told] == [None, None, None, 0, 1, 2, 0, 1, 2]
+    assert sum(one["cost"] for one in told) == pytest.approx(0.009)
+    assert bulk.run(rows, dedupe=False, fork=True).calls == 9
+
+
+def test_a_run_that_is_run_again_asks_nothing_and_writes_the_same_bytes(bulk: Bulk) -> None:
+    """Export depends on the journal alone."""
+    rows = [*bulk.numbered(20), {"n": 1}]
+    assert bulk.run(rows).exit_code == 2
+    before = bulk.bytes()
+    assert bulk.run(None).exit_code == 2
+    assert bulk.run(rows).exit_code == 2
+    assert bulk.bytes() == before
+    assert len(bulk.witness.calls) == 20
+
+
+def test_rows_that_cannot_be_asked_are_told_of_and_stop_nobody(bulk: Bulk, tmp_path: Path) -> None:
+    """Malformed lines, missing fields, a field that the answer would overwrite."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"q": "a"}\nnothing\n{"r": "b"}\n{"q": "c", "answer": 1}\n{ }\n{"q": "d"}')
+    assert bulk.run(path).exit_code == 2
+    assert [line["q"] for line in bulk.lines()] == ["a", "d"]
+    errors = bulk.lines("errors.jsonl")
+    assert [line["airouter"]["row"] for line in errors] == [1, 2, 3, 4]
+    assert errors[0]["raw"] == "nothing"
+    assert "the row has no 'q'" in errors[1]["airouter"]["error"]["message"]
+    assert errors[2]["q"] == "c"
+    assert len(bulk.witness.calls) == 2
+
+
+def test_where_the_first_row_cannot_be_asked_nothing_is(bulk: Bulk) -> None:
+    """A misspelt field or parameter is an error of the call, not of every row."""
+    with pytest.raises(ConfigurationError, match="the first row cannot be asked: the row has no 'w'"):
+        bulk.run(bulk.numbered(3), prompt="{{ w }}")
+    with pytest.raises(ConfigurationError, match="temprature"):
+        bulk.run(bulk.numbered(3), parameters={"temprature": 1}, fork=True)
+    assert bulk.witness.calls == []
+
+
+def test_failures_that_may_pass_are_tried_again_and_others_are_not(bulk: Bulk) -> None:
+    """A row that is refused for what it says costs one call; a server's trouble ends after so many tries."""
+
+    def behave(_: Any, question: str, number: int) -> Any:
+        if question == "question 1":
+            return bulk.refused(400)
+        if question == "question 2":
+            return bulk.refused(500)
+        return bulk.refused(503) if question == "question 3" and number < 3 else None
+
+    bulk.witness.behave = behave
+    summary = bulk.run(bulk.numbered(5), retries=2)
+    assert (summary.valid, summary.failed, summary.exit_code) == (3, 2, 2)
+    assert [bulk.witness.calls.count(f"question {number}") for number in range(5)] == [1, 1, 3, 3, 1]
+    errors = {line["n"]: line["airouter"] for line in bulk.lines("errors.jsonl")}
+    assert errors[1]["error"]["class"] == "caller_fault"
+    assert (errors[2]["error"]["class"], errors[2]["attempts"]) == ("transient", 3)
+
+
+def test_a_poisoned_row_does_not_hold_up_the_rest(bulk: Bulk) -> None:
+    """Rows that wait to be tried again take no place among the calls under way."""
+    bulk.witness.behave = lambda _, question, number: bulk.refused(500) if question.endswith("0") else None
+    summary = bulk.run(bulk.numbered(40), retries=1, in_flight=2, wait=0.05)
+    assert (summary.valid, summary.failed, summary.calls) == (36, 4, 44)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "told"),
+    [(401, "bad key", "credential"), (429, "your quota is used up", "quota"), (404, "no such model", "model_gone")],
+)
+def test_what_every_row_would_meet_pauses_the_run(bulk: Bulk, status: int, message: str, told: str) -> None:
+    """No more than those under way are refused; mended, it goes on with all of them."""
+    bulk.witness.behave = lambda *_: bulk.refused(status, message)
+    summary = bulk.run(bulk.numbered(50), in_flight=3)
+    assert (summary.state, summary.exit_code, summary.failed, summary.pending > 0) == ("paused", 4, 0, True)
+    assert str(summary.reason).startswith(told)
+    assert len(bulk.witness.calls) <= 3
+    bulk.witness.behave = lambda *_: None
+    assert bulk.run(bulk.numbered(50)).valid == 50
+
+
+def test_a_retry_after_keeps_everybody_away_for_so_long(bulk: Bulk) -> None:
+    """No call comes in between, and then all are answered."""
+    times: list[float] = []
+    closed: list[float] = []
+
+    def behave(_: Any, question: str, number: int) -> Any:
+        times.append(time.monotonic())
+        if not closed:
+            closed.append(times[-1])
+            return bulk.refused(429, retry_after="1")
+        return None
+
+    bulk.witness.behave = behave
+    assert bulk.run(bulk.numbered(8), in_flight=1).valid == 8
+    assert len(times) == 9
+    assert times[1] - closed[0] >= 1.0
+
+
+def test_no_more_calls_are_under_way_than_allowed(bulk: Bulk) -> None:
+    """And as many are."""
+    bulk.witness.pause = 0.05
+    bulk.run(bulk.numbered(20), in_flight=4)
+    assert bulk.witness.most == 4
+
+
+def test_a_budget_is_never_exceeded_and_nearly_used(bulk: Bulk) -> None:
+    """The most that a call can cost is booked before it; at the cap the run stops, and goes on with a higher one."""
+    bounded = {"parameters": {"max_tokens": 10}, "prices": PRICES, "in_flight": 8}
+    summary = bulk.run(bulk.numbered(50), budget=0.1, **bounded)
+    assert (summary.state, summary.exit_code, summary.reserved) == ("cap", 3, 0)
+    assert summary.spent <= 0.1 < float(summary.spent) + 0.02
+    assert float(summary.spent) == pytest.approx(0.003 * len(bulk.witness.calls))
+    assert bulk.run(bulk.numbered(50), budget=1, **bounded).exit_code == 0
+    assert len(bulk.witness.calls) == 50
+
+
+def test_a_budget_that_cannot_be_kept_is_refused(bulk: Bulk) -> None:
+    """Without a price, or without a limit of the answer."""
+    with pytest.raises(SpecError, match="max_tokens"):
+        bulk.run(bulk.numbered(1), budget=1, prices=PRICES)
+    with pytest.raises(SpecError, match=r"under \[prices\]"):
+        bulk.run(bulk.numbered(1), budget=1, parameters={"max_tokens": 5}, fork=True)
+    assert bulk.witness.calls == []
+
+
+def test_what_may_have_been_answered_stays_booked(bulk: Bulk) -> None:
+    """A connection that breaks may have been paid for, so what was reserved is not given back."""
+    cut = Answer(200, {"content-type": "application/json", "content-length": "500"}, (b'{"id": "1", "choi',), "close")
+    bulk.witness.behave = lambda _, question, number: cut if number == 1 else None
+    summary = bulk.run(bulk.numbered(1), budget=1, prices=PRICES, parameters={"max_tokens": 10})
+    assert (summary.valid, summary.calls, float(summary.spent)) == (1, 2, 0.003)
+    assert summary.reserved > 0.003
+
+
+SCHEMA = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+
+
+def test_answers_that_do_not_fit_are_asked_for_once_more(bulk: Bulk) -> None:
+    """With the answer and what is wrong with it; what still does not fit is a failed row that keeps its text."""
+
+    def behave(_: Any, question: str, number: int) -> Any:
+        if question.startswith("That answer does not fit"):
+            return bulk.said('{"sum": 7}' if "'sum' is a required" in question or "no JSON" in question else "{")
+        return bulk.said({"question 0": '{"sum": 1}', "question 1": "seven"}.get(question, '{"sum": "x"}'))
+
+    bulk.witness.behave = behave
+    summary = bulk.run(bulk.numbered(3), schema=SCHEMA)
+    assert (summary.valid, summary.failed, summary.calls) == (2, 1, 5)
+    assert [line["answer"] for line in bulk.lines()] == [{"sum": 1}, {"sum": 7}]
+    (error,) = bulk.lines("errors.jsonl")
+    assert (error["answer"], error["airouter"]["error"]["class"]) == ("{", "invalid")
+    assert (error["airouter"]["attempts"], error["airouter"]["cost"]) == (2, 0.0)
+
+
+def test_another_specification_is_refused_and_a_fork_keeps_equal_answers(bulk: Bulk) -> None:
+    """What differs is named; bounds may differ."""
+    rows = bulk.numbered(5)
+    bulk.run(rows)
+    with pytest.raises(SpecError, match="differs in prompt"):
+        bulk.run(rows, prompt="{{ q }}!")
+    bulk.run(rows, in_flight=2)
+    assert len(bulk.witness.calls) == 5
+    assert bulk.run([*rows[2:], {"n": 9, "q": "new"}], fork=True).valid == 4
+    assert bulk.witness.calls[5:] == ["new"]
+    assert [line["n"] for line in bulk.lines()] == [2, 3, 4, 9]
+
+
+def test_other_rows_are_refused_and_more_rows_are_taken_in(bulk: Bulk) -> None:
+    """A table is known by what is in it, not by how long it is."""
+    rows = bulk.numbered(5)
+    bulk.run(rows)
+    with pytest.raises(SpecError, match="not the rows"):
+        bulk.run([{"n": 0, "q": "other"}, *rows[1:]])
+    with pytest.raises(SpecError, match="here are 3"):
+        bulk.run(rows[:3])
+    assert bulk.run(bulk.numbered(7)).valid == 7
+    assert len(bulk.witness.calls) == 7
+
+
+def test_rows_are_read_only_a_little_ahead(bulk: Bulk) -> None:
+    """So that a table may be larger than the memory."""
+    drawn = 0
+
+    def rows() -> Any:
+        nonlocal drawn
+        for number in range(1000):
+            drawn = number
+            yield {"q": f"question {number}"}
+
+    bulk.witness.behave = lambda *_: bulk.refused(401)
+    summary = bulk.run(rows(), in_flight=2)
+    assert drawn < 250
+    with pytest.raises(SpecError, match="give its rows again"):
+        bulk.run(None)
+    assert summary.exit_code == 4
+
+
+def test_a_paused_engine_ends_what_is_under_way(bulk: Bulk) -> None:
+    """As Ctrl-C does it once: no call is lost, none is uncertain, and the run goes on later."""
+    bulk.witness.pause = 0.02
+
+    class Pausing:
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+
+        def __enter__(self) -> None:
+            asyncio.get_running_loop().call_later(0.1, self.engine.pause, "paused", "enough")
+
+        def __exit__(self, *_: object) -> None: ...
+
+    summary = bulk.run(bulk.numbered(200), in_flight=4, watch=Pausing)
+    assert (summary.exit_code, summary.uncertain, summary.reason) == (4, 0, "enough")
+    assert summary.valid == len(bulk.witness.calls) < 200
+    bulk.witness.pause = 0.0
+    assert bulk.run(bulk.numbered(200)).valid == len(bulk.witness.calls) == 200
+
+
+def test_a_sample_is_asked_first_and_its_answers_count(bulk: Bulk) -> None:
+    """Whoever says no pays for the sample alone."""
+    asked: list[tuple[int, int]] = []
+
+    async def no(engine: Any, left: int) -> bool:
+        asked.append((engine.counts.calls, left))
+        return False
+
+    summary = bulk.run(bulk.numbered(30), sample=5, approve=no)
+    assert (asked, summary.exit_code) == ([(5, 25)], 4)
+    assert bulk.run(bulk.numbered(30)).calls == 30
+
+
+def test_a_folder_is_for_one_run_at_a_time(bulk: Bulk) -> None:
+    """The other one's process is named."""
+    with held(str(bulk.folder)), pytest.raises(JournalError, match=r"in use by process \d+"):
+        bulk.run(bulk.numbered(1))
+    assert bulk.run(bulk.numbered(1)).exit_code == 0
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(bulk: Bulk) -> None:
+    """Before anything is asked."""
+    bulk.folder.write_text("a file")
+    with pytest.raises(JournalError, match="cannot be opened"):
+        bulk.run(bulk.numbered(1))
+    assert bulk.witness.calls == []
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run(bulk: Bulk) -> None:
+    """A full disk is an error of the run, and what was answered before is kept."""
+
+    class Full:
+        def __init__(self, engine: Any) -> None: ...
+
+        def __enter__(self) -> None:
+            with sqlite3.connect(bulk.folder / "journal.db") as other:
+                other.execute(
+                    "CREATE TRIGGER full BEFORE INSERT ON attempts WHEN (SELECT count(*) FROM attempts) >= 10"
+                    " BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+                )
+            other.close()
+
+        def __exit__(self, *_: object) -> None: ...
+
+    with pytest.raises(JournalError, match="disk is full"):
+        bulk.run(bulk.numbered(50), watch=Full)
+    assert len(bulk.witness.calls) <= 10
+    with sqlite3.connect(bulk.folder / "journal.db") as journal:
+        journal.execute("DROP TRIGGER full")
+    journal.close()
+    assert bulk.run(bulk.numbered(50)).valid == len(bulk.witness.calls) == 50
+
+
+def test_a_manager_is_asked_by_address(bulk: Bulk) -> None:
+    """``bulk.run`` takes one; a plain call needs no loop."""
+    with ProviderManager() as manager:
+        manager.add_provider("openai", {"base_url": bulk.witness.server.url, "api_key": "k"}, as_name="here")
+        spec = {"target": "here/m", "prompt": "{{ q }}"}
+        summary = airouter_bulk.run(spec, bulk.numbered(3), bulk.folder, manager=manager)
+    assert summary.valid == 3

@@ -1,0 +1,165 @@
+"""Specifications, templates, rows: what is asked, and what cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airouter_bulk.errors import SpecError
+from airouter_bulk.questions import Questions
+from airouter_bulk.rows import Row, rows_of
+from airouter_bulk.spec import Spec
+from airouter_bulk.templates import MissingFieldError, Template
+from airouter_core.errors import ConfigurationError
+
+ROW = {"name": "Ada", "n": 3, "tags": ["a", "b"], "at": {"city": "London"}, "none": None}
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("Hello {{ name }}, {{name}}!", "Hello Ada, Ada!"),
+        ("{{ n }} {{ tags.1 }} {{ at.city }}", "3 b London"),
+        ("{{ tags | json }} {{ at }} {{ name | json }} {{ none | json }}", '["a","b"] {"city":"London"} "Ada" null'),
+        (r"\{{ name }} and }} and {", "{{ name }} and }} and {"),
+    ],
+)
+def test_a_template_is_filled_with_fields_of_the_row(template: str, text: str) -> None:
+    """By name, by path, as JSON; braces can be written."""
+    assert Template(template).filled(ROW) == text
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ a", "{{ }}", "{{ a + b }}", "{{ a | upper }}", "{{ f(x y) }}", "a\n{{ a..b }}"]
+)
+def test_what_is_no_field_is_an_error_of_the_specification(template: str) -> None:
+    """The language is closed: there is nothing to call and nothing to add."""
+    with pytest.raises(SpecError, match="line"):
+        Template(template)
+
+
+@pytest.mark.parametrize("template", ["{{ nam }}", "{{ tags.9 }}", "{{ none }}", "{{ name.first }}", "{{ __class__ }}"])
+def test_a_field_that_the_row_lacks_is_that_rows_error(template: str) -> None:
+    """It names the field, and never becomes an empty text."""
+    with pytest.raises(MissingFieldError, match="the row has no"):
+        Template(template).filled(ROW)
+
+
+@given(st.text().filter(lambda text: "{{" not in text))
+def test_text_without_braces_stays_as_it_is(text: str) -> None:
+    """Whatever it holds."""
+    assert Template(text).filled({}) == text
+
+
+@given(st.text())
+def test_what_a_row_holds_is_never_read_as_a_template(value: str) -> None:
+    """A value with braces in it goes in as it is."""
+    assert Template("<{{ a }}>").filled({"a": value}) == f"<{value}>"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"prompt": "x"}, "target"),
+        ({"target": "a/b", "promt": "x"}, "did you mean 'prompt'"),
+        ({"target": "a/b", "prompt": "x", "in_flight": 0}, "in_flight must be at least 1"),
+        ({"target": "a/b", "prompt": "x", "budget": -1}, "budget must be more than 0"),
+        ({"target": "a/b", "prompt": "{{ x"}, "does not close"),
+        ({"target": " ", "prompt": "x"}, "address"),
+        ({"target": "a/b", "prompt": "x", "retries": "two"}, "retries"),
+    ],
+)
+def test_a_wrong_specification_says_what_is_wrong(given: dict[str, Any], told: str) -> None:
+    """Before anything is asked."""
+    with pytest.raises(SpecError, match=told):
+        Spec.of(given)
+
+
+def test_a_specification_is_read_from_toml(tmp_path: Path) -> None:
+    """With its budget to the cent; and what is no TOML is said to be none."""
+    path = tmp_path / "spec.toml"
+    path.write_text('target = "a/b"\nprompt = "{{ q }}"\nbudget = 0.1\n[parameters]\ntemperature = 0\n')
+    spec = Spec.of(path)
+    assert (str(spec.budget), spec.parameters) == ("0.1", {"temperature": 0})
+    path.write_text("target = ")
+    with pytest.raises(SpecError, match="is no TOML"):
+        Spec.of(path)
+    with pytest.raises(SpecError, match="No such file"):
+        Spec.of(tmp_path / "other.toml")
+
+
+BASE: dict[str, Any] = {"target": "a/b", "prompt": "{{ q }}"}
+ROW_OF_QUESTION = Row(b'{"q":"x"}', {"q": "x"})
+
+
+def _key(position: int = 0, **changes: Any) -> bytes:
+    spec = Spec.of(BASE | changes)
+    key, problem = Questions(spec, "b").key(ROW_OF_QUESTION, position)
+    assert problem is None
+    assert key is not None
+    return key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": "{{ q }}?"},
+        {"target": "c/b"},
+        {"system": "Be brief."},
+        {"parameters": {"temperature": 0}},
+        {"schema": {"type": "object"}},
+        {"provider_options": {"a": {"x": 1}}},
+        {"dedupe": False},
+    ],
+)
+def test_what_changes_the_question_changes_its_key(changes: dict[str, Any]) -> None:
+    """And the hash of the run, so that another question is never taken for an answered one."""
+    assert _key() != _key(**changes)
+    assert Spec.of(BASE).hash != Spec.of(BASE | changes).hash
+
+
+@pytest.mark.parametrize("changes", [{"in_flight": 3}, {"budget": 5}, {"shard": 7}, {"retries": 0}, {"answer": "a"}])
+def test_bounds_change_no_key(changes: dict[str, Any]) -> None:
+    """Nor does the place of the row, unless equal rows are to be asked each."""
+    assert _key() == _key(9, **changes)
+    assert Spec.of(BASE).hash == Spec.of(BASE | changes).hash
+    assert _key(0, dedupe=False) != _key(9, dedupe=False)
+
+
+def test_lines_that_are_no_rows_are_told_with_their_number(tmp_path: Path) -> None:
+    """And the others go on."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\n\n[1]\n{"a": \xff}\n{"a": 2}\n{"a"')
+    found = list(rows_of(path))
+    assert [row.value for row in found] == [{"a": 1}, None, None, {"a": 2}, None]
+    assert [row.problem.split(" is ")[0] for row in found if row.problem] == ["line 3", "line 4", "line 6"]
+
+
+def test_a_csv_has_rows_of_its_columns(tmp_path: Path) -> None:
+    """Cells may hold line breaks; a line of another length is told."""
+    path = tmp_path / "rows.csv"
+    path.write_text('a,b\n1,"x\ny"\n2\n')
+    first, second = rows_of(path)
+    assert first.value == {"a": "1", "b": "x\ny"}
+    assert second.problem == "line 4 has 1 cells for 2 columns"
+    path.write_text("a,a\n1,2\n")
+    with pytest.raises(ConfigurationError, match="names its columns"):
+        list(rows_of(path))
+
+
+def test_an_iterator_gives_rows_and_what_is_none_is_told() -> None:
+    """Values that JSON cannot say are a row's error too."""
+    good, number, strange = rows_of(iter([{"a": 1}, 7, {"a": object()}]))  # type: ignore[list-item]  # on purpose
+    assert good.value == {"a": 1}
+    assert "a row is a mapping, not int" in str(number.problem)
+    assert "cannot be said in JSON" in str(strange.problem)
+
+
+def test_a_schema_that_is_none_is_an_error_of_the_specification() -> None:
+    """Before anything is asked."""
+    with pytest.raises(SpecError, match="no JSON Schema"):
+        Questions(Spec.of(BASE | {"schema": {"type": "nothing"}}), "b")
