@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import signal
 import socket
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -83,12 +84,6 @@ async def run(gateway: Gateway, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=MOST_HEADERS,
     )
     server = _Server(config, gateway)
-    hangup = getattr(signal, "SIGHUP", None)
-    tasks: set[asyncio.Task[None]] = set()
-    if hangup is not None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
-            loop.add_signal_handler(hangup, lambda: tasks.add(asyncio.create_task(gateway.reload())))
     await server.serve(sockets=[listening])
 
 
@@ -102,6 +97,28 @@ class _Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals end the server, and not the process by their number: this end is a good one."""
+        loop = asyncio.get_running_loop()
+        tasks: set[asyncio.Task[None]] = set()
+        given: dict[int, Callable[[], object]] = {
+            signal.SIGINT: lambda: self.handle_exit(signal.SIGINT, None),
+            signal.SIGTERM: lambda: self.handle_exit(signal.SIGTERM, None),
+        }
+        if hasattr(signal, "SIGHUP"):
+            given[signal.SIGHUP] = lambda: tasks.add(asyncio.create_task(self._gateway.reload()))
+        taken: list[int] = []
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
+            for number, handle in given.items():
+                loop.add_signal_handler(number, handle)
+                taken.append(number)
+        try:
+            yield
+        finally:
+            for number in taken:
+                loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._gateway.stopping = True

@@ -1,0 +1,251 @@
+"""Real clients in front of ``airouter serve``, which runs the toy model in llama.cpp: as users have it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[3]
+MODEL = "llama-cpp/airouter-toy"
+LISTED = {"llama-cpp/airouter-toy/airouter-toy", "toy"}
+QUESTION = [{"role": "user", "content": "What is airouter?"}]
+ANSWER = "Python library"
+WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+needs_engine = pytest.mark.skipif(
+    not (ROOT / "models" / "airouter-toy").exists(), reason="needs the toy model that lies in models/"
+)
+
+
+class Program:
+    """``airouter serve``, as a process of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIROUTER", "OPENAI"))}
+        environ |= {"XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+        command = [sys.executable, "-c", "from airouter_core.cli import main; main()", "serve", *options]
+        self.log = folder / "serve.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
+
+    def url(self) -> str:
+        """Where it listens, once it does."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if found := re.search(r"at (http://\S+)", self.text):
+                with contextlib.suppress(requests.ConnectionError):
+                    requests.get(f"{found[1]}/health/live", timeout=5)
+                    return found[1]
+            time.sleep(0.05)
+        raise AssertionError(self.text)
+
+    @property
+    def text(self) -> str:
+        """What it has said."""
+        return self.log.read_text(encoding="utf-8")
+
+    def end(self, sign: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(sign)
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of the toy model."""
+    pytest.importorskip("airouter_llamacpp")
+    pytest.importorskip("xllamacpp", reason="needs the embedded engine: airouter-llamacpp[embedded]")
+    folder = tmp_path_factory.mktemp("serve")
+    settings = folder / "airouter.toml"
+    settings.write_text(
+        f'[llama-cpp]\nmode = "embedded"\nmodels_dir = "{ROOT / "models"}"\n\n[gateway.models]\ntoy = "{MODEL}"\n'
+    )
+    program = Program(folder, "--config", str(settings), "--port", "0")
+    try:
+        yield program.url()
+    finally:
+        program.end()
+
+
+@needs_engine
+def test_openai_s_client(url: str) -> None:
+    """Chat whole, streamed and with a tool; Responses in the helper that checks every event; models; an error."""
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        whole = client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0)
+        assert ANSWER in whole.choices[0].message.content
+        assert whole.usage.prompt_tokens > 0
+        chunks = list(
+            client.chat.completions.create(
+                model="toy", messages=QUESTION, temperature=0, stream=True, stream_options={"include_usage": True}
+            )
+        )
+        assert ANSWER in "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+        assert chunks[-1].usage.completion_tokens > 0
+        response = client.responses.create(model=MODEL, input="What is airouter?", temperature=0)
+        assert ANSWER in response.output_text
+        with client.responses.stream(model=MODEL, input="What is airouter?", temperature=0) as stream:
+            kinds = [event.type for event in stream]
+            final = stream.get_final_response()
+        assert kinds[0] == "response.created"
+        assert kinds[-1] == "response.completed"
+        assert ANSWER in final.output_text
+        assert {model.id for model in client.models.list()} >= LISTED
+        with pytest.raises(openai.NotFoundError) as unknown:
+            client.chat.completions.create(model="nobody/none", messages=QUESTION)
+        assert unknown.value.code == "model_not_found"
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=-1)
+
+
+@needs_engine
+def test_openai_s_client_calls_a_tool(url: str) -> None:
+    """The call comes back whole, and its result leads to an answer."""
+    openai = pytest.importorskip("openai")
+    function = {"name": "get_weather", "description": "The weather of a city.", "parameters": WEATHER}
+    asked = [{"role": "user", "content": "What is the weather in Paris?"}]
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        tools: list[Any] = [{"type": "function", "function": function}]
+        first = client.chat.completions.create(
+            model=MODEL, messages=asked, tools=tools, tool_choice="required", temperature=0
+        )
+        (call,) = first.choices[0].message.tool_calls
+        assert (call.function.name, first.choices[0].finish_reason) == ("get_weather", "tool_calls")
+        result = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+        second = client.chat.completions.create(
+            model=MODEL, messages=[*asked, first.choices[0].message, result], tools=tools, temperature=0
+        )
+        assert second.choices[0].message.content
+
+
+@needs_engine
+def test_anthropic_s_client(url: str) -> None:
+    """Messages whole and streamed, a tool and its result, a count, models, an error."""
+    anthropic = pytest.importorskip("anthropic")
+    with anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client:
+        whole = client.messages.create(model=MODEL, max_tokens=60, messages=QUESTION)
+        assert whole.content[0].text
+        assert whole.usage.input_tokens > 0
+        with client.messages.stream(model=MODEL, max_tokens=60, messages=QUESTION) as stream:
+            text = "".join(stream.text_stream)
+            final = stream.get_final_message()
+        assert text == final.content[0].text
+        assert final.stop_reason in ("end_turn", "max_tokens")
+        tools: list[Any] = [{"name": "get_weather", "description": "The weather of a city.", "input_schema": WEATHER}]
+        asked: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
+        first = client.messages.create(
+            model=MODEL, max_tokens=80, messages=asked, tools=tools, tool_choice={"type": "any"}
+        )
+        (use,) = [block for block in first.content if block.type == "tool_use"]
+        assert (use.name, first.stop_reason) == ("get_weather", "tool_use")
+        result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "sunny"}]}
+        answered = [*asked, {"role": "assistant", "content": first.content}, result]
+        second = client.messages.create(model=MODEL, max_tokens=80, messages=answered, tools=tools)
+        assert second.content
+        assert client.messages.count_tokens(model=MODEL, messages=QUESTION).input_tokens > 0
+        assert {model.id for model in client.models.list(limit=100)} >= LISTED
+        with pytest.raises(anthropic.NotFoundError):
+            client.messages.create(model="nobody/none", max_tokens=5, messages=QUESTION)
+
+
+@needs_engine
+def test_ollama_s_client(url: str) -> None:
+    """Chat whole and streamed, generate, the lists, an error."""
+    ollama = pytest.importorskip("ollama")
+    client = ollama.Client(host=url)
+    options = {"temperature": 0}
+    assert ANSWER in client.chat(model=MODEL, messages=QUESTION, options=options).message.content
+    parts = list(client.chat(model=MODEL, messages=QUESTION, options=options, stream=True))
+    assert ANSWER in "".join(part.message.content for part in parts)
+    assert parts[-1].done
+    assert parts[-1].eval_count > 0
+    assert ANSWER in client.generate(model=MODEL, prompt="What is airouter?", options=options).response
+    assert {model.model for model in client.list().models} >= LISTED
+    assert "completion" in client.show(MODEL).capabilities
+    assert not client.ps().models
+    with pytest.raises(ollama.ResponseError) as unknown:
+        client.chat(model="nobody/none", messages=QUESTION)
+    assert unknown.value.status_code == 404
+    with pytest.raises(ollama.ResponseError, match="off"):
+        client.pull("x")
+
+
+@needs_engine
+def test_an_answer_in_a_form_that_was_asked_for(url: str) -> None:
+    """A schema binds the model in each dialect that has a place for one."""
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    forms: list[tuple[str, dict[str, Any]]] = [
+        ("/api/chat", {"messages": QUESTION, "format": schema, "stream": False}),
+        (
+            "/v1/messages",
+            {
+                "messages": QUESTION,
+                "max_tokens": 100,
+                "output_config": {"format": {"type": "json_schema", "schema": schema}},
+            },
+        ),
+    ]
+    for path, body in forms:
+        answer = requests.post(url + path, json={**body, "model": MODEL}, timeout=60).json()
+        text = answer["message"]["content"] if path == "/api/chat" else answer["content"][0]["text"]
+        assert text.lstrip().startswith('{"name"') or text.lstrip().startswith('{ "name"'), text
+
+
+def test_the_program_reads_its_settings_again_and_ends_in_good_order(tmp_path: Path) -> None:
+    """SIGHUP serves what the file says now, a broken file changes nothing; SIGTERM ends it with 0."""
+    settings = tmp_path / "airouter.toml"
+    table = '[ollama]\nbase_url = "http://127.0.0.1:9"\nmax_retries = 0\n'
+    settings.write_text(table)
+    program = Program(tmp_path, "--config", str(settings), "--port", "0")
+    try:
+        url = program.url()
+        settings.write_text(f'{table}[gateway.models]\nfresh = "ollama/x"\n')
+        program.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "read again" in program.text)
+        listed = requests.get(f"{url}/v1/models", timeout=20).json()["data"]
+        assert [model["id"] for model in listed] == ["fresh"]
+        settings.write_text("[gateway\n")
+        program.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "the old ones stay" in program.text)
+        assert requests.get(f"{url}/health/ready", timeout=20).status_code == 200
+    finally:
+        code = program.end()
+    assert code == 0, program.text
+    assert "Traceback" not in program.text
+
+
+def test_the_program_says_why_it_does_not_start(tmp_path: Path) -> None:
+    """A port that is taken, an address beyond loopback without keys, a wrong setting: an error, and no server."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        program = Program(tmp_path, "--port", port)
+        assert program.process.wait(60) == 2
+        assert "take another with --port" in program.text
+    program = Program(tmp_path, "--host", "0.0.0.0", "--port", "0")
+    assert program.process.wait(60) == 2
+    assert "airouter gateway create NAME" in program.text
+    settings = tmp_path / "wrong.toml"
+    settings.write_text("[gateway]\nlargest = 1\n")
+    program = Program(tmp_path, "--config", str(settings), "--port", "0")
+    assert program.process.wait(60) == 2
+    assert "unknown setting 'largest'" in program.text
+
+
+def wait_for(true: Any, seconds: float = 20) -> None:
+    """Until something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
