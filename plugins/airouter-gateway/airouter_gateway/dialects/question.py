@@ -96,6 +96,15 @@ def text_of(said: Mapping[str, Any], field: str) -> str | None:
     return value
 
 
+def kind_of(said: Mapping[str, Any], usual: str = "") -> str:
+    """The field ``type``, which tells what the rest is.
+
+    Raises:
+        ParameterError: it holds something else than a text.
+    """
+    return text_of(said, "type") or usual
+
+
 def flag_of(said: Mapping[str, Any], field: str, *, usual: bool = False) -> bool:
     """A field that is true or false.
 

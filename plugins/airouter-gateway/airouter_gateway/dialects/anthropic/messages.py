@@ -13,7 +13,7 @@ from airouter_core.provider.asking import ask_of
 from airouter_core.values.messages import Message, ProviderPart, ToolResultPart
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 
-from ..question import Question, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
 
 CLAUDE = "claude"
 """The provider whose servers speak this dialect; under its name the blocks keep what only they understand."""
@@ -105,7 +105,7 @@ def _tools(said: Mapping[str, Any]) -> tuple[list[Tool], list[dict[str, Any]], l
     own: list[dict[str, Any]] = []
     losses: list[str] = []
     for entry in list_in(said, "tools"):
-        if entry.get("type") not in (None, "custom"):
+        if kind_of(entry, "custom") != "custom":
             own.append(dict(entry))
             losses.append(f"a tool of type {entry.get('type')} was left out: only {CLAUDE} has it")
             continue
@@ -125,8 +125,9 @@ def _choice(choice: Mapping[str, Any], tools: list[Tool]) -> tuple[ToolChoice | 
         raise ParameterError(f"tool_choice.type must be one of {', '.join(MODES)}, not {choice.get('type')!r}")
     single = flag_of(choice, "disable_parallel_tool_use")
     name = text_of(choice, "name") if mode == "tool" else None
-    made = msgspec.convert({"mode": mode, "name": name}, ToolChoice)
-    return made, False if single else None
+    if mode == "tool" and name is None:
+        raise ParameterError("tool_choice of type tool needs a name")
+    return msgspec.convert({"mode": mode, "name": name}, ToolChoice), False if single else None
 
 
 def _effort(thinking: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
 from airouter_core.values.message_dicts import DECLARED_FIELDS
 
-from ..question import Question, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
 
 PARAMETERS = (
     "temperature",
@@ -83,7 +83,7 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
 
 def _tool(entry: Mapping[str, Any], losses: list[str]) -> Mapping[str, Any] | None:
     """A tool in the fields that are known of one; a kind that is not known is left out, and told."""
-    kind = entry.get("type", "function")
+    kind = kind_of(entry, "function")
     if kind != "function":
         losses.append(f"a tool of type {kind} was left out: only functions go to every model")
         return None
@@ -102,8 +102,8 @@ def _choice(said: Mapping[str, Any], tools: list[Mapping[str, Any]], losses: lis
     if choice is None or (not tools and choice in ("auto", "none")):
         return None
     if isinstance(choice, Mapping):
-        name = object_in(choice, "function").get("name") or choice.get("name")
-        offered = {tool["function"].get("name") for tool in tools}
+        name = text_of(object_in(choice, "function"), "name") or text_of(choice, "name")
+        offered = {text_of(tool["function"], "name") for tool in tools}
         if name not in offered and len(tools) < len(list_in(said, "tools")):
             losses.append("tool_choice was not sent: the tool that it names was left out")
             return None

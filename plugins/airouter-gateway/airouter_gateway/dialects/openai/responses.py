@@ -27,7 +27,19 @@ from airouter_core.values.messages import (
 )
 from airouter_core.values.tools import Tool
 
-from ..question import NamedTool, Question, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import (
+    NamedTool,
+    Question,
+    flag_of,
+    given,
+    kind_of,
+    list_in,
+    model_of,
+    object_in,
+    object_of,
+    rest,
+    text_of,
+)
 
 OPENAI = "openai"
 PARAMETERS = ("temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "top_logprobs")
@@ -119,7 +131,7 @@ class _Tools:
         return {(named.namespace, named.name): name for name, named in self.names.items()}
 
     def _add(self, entry: Mapping[str, Any]) -> None:
-        kind = entry.get("type")
+        kind = kind_of(entry)
         if kind == "function":
             tool = _function(entry)
             self.plain.append(tool)
@@ -131,7 +143,7 @@ class _Tools:
             self.losses.append(f"tool {entry.get('name')!r} takes any text; it was offered as a function of one text")
         elif kind == "namespace":
             for inner in list_in(entry, "tools"):
-                self._offer(inner, text_of(entry, "name"), custom=inner.get("type") == "custom")
+                self._offer(inner, text_of(entry, "name"), custom=kind_of(inner) == "custom")
         else:
             self.losses.append(f"a tool of type {kind} was left out: only {OPENAI} has it")
 
@@ -139,7 +151,7 @@ class _Tools:
         name = text_of(entry, "name") or ""
         ours = f"{namespace}__{name}" if namespace else name
         self.names[ours] = NamedTool(name, namespace, custom)
-        made = Tool(ours, entry.get("description"), FREE_FORM) if custom else _function({**entry, "name": ours})
+        made = Tool(ours, text_of(entry, "description"), FREE_FORM) if custom else _function({**entry, "name": ours})
         self.offered.append(made)
 
 
@@ -153,7 +165,7 @@ def _choice(choice: Any, tools: _Tools) -> Any:
     if not tools.offered or choice is None:
         return None
     if isinstance(choice, Mapping):
-        name = choice.get("name")
+        name = text_of(choice, "name")
         if name not in {tool.name for tool in tools.offered}:
             tools.losses.append(f"tool_choice {choice.get('type')!r} was not sent: the tool that it names was left out")
             return None
@@ -193,7 +205,7 @@ def _turns(items: Iterable[Mapping[str, Any]], names: Mapping[tuple[str | None, 
 
 def _said(item: Mapping[str, Any], where: str, names: Mapping[tuple[str | None, str], str]) -> list[Part] | None:
     """What of an item the model said; ``None`` where it was told something."""
-    kind = item.get("type", "message")
+    kind = kind_of(item, "message")
     if kind == "message":
         return _message_parts(item, where) if item.get("role") == "assistant" else None
     if kind in RESULTS:
@@ -202,7 +214,7 @@ def _said(item: Mapping[str, Any], where: str, names: Mapping[tuple[str | None, 
         text = "\n".join(str(part.get("text", "")) for part in list_in(item, "summary"))
         return [ReasoningPart(text, {OPENAI: dict(item)})]
     if kind in CALLS:
-        return [_call(item, where, CALLS[str(kind)], names)]
+        return [_call(item, where, CALLS[kind], names)]
     if kind == "item_reference":
         raise ParameterError(f"{where}: this server keeps no answers; send the item itself")
     return [ProviderPart(OPENAI, dict(item))]
@@ -215,7 +227,7 @@ def _call(item: Mapping[str, Any], where: str, field: str, names: Mapping[tuple[
     arguments = item.get(field) or ""
     if not isinstance(arguments, str):
         raise ParameterError(f"{where}: {field} must be a string")
-    ours = names.get((item.get("namespace"), name), name)
+    ours = names.get((text_of(item, "namespace"), name), name)
     if field == "input" and names:
         arguments = json.dumps({"input": arguments})
     kept = {key: value for key, value in item.items() if key not in HELD and value is not None}
@@ -235,7 +247,7 @@ def _message_parts(item: Mapping[str, Any], where: str) -> list[Part]:
 
 
 def _heard(item: Mapping[str, Any], where: str) -> Message:
-    if item.get("type") in RESULTS:
+    if kind_of(item) in RESULTS:
         identity = text_of(item, "call_id")
         if identity is None:
             raise ParameterError(f"{where}: a result needs the call_id that it answers")
@@ -258,7 +270,7 @@ def _parts(content: Any, where: str) -> Any:
 
 
 def _part(part: Any, where: str) -> Any:
-    if not isinstance(part, Mapping) or part.get("type") not in ("input_file", "input_image"):
+    if not isinstance(part, Mapping) or kind_of(part) not in ("input_file", "input_image"):
         return part
     if part.get("file_id"):
         raise ParameterError(f"{where}: this server keeps no files; send the bytes, or an address")
