@@ -104,7 +104,7 @@ def test_file_from_path(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("name", ["missing.png", "."])
 def test_file_that_cannot_be_read(tmp_path: pathlib.Path, name: str) -> None:
     """A file that is not there, or is a folder, is named with the reason."""
-    with pytest.raises(ParameterError, match="cannot read .*(No such file|no regular file)") as caught:
+    with pytest.raises(ParameterError, match=r"cannot read .*(No such file|no regular file)") as caught:
         FilePart.from_path(tmp_path / name)
     assert str(tmp_path) in str(caught.value)
 

@@ -176,7 +176,7 @@ class Preparer:
                 )
             if name == self._info.name or name in self._info.aliases:
                 own.update(options)
-            else:
+            elif options:
                 notes.append(f"provider_options for {name!r} were not sent: this is {self._info.name!r}")
         return own, notes
 

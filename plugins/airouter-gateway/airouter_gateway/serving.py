@@ -17,7 +17,7 @@ from airouter_core.errors import AirouterError, ConfigurationError
 from airouter_core.manager import ProviderManager
 from airouter_core.plugins.factory import config_class
 from airouter_core.plugins.registry import installed
-from airouter_core.plugins.tables import require_known
+from airouter_core.plugins.tables import require_known, routing_settings, set_up_by_tables
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.value import Value
@@ -160,7 +160,9 @@ def _add(manager: ProviderManager, file: Settings | None, own: Mapping[str, Any]
         assert file is not None
         require_known(file, name, installed())
         info, table = provider_table(name, file)
-        manager.add_provider(info.name, table, as_name=name)
+        manager.add_provider(
+            info.name, {**routing_settings(info, file, installed(), file.table), **table}, as_name=name
+        )
     if not named:
         # Without settings nothing leaves this machine: keys in the environment may be there for other programs.
         for info in listed_providers():
@@ -168,5 +170,7 @@ def _add(manager: ProviderManager, file: Settings | None, own: Mapping[str, Any]
                 # One that is not there is not waited for.
                 patient = "max_retries" in attrs.fields_dict(config_class(info))
                 manager.add_provider(info.name, {"max_retries": 0} if patient else {})
-    if ROUTER not in manager.names and installed().find(ROUTER) is not None and own:
-        manager.add_provider(ROUTER)
+    if file is not None:
+        # Routes are there because their table is.
+        for name in set_up_by_tables(file, installed()) - set(manager.names):
+            manager.add_provider(name, routing_settings(installed().provider(name), file, installed(), file.table))

@@ -76,6 +76,8 @@ class Answering:
         response = await until_left(exchange, provider.arun(provider.flow_of(ask)))
         _warn(exchange, (*lost, *response.warnings))
         self._book(exchange, response)
+        if response.served_by:
+            exchange.say("x-airouter-served-by", response.served_by)  # a route tells whom it had it from
         if response.attempts:
             exchange.say("x-airouter-attempts", str(len(response.attempts)))
         own = ((b"x-request-id", exchange.id.encode()), (b"request-id", exchange.id.encode()))

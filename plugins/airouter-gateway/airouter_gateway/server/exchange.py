@@ -122,9 +122,11 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
 
     def say(self, name: str, value: str) -> None:
-        """Add a header of ours to the answer, in the characters that one may have."""
+        """Add a header of ours to the answer, in the characters that one may have; the last word on it counts."""
         kept = "".join(character if " " <= character <= "~" else "?" for character in value)
-        self.more_headers.append((name.encode("ascii"), kept[:LONGEST_HEADER].encode("ascii")))
+        header = name.encode("ascii")
+        self.more_headers[:] = [other for other in self.more_headers if other[0] != header]
+        self.more_headers.append((header, kept[:LONGEST_HEADER].encode("ascii")))
 
 
 def _too_large(largest: int) -> RefusedError:
