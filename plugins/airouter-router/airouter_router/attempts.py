@@ -273,8 +273,9 @@ class Call:
             error.attempts = (*self._trail, *error.attempts)
             if isinstance(error, ProviderError):
                 error.retryable = False  # whoever retries around a route multiplies its attempts
-            told = "; ".join(f"{attempt.target}: {attempt.failure or attempt.reason}" for attempt in self._trail)
-            error.add_note(f"route {self._situation.route.name!r} asked {told}")
+            if len(self._trail) > 1:
+                told = "; ".join(f"{attempt.target}: {attempt.failure or attempt.reason}" for attempt in self._trail)
+                error.args = (f"{error} (route {self._situation.route.name!r} asked {told})", *error.args[1:])
         return error
 
     def _nobody(self) -> AirouterError:

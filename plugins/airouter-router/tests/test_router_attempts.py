@@ -62,6 +62,7 @@ def test_as_many_attempts_as_are_told(world: Any, ask: Callable[..., Any], strea
         ask(router, stream=stream)
     assert world.asked == ["a/x", "b/y"] == [attempt.target for attempt in caught.value.attempts]
     assert not caught.value.retryable
+    assert str(caught.value) == "busy (route 'r' asked a/x: transient; b/y: transient)"
 
 
 def test_a_single_target_is_asked_again_after_a_while(world: Any) -> None:
