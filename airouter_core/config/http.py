@@ -45,6 +45,10 @@ class HttpConfig(ProviderConfig):
     verify_ssl: bool | str = setting(
         "boolean", default=True, also=("path",), description="false: accept any certificate; a path: trust this CA file"
     )
+    client_certificate: str | None = setting(
+        "path", description="PEM file with the certificate by which the server knows this program (mutual TLS)"
+    )
+    client_key: str | None = setting("path", description="PEM file of its private key, where that is another file")
     proxies: Mapping[str, str] = setting(
         "mapping", factory=dict, secret=True, description="proxy by scheme, such as {'https': 'http://proxy:8080'}"
     )
@@ -64,6 +68,8 @@ class HttpConfig(ProviderConfig):
                 raise ValueError(f"custom_headers: {key!r} is no name of a header")
             if not _fits_a_header(value):
                 raise ValueError(f"custom_headers: {key!r} holds a character that no header can")
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("client_key belongs to a client_certificate, and there is none")
         if self.api_key is not None and not _fits_a_header(self.api_key):
             raise ValueError("api_key holds a line break, or a character that no header can: was it copied whole?")
 

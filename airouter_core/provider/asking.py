@@ -110,6 +110,18 @@ def conversation_about_images(
     return (*system_messages(system_prompt), Message.user(*images, prompt))
 
 
+def seconds(deadline: float | None) -> float | None:
+    """A deadline, checked.
+
+    Raises:
+        ParameterError: it is no number above 0.
+    """
+    number = isinstance(deadline, int | float) and not isinstance(deadline, bool)
+    if deadline is not None and not (number and 0 < deadline < float("inf")):
+        raise ParameterError(f"deadline must be a number of seconds above 0, not {deadline!r}")
+    return deadline
+
+
 def texts_of(text_or_list: str | Sequence[str]) -> list[str]:
     """A text, or several, as a list.
 

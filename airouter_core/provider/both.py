@@ -146,20 +146,20 @@ def four_ways(
     """The methods that make a chat: whole and as a stream, blocking and awaited."""
 
     def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> Response:
-        response: Response = Driver(asked(self, *args, **named).whole()).run()
+        response: Response = Driver(_given(asked, name, self, args, named).whole()).run()
         return response
 
     async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> Response:
         from ..flow.awaited import AsyncDriver
 
-        response: Response = await AsyncDriver(asked(self, *args, **named).whole()).run()
+        response: Response = await AsyncDriver(_given(asked, name, self, args, named).whole()).run()
         return response
 
     def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> ResponseStream:
-        return ResponseStream(asked(self, *args, **named).streamed())
+        return ResponseStream(_given(asked, name, self, args, named).streamed())
 
     def streaming_awaited(self: S, /, *args: P.args, **named: P.kwargs) -> AsyncResponseStream:
-        return AsyncResponseStream(asked(self, *args, **named).streamed())
+        return AsyncResponseStream(_given(asked, name, self, args, named).streamed())
 
     _describe_four(asked, name, (blocking, awaiting, streaming, streaming_awaited), "Response", "ResponseStream")
     return _bound(blocking), _bound(awaiting), _bound(streaming), _bound(streaming_awaited)
@@ -176,23 +176,36 @@ def four_ways_as_text(
     """As :func:`four_ways`, of the answer's text alone."""
 
     def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> str:
-        response: Response = Driver(asked(self, *args, **named).whole()).run()
+        response: Response = Driver(_given(asked, name, self, args, named).whole()).run()
         return words_of(response)
 
     async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> str:
         from ..flow.awaited import AsyncDriver
 
-        response: Response = await AsyncDriver(asked(self, *args, **named).whole()).run()
+        response: Response = await AsyncDriver(_given(asked, name, self, args, named).whole()).run()
         return words_of(response)
 
     def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> Iterator[str]:
-        return ResponseStream(asked(self, *args, **named).streamed()).texts()
+        return ResponseStream(_given(asked, name, self, args, named).streamed()).texts()
 
     def streaming_awaited(self: S, /, *args: P.args, **named: P.kwargs) -> AsyncIterator[str]:
-        return AsyncResponseStream(asked(self, *args, **named).streamed()).texts()
+        return AsyncResponseStream(_given(asked, name, self, args, named).streamed()).texts()
 
     _describe_four(asked, name, (blocking, awaiting, streaming, streaming_awaited), "str", "Iterator[str]")
     return _bound(blocking), _bound(awaiting), _bound(streaming), _bound(streaming_awaited)
+
+
+def _given(asked: Callable[..., Answering], method: str, owner: Any, args: Any, named: Mapping[str, Any]) -> Answering:
+    try:
+        return asked(owner, *args, **named)
+    except TypeError:
+        unknown = next((word for word in named if not takes(asked, word)), None)
+        if unknown is None:
+            raise
+        from ..values.habits import unknown_keyword
+
+        error = unknown_keyword(method, unknown, named[unknown])
+    raise error
 
 
 def operation_of(owner: type, name: str) -> Operation | None:

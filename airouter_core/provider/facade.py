@@ -28,6 +28,7 @@ from .asking import (
     ask_of,
     conversation,
     conversation_about_images,
+    seconds,
     texts_of,
 )
 from .both import both, four_ways, four_ways_as_text, takes
@@ -65,6 +66,7 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
         tool_choice: ToolChoiceLike | None = None,
         response_format: ResponseFormatLike | None = None,
         provider_options: ProviderOptions | None = None,
+        deadline: float | None = None,
     ) -> Asked:
         """Ask with a conversation, and get the whole answer with all that is known about it.
 
@@ -75,6 +77,7 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
             response_format: ``"json"``, a JSON Schema, a class whose instance ``response.parsed`` is to be, or a
                 :class:`~airouter_core.values.tools.ResponseFormat`.
             provider_options: what only one provider understands, keyed by its name; others' are not sent.
+            deadline: seconds for this call with its retries, up to the last word.
 
         Raises:
             ConfigurationError: the call is wrong; nothing was sent.
@@ -86,21 +89,33 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
             "tool_choice": tool_choice,
             "response_format": response_format,
             "provider_options": provider_options,
+            "deadline": seconds(deadline),
         }
         return Asked(self, model, messages, given)
 
     chat, achat, stream_chat, astream_chat = four_ways(chat_asked, name="chat")
 
     def prompt_asked(
-        self, model: str, prompt: str, system_prompt: str | None = None, parameters: Parameters | None = None
+        self,
+        model: str,
+        prompt: str,
+        system_prompt: str | None = None,
+        parameters: Parameters | None = None,
+        *,
+        deadline: float | None = None,
     ) -> Asked:
         """Ask, and get the answer's text.
+
+        Args:
+            deadline: seconds for this call with its retries, up to the last word.
 
         Raises:
             ConfigurationError: the call is wrong; nothing was sent.
             ExecutionError: the call failed.
         """
-        return Asked(self, model, conversation(prompt, system_prompt), {"parameters": parameters})
+        return Asked(
+            self, model, conversation(prompt, system_prompt), {"parameters": parameters, "deadline": seconds(deadline)}
+        )
 
     execute, aexecute, stream_execute, astream_execute = four_ways_as_text(prompt_asked, name="execute")
 

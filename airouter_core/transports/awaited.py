@@ -19,7 +19,7 @@ from ..flow.threads import loop_of_asyncio
 from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
 from .proxies import Proxy, proxy_for
-from .security import authorities, context_for, warn_insecure
+from .security import authorities, context_for, own_certificate, warn_insecure
 from .troubles import (
     announced,
     beyond_proxy,
@@ -139,7 +139,8 @@ class AiohttpTransport:
         if not url.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return True
         if self._ssl is None:
-            self._ssl = context_for(authorities(self._config.verify_ssl))
+            own = own_certificate(self._config.client_certificate, self._config.client_key)
+            self._ssl = context_for(authorities(self._config.verify_ssl), own)
         return self._ssl
 
     def _proxy_for(self, url: str) -> Proxy | None:

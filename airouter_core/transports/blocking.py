@@ -26,7 +26,7 @@ from ..wire.http import HttpRequest
 from .connections import Patience, StalledError
 from .pools import direct, through
 from .proxies import Proxy, proxy_for
-from .security import authorities, warn_insecure
+from .security import authorities, own_certificate, warn_insecure
 from .troubles import (
     announced,
     beyond_proxy,
@@ -158,10 +158,12 @@ class RequestsTransport:
     def _trust(self, origin: str, proxy: Proxy | None) -> dict[str, Any]:
         if not origin.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return {}
+        own = own_certificate(self._config.client_certificate, self._config.client_key)
+        shown = {} if own is None else {"cert_file": own[0], "key_file": own[1]}
         path = authorities(self._config.verify_ssl)
         if path is None:
-            return {"cert_reqs": "CERT_NONE"}
-        return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
+            return {"cert_reqs": "CERT_NONE", **shown}
+        return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if os.path.isdir(path) else "ca_certs": path, **shown}
 
 
 class RequestsResponse:

@@ -39,12 +39,46 @@ def authorities(verify: bool | str) -> str | None:
     return certifi.where()
 
 
-def context_for(path: str | None) -> ssl.SSLContext | bool:
-    """What :func:`authorities` says, as a context; ``False`` to check nothing."""
-    if path is None:
+def own_certificate(certificate: str | None, key: str | None) -> tuple[str, str | None] | None:
+    """The files by which this program says who it is, with ``~`` resolved; ``None`` when it does not.
+
+    Raises:
+        ConfigurationError: they are no certificate with its key, or the key needs a password.
+    """
+    if certificate is None:
+        return None
+    found = os.path.expanduser(certificate), None if key is None else os.path.expanduser(key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*found, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"client_certificate: {certificate!r} is no PEM file of a certificate and its key ({error}); a key in "
+            "another file is given as client_key, one with a password cannot be used"
+        ) from error
+    return found
+
+
+def context_for(path: str | None, own: tuple[str, str | None] | None = None) -> ssl.SSLContext | bool:
+    """What :func:`authorities` says, as a context; ``False`` to check nothing and to show nothing.
+
+    Args:
+        own: what :func:`own_certificate` says.
+    """
+    if path is None and own is None:
         return False
-    folder = os.path.isdir(path)
-    return ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+    if path is None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    else:
+        folder = os.path.isdir(path)
+        context = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+    if own is not None:
+        context.load_cert_chain(*own)
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("it has a password")
 
 
 def _checked(path: str, named_by: str) -> str:

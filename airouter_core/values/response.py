@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -122,6 +122,13 @@ class Response(Value, frozen=True, kw_only=True):
         """The model's words for not answering, where the provider tells them apart from text."""
         parts = [part.text for part in self.message.parts if isinstance(part, RefusalPart)]
         return "".join(parts) if parts else None
+
+    if not TYPE_CHECKING:  # a type checker knows the names by itself
+
+        def __getattr__(self, name: str) -> Any:
+            from .habits import OF_RESPONSES, missing
+
+            raise missing(self, name, OF_RESPONSES)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dicts, lists and scalars that :func:`json.dumps` takes: bytes in base64, parts with a ``type``.

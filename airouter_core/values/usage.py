@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,6 +32,13 @@ class Usage(Record, frozen=True):
     raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     __repr__ = hiding("raw")
+
+    if not TYPE_CHECKING:  # a type checker knows the names by itself
+
+        def __getattr__(self, name: str) -> Any:
+            from .habits import OF_USAGE, missing
+
+            raise missing(self, name, OF_USAGE)
 
     @property
     def total_tokens(self) -> int | None:
