@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -361,6 +362,8 @@ class Plugins(HookCalls):
 
         known = [info.name for info in self.providers()]
         installed = f"installed are {', '.join(known)}" if known else "none is installed"
+        if getattr(sys, "frozen", False):  # nothing can be installed into a program that is one file
+            return f"no provider is called {name!r}; {installed}. This program was built without it"
         package, ours = f"airouter-{squeezed(name) or 'NAME'}", own_plugins()
         if package in ours:  # a name like it is no better guess than the name itself
             return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"
