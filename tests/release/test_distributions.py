@@ -50,6 +50,7 @@ PROVIDERS = {
     "airouter-ollama": ("ollama",),
     "airouter-openai": ("openai",),
     "airouter-openrouter": ("openrouter",),
+    "airouter-router": ("router",),
 }
 """What each plugin brings; airouter-compat brings no provider."""
 DISTRIBUTIONS = ("airouter-core", *PLUGINS)
