@@ -18,14 +18,13 @@ from typing import Any, Protocol
 from airouter_core.errors import AirouterError, ExecutionError, RateLimitedError
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
-from airouter_core.values.messages import TextPart
 from airouter_core.values.response import Response
-from airouter_core.values.tokens import estimate_tokens
 
 from . import outcomes
+from .counts import Counts, size_of
 from .feed import Feed
 from .journal import attempts
-from .journal.records import Ended, Job, packed
+from .journal.records import Ended, Job
 from .journal.writer import Writer
 from .money import pico
 from .pace import Pace
@@ -44,14 +43,6 @@ class Clock(Protocol):
     """Tells the time of an event loop."""
 
     def time(self) -> float: ...
-
-
-class Counts:
-    """What has happened since this process began; each count after the journal has it."""
-
-    def __init__(self) -> None:
-        self.valid = self.failed = self.retried = self.calls = self.spent = 0
-        self.costs: list[int] = []
 
 
 class Engine:
@@ -159,7 +150,7 @@ class Engine:
             await self._writer.do(lambda db: attempts.judge(db, job.item, "invalid", told))
             self.counts.failed += 1
             return
-        tokens = _size(ask) + self._output
+        tokens = size_of(ask) + self._output
         while self.state == "running" and (delay := self._pace.delay(self._clock.time(), tokens)) > 0:
             await self._woken(delay)
         if self.state != "running":
@@ -178,11 +169,10 @@ class Engine:
             self._again(job, 0.0)
             return
         response, error = await self._answer(ask)
-        self.counts.calls += 1
         ended = self._settled(job, response, error, tokens)
         await self._writer.do(lambda db: attempts.finish(db, self._run, job, number, reserve, ended))
         self._short = False
-        self._count(ended, reserve)
+        self.counts.add(ended, reserve)
         if ended.item == "pending" and error is not None:
             again = job._replace(tries=ended.tries)
             self._again(again, self._wait_before(max(ended.tries, 1), error, random.random()))
@@ -205,46 +195,17 @@ class Engine:
     def _settled(self, job: Job, response: Response | None, error: AirouterError | None, tokens: float) -> Ended:
         now = self._clock.time()
         if response is not None:
-            used = response.usage.total_tokens
             if response.usage.output_tokens is not None:
                 self._output += (response.usage.output_tokens - self._output) / 20
-            self._pace.settle(now, tokens, used)
-            cost, priced_by = self._tariff.cost(response)
-            return Ended(
-                "answered",
-                "answered" if self._questions.validates else "valid",
-                job.tries,
-                cost,
-                priced_by,
-                request_id=response.request_id,
-                answer=packed(response),
-            )
+            self._pace.settle(now, tokens, response.usage.total_tokens)
+            return outcomes.answered(job, response, self._tariff, validates=self._questions.validates)
         assert error is not None
-        return self._failed(job, error, now)
-
-    def _failed(self, job: Job, error: AirouterError, now: float) -> Ended:
-        failure = outcomes.class_of(error)
-        if isinstance(error, RateLimitedError) or getattr(error, "retry_after", None):
-            self._pace.refused(now, getattr(error, "retry_after", None))
-        sent = outcomes.was_sent(error)
-        tries, item = job.tries + sent, "failed"
-        if failure in outcomes.PAUSING or isinstance(error, outcomes.NotSentError):
-            self.pause("paused", f"{failure}: {error}")
-            tries, item = job.tries, "pending"
-        elif outcomes.may_pass(error) and tries <= self.spec.retries:
-            item = "pending"
-        partial = error.partial if isinstance(error, ExecutionError) else None
-        cost, priced_by = (0, None) if outcomes.costs_nothing(error) else self._tariff.cost(partial)
-        return Ended(
-            "failed" if sent else "unsent",
-            "pending" if item == "pending" else "failed",
-            tries,
-            cost,
-            priced_by,
-            failure=failure,
-            error=str(error)[:2000],
-            request_id=getattr(error, "request_id", None),
-        )
+        retry_after = getattr(error, "retry_after", None)
+        if isinstance(error, RateLimitedError) or retry_after:
+            self._pace.refused(now, retry_after)
+        if outcomes.pauses(error):
+            self.pause("paused", f"{outcomes.class_of(error)}: {error}")
+        return outcomes.failed(job, error, self._tariff, self.spec.retries)
 
     async def judge(self, job: Job, text: str) -> None:
         """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
@@ -258,16 +219,6 @@ class Engine:
         else:
             await self._writer.do(lambda db: attempts.judge(db, job.item, "invalid", problem))
             self.counts.failed += 1
-
-    def _count(self, ended: Ended, reserve: int) -> None:
-        cost = reserve if ended.cost is None else ended.cost
-        self.counts.spent += cost
-        if ended.attempt == "answered":
-            self.counts.costs.append(cost)
-            del self.counts.costs[:-1000]
-        self.counts.valid += ended.item == "valid"
-        self.counts.failed += ended.item == "failed"
-        self.counts.retried += ended.item == "pending"
 
     def _again(self, job: Job, seconds: float) -> None:
         heapq.heappush(self._delayed, (self._clock.time() + seconds, next(self._order), job))
@@ -294,12 +245,3 @@ class Engine:
     async def _drained(self) -> None:
         while self._running:
             await asyncio.wait(self._running)
-
-
-def _size(ask: Ask) -> int:
-    return sum(
-        estimate_tokens(part.text) + 4
-        for message in ask.messages
-        for part in message.parts
-        if isinstance(part, TextPart)
-    )

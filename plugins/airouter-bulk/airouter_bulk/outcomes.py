@@ -14,6 +14,10 @@ from airouter_core.errors import (
     TruncatedStreamError,
     UnknownProviderError,
 )
+from airouter_core.values.response import Response
+
+from .journal.records import Ended, Job, packed
+from .tariff import Tariff
 
 VETOED = "vetoed"
 PAUSING = frozenset(
@@ -50,6 +54,11 @@ def may_pass(error: AirouterError) -> bool:
     )
 
 
+def pauses(error: AirouterError) -> bool:
+    """Whether the run is to begin no further call."""
+    return class_of(error) in PAUSING or isinstance(error, NotSentError)
+
+
 def was_sent(error: AirouterError) -> bool:
     """Whether anything went out."""
     return not isinstance(error, ConfigurationError | CallVetoedError | NotSentError)
@@ -70,3 +79,36 @@ def wait_before(tries: int, error: AirouterError, chance: float) -> float:
     said = error.retry_after if isinstance(error, ProviderError) else None
     grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
     return max(said or 0.0, grown * (0.5 + chance / 2))
+
+
+def answered(job: Job, response: Response, tariff: Tariff, *, validates: bool) -> Ended:
+    """What is kept of an answer: all of it, before anything is made of it."""
+    cost, priced_by = tariff.cost(response)
+    return Ended(
+        "answered",
+        "answered" if validates else "valid",
+        job.tries,
+        cost,
+        priced_by,
+        request_id=response.request_id,
+        answer=packed(response),
+    )
+
+
+def failed(job: Job, error: AirouterError, tariff: Tariff, retries: int) -> Ended:
+    """What is kept of a failure, and whether its item is asked again. One that pauses the run is no try of the item."""
+    sent = was_sent(error)
+    tries = job.tries + (sent and not pauses(error))
+    again = pauses(error) or (may_pass(error) and tries <= retries)
+    partial = error.partial if isinstance(error, ExecutionError) else None
+    cost, priced_by = (0, None) if costs_nothing(error) else tariff.cost(partial)
+    return Ended(
+        "failed" if sent else "unsent",
+        "pending" if again else "failed",
+        tries,
+        cost,
+        priced_by,
+        failure=class_of(error),
+        error=str(error)[:2000],
+        request_id=getattr(error, "request_id", None),
+    )
