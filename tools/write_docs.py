@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from pathlib import Path
 
-from airouter_core.profile.declarations import Parameter
+import click
+
+from airouter_core.cli.app import OWN
+from airouter_core.profile.declarations import Command, Parameter
 from airouter_core.values.canonical import CANONICAL
 
+COMMANDS = Path(__file__).parents[1] / "docs" / "command-line.md"
+FROM_COMMANDS, TO_COMMANDS = "<!-- commands: begin -->", "<!-- commands: end -->"
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "parameters.md"
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 
@@ -27,6 +34,59 @@ def with_table(text: str) -> str:
     return f"{before}{BEGIN}\n{parameter_table()}\n{END}{after}"
 
 
+def with_commands(text: str) -> str:
+    """The page of the command line, with what the commands of the core say of themselves."""
+    before, _, rest = text.partition(FROM_COMMANDS)
+    _, _, after = rest.partition(TO_COMMANDS)
+    told = "\n\n".join(_told(["airouter", own.name], _imported(own.target)) for own in sorted(OWN, key=_name))
+    return f"{before}{FROM_COMMANDS}\n\n{told}\n\n{TO_COMMANDS}{after}"
+
+
+def _name(command: Command) -> str:
+    return command.name
+
+
+def _imported(target: str) -> click.Command:
+    module, _, attribute = target.partition(":")
+    found: click.Command = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def _told(path: list[str], command: click.Command) -> str:
+    """A command, or a group with its commands: how it is written, what it does, its options."""
+    pieces = [
+        piece
+        for parameter in command.params
+        if isinstance(parameter, click.Argument)
+        for piece in [_argument(parameter)]
+    ]
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    shown = " ".join([*path, *(["[OPTIONS]"] if options else []), *pieces])
+    text = inspect.cleandoc(command.help or "")
+    lines = [
+        f"{'#' * (len(path) + 1)} {' '.join(path)}",
+        "",
+        *([] if isinstance(command, click.Group) else [f"`{shown}`", ""]),
+        text,
+    ]
+    if options:
+        lines += ["", "| option | |", "|---|---|", *map(_option, options)]
+    if isinstance(command, click.Group):
+        lines += [f"\n{_told([*path, name], inner)}" for name, inner in sorted(command.commands.items())]
+    return "\n".join(lines)
+
+
+def _argument(argument: click.Argument) -> str:
+    name = argument.metavar or (argument.name or "").upper()
+    return name if argument.required or name.startswith("[") else f"[{name}]"
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    value = f" `{option.metavar}`" if option.metavar else ""
+    return f"| {names}{value} | {(option.help or '').replace('|', chr(92) + '|')} |"
+
+
 def _values(row: Parameter) -> str:
     if row.choices:
         return ", ".join(row.choices)
@@ -42,3 +102,5 @@ def _values(row: Parameter) -> str:
 if __name__ == "__main__":
     GUIDE.write_text(with_table(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
     print(GUIDE)
+    COMMANDS.write_text(with_commands(COMMANDS.read_text(encoding="utf-8")), encoding="utf-8")
+    print(COMMANDS)

@@ -66,11 +66,9 @@ def save(
     name: str,
     prompt: str | None,
 ) -> None:
-    r"""Save a template: PROMPT and -s with $variables, and what else `run` takes.
+    """Save a template: PROMPT and -s with $variables, and what else `run` takes.
 
-    \b
-    airouter templates save review -s "You review code for $team." -m fast "Review this: $input"
-    git diff | airouter run -t review -v team=backend
+    Such as: airouter templates save review -s 'You review code for $team.' 'Review this: $input'
     """
     if not (prompt or system or model or options):
         raise click.UsageError("A template needs at least one of PROMPT, -s, -m and -o.")

@@ -87,6 +87,13 @@ def test_the_table_of_parameters_is_the_codes_own() -> None:
     assert tool.with_table(text) == text, "run: python tools/write_docs.py"
 
 
+def test_the_page_of_the_command_line_is_the_commands_own() -> None:
+    """tools/write_docs.py would change nothing."""
+    tool = _tool("write_docs")
+    text = tool.COMMANDS.read_text(encoding="utf-8")
+    assert tool.with_commands(text) == text, "run: python tools/write_docs.py"
+
+
 def test_every_decision_is_in_the_list() -> None:
     """docs/decisions/README.md links each page."""
     folder = ROOT / "docs" / "decisions"
