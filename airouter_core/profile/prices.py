@@ -142,12 +142,13 @@ def _of_table(names: Iterable[str], model: str, **tokens: int | None) -> Cost | 
     table = _table()
     if table is None:
         return None
-    used = table.Usage(**{name: count for name, count in tokens.items() if count})
     # The table remembers what it has found, and not what it has not: looking for that takes it 0.3 ms each time.
     hour = int(time.monotonic() // 3600)
-    for name in names:
-        if (name, model, hour) in _unlisted:
-            continue
+    likely = [name for name in names if (name, model, hour) not in _unlisted]
+    if not likely:
+        return None
+    used = table.Usage(**{name: count for name, count in tokens.items() if count})
+    for name in likely:
         try:
             price = table.calc_price(used, model_ref=model, provider_id=name)
         except LookupError:  # no such provider, or no such model
