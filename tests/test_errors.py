@@ -38,6 +38,7 @@ FAILURE_CLASSES = {
     "ProtocolError": F.UNKNOWN,
     "TruncatedStreamError": F.UNKNOWN,
     "CallVetoedError": F.UNKNOWN,
+    "BudgetExceededError": F.UNKNOWN,
 }
 
 

@@ -149,7 +149,9 @@ class ErrorTable(Value, frozen=True):
 
 def is_error(content: Mapping[str, Any]) -> bool:
     """Whether an object in which nobody says anything is an error that stands without its frame."""
-    return "error" in (content.get("object"), content.get("type")) or any(content.get(field) for field in SAID_IN)
+    # A message that is an object is a turn of a conversation, as in the answer to one that only loads a model.
+    said = any(content.get(field) and not isinstance(content[field], Mapping) for field in SAID_IN)
+    return said or "error" in (content.get("object"), content.get("type"))
 
 
 def text_failure(body: bytes, status: int | None) -> Failure:
