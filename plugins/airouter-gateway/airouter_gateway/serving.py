@@ -17,7 +17,7 @@ from airouter_core.errors import AirouterError, ConfigurationError
 from airouter_core.manager import ProviderManager
 from airouter_core.plugins.factory import config_class
 from airouter_core.plugins.registry import installed
-from airouter_core.plugins.tables import require_known, routing_settings, set_up_by_tables
+from airouter_core.plugins.tables import require_known, set_up_by_tables
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.value import Value
@@ -172,5 +172,6 @@ def _add(manager: ProviderManager, file: Settings | None, own: Mapping[str, Any]
                 manager.add_provider(info.name, {"max_retries": 0} if patient else {})
     if file is not None:
         # Routes are there because their table is.
-        for name in set_up_by_tables(file, installed()) - set(manager.names):
-            manager.add_provider(name, routing_settings(installed().provider(name), file, installed(), file.table))
+        kinds = {manager.provider(name).info.name for name in manager.names}
+        for name in set_up_by_tables(file, installed()) - kinds:
+            manager.add_provider(name, provider_table(name, file)[1])

@@ -12,10 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+
+from airouter_gateway.keys import KeyFile
+
+if TYPE_CHECKING:
+    from conftest import Serve
 
 ROOT = Path(__file__).parents[3]
 MODEL = "llama-cpp/airouter-toy"
@@ -201,6 +206,41 @@ def test_an_answer_in_a_form_that_was_asked_for(url: str) -> None:
         answer = requests.post(url + path, json={**body, "model": MODEL}, timeout=60).json()
         text = answer["message"]["content"] if path == "/api/chat" else answer["content"][0]["text"]
         assert text.lstrip().startswith('{"name"') or text.lstrip().startswith('{ "name"'), text
+
+
+def test_routes_and_budgets_stand_behind_every_dialect(serve: Serve, tmp_path: Path) -> None:
+    """A route goes on where its first target is down; a budget that covers a key refuses its calls, and no others."""
+    pytest.importorskip("airouter_router")
+    pytest.importorskip("airouter_ledger")
+    upstream = serve().upstream
+    settings = tmp_path / "airouter.toml"
+    settings.write_text(
+        '[ollama]\nbase_url = "http://127.0.0.1:9"\nmax_retries = 0\n\n'
+        f'[up]\nprovider = "openai"\napi_key = "sk-planted"\nbase_url = "{upstream.url}/v1"\n\n'
+        '[routes.careful]\ntargets = ["ollama/none", "up/m"]\n\n'
+        f'[ledger]\npath = "{tmp_path / "ledger.db"}"\n\n'
+        '[prices]\n"openai/m" = { input = 1000000, output = 1000000 }\n\n'
+        '[budgets.poor]\namount = 0.01\nperiod = "day"\nkeys = ["poor"]\n\n'
+        f'[gateway]\nkeys = "{tmp_path / "made.json"}"\n'
+    )
+    keys = KeyFile(str(tmp_path / "made.json"))
+    rich, poor = keys.create("rich")[0], keys.create("poor")[0]
+    program = Program(tmp_path, "--config", str(settings), "--port", "0")
+    try:
+        url = program.url()
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            body = {"model": "route:careful", "messages": QUESTION, "max_tokens": 40}
+            answer = requests.post(url + path, json=body, headers={"x-api-key": rich}, timeout=60)
+            assert answer.status_code == 200, answer.text
+            assert "hello" in answer.text
+            asked = len(upstream.requests)
+            refused = requests.post(url + path, json={**body, "model": "up/m"}, headers={"x-api-key": poor}, timeout=60)
+            assert refused.status_code == 429, refused.text
+            assert refused.headers["x-should-retry"] == "false"
+            assert "budget" in refused.text
+            assert len(upstream.requests) == asked
+    finally:
+        assert program.end() == 0, program.text
 
 
 def test_the_program_reads_its_settings_again_and_ends_in_good_order(tmp_path: Path) -> None:
