@@ -160,9 +160,7 @@ def _add(manager: ProviderManager, file: Settings | None, own: Mapping[str, Any]
         assert file is not None
         require_known(file, name, installed())
         info, table = provider_table(name, file)
-        manager.add_provider(
-            info.name, {**routing_settings(info, file, installed(), file.table), **table}, as_name=name
-        )
+        manager.add_provider(info.name, table, as_name=name)
     if not named:
         # Without settings nothing leaves this machine: keys in the environment may be there for other programs.
         for info in listed_providers():
