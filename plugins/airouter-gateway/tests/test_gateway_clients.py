@@ -169,22 +169,22 @@ def test_anthropic_s_client(url: str) -> None:
 def test_ollama_s_client(url: str) -> None:
     """Chat whole and streamed, generate, the lists, an error."""
     ollama = pytest.importorskip("ollama")
-    client = ollama.Client(host=url)
-    options = {"temperature": 0}
-    assert ANSWER in client.chat(model=MODEL, messages=QUESTION, options=options).message.content
-    parts = list(client.chat(model=MODEL, messages=QUESTION, options=options, stream=True))
-    assert ANSWER in "".join(part.message.content for part in parts)
-    assert parts[-1].done
-    assert parts[-1].eval_count > 0
-    assert ANSWER in client.generate(model=MODEL, prompt="What is airouter?", options=options).response
-    assert {model.model for model in client.list().models} >= LISTED
-    assert "completion" in client.show(MODEL).capabilities
-    assert not client.ps().models
-    with pytest.raises(ollama.ResponseError) as unknown:
-        client.chat(model="nobody/none", messages=QUESTION)
-    assert unknown.value.status_code == 404
-    with pytest.raises(ollama.ResponseError, match="off"):
-        client.pull("x")
+    with ollama.Client(host=url) as client:
+        options = {"temperature": 0}
+        assert ANSWER in client.chat(model=MODEL, messages=QUESTION, options=options).message.content
+        parts = list(client.chat(model=MODEL, messages=QUESTION, options=options, stream=True))
+        assert ANSWER in "".join(part.message.content for part in parts)
+        assert parts[-1].done
+        assert parts[-1].eval_count > 0
+        assert ANSWER in client.generate(model=MODEL, prompt="What is airouter?", options=options).response
+        assert {model.model for model in client.list().models} >= LISTED
+        assert "completion" in client.show(MODEL).capabilities
+        assert not client.ps().models
+        with pytest.raises(ollama.ResponseError) as unknown:
+            client.chat(model="nobody/none", messages=QUESTION)
+        assert unknown.value.status_code == 404
+        with pytest.raises(ollama.ResponseError, match="off"):
+            client.pull("x")
 
 
 @needs_engine
