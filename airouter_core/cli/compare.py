@@ -203,6 +203,7 @@ def _show_live(candidates: Sequence[Candidate], finished: Iterator[Candidate]) -
         while waiter.is_alive():
             waiter.join(REFRESH)
             live.update(_picture(candidates))
+        live.update(_picture(candidates))  # all may have ended since the picture before
 
 
 def _picture(candidates: Sequence[Candidate]) -> Any:

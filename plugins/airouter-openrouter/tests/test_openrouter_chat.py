@@ -36,6 +36,8 @@ from airouter_core.values.messages import FilePart, Message, ReasoningPart, Text
 from airouter_core.values.request import Request
 from airouter_core.values.response import fold
 from airouter_openrouter.config import OpenRouterConfig
+from airouter_openrouter.plugin import OPENROUTER
+from airouter_openrouter.provider import OpenRouterProvider
 from airouter_openrouter.wire import WIRE, support
 
 RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
@@ -152,8 +154,8 @@ def test_contradictory_options_are_errors(options: dict[str, Any]) -> None:
 
 
 def test_contradictions_are_told_when_a_stream_is_asked_for() -> None:
-    """Not when it is first read: the call is wrong from the start."""
-    with create_provider("openrouter", {"api_key": KEY}) as provider:
+    """Not when it is first read: the call is wrong from the start, where no layer may answer it all the same."""
+    with OpenRouterProvider(OpenRouterConfig(api_key=KEY), OPENROUTER) as provider:
         for parameters in ({"reasoning_effort": "low", "budget_tokens": 2000}, {"stop": ["1", "2", "3", "4", "5"]}):
             with pytest.raises(ParameterError):
                 provider.stream_chat("a/b", "Hello", parameters=parameters)
