@@ -27,6 +27,8 @@ from ..values.value import Value
 ROUTE = "route:"
 ROUTER = "router"
 """Routes are no business of the core: the provider of this name, if there is one, knows them."""
+PATHS = (".", "/", "~")
+"""How a path begins."""
 SHOWN = 6
 """Addresses that an error proposes."""
 
@@ -168,6 +170,7 @@ def _by_pattern(model: str, candidates: Sequence[Candidate]) -> Address:
 
 
 def _claims(item: Candidate, model: str, *, surely: bool = False) -> bool:
+    surely = surely or model.startswith(PATHS)  # a file of this machine is nobody's model elsewhere
     patterns = (pattern for pattern in item.info.model_patterns if not (surely and pattern.startswith("*")))
     return any(fnmatchcase(model, pattern) for pattern in patterns)
 

@@ -96,7 +96,7 @@ def listed_model(entry: Mapping[str, Any]) -> ModelInfo:
     name = text(entry.get("name")) or text(entry.get("model"))
     return ModelInfo(
         id=name,
-        name=name,
+        name=name.removesuffix(f":{DEFAULT_TAG}"),  # as people call it
         provider=OLLAMA.name,
         context_length=count(details.get("context_length")) or None,
         created=moment(entry.get("modified_at")),
