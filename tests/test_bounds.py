@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -263,6 +264,23 @@ def test_an_upload_that_nobody_takes(make: Any, taking: Any) -> None:
         make(server.url, timeout=0.5, max_retries=3).execute("m", LONG)
     assert server.uploads == 1
     assert time.monotonic() - began < 8
+
+
+def test_an_upload_that_was_given_up_leaves_no_connection(taking: Any, make_provider: Any) -> None:
+    """What waited to be sent is dropped, or the connection would wait for the server for as long as that likes."""
+    server = taking(at_a_time=1, until=0)
+
+    async def give_up() -> None:
+        provider = make_provider(server.url, timeout=0.5)
+        with pytest.raises(TransportTimeoutError):
+            await provider.achat("m", LONG)
+        await asyncio.sleep(0)
+        (sessions,) = provider.async_transport._loops.values()  # type: ignore[attr-defined]  # of aiohttp
+        (session,) = sessions._by_proxy.values()
+        assert [one for one in session.connector._opened if one.is_closing() and one.get_write_buffer_size()] == []
+        await provider.aclose()
+
+    asyncio.run(give_up())
 
 
 def test_the_deadline_ends_an_upload(make: Any, taking: Any) -> None:

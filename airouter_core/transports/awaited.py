@@ -109,6 +109,8 @@ class AiohttpTransport:
                 return AiohttpResponse(response, request.url, read_timeout, end)
             response.close()
             failure = of_proxy(proxy, refusal_of_proxy(407))
+        if (given_up := self._loops.get(loop)) is not None:
+            given_up.drop_unsent()
         # Raised here, where no exception of a library's is under way that would be kept with all it refers to.
         raise failure
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, BinaryIO, Self
 
@@ -62,7 +64,14 @@ class Sessions:
         sessions = list(self._by_proxy.values())
         self._by_proxy.clear()
         for session in sessions:
+            connector = session.connector
             await session.close()
+            _drop_unsent(connector)
+
+    def drop_unsent(self) -> None:
+        """Let go of connections that were given up while something was still to be sent on them."""
+        for session in self._by_proxy.values():
+            _drop_unsent(session.connector)
 
     def abandon(self) -> None:
         """Close what can be closed without waiting: the loop may have ended, and nobody is left to wait."""
@@ -100,6 +109,25 @@ class _AtRest:
     the request after it.
     """
 
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self._opened: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
+    async def connect(self, *arguments: Any, **named: Any) -> Any:
+        """A connection, remembered for as long as it lives."""
+        connection = await super().connect(*arguments, **named)  # type: ignore[misc]  # the connector's
+        with contextlib.suppress(TypeError):  # not every loop's transports can be remembered so
+            self._opened.add(connection.transport)
+        return connection
+
+    def drop_unsent(self) -> None:
+        """Drop what waits to be sent on connections that are closing: to a server that reads no more, it would wait
+        for ever, and so would the connection.
+        """
+        for transport in list(self._opened):
+            if transport.is_closing():
+                transport.abort()
+
     async def _get(self, *arguments: Any, **named: Any) -> Any:
         while (found := await super()._get(*arguments, **named)) is not None:  # type: ignore[misc]  # the connector's
             if not found.protocol.should_close and not _has_news(found.transport):
@@ -110,6 +138,11 @@ class _AtRest:
 
 class _Connector(_AtRest, aiohttp.TCPConnector):
     pass
+
+
+def _drop_unsent(connector: object) -> None:
+    if isinstance(connector, _AtRest):
+        connector.drop_unsent()
 
 
 def _has_news(transport: asyncio.Transport | None) -> bool:

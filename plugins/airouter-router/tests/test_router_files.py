@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from airouter_core import ProviderManager
 from airouter_core.cli import app
+from airouter_core.cli.targets import current_settings
 from airouter_core.errors import ConfigurationError, UnsupportedFeatureError
 
 FILE = """
@@ -61,6 +63,15 @@ def test_a_wrong_route_of_a_file(path: Path) -> None:
         ProviderManager.from_config(path)
 
 
+@pytest.fixture
+def read_anew() -> Iterator[None]:
+    """The command line reads its settings once in a process; here it is another one each time."""
+    current_settings.cache_clear()
+    yield
+    current_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("read_anew")
 def test_the_command_line_explains(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``airouter routes`` lists them, and says whom one would ask; nobody is asked."""
     monkeypatch.setenv("AIROUTER_CONFIG", str(path))
