@@ -15,6 +15,9 @@ from airouter_core.values.tools import ResponseFormat, Tool
 
 cohere = pytest.importorskip("cohere", reason="cohere is not installed")
 
+# The vendor's client asks asyncio what Python 3.14 wants asked of inspect.
+pytestmark = pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")
+
 KEY = "test-key-0123456789"
 MODEL = "command-a-reasoning-08-2025"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import logging
 import os
@@ -80,7 +81,9 @@ def all_settings(own: Mapping[str, Any]) -> LedgerSettings:
 @functools.cache
 def opened(address: str, durable: bool) -> Ledger:
     """The ledger at an address, opened once."""
-    return Ledger.open(address, durable=durable)
+    ledger = Ledger.open(address, durable=durable)
+    atexit.register(ledger.close)
+    return ledger
 
 
 def _is_there(name: str) -> bool:

@@ -1,6 +1,6 @@
 """A ledger in a file of SQLite: no server, several processes of one machine.
 
-One connection writes, held by one thread at a time; each thread reads through its own. The journal is a write-ahead
+One connection writes, held by one thread at a time; readers are lent one each. The journal is a write-ahead
 log, so readers never wait. What was committed survives the end of the process at any moment; a loss of power too when
 ``durable``, at the price of waiting for the disk with each commit.
 """
@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar
 
@@ -34,7 +35,7 @@ class SqliteDatabase:
         self._synchronous = "FULL" if durable else "NORMAL"
         self._lock: threading.Lock
         self._writer: sqlite3.Connection | None
-        self._readers: threading.local
+        self._readers: deque[sqlite3.Connection]
         self._begin()
 
     def write(self, work: Callable[[Execute], Result]) -> Result:
@@ -68,26 +69,31 @@ class SqliteDatabase:
             LedgerError: the file cannot be read.
         """
         with self._told("read"):
-            local = self._of_this_process()._readers
-            if not hasattr(local, "connection"):
-                local.connection = self._connect()
-            rows: list[Row] = local.connection.execute(sql, values).fetchall()
+            readers = self._of_this_process()._readers
+            try:
+                connection = readers.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                rows: list[Row] = connection.execute(sql, values).fetchall()
+            finally:
+                readers.append(connection)
             return rows
 
     def close(self) -> None:
-        """Close the connection that writes, and this thread's that reads."""
+        """Close the connections that are not in use."""
         with self._lock:
-            for connection in (self._writer, getattr(self._readers, "connection", None)):
+            for connection in (self._writer, *self._readers):
                 if connection is not None and self._process == os.getpid():
                     connection.close()
             self._writer = None
-            self._readers = threading.local()
+            self._readers.clear()
 
     def _begin(self) -> None:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._writer = None
-        self._readers = threading.local()
+        self._readers = deque()
 
     def _of_this_process(self) -> SqliteDatabase:
         if self._process != os.getpid():
