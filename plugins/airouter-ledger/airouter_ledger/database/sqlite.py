@@ -107,8 +107,12 @@ class SqliteDatabase:
         if not os.path.exists(self.where):
             os.close(os.open(self.where, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(self.where, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode = WAL", f"synchronous = {self._synchronous}", "temp_store = MEMORY"):
-            connection.execute(f"PRAGMA {setting}")
+        try:
+            for setting in ("journal_mode = WAL", f"synchronous = {self._synchronous}", "temp_store = MEMORY"):
+                connection.execute(f"PRAGMA {setting}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager
