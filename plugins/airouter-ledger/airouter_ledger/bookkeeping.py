@@ -208,8 +208,6 @@ class _Entry:
             response = how.builder.partial()
         failed = how.error is not None or how.cancelled
         usage = Usage() if response is None else response.usage
-        if response is None and not failed:
-            usage = _usage_of(how)
         cost = self._cost(response, usage, how, failed=failed)
         saved = None
         if response is not None and (hit := response.provider_metadata.get(CACHED)):
@@ -287,11 +285,6 @@ def _error(how: Delegate) -> str | None:
     if how.cancelled:
         return "cancelled"
     return None if how.error is None else type(how.error).__name__
-
-
-def _usage_of(how: Delegate) -> Usage:
-    reported = getattr(how.builder, "usage", None)
-    return reported if isinstance(reported, Usage) else Usage()
 
 
 def _parameters(response: Response | None, ask: Ask) -> Mapping[str, Any]:
