@@ -193,6 +193,32 @@ def test_a_connection_that_the_server_closed_is_replaced(serve: Serve, make_prov
     assert server.connections >= 3
 
 
+def test_a_server_that_leaves_after_a_stream_without_a_word(serve: Serve, make_provider: Make) -> None:
+    """llama.cpp closes after a stream though it says that it will not: nobody asks again on that connection."""
+    handed_on = threading.Event()
+
+    def script(peer: Any, received: Any) -> None:
+        if b'"stream":true' not in received.body:
+            peer.answer(200, BODY, **JSON, Server="llama.cpp")
+            return
+        peer.head(200, **STREAM, Transfer_Encoding="chunked", Server="llama.cpp", Keep_Alive="timeout=5, max=100")
+        peer.chunk(HALF)
+        handed_on.wait(10)
+        for piece in (REST, b""):
+            peer.chunk(piece)
+
+    server = serve(script)
+    provider = make_provider(server.url)
+    assert provider.execute("m", "hi") == "hello"
+    pieces = []
+    for piece in provider.stream_execute("m", "hi"):
+        pieces.append(piece)
+        handed_on.set()
+    assert "".join(pieces) == "hello"
+    assert provider.execute("m", "hi") == "hello"
+    assert [received.connection for received in server.requests] == [1, 1, 2]
+
+
 def test_many_threads_at_once(serve: Serve, make_provider: Make) -> None:
     """Thirty-two threads share one provider, and each gets its own answer."""
 

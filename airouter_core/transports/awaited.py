@@ -25,6 +25,7 @@ from .troubles import (
     beyond_proxy,
     broken,
     insecure,
+    leaves_unsaid,
     not_connected_in_time,
     of_proxy,
     of_tunnel,
@@ -177,6 +178,8 @@ class AiohttpResponse:
         self.status: int = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
         self._compressed = "content-encoding" in self.headers
+        if response.connection is not None and response.connection.protocol is not None and leaves_unsaid(self.headers):
+            response.connection.protocol.force_close()
         self._closed = _end_of_connection(response) if "transfer-encoding" in self.headers else None
         if self._closed is not None:
             self._closed.add_done_callback(self._lose)

@@ -22,6 +22,8 @@ from typing import Any, Self
 
 from urllib3.util.wait import wait_for_read
 
+from .troubles import leaves_unsaid
+
 IDLE = 15.0
 """Seconds after which a connection that rests is not used again."""
 JOINED = 65536
@@ -102,14 +104,14 @@ class _Buffer(io.BufferedReader):
     def __init__(self, reader: _Reader, connection: Any) -> None:
         super().__init__(reader)
         self._reader = reader
-        self._connection = connection
+        self.connection = connection
 
     def close(self) -> None:
         if not self.closed:
             self._reader.is_at_rest = True
             if self.peek(1) or _undelivered(self._reader.socket):
-                self._connection.is_fit = False
-            self._connection.rest()
+                self.connection.is_fit = False
+            self.connection.rest()
         super().close()
 
 
@@ -147,6 +149,8 @@ class _Answer(HTTPResponse):
         # What is no header is passed over, as ever; urllib3 would log it, and a server may have echoed a key there.
         self.headers.defects.clear()
         self.headers.set_payload("")
+        if isinstance(self.fp, _Buffer) and leaves_unsaid(self.headers):
+            self.fp.connection.is_fit = False
 
 
 class _Connection:

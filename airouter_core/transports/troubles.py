@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from http.client import HTTPMessage
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ PLAIN = frozenset({"builtins", "socket", "ssl"})
 """Modules of errors that hold nothing but words and numbers."""
 CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+EVENT_STREAM = "text/event-stream"
+LEAVING = ("llama.cpp",)
+"""Products, as ``Server`` names them, that close the connection after a stream though they say ``Keep-Alive``."""
 ENOUGH_DIGITS = 18
 """Of a length; an answer of more bytes has no end."""
 
@@ -118,6 +122,15 @@ def announced(headers: Mapping[str, str], limit: int) -> bool:
     """Whether an answer says how long it is, and that is not too long."""
     length = headers.get("content-length", "")
     return length.isascii() and length.isdecimal() and len(length) <= ENOUGH_DIGITS and int(length) <= limit
+
+
+def leaves_unsaid(headers: Mapping[str, str] | HTTPMessage) -> bool:
+    """Whether the peer will close the connection after this answer without having said so.
+
+    Whoever asks again on it at once may be faster than the news of its end. That request would be lost, and nobody
+    could tell it from one that was answered.
+    """
+    return headers.get("server", "").startswith(LEAVING) and headers.get("content-type", "").startswith(EVENT_STREAM)
 
 
 def of_proxy(proxy: Proxy, reason: object) -> ConfigurationError:
