@@ -12,7 +12,7 @@ EDITABLE := -e '.[async,cli,testing]' $(patsubst %/pyproject.toml,-e %,$(PARTS))
 
 ENGINES := .cache/engines
 
-.PHONY: engines demo test check coverage format faults fuzz bench bench-engines soak clean help
+.PHONY: engines demo test check release coverage format faults fuzz bench bench-engines soak clean help
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
@@ -23,6 +23,7 @@ help:
 	@echo "make faults    print what each provider makes of each network fault"
 	@echo "make bench     measure airouter beside the floor and its peers"
 	@echo "make soak      make 100,000 calls and streams, faults among them, and watch memory"
+	@echo "make release   build all distributions into dist/, try them in fresh environments, write checksums and an SBOM"
 	@echo "make fuzz      feed the parsers garbage for ten minutes"
 
 demo: $(VENV)/demo
@@ -76,6 +77,11 @@ bench-engines: $(VENV)/development
 
 soak: $(VENV)/development
 	$(BIN)/python -m benchmarks.soak
+
+# The versions move together: $(BIN)/python tools/release.py version 0.2.0
+release: $(VENV)/development
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python tools/release.py build
 
 clean:
 	rm -rf $(VENV)

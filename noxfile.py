@@ -137,7 +137,7 @@ def mutation(session: nox.Session) -> None:
 @nox.session
 def release(session: nox.Session) -> None:
     """The distributions as they are published: contents, subsets, the README on each Python."""
-    session.install(".[testing]", "build==1.3.0", "pytest==9.2.0", "readme-renderer[md]>=44")
+    session.install(".[testing]", "--group", "release")
     session.run("pytest", "-m", "release", "tests/release", *session.posargs)
 
 

@@ -192,14 +192,14 @@ def test_a_plugin_installs_alone(dist: Path, name: str, environment: Callable[..
 
 
 def test_any_subset_works(dist: Path, environment: Callable[..., Environment], tmp_path: Path) -> None:
-    """All 32 subsets of the providers: each lists its own and no other."""
+    """Each provider alone, each two of them, all but one, and all: each subset lists its own and no other."""
     made = environment(["--find-links", dist, _wheel(dist, "airouter-core")])
     # Their dependencies, once; the plugins themselves each in a folder of its own.
     for name in PROVIDERS:
         if needs := [text for text in _requirements(_metadata(_wheel(dist, name))) if "airouter" not in text]:
             made.install(*needs)
         made.install("--no-deps", "--target", tmp_path / name, _wheel(dist, name))
-    for count in range(len(PROVIDERS) + 1):
+    for count in (0, 1, 2, len(PROVIDERS) - 1, len(PROVIDERS)):
         for subset in itertools.combinations(PROVIDERS, count):
             path = os.pathsep.join(str(tmp_path / name) for name in subset)
             result = made.run("-c", SOUND, PYTHONPATH=path)
