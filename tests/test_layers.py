@@ -14,7 +14,7 @@ import pytest
 
 from airouter_core import Answer, Ask, Call, Flow, Outcome, ProviderManager, Response, create_provider, hookimpl
 from airouter_core.config.provider import ProviderConfig
-from airouter_core.errors import ConfigurationError, PluginLoadError, TransportTimeoutError
+from airouter_core.errors import ConfigurationError, ParameterError, PluginLoadError, TransportTimeoutError
 from airouter_core.flow.steps import Do, Sleep, delegated, given
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import LayerInfo, ProviderInfo
@@ -134,6 +134,28 @@ def test_a_layer_may_change_what_is_asked_and_answered(half: Half) -> None:
         assert provider.execute("m", "hi") == "other says hi"
         assert provider.stream_chat("m", "hi").read().text == "other says hi"
         assert provider.doubled(1) == 3
+
+
+def test_layers_that_pass_everything_on_delay_no_error() -> None:
+    """What is wrong with a stream is told when it is asked for, unless a layer may yet change it."""
+
+    class Watching:
+        passes_on = True
+
+        def __call__(self, ask: Ask, answer: Answer) -> Flow[Any]:
+            return answer(ask)
+
+    def mending(ask: Ask, answer: Answer) -> Flow[Any]:
+        return answer(ask.asked_as(parameters={}))
+
+    plugins = Plugins.of(Brings())
+    wrong = {"temprature": 1}
+    with create_provider("local", plugins=plugins.with_layers([Watching(), Watching()])) as provider:
+        with pytest.raises(ParameterError, match="did you mean 'temperature'"):
+            provider.stream_chat("m", "hi", parameters=wrong)
+        assert provider.stream_chat("m", "hi").read().text == "m says hi"
+    with create_provider("local", plugins=plugins.with_layers([Watching(), mending])) as provider:
+        assert provider.stream_chat("m", "hi", parameters=wrong).read().text == "m says hi"
 
 
 def test_what_cannot_be_a_layer_is_refused(example: Any) -> None:

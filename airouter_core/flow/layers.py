@@ -34,7 +34,11 @@ class Answer(Protocol):
 
 
 class Layer(Protocol):
-    """A flow around a flow: waits, watches, replaces the ask, answers itself, or asks again or elsewhere."""
+    """A flow around a flow: waits, watches, replaces the ask, answers itself, or asks again or elsewhere.
+
+    One that hands every ask on as it came, or refuses it, may say so by an attribute ``passes_on = True``. Where all
+    do, what is wrong with a stream that is asked for is told at once, and not with its first event.
+    """
 
     def __call__(self, ask: Ask, answer: Answer, /) -> Flow[Any]: ...
 

@@ -252,7 +252,7 @@ def _describe_four(asked: Callable[..., Any], name: str, made: tuple[Any, ...], 
     streaming = name.replace("chat", "stream_chat").replace("execute", "stream_execute")
     told = (
         f"As :meth:`{name}`, as it is made; the request is sent when the first piece is asked for.\n\n"
-        "Raises:\n    ConfigurationError: the call is wrong; told at once, unless a layer stands around it.\n"
+        "Raises:\n    ConfigurationError: the call is wrong; told at once, unless a layer may change it.\n"
         "    ExecutionError: while reading; ``partial`` holds what had arrived.\n"
     )
     _dress(made[0], asked, name, whole, asked.__doc__)

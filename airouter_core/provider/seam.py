@@ -85,7 +85,7 @@ class ProviderSeam(ABC, Generic[ConfigT]):
             info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field
         )
         self._answer: Answer | None = None
-        self._innermost: Answer | None = None
+        self._is_asked_as_given = True
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -269,8 +269,9 @@ class ProviderSeam(ABC, Generic[ConfigT]):
     def _outermost(self) -> Answer:
         if self._answer is None:
             # Layers are imported by the first call, not by whoever makes a provider.
-            self._innermost = Innermost(self, self.identity, self._plugins)
-            self._answer = layered(self._innermost, self._plugins.layers())
+            layers = self._plugins.layers()
+            self._answer = layered(Innermost(self, self.identity, self._plugins), layers)
+            self._is_asked_as_given = all(getattr(layer, "passes_on", False) for layer in layers)
         return self._answer
 
     def operation_flow(self, operation: str, /, *arguments: Any, **named: Any) -> Flow[Any]:
@@ -283,8 +284,9 @@ class ProviderSeam(ABC, Generic[ConfigT]):
         return self.flow_of(asked)
 
     def make_ready(self, ask: Ask) -> None:
-        """Find out now what is wrong with an ask that is driven later, where nobody further out may answer it."""
-        if self._outermost() is self._innermost:
+        """Find out now what is wrong with an ask that is driven later, unless a layer may answer or change it."""
+        self._outermost()
+        if self._is_asked_as_given:
             prepared = self.prepare(ask)
             self.warn(prepared.cautions)
             ask.trace.prepared = self, msgspec.structs.replace(prepared, cautions=())

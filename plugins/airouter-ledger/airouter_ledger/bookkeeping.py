@@ -86,6 +86,7 @@ class Bookkeeper:
         self._clock = clock
         self._provider = provider
         self._told: set[tuple[str, float | None]] = set()
+        self.passes_on = not any(budget.tier_down for budget in rules.budgets)
 
     def __call__(self, ask: Ask, answer: Answer) -> Flow[Any]:
         if ask.kind not in REMEMBERED:

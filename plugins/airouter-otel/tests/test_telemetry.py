@@ -209,6 +209,19 @@ def test_content_where_it_is_asked_for(collected: Collected) -> None:
     assert json.loads(found["gen_ai.output.messages"]) == [answer]
 
 
+def test_without_an_sdk_the_layer_steps_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is set up the call is the provider's own flow; what is set up later is noticed."""
+    layer, answer = telemetry({}), Answering(says)
+    flow = layer(Ask(model="m"), answer)
+    assert flow.gi_code is says.__code__  # type: ignore[attr-defined]  # a generator, of the provider's function
+    flow.close()
+    monkeypatch.setattr(trace, "get_tracer_provider", TracerProvider)
+    assert Driver(layered(answer, [layer])(Ask(model="m"))).run().text == "hello"
+    observed = layer(Ask(model="m"), answer)
+    assert observed.gi_code is not says.__code__  # type: ignore[attr-defined]  # as above
+    observed.close()
+
+
 def test_the_names_are_the_conventions() -> None:
     """Every name of ours is one of those that OpenTelemetry's own package lists."""
     listed = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI")}
