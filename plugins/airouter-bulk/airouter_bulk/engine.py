@@ -8,23 +8,22 @@ until their time has come and are then drawn before new ones; while many wait th
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-import logging
 import random
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
-from airouter_core.errors import AirouterError, ExecutionError, RateLimitedError
+from airouter_core.errors import AirouterError, RateLimitedError
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.response import Response
 
 from . import outcomes
+from .answering import Answering, by_provider
 from .counts import Counts, size_of
+from .delayed import Clock, Delayed
 from .feed import Feed
 from .journal import attempts
-from .journal.records import Ended, Job
+from .journal.records import Call, Ended, Job
 from .journal.writer import Writer
 from .money import pico
 from .pace import Pace
@@ -34,21 +33,16 @@ from .rows import row_of
 from .spec import Spec
 from .tariff import Tariff
 
-LOGGER = logging.getLogger("airouter.bulk")
 USUAL_OUTPUT = 200.0
 """Tokens of an answer that are expected before any was seen."""
-
-
-class Clock(Protocol):
-    """Tells the time of an event loop."""
-
-    def time(self) -> float: ...
 
 
 class Engine:
     """Asks everything that a feed gives.
 
     Args:
+        answering: makes the calls; the provider itself unless given.
+        lag: seconds that may pass between a permit and its call; limits are kept for all that.
         wait_before: seconds until a row is asked again; see :func:`airouter_bulk.outcomes.wait_before`.
     """
 
@@ -61,21 +55,22 @@ class Engine:
         tariff: Tariff,
         writer: Writer,
         *,
+        answering: Answering | None = None,
+        lag: float = 0.0,
         wait_before: Callable[[int, AirouterError, float], float] = outcomes.wait_before,
     ) -> None:
         self.spec = spec
         self._run = run
-        self._provider = provider
         self._questions = questions
         self._tariff = tariff
         self._writer = writer
+        self._answering = answering or by_provider(provider)
         self._wait_before = wait_before
         self._clock: Clock = asyncio.get_running_loop()
-        self._pace = Pace(self._clock.time(), spec.in_flight, spec.requests_per_minute, spec.tokens_per_minute)
+        self._pace = Pace(self._clock.time(), spec.in_flight, spec.requests_per_minute, spec.tokens_per_minute, lag=lag)
         self._cap = None if spec.budget is None else pico(spec.budget)
         self._output = USUAL_OUTPUT
-        self._delayed: list[tuple[float, int, Job]] = []
-        self._order = itertools.count()
+        self._delayed = Delayed(self._clock)
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._short = False
@@ -83,11 +78,6 @@ class Engine:
         self.counts = Counts()
         self.state: State = "running"
         self.reason: str | None = None
-
-    @property
-    def under_way(self) -> int:
-        """Calls under way."""
-        return len(self._running)
 
     def pause(self, state: State, reason: str) -> None:
         """Begin no further call; those under way end as they would."""
@@ -122,7 +112,7 @@ class Engine:
                 elif (job := await self._drawn(feed, given)) is not None:
                     await self._dispatch(job)
                 elif self._delayed or self._running:
-                    await self._woken(self._until_due())
+                    await self._woken(self._delayed.until_due())
                 else:
                     return
         finally:
@@ -131,8 +121,8 @@ class Engine:
             raise self._broken
 
     async def _drawn(self, feed: Feed, given: Any) -> Job | None:
-        if self._delayed and self._until_due() == 0:
-            return heapq.heappop(self._delayed)[2]
+        if (due := self._delayed.take()) is not None:
+            return due
         if len(self._delayed) >= 2 * self.spec.in_flight:
             return None
         if given is not None:
@@ -168,29 +158,44 @@ class Engine:
             self._short = True
             self._again(job, 0.0)
             return
-        response, error = await self._answer(ask)
+        if number == 0:
+            return
+        response, error = await self._answer(ask, Call(job.item, number))
         ended = self._settled(job, response, error, tokens)
         await self._writer.do(lambda db: attempts.finish(db, self._run, job, number, reserve, ended))
         self._short = False
         self.counts.add(ended, reserve)
         if ended.item == "pending" and error is not None:
+            unsent = isinstance(error, outcomes.NotSentError)
             again = job._replace(tries=ended.tries)
-            self._again(again, self._wait_before(max(ended.tries, 1), error, random.random()))
+            self._again(again, 0.0 if unsent else self._wait_before(max(ended.tries, 1), error, random.random()))
         elif response is not None and ended.item == "answered":
             await self.judge(job, response.text)
 
-    async def _answer(self, ask: Ask) -> tuple[Response | None, AirouterError | None]:
+    async def take(self, call: Call, answer: Response | AirouterError) -> None:
+        """Settle a call that was held for uncertain: the process, or whoever made it, was thought to be gone."""
+
+        def ended(job: Job) -> Ended:
+            if isinstance(answer, Response):
+                return outcomes.answered(job, answer, self._tariff, validates=self._questions.validates)
+            return outcomes.failed(job, answer, self._tariff, self.spec)
+
+        taken = await self._writer.do(lambda db: attempts.late(db, call, ended))
+        if taken is not None and isinstance(answer, Response):
+            job, end = taken
+            self.counts.add(end, 0)
+            if end.item == "answered":
+                await self.judge(job, answer.text)
+
+    async def _answer(self, ask: Ask, call: Call) -> tuple[Response | None, AirouterError | None]:
         while (closed := self._pace.closed(self._clock.time())) > 0:  # it has closed while the journal was written
             if self.state != "running":
                 return None, outcomes.NotSentError("the run was paused before this was sent")
             await self._woken(closed)
         try:
-            return await self._provider.arun(self._provider.flow_of(ask)), None
+            return await self._answering(ask, call), None
         except AirouterError as error:
             return None, error
-        except Exception as error:
-            LOGGER.exception("%s failed in a way that is not its to fail in", self._provider.info.name)
-            return None, ExecutionError(f"{type(error).__name__}: {error}")
 
     def _settled(self, job: Job, response: Response | None, error: AirouterError | None, tokens: float) -> Ended:
         now = self._clock.time()
@@ -205,7 +210,7 @@ class Engine:
             self._pace.refused(now, retry_after)
         if outcomes.pauses(error):
             self.pause("paused", f"{outcomes.class_of(error)}: {error}")
-        return outcomes.failed(job, error, self._tariff, self.spec.retries)
+        return outcomes.failed(job, error, self._tariff, self.spec)
 
     async def judge(self, job: Job, text: str) -> None:
         """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
@@ -221,11 +226,8 @@ class Engine:
             self.counts.failed += 1
 
     def _again(self, job: Job, seconds: float) -> None:
-        heapq.heappush(self._delayed, (self._clock.time() + seconds, next(self._order), job))
+        self._delayed.add(job, seconds)
         self._wake.set()
-
-    def _until_due(self) -> float | None:
-        return max(0.0, self._delayed[0][0] - self._clock.time()) if self._delayed else None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -17,6 +17,7 @@ from airouter_core.errors import (
 from airouter_core.values.response import Response
 
 from .journal.records import Ended, Job, packed
+from .spec import Spec
 from .tariff import Tariff
 
 VETOED = "vetoed"
@@ -30,7 +31,11 @@ LONGEST_WAIT = 60.0
 
 
 class NotSentError(AirouterError):
-    """A call was booked and then not made, since the run was paused in between."""
+    """A call was booked and then not made: the run was paused in between, or its moment had passed."""
+
+
+class LostError(AirouterError):
+    """Whoever made a call is gone, so nobody knows whether it was answered."""
 
 
 def class_of(error: AirouterError) -> str:
@@ -42,21 +47,21 @@ def class_of(error: AirouterError) -> str:
     if isinstance(error, ConfigurationError):
         return FailureClass.CALLER_FAULT
     # An answer that was cut off may come whole the next time.
-    if isinstance(error, TruncatedStreamError):
+    if isinstance(error, TruncatedStreamError | LostError):
         return FailureClass.TRANSIENT
     return error.failure_class if isinstance(error, ExecutionError) else FailureClass.UNKNOWN
 
 
 def may_pass(error: AirouterError) -> bool:
     """Whether the same question may be answered later. Silence too is tried again: a run has the time."""
-    return isinstance(error, TransportError | TruncatedStreamError) or (
+    return isinstance(error, TransportError | TruncatedStreamError | LostError) or (
         isinstance(error, ExecutionError) and error.retryable
     )
 
 
 def pauses(error: AirouterError) -> bool:
     """Whether the run is to begin no further call."""
-    return class_of(error) in PAUSING or isinstance(error, NotSentError)
+    return class_of(error) in PAUSING
 
 
 def was_sent(error: AirouterError) -> bool:
@@ -95,15 +100,17 @@ def answered(job: Job, response: Response, tariff: Tariff, *, validates: bool) -
     )
 
 
-def failed(job: Job, error: AirouterError, tariff: Tariff, retries: int) -> Ended:
+def failed(job: Job, error: AirouterError, tariff: Tariff, spec: Spec) -> Ended:
     """What is kept of a failure, and whether its item is asked again. One that pauses the run is no try of the item."""
-    sent = was_sent(error)
+    sent, lost = was_sent(error), isinstance(error, LostError)
     tries = job.tries + (sent and not pauses(error))
-    again = pauses(error) or (may_pass(error) and tries <= retries)
+    again = pauses(error) or isinstance(error, NotSentError) or (may_pass(error) and tries <= spec.retries)
+    if lost and spec.uncertain == "hold":
+        return Ended("uncertain", "uncertain", tries, failure=class_of(error), error=str(error))
     partial = error.partial if isinstance(error, ExecutionError) else None
     cost, priced_by = (0, None) if costs_nothing(error) else tariff.cost(partial)
     return Ended(
-        "failed" if sent else "unsent",
+        "uncertain" if lost else "failed" if sent else "unsent",
         "pending" if again else "failed",
         tries,
         cost,

@@ -48,6 +48,7 @@ class Pace:
 
     Args:
         in_flight: calls at a time, at most.
+        lag: seconds that may pass between a permit and its call.
     """
 
     def __init__(
@@ -56,13 +57,17 @@ class Pace:
         in_flight: int,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        *,
+        lag: float = 0.0,
     ) -> None:
         self._most = in_flight
         self._allowed = float(in_flight)
         self._slowed = now
         self._opens = now
-        self._requests = None if requests_per_minute is None else Bucket(requests_per_minute, now)
-        self._tokens = None if tokens_per_minute is None else Bucket(tokens_per_minute, now)
+        # What is permitted in one minute and so much more may arrive in one minute.
+        share = 60 / (60 + lag)
+        self._requests = None if requests_per_minute is None else Bucket(requests_per_minute * share, now)
+        self._tokens = None if tokens_per_minute is None else Bucket(tokens_per_minute * share, now)
 
     @property
     def in_flight(self) -> int:

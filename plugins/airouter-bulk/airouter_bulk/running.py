@@ -8,12 +8,14 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
+from airouter_core.errors import AirouterError
 from airouter_core.manager import ProviderManager
 from airouter_core.profile.prices import Prices
 from airouter_core.provider.facade import Provider
+from airouter_core.values.response import Response
 
 from . import feed as feeds
 from .engine import Engine
@@ -22,15 +24,16 @@ from .export import Exporter
 from .journal import admission, attempts
 from .journal.admission import Run
 from .journal.files import NAME, connected, held, transaction
-from .journal.records import unpacked
+from .journal.records import Call, unpacked
 from .journal.writer import Writer
 from .questions import Questions
-from .reports import Summary
+from .reports import State, Summary
 from .rows import Row, Rows, rows_of
 from .spec import Spec
 from .targets import target_of
 from .tariff import Tariff
 
+Late = Iterable[tuple[Call, Response | AirouterError]]
 Watch = Callable[[Engine], contextlib.AbstractContextManager[None]]
 Approve = Callable[[Engine, int], Awaitable[bool]]
 SpecLike = Spec | Mapping[str, Any] | str | os.PathLike[str]
@@ -76,6 +79,7 @@ async def arun(
     watch: Watch | None = None,
     sample: int = 0,
     approve: Approve | None = None,
+    late: Late = (),
     **engine: Any,
 ) -> Summary:
     """:func:`run`, awaited.
@@ -85,6 +89,8 @@ async def arun(
         prices: the user's own.
         watch: is entered with the engine while it works.
         sample: ask so many rows by chance first, and then ``approve`` whether to go on.
+        late: answers to calls of an earlier process that are known all the same.
+        engine: as for :class:`~airouter_bulk.engine.Engine`.
     """
     place = os.fspath(folder)
     with held(place), contextlib.closing(connected(place)) as connection:
@@ -99,7 +105,9 @@ async def arun(
             writer = Writer(connection, os.path.join(place, NAME))
             try:
                 working = Engine(found.spec, found.id, answering, questions, tariff, writer, **engine)
-                with watch(working) if watch else contextlib.nullcontext(), _interrupts(working):
+                with watch(working) if watch else contextlib.nullcontext(), interrupts(working):
+                    for call, answer in late:
+                        await working.take(call, answer)
                     await _work(working, writer, connection, found, questions, read, sample, approve)
             finally:
                 await writer.aclose()
@@ -187,8 +195,16 @@ def exported(connection: sqlite3.Connection, place: str) -> Summary:
     return Summary.of(found, attempts.tally(connection, found.id))
 
 
+class Interruptible(Protocol):
+    """What goes on until it is told otherwise."""
+
+    def pause(self, state: State, reason: str) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 @contextlib.contextmanager
-def _interrupts(working: Engine) -> Iterator[None]:
+def interrupts(working: Interruptible) -> Iterator[None]:
     """Ctrl-C once ends what is under way and begins no more; twice ends at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

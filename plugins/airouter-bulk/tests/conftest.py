@@ -83,7 +83,7 @@ class Bulk:
 
     def run(self, rows: Any, prompt: str = "{{ q }}", *, wait: float = 0.01, **given: Any) -> Summary:
         """Run to the end; waits between tries are short."""
-        names = ("fork", "watch", "sample", "approve", "prices")
+        names = ("fork", "watch", "sample", "approve", "prices", "late", "answering")
         options = {name: given.pop(name) for name in names if name in given}
         spec = {"target": "openai/m", "prompt": prompt, **given}
 

@@ -79,3 +79,12 @@ def test_refusals_halve_the_calls_at_a_time_and_answers_give_them_back() -> None
     for second in range(10):
         pace.refused(10.0 + 2 * second, None)
     assert pace.in_flight == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 400), st.lists(st.floats(0, 2), min_size=1, max_size=20))
+def test_limits_hold_for_calls_that_begin_some_time_after_their_permit(limit: int, lags: list[float]) -> None:
+    """However long each takes within that time."""
+    permits = _begun(Pace(0.0, 5, limit, lag=2.0), 0.0, 150, [1])
+    begun = sorted((time + lags[index % len(lags)], tokens) for index, (time, tokens) in enumerate(permits))
+    assert _most(begun)[0] <= limit

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from ..money import dollars
-from .records import Costs, Ended, Job, Tally
+from .records import Call, Costs, Ended, Job, Tally
 
 
 def begin(connection: sqlite3.Connection, run: int, job: Job, reserve: int, cap: int | None) -> int | None:
     """Book a call with the most that it can cost, before it is made.
 
     Returns:
-        which attempt of its item it is; ``None`` when the cap would not hold it, and nothing was booked.
+        which attempt of its item it is. When nothing was booked: ``None`` where the cap would not hold it, 0 where the
+        item is not to be asked any more, since an answer has come late.
     """
     if cap is not None:
         spent, reserved = connection.execute("SELECT spent, reserved FROM runs WHERE id = ?", (run,)).fetchone()
         if spent + reserved + reserve > cap:
             return None
-    (number,) = connection.execute(
-        "UPDATE items SET state = 'sent', attempts = attempts + 1 WHERE id = ? RETURNING attempts", (job.item,)
+    found = connection.execute(
+        "UPDATE items SET state = 'sent', attempts = attempts + 1 WHERE id = ? AND state = 'pending'"
+        " RETURNING attempts",
+        (job.item,),
     ).fetchone()
+    if found is None:
+        return 0
+    (number,) = found
     connection.execute(
         "INSERT INTO attempts (item, n, run, state, sent_at, reserved) VALUES (?, ?, ?, 'sent', ?, ?)",
         (job.item, number, run, time.time(), reserve),
@@ -33,15 +40,9 @@ def begin(connection: sqlite3.Connection, run: int, job: Job, reserve: int, cap:
 
 def finish(connection: sqlite3.Connection, run: int, job: Job, number: int, reserve: int, ended: Ended) -> None:
     """Settle a call: with its answer, whole, before anything is made of it."""
-    connection.execute(
-        "UPDATE attempts SET state = ?, cost = ?, priced_by = ?, failure = ?, error = ?, request_id = ?, answer = ?"
-        " WHERE item = ? AND n = ?",
-        (
-            *(ended.attempt, ended.cost, ended.priced_by, ended.failure, ended.error, ended.request_id, ended.answer),
-            *(job.item, number),
-        ),
-    )
-    booked = reserve if ended.cost is None else ended.cost
+    _settle(connection, run, Call(job.item, number), reserve, ended)
+    known = ended.attempt != "uncertain"
+    booked = (reserve if ended.cost is None else ended.cost) if known else 0
     connection.execute(
         "UPDATE items SET state = ?, tries = ?, failure = ?, problem = ?, ended = ended + ?, cost = cost + ?,"
         " answered = coalesce(?, answered) WHERE id = ?",
@@ -49,7 +50,46 @@ def finish(connection: sqlite3.Connection, run: int, job: Job, number: int, rese
             *(ended.item, ended.tries, ended.failure),
             # What a correction is to correct stays while it is asked for.
             job.correction[1] if job.correction and ended.item == "pending" else ended.error,
-            *(ended.attempt != "unsent", booked, number if ended.answer is not None else None, job.item),
+            *(known and ended.attempt != "unsent", booked, number if ended.answer is not None else None, job.item),
+        ),
+    )
+
+
+def late(connection: sqlite3.Connection, call: Call, end: Callable[[Job], Ended]) -> tuple[Job, Ended] | None:
+    """Settle a call that was held for uncertain. It was paid for, so its answer counts where none has come since.
+
+    Args:
+        end: what becomes of its item.
+
+    Returns:
+        the item and that, or ``None`` where nothing becomes of it.
+    """
+    found = connection.execute(
+        "SELECT a.run, a.reserved, i.state, i.position, r.data, i.tries, i.reasks FROM attempts a"
+        " JOIN items i ON i.id = a.item JOIN rows r ON r.run = i.run AND r.position = i.position"
+        " WHERE a.item = ? AND a.n = ? AND a.state = 'uncertain'",
+        call,
+    ).fetchone()
+    if found is None:
+        return None
+    run, reserve, state, *known = found
+    job = Job(call.item, *known)
+    ended = end(job)
+    if state in ("pending", "uncertain") and ended.attempt == "answered":
+        finish(connection, run, job, call.number, reserve, ended)
+        return job, ended
+    _settle(connection, run, call, reserve, ended)
+    return None
+
+
+def _settle(connection: sqlite3.Connection, run: int, call: Call, reserve: int, ended: Ended) -> None:
+    """What is known of the call itself, and its money."""
+    connection.execute(
+        "UPDATE attempts SET state = ?, cost = ?, priced_by = ?, failure = ?, error = ?, request_id = ?, answer = ?"
+        " WHERE item = ? AND n = ?",
+        (
+            *(ended.attempt, ended.cost, ended.priced_by, ended.failure, ended.error, ended.request_id, ended.answer),
+            *call,
         ),
     )
     if ended.cost is not None:

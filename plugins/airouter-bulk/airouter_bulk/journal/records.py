@@ -12,6 +12,13 @@ from airouter_core.values.record import plain
 from airouter_core.values.response import Response
 
 
+class Call(NamedTuple):
+    """One attempt of an item, as the journal numbers it."""
+
+    item: int
+    number: int
+
+
 class Job(NamedTuple):
     """An item that is to be asked.
 
@@ -34,13 +41,14 @@ class Ended(NamedTuple):
     """How an attempt ended, and what becomes of its item.
 
     Attributes:
-        attempt: ``"unsent"`` for one that was booked and then not made.
+        attempt: ``"unsent"`` for one that was booked and then not made; ``"uncertain"`` when nobody will know how it
+            ended.
         item: the item's next state.
         cost: as whole numbers of :mod:`airouter_bulk.money`; ``None`` leaves what was reserved booked.
     """
 
-    attempt: Literal["answered", "failed", "unsent"]
-    item: Literal["answered", "valid", "pending", "failed"]
+    attempt: Literal["answered", "failed", "unsent", "uncertain"]
+    item: Literal["answered", "valid", "pending", "failed", "uncertain"]
     tries: int = 0
     cost: int | None = None
     priced_by: str | None = None
