@@ -16,7 +16,7 @@ from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
-from urllib3.util import Timeout
+from urllib3.util import Retry, Timeout
 
 from ..config.http import HttpConfig
 from ..errors import AirouterError
@@ -46,6 +46,8 @@ from .troubles import (
 
 POOL = 256
 """Connections kept for one host; they are made when needed."""
+NO_RETRY = Retry(False, redirect=False)
+"""Retries are the exchange's."""
 BLOCK = 65536
 """Bytes asked for at a time."""
 
@@ -96,7 +98,7 @@ class RequestsTransport:
                 body=request.body,
                 headers=request.headers,
                 redirect=False,
-                retries=False,
+                retries=NO_RETRY,
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,

@@ -1,28 +1,24 @@
 """Connections as this library speaks on them: urllib3's, and what they lack.
 
-A connection carries many calls, one after the other, and each must get its own answer. So interim answers (RFC 9110,
-section 15.2) are read over, and a connection whose request did not go out whole, or on which more came than the answer,
-is closed instead of being used again. What has idled for long is closed too: a load balancer may have forgotten it
-without a word. Times are kept below everything that frames a message: a body that keeps moving may take as long as it
-takes, and an answer with a deadline is given up then, however it drips in. Head and body of a request go out together:
-urllib3 writes them one after the other, and since its sockets send at once, each request would be two packets (a tenth
-of what sending costs, measured in ``benchmarks/``).
+A connection carries many calls, one after the other, and each must get its own answer. So one whose request did not go
+out whole, or on which more came than the answer (:mod:`airouter_core.transports.answers`), is closed instead of being
+used again. What has idled for long is closed too: a load balancer may have forgotten it without a word. Head and body
+of a request go out together: urllib3 writes them one after the other, and since its sockets send at once, each request
+would be two packets (a tenth of what sending costs, measured in ``benchmarks/``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
 import socket
 import time
-from collections.abc import Iterator
-from http.client import HTTPResponse
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Self
 
 from urllib3.util.wait import wait_for_read
 
-from .troubles import leaves_unsaid
+from .answers import Answer, Buffer, Reader
 
 IDLE = 15.0
 """Seconds after which a connection that rests is not used again."""
@@ -30,6 +26,8 @@ JOINED = 65536
 """Bytes of a body that is copied to stand behind its head; a longer one goes by itself."""
 PIECE = 16384
 """Bytes of which at least one must go out within the patience: at any speed that is of use."""
+FRAMING = frozenset({"host", "content-length", "transfer-encoding", "accept-encoding"})
+"""Fields that whoever asks may set in place of the usual ones, in lower case."""
 KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """Seconds and tries after which the system notices that a peer is gone."""
 
@@ -63,96 +61,6 @@ class StalledError(TimeoutError):
     """The peer took nothing of the request for as long as was allowed."""
 
 
-class _Reader(io.RawIOBase):
-    """Reads from a socket until the end has come; once at rest, no more."""
-
-    is_at_rest = False
-
-    def __init__(self, sock: Any, end: float | None) -> None:
-        self.socket = sock
-        self._end = end
-        self._file = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self.is_at_rest:
-            return None
-        if self._end is not None:
-            self._shorten(self._end)
-        count: int | None = self._file.readinto(buffer)
-        return count
-
-    def _shorten(self, end: float) -> None:
-        left = end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time for the whole answer is over")
-        silence = self.socket.gettimeout()
-        if silence is None or left < silence:
-            self.socket.settimeout(left)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-class _Buffer(io.BufferedReader):
-    """What an answer is read from; closed at its end, it looks whether that was all."""
-
-    def __init__(self, reader: _Reader, connection: Any) -> None:
-        super().__init__(reader)
-        self._reader = reader
-        self.connection = connection
-
-    def close(self) -> None:
-        if not self.closed:
-            self._reader.is_at_rest = True
-            if self.peek(1) or _undelivered(self._reader.socket):
-                self.connection.is_fit = False
-            self.connection.rest()
-        super().close()
-
-
-def _undelivered(sock: Any) -> int:
-    """How many bytes TLS has deciphered that nobody has read."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        count: int = sock.pending()
-        return count
-    return 0
-
-
-class _Readable:
-    """All that an answer needs of a socket."""
-
-    def __init__(self, sock: Any, connection: Any) -> None:
-        self._socket = sock
-        self._connection = connection
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        end = getattr(self._connection.timeout, "end", None)
-        return _Buffer(_Reader(self._socket, end), self._connection)
-
-
-class _Answer(HTTPResponse):
-    """An answer, with those before it that are none."""
-
-    def __init__(self, connection: Any, sock: Any, *arguments: Any, **named: Any) -> None:
-        super().__init__(_Readable(sock, connection), *arguments, **named)  # type: ignore[arg-type]  # it is read from only
-
-    def begin(self) -> None:
-        super().begin()
-        while self.status != 101 and 100 <= self.status < 200:  # interim; 101 is not
-            self.headers = self.msg = None  # type: ignore[assignment]  # so that it begins again
-            super().begin()
-        # What is no header is passed over, as ever; urllib3 would log it, and a server may have echoed a key there.
-        self.headers.defects.clear()
-        self.headers.set_payload("")
-        if isinstance(self.fp, _Buffer) and leaves_unsaid(self.headers):
-            self.fp.connection.is_fit = False
-
-
 class _Connection:
     """In front of a class of connection of urllib3's."""
 
@@ -165,6 +73,7 @@ class _Connection:
     _rested = 0.0
     _is_connecting = False
     _held: list[bytes] | None = None
+    _asked = ("", "")
 
     @property
     def is_connected(self) -> bool:
@@ -186,18 +95,19 @@ class _Connection:
         self.is_fit = True
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
-        ask = super().request  # type: ignore[misc]  # as above
-        if not isinstance(body, bytes) or len(body) > JOINED:
-            ask(method, url, body, headers, **options)
+        self._asked = method, url
+        if not isinstance(body, bytes) or len(body) > JOINED or not FRAMING.isdisjoint(map(str.lower, headers)):
+            super().request(method, url, body, headers, **options)  # type: ignore[misc]  # as above
             return
-        held: list[bytes] = []
-        self._held = held
+        held = self._held = []
         try:
-            ask(method, url, body, headers, **options)
+            self.putrequest(method, url)  # type: ignore[attr-defined]  # as above
+            for name, value in (("Content-Length", str(len(body))), *headers.items()):
+                HTTPConnection.putheader(self, name, value)  # type: ignore[arg-type]  # as above
+            self.endheaders()  # type: ignore[attr-defined]  # as above
         finally:
             self._held = None
-        if held:  # a stand-in that records requests may send nothing
-            self.send(b"".join(held))
+        self.send(b"".join((*held, body)))
 
     def send(self, data: Any) -> None:
         if self._held is not None:
@@ -234,20 +144,27 @@ class _Connection:
         self.sock.settimeout(silence)
 
     def getresponse(self) -> Any:
-        self.response_class = functools.partial(_Answer, self)
+        self.sock.settimeout(self.timeout)
+        self.response_class = self._answered
         try:
-            return super().getresponse()  # type: ignore[misc]  # as above
+            answer: Any = HTTPConnection.getresponse(self)  # type: ignore[arg-type]  # as above
         finally:
             self.response_class = HTTPResponse  # nothing that refers to itself is left behind
+        return answer.pooled(*self._asked)
+
+    def _answered(self, sock: Any, **named: Any) -> Answer:
+        return Answer(self, **named)  # type: ignore[arg-type]  # a socket, as far as an answer needs one
+
+    def makefile(self, _mode: str) -> Buffer:
+        """What an answer is read from."""
+        return Buffer(Reader(self.sock, getattr(self.timeout, "end", None)), self)
 
 
-def _pieces(data: Any) -> Iterator[Any]:
+def _pieces(data: Any) -> Sequence[Any]:
     if len(data) <= 2 * JOINED:
-        yield data
-        return
+        return (data,)
     view = memoryview(data)
-    for start in range(0, len(view), PIECE):
-        yield view[start : start + PIECE]
+    return [view[start : start + PIECE] for start in range(0, len(view), PIECE)]
 
 
 @functools.cache
