@@ -302,7 +302,7 @@ def test_options_are_for_one_provider(provider: Local) -> None:
     """Options are keyed by provider; another's are not sent, and that is said."""
     response = provider.chat("m", "hi", provider_options={"lo": {"a": 1}, "local": {"b": 2}, "other": {"c": 3}})
     assert provider.asked.provider_options == {"a": 1, "b": 2}
-    assert response.warnings == ("provider_options for 'other' were not sent: this is 'local'",)
+    assert response.warnings == ("provider_options for 'other' were not sent (c): this is 'local'",)
 
 
 # JSON.

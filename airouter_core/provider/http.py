@@ -111,6 +111,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     # What Provider asks for.
 
+    def speaks(self, request: Request) -> str:
+        return self.wire_for(request).speaks
+
     def support(self, request: Request) -> Iterable[ParameterSupport]:
         rows = self.wire_for(request).support(request, self.config)
         return self.info.parameters if rows is None else rows

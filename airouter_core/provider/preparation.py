@@ -65,6 +65,7 @@ class Preparer:
         support: which of them are taken, for the model of a request.
         successor_of: the model to ask in place of a retired one.
         takes_field: whether a field of a message that the common format does not know is sent.
+        speaks: the format in which a request is sent; see :class:`~airouter_core.wire.http.Wire`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Preparer:
         support: Callable[[Request], Iterable[ParameterSupport]],
         successor_of: Callable[[str], str | None],
         takes_field: Callable[[str], bool],
+        speaks: Callable[[Request], str],
     ) -> None:
         self._info = info
         self._config = config
@@ -82,6 +84,7 @@ class Preparer:
         self._support = support
         self._successor_of = successor_of
         self._takes_field = takes_field
+        self._speaks = speaks
         self._logger = logging.getLogger(f"airouter.{info.name}")
         self._warned: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -93,7 +96,7 @@ class Preparer:
             ConfigurationError: this provider cannot be asked so.
         """
         model = ask.model or ""
-        options, notes = self._own_options(ask.provider_options)
+        notes: list[str] = []
         cautions: list[Caution] = []
         successor = self._successor_of(model)
         if successor is not None:
@@ -106,10 +109,14 @@ class Preparer:
             tools=ask.tools,
             tool_choice=ask.tool_choice,
             response_format=ask.response_format,
-            provider_options=options,
         )
+        speaks = self._speaks(draft)
+        options, unsent = self._own_options(ask.provider_options, speaks)
+        if options:
+            draft = msgspec.structs.replace(draft, provider_options=options)
         self._require_features(draft)
-        notes += notes_on(draft.messages, self._info.name, self._takes_field)
+        notes += unsent
+        notes += notes_on(draft.messages, self._info.name, self._takes_field, speaks)
         resolved = self._resolved(draft, ask.parameters)
         request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
         request, made_good = mended(request)
@@ -164,7 +171,9 @@ class Preparer:
             parameters, support, provider=self._info.name, table=table, unsupported=self._config.unsupported_parameters
         )
 
-    def _own_options(self, provider_options: Mapping[str, Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+    def _own_options(
+        self, provider_options: Mapping[str, Mapping[str, Any]], speaks: str
+    ) -> tuple[Mapping[str, Any], list[str]]:
         own: dict[str, Any] = {}
         notes: list[str] = []
         if provider_options is NOTHING:
@@ -174,10 +183,11 @@ class Preparer:
                 raise ParameterError(
                     f"provider_options is keyed by provider: {{{self._info.name!r}: {{{name!r}: {options!r}}}}}"
                 )
-            if name == self._info.name or name in self._info.aliases:
+            if name in (self._info.name, speaks) or name in self._info.aliases:
                 own.update(options)
             elif options:
-                notes.append(f"provider_options for {name!r} were not sent: this is {self._info.name!r}")
+                fields = ", ".join(map(str, options))
+                notes.append(f"provider_options for {name!r} were not sent ({fields}): this is {self._info.name!r}")
         return own, notes
 
     def _require_features(self, request: Request) -> None:

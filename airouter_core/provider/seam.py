@@ -82,7 +82,7 @@ class ProviderSeam(ABC, Generic[ConfigT]):
         self.logger = logging.getLogger(f"airouter.{info.name}")
         self._plugins: Surroundings = plugins or NoPlugins()
         self._preparer = Preparer(
-            info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field
+            info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field, self.speaks
         )
         self._answer: Answer | None = None
         self._is_asked_as_given = True
@@ -219,6 +219,10 @@ class ProviderSeam(ABC, Generic[ConfigT]):
         Such fields are under ``"*"`` in the ``provider_metadata`` of messages and parts.
         """
         return False
+
+    def speaks(self, request: Request) -> str:
+        """The format in which this request is sent, where several vendors speak it; empty where it is one's own."""
+        return ""
 
     def require_credentials(self) -> None:
         """Refuse a call that cannot succeed for want of a key.

@@ -94,6 +94,8 @@ class Wire(Value, frozen=True, kw_only=True):
         sign: from what is about to be sent, the configuration and the time (seconds since the epoch) to what is sent
             in its place. Called for each attempt and for each redirect, with every other header in its place, since a
             signature holds for one address and a few minutes.
+        speaks: the format, where several vendors speak it: whoever was asked in it may give the wire's servers fields
+            that nobody here knows, in ``provider_options`` and ``provider_metadata`` under this name.
     """
 
     build_request: Callable[..., HttpRequest]
@@ -105,6 +107,7 @@ class Wire(Value, frozen=True, kw_only=True):
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = _no_support
     notes: Callable[[Request, Any], Iterable[str]] = _no_notes
     sign: Callable[[HttpRequest, Any, float], HttpRequest] = _unsigned
+    speaks: str = ""
 
 
 class Operation(Value, Generic[Result], frozen=True, kw_only=True):

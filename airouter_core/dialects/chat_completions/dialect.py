@@ -26,6 +26,7 @@ from ...wire.streams import FramedParser
 from .errors import ReadFailure, failure_in, failure_of
 from .reader import FINISH_REASONS, ChatReader, Received
 from .request import LACKS, Returned, chat_body
+from .unread import FORMAT
 
 Body = dict[str, Any]
 
@@ -95,6 +96,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
             support=self.support,
             notes=functools.partial(_notes, self),
             request_id_headers=self.request_id_headers,
+            speaks=FORMAT,
         )
 
 

@@ -25,6 +25,7 @@ from ...values.tools import ResponseFormat, Tool, ToolChoice
 from ...values.value import NO_METADATA, Value
 from ...wire.json import mapping
 from .reader import CONTENT, REASONING_FIELD
+from .unread import as_it_came, result_as_it_came
 
 SentMessage = Callable[[dict[str, Any], Message], dict[str, Any]]
 
@@ -98,7 +99,8 @@ def _messages(
     if message.role == "tool":
         for part in message.parts:
             if isinstance(part, ToolResultPart):
-                yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": _result(part)}
+                result = {"role": "tool", "tool_call_id": part.tool_call_id, "content": _result(part)}
+                yield result_as_it_came(result, part)
         return
     sent: dict[str, Any] = {"role": system_role if message.role == "system" else message.role}
     if message.role == "assistant":
@@ -107,7 +109,8 @@ def _messages(
         sent["content"] = _content(message.parts)
     if message.name:
         sent["name"] = message.name
-    yield sent_message(sent, message)
+    sent = sent_message(sent, message)
+    yield sent if message.is_plain else as_it_came(sent, message)
 
 
 def _add_assistant(sent: dict[str, Any], message: Message, returned: Returned) -> None:

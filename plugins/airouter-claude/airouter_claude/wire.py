@@ -52,6 +52,7 @@ def messages_wire(facts_of: FactsOf = known_facts) -> Wire:
         request_id_headers=("request-id", "x-request-id"),
         support=functools.partial(_support, facts_of),
         notes=functools.partial(_notes, facts_of),
+        speaks="messages",
     )
 
 

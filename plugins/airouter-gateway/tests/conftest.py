@@ -19,7 +19,7 @@ from airouter_core.testing.server import Answer, Behaviour, Connection, Loopback
 from airouter_gateway.keys import KeyFile
 from airouter_gateway.running import bound_socket, run
 from airouter_gateway.server.app import Gateway
-from airouter_gateway.serving import Serving
+from airouter_gateway.serving import Serving, serving_from
 from airouter_gateway.settings import GatewaySettings
 
 ASKED = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
@@ -133,5 +133,20 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             given = GatewaySettings(**{"drain": 1, **settings})
             gateway = Gateway(Serving(manager, given), keys)
             return Running(stack.enter_context(served(gateway)), gateway, keys, upstream)
+
+        yield begin
+
+
+@pytest.fixture
+def serve_file(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Runs servers of settings until the test ends: ``serve_file(settings)`` gives an address."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(settings: str) -> str:
+            path = tmp_path / "airouter.toml"
+            path.touch(mode=0o600)
+            path.write_text(settings, encoding="utf-8")
+            serving = serving_from(str(path))
+            return stack.enter_context(served(Gateway(serving, KeyFile(str(tmp_path / "keys.json")))))
 
         yield begin

@@ -11,7 +11,7 @@ import pytest
 from airouter_core.errors import ConfigurationError
 from airouter_gateway.dialects import table
 from airouter_gateway.dialects.dialect import Dialect
-from airouter_gateway.dialects.question import Naming, bound
+from airouter_gateway.dialects.question import Naming, Taker, bound
 
 FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}, "strict": True}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -163,8 +163,8 @@ def test_a_wrong_value_anywhere_is_the_caller_s_fault(dialect: Dialect) -> None:
             said = json.dumps(changed(body, path, wrong)).encode()
             try:
                 question = dialect.read(said, {})
-                for provider in ("claude", "openai", "ollama", "other"):
-                    bound(question, "m", provider, {})
+                for provider, speaks in (("claude", "messages"), ("openai", "responses"), ("ollama", ""), ("x", "")):
+                    bound(question, "m", Taker(provider, speaks))
                 dialect.writer(question, Naming("x", 0, "m")).end(0.1)
             except ConfigurationError:
                 continue

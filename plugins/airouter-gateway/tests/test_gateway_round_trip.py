@@ -14,6 +14,7 @@ from airouter_core.errors import ParameterError
 from airouter_gateway.dialects import table
 from airouter_gateway.dialects.dialect import Dialect
 from airouter_gateway.dialects.question import bound
+from airouter_gateway.server.answering import taker_of
 
 REQUESTS = Path(__file__).parents[4] / "shared" / "clients" / "requests"
 DIALECTS: dict[str, tuple[Dialect, str]] = {
@@ -99,9 +100,9 @@ def test_a_recorded_body_goes_to_a_server_of_its_dialect_as_it_came(request_of_c
             dialect.read(json.dumps(body).encode(), {})
         return
     question = dialect.read(json.dumps(body).encode(), request_of_client["headers"])
-    ask, lost = bound(question, "stub", name, {})
     config = {"api_key": "sk-planted", **({"api": "responses"} if name == "openai" else {})}
     with create_provider(name, {} if name == "ollama" else config) as provider:
+        ask, lost = bound(question, "stub", taker_of(provider, "stub"))
         request = provider.prepare(ask).request
         assert request is not None
         sent = provider.wire_for(request).build_request(request, provider.config, stream=ask.stream)
@@ -117,10 +118,90 @@ def test_the_client_s_own_version_and_features_go_on() -> None:
     pytest.importorskip("airouter_claude")
     headers = {"anthropic-version": "2023-06-01", "anthropic-beta": "effort-2025-11-24, other-2026-01-01"}
     body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
-    ask, _ = bound(table.MESSAGES.read(json.dumps(body).encode(), headers), "m", "claude", {})
+    question = table.MESSAGES.read(json.dumps(body).encode(), headers)
     with create_provider("claude", {"api_key": "sk-planted"}) as provider:
+        ask, _ = bound(question, "m", taker_of(provider, "m"))
         request = provider.prepare(ask).request
         assert request is not None
         sent = provider.wire_for(request).build_request(request, provider.config, stream=False)
     assert sent.headers["anthropic-version"] == "2023-06-01"
     assert sent.headers["anthropic-beta"] == "effort-2025-11-24,other-2026-01-01"
+
+
+UNREAD: dict[str, Any] = {
+    "model": "m",
+    "service_tier": "flex",
+    "metadata": {"a": "b"},
+    "user": "u",
+    "field_of_next_month": [1, {"x": None}],
+    "stream": True,
+    "stream_options": {"include_usage": True, "include_obfuscation": False},
+    "tools": [
+        {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "later": 1}, "beside": 2},
+        {"type": "custom", "custom": {"name": "g"}},
+    ],
+    "tool_choice": {"type": "custom", "custom": {"name": "g"}},
+    "messages": [
+        {"role": "developer", "content": "s"},
+        {"role": "system", "content": [{"type": "text", "text": "t", "cache_control": {"type": "ephemeral"}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "video_url", "video_url": {"url": "https://x.example/v.mp4"}},
+                {"type": "text", "text": "look", "cache_control": {"type": "ephemeral"}},
+                {"type": "image_url", "image_url": {"url": "https://x.example/i.png", "format": "png"}},
+            ],
+            "weight": 0.5,
+        },
+        {
+            "role": "assistant",
+            "content": "calling",
+            "annotations": [{"a": 1}],
+            "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, "signature": "z"}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "x", "cached": True},
+    ],
+}
+"""A chat of a client that knows more than we do."""
+
+
+def sent_of(body: dict[str, Any], name: str, **config: Any) -> tuple[dict[str, Any], str]:
+    """What a provider is sent of a chat, and all that is said of it."""
+    question = table.CHAT.read(json.dumps(body).encode(), {})
+    with create_provider(name, {"api_key": "sk-planted", **config}) as provider:
+        ask, lost = bound(question, body["model"], taker_of(provider, body["model"]))
+        prepared = provider.prepare(ask)
+        request = prepared.request
+        assert request is not None
+        wire = provider.wire_for(request)
+        sent = wire.build_request(request, provider.config, stream=ask.stream)
+        told = (*lost, *prepared.known["warnings"], *wire.notes(request, provider.config))
+    return json.loads(sent.body), "; ".join(map(str, told))
+
+
+@pytest.mark.parametrize("name", ["openai", "openrouter", "groq"])
+def test_a_server_of_chat_completions_is_sent_what_nobody_here_knows(name: str) -> None:
+    """Fields of the body, of tools, messages, parts and calls; kinds of parts and tools: as they came, and in place."""
+    pytest.importorskip("airouter_compatible" if name == "groq" else f"airouter_{name}")
+    made, told = sent_of(UNREAD, name, **({"base_url": "http://127.0.0.1:9/v1"} if name == "openai" else {}))
+    for field in ("service_tier", "metadata", "user", "field_of_next_month", "tools", "tool_choice"):
+        assert made[field] == UNREAD[field], field
+    assert made["stream_options"]["include_obfuscation"] is False
+    assert [message["role"] for message in made["messages"]][1:] == ["system", "user", "assistant", "tool"]
+    for sent, came in zip(made["messages"][1:], UNREAD["messages"][1:], strict=True):
+        assert plain(sent) == plain(came)
+    assert not told
+
+
+def test_a_server_of_another_dialect_is_not_and_the_client_hears_of_each() -> None:
+    """Every field, tool and part that is not sent stands in the receipt, by its name."""
+    pytest.importorskip("airouter_claude")
+    made, told = sent_of(UNREAD, "claude")
+    for name in ("service_tier", "metadata", "field_of_next_month", "include_obfuscation", "later", "beside"):
+        assert name not in json.dumps(made), name
+    for name in ("service_tier", "metadata", "user", "field_of_next_month", "stream_options", "later", "beside"):
+        assert name in told, name
+    for name in ("custom", "weight", "format", "annotations", "signature", "cached", "a part that only"):
+        assert name in told, name

@@ -6,12 +6,13 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from airouter_core.testing.server import Answer, Connection, ReceivedRequest
+from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 
 if TYPE_CHECKING:
     from conftest import Running, Serve
@@ -252,6 +253,34 @@ def test_a_question_that_is_wrong_is_told_so_in_the_dialect(serve: Serve) -> Non
     assert not running.upstream.requests
     answer = running.post(*wrong[4][:2])
     assert answer.json()["error"]["code"] == "previous_response_not_found"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_header_names_the_target_that_answered(serve_file: Callable[[str], str], stream: bool) -> None:
+    """Of a route it is the target that spoke, not the one that failed before it, and not the route: streamed too."""
+    pytest.importorskip("airouter_router", reason="routes are airouter-router's")
+    pytest.importorskip("airouter_openai", reason="the upstreams are asked by airouter-openai")
+
+    def well(request: ReceivedRequest, connection: Connection) -> None:
+        if request.json.get("stream"):
+            connection.send(HEAD + chunk({"content": "hi"}, "stop") + b"data: [DONE]\n\n")
+            connection.close()
+        else:
+            message = {"role": "assistant", "content": "hi"}
+            connection.answer(Answer.of_json({"choices": [{"message": message, "finish_reason": "stop"}]}))
+
+    with LoopbackServer(refusing(500, {"error": {"message": "no"}})) as ill, LoopbackServer(well) as other:
+        tables = "".join(
+            f'[{name}]\nprovider = "openai"\napi_key = "none"\nbase_url = "{server.url}/v1"\n'
+            for name, server in (("ill", ill), ("well", other))
+        )
+        url = serve_file(f'{tables}[routes.fast]\nstrategy = "first"\ntargets = ["ill/m", "well/m"]\n')
+        body = {**ASKED, "model": "route:fast", "stream": stream}
+        answer = requests.post(f"{url}/v1/chat/completions", json=body, timeout=20)
+        assert answer.status_code == 200, answer.text
+        assert "hi" in answer.text
+        assert answer.headers["x-airouter-served-by"] == "well/m"
+        assert len(ill.requests) == 1
 
 
 def test_what_probes_ask_is_answered(serve: Serve) -> None:

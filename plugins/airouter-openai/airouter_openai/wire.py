@@ -127,6 +127,7 @@ RESPONSES = Wire(
     parse_error=CHAT.parse_error,
     support=responses_support,
     notes=_notes,
+    speaks="responses",
 )
 
 

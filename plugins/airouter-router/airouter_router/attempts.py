@@ -182,7 +182,7 @@ class Call:
 
     def _attempt(self, candidate: Candidate, lease: Lease) -> Flow[tuple[bool, Any]]:
         situation, knowledge, target = self._situation, self._knowledge, candidate.target
-        gate = Opening(knowledge.clock, stream=situation.ask.stream)
+        gate = Opening(knowledge.clock, str(target), stream=situation.ask.stream)
         asked = situation.ask.asked_as(attempt=self._made + 1, model=target.model, deadline=None)
         began = knowledge.clock()
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from airouter_core.flow.layers import Gate
 from airouter_core.values.events import (
     Alternative,
+    MetadataReported,
     PartAdded,
     ReasoningDelta,
     RefusalDelta,
@@ -15,6 +16,8 @@ from airouter_core.values.events import (
     ToolCallStart,
 )
 
+NAME = "router"
+SERVED_BY = "served_by"
 MOST_EVENTS = 64
 MOST_BYTES = 256 * 1024
 WORDS = (TextDelta, ReasoningDelta, RefusalDelta)
@@ -30,19 +33,27 @@ def says_something(event: StreamEvent) -> bool:
 
 
 class Opening(Gate):
-    """Opens at the first word; or, of what nobody reads along, at the end only.
+    """Opens at the first word; or, of what nobody reads along, at the end only. First of all it tells who answers.
+
+    Args:
+        target: the address that was asked.
 
     Attributes:
         first: when something was first said, on the clock given.
     """
 
-    def __init__(self, clock: Callable[[], float], *, stream: bool) -> None:
+    def __init__(self, clock: Callable[[], float], target: str, *, stream: bool) -> None:
         super().__init__(self._opens)
+        self._target = target
         self._clock = clock
         self._stream = stream
         self._count = 0
         self._bytes = 0
         self.first: float | None = None
+
+    def open(self) -> list[StreamEvent]:
+        """As of every gate; whoever reads along need not wait for the response to learn who answers."""
+        return [MetadataReported({NAME: {SERVED_BY: self._target}}), *super().open()]
 
     def _opens(self, event: StreamEvent) -> bool:
         says = says_something(event)

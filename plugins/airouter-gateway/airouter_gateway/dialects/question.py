@@ -1,8 +1,8 @@
 """What a client asked, read from its dialect, and bound to the provider that is to answer.
 
 A dialect reads a body without knowing who will answer. What only servers of the same dialect understand is kept apart
-(``own``), and so is what the ask would be for such a server (``for_native``); :func:`bound` lays the two together, and
-names every loss.
+(``own``), and so is what the ask would be for such a server (``for_native``); :func:`bound` lays the two together for
+a :class:`Taker`, and names every loss.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.value import Value
 
 NOTHING: Mapping[str, Any] = {}
+WITHHELD = frozenset(
+    {
+        *("api_base", "api_key", "api_url", "base_url", "custom_llm_provider", "endpoint", "proxies", "proxy", "url"),
+        *("extra_headers", "headers", "provider_options"),
+    }
+)
+"""Fields by which other gateways let a caller choose whom their keys go to. The server behind may be one of them."""
 ROUTER = "router"
 """Whoever passes an ask on to others: they take what is theirs of it."""
 
@@ -28,7 +35,7 @@ class Question(Value, frozen=True, kw_only=True):
 
     Attributes:
         ask: what is asked, for a server of any dialect; ``model`` is as the client named it.
-        native: the provider whose servers speak this dialect, if one is known.
+        native: the format, or the one provider, whose servers speak this dialect.
         own: fields that only such a server understands.
         for_native: fields of the ask that differ for such a server.
         losses: what nobody is told of it.
@@ -49,6 +56,20 @@ class Question(Value, frozen=True, kw_only=True):
     shows_thoughts: bool = True
     tools: Mapping[str, NamedTool] = NOTHING
     said: Mapping[str, Any] = NOTHING
+
+
+class Taker(Value, frozen=True):
+    """Who is to answer.
+
+    Attributes:
+        provider: its canonical name.
+        speaks: the format of its server, where that is one that several speak.
+        is_local: whether it runs models on this machine.
+    """
+
+    provider: str
+    speaks: str = ""
+    is_local: bool = False
 
 
 class NamedTool(Value, frozen=True):
@@ -169,28 +190,37 @@ def rest(said: Mapping[str, Any], *known: str) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in known and value is not None}
 
 
-def bound(question: Question, model: str, provider: str, tags: Mapping[str, str]) -> tuple[Ask, tuple[str, ...]]:
-    """The ask for this provider's model, and what the client should know of what was lost.
+def bound(
+    question: Question, model: str, taker: Taker, tags: Mapping[str, str] = NOTHING
+) -> tuple[Ask, tuple[str, ...]]:
+    """The ask for a provider's model, and what the client should know of what was lost.
 
     Args:
-        provider: its canonical name.
         tags: for layers.
     """
     changes: dict[str, Any] = {"model": model}
     if tags:
         changes["tags"] = {**question.ask.tags, **tags}
     lost = list(question.losses)
-    if provider == question.native:
+    native = question.native if question.native in (taker.provider, taker.speaks) else None
+    if native:
         changes |= question.for_native
     else:
         lost += question.foreign_losses
-        changes["messages"], moved = with_one_beginning(question.ask.messages)
+    if not native or (taker.is_local and native == taker.speaks):
+        # Templates of local models refuse what servers elsewhere take.
+        changes["messages"], moved = with_one_beginning(changes.get("messages", question.ask.messages))
         if moved:
             lost.append("system messages were put into one, at the beginning: most models take no other")
-    if question.own and question.native and provider in (question.native, ROUTER):
-        changes["provider_options"] = {question.native: dict(question.own)}
-    elif question.own:
-        lost.append(f"not sent, since {provider} is not known to take it: {', '.join(sorted(question.own))}")
+    own = {name: value for name, value in question.own.items() if name not in WITHHELD}
+    if len(own) < len(question.own):
+        lost.append(
+            f"never sent on, since whom to ask is for this server to say: {', '.join(WITHHELD & question.own.keys())}"
+        )
+    if own and question.native and (native or taker.provider == ROUTER):
+        changes["provider_options"] = {question.native: own}
+    elif own:
+        lost.append(f"not sent, since {taker.provider} is not known to take it: {', '.join(sorted(own))}")
     return msgspec.structs.replace(question.ask, **changes), tuple(lost)
 
 

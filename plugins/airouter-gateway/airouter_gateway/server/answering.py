@@ -12,11 +12,12 @@ from airouter_core.errors import ParameterError
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.request import Request
 from airouter_core.values.response import Response
 
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
-from ..dialects.question import Naming, Question, bound
+from ..dialects.question import Naming, Question, Taker, bound
 from ..dialects.refusals import Refusal
 from ..keys import ClientKey
 from ..serving import Serving, Target, UnknownModelError
@@ -25,6 +26,7 @@ from .numbers import Numbers
 from .streaming import Stream
 
 Result = TypeVar("Result")
+SERVED_BY = "x-airouter-served-by"
 KEY_TAG = "key"
 """The tag by which layers, budgets for instance, know whose call it is."""
 
@@ -58,7 +60,7 @@ class Answering:
             message = f"this key may not use {model!r}"
             raise RefusedError(Refusal(kind="forbidden", message=message, param="model", should_retry=False))
         exchange.target = target.address
-        exchange.say("x-airouter-served-by", target.address)
+        exchange.say(SERVED_BY, target.address)
         return target
 
     async def chat(self, exchange: Exchange, dialect: Dialect, question: Question) -> None:
@@ -66,9 +68,7 @@ class Answering:
         model = question.ask.model or ""
         target = await self.target_of(exchange, model)
         provider = self._serving.provider(target)
-        native = question.native if speaks(provider, question.native) else None
-        known = provider.info.name if native or provider.info.name != question.native else "another server"
-        ask, lost = bound(question, target.model, known, self.tags)
+        ask, lost = bound(question, target.model, taker_of(provider, target.model), self.tags)
         writer = dialect.writer(question, Naming(secrets.token_hex(12), int(time.time()), model))
         if question.ask.stream:
             await self._streamed(exchange, dialect, writer, provider, ask, lost)
@@ -77,7 +77,7 @@ class Answering:
         _warn(exchange, (*lost, *response.warnings))
         self._book(exchange, response)
         if response.served_by:
-            exchange.say("x-airouter-served-by", response.served_by)  # a route tells whom it had it from
+            exchange.say(SERVED_BY, response.served_by)  # a route tells whom it had it from
         if response.attempts:
             exchange.say("x-airouter-attempts", str(len(response.attempts)))
         own = ((b"x-request-id", exchange.id.encode()), (b"request-id", exchange.id.encode()))
@@ -102,7 +102,7 @@ class Answering:
         """How many tokens a question has, as the provider counts its words."""
         target = await self.target_of(exchange, question.ask.model or "")
         provider = self._serving.provider(target)
-        ask, _ = bound(question, target.model, provider.info.name, self.tags)
+        ask, _ = bound(question, target.model, taker_of(provider, target.model), self.tags)
         words = "\n".join([message.text for message in ask.messages])
         if not words:
             raise ParameterError("messages hold no words to count")
@@ -134,7 +134,9 @@ class Answering:
         ask: Ask,
         lost: tuple[str, ...],
     ) -> None:
-        def announce() -> None:
+        def announce(served_by: str | None) -> None:
+            if served_by is not None:
+                exchange.say(SERVED_BY, served_by)
             builder = ask.trace.builder
             _warn(exchange, (*lost, *(() if builder is None else builder.partial().warnings)))
             exchange.say("x-request-id", exchange.id)
@@ -152,12 +154,10 @@ class Answering:
         self._numbers.use(response.usage)
 
 
-def speaks(provider: Provider[Any], native: str | None) -> bool:
-    """Whether a provider's server takes the fields of this dialect as they are."""
-    if native is None or provider.info.name != native:
-        return False
-    api = getattr(provider.config, "api", None)  # of those who speak several dialects: which one
-    return api is None or api == "responses" or (api == "auto" and bool(getattr(provider.config, "is_vendor", False)))
+def taker_of(provider: Provider[Any], model: str) -> Taker:
+    """What a provider takes of a question."""
+    speaks = provider.speaks(Request(model=model, messages=()))
+    return Taker(provider.info.name, speaks, provider.info.kind == "local")
 
 
 async def until_left(exchange: Exchange, work: Coroutine[Any, Any, Result]) -> Result:

@@ -16,8 +16,11 @@ from typing import Any
 from airouter_core.errors import TransportTimeoutError
 from airouter_core.flow.steps import Flow
 from airouter_core.provider.streams import AsyncResponseStream
+from airouter_core.values.events import MetadataReported
+from airouter_core.wire.json import mapping
 
 from ..dialects.dialect import Dialect, Writer
+from ..dialects.question import ROUTER
 from ..dialects.refusals import refusal_of
 from ..settings import GatewaySettings
 from .exchange import Exchange, LeftError
@@ -29,7 +32,7 @@ class Stream:
     """One answer that is streamed.
 
     Args:
-        announce: adds to the headers what is known when they are sent.
+        announce: adds to the headers what is known when they are sent, and who answers if a route has told it.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Stream:
         writer: Writer,
         flow: Flow[Any],
         settings: GatewaySettings,
-        announce: Callable[[], None],
+        announce: Callable[[str | None], None],
     ) -> None:
         self.stream = AsyncResponseStream(flow)
         self.first_after: float | None = None
@@ -54,6 +57,7 @@ class Stream:
         self._failure: Exception | None = None
         self._over = False
         self._heard = 0.0
+        self._served_by: str | None = None
 
     async def answer(self) -> None:
         """Answer, to the end.
@@ -82,6 +86,8 @@ class Stream:
         try:
             async for event in self.stream:
                 self._heard = now()
+                if type(event) is MetadataReported:
+                    self._served_by = mapping(event.provider_metadata.get(ROUTER)).get("served_by", self._served_by)
                 if written := feed(event):
                     waiting.append(written)
                     ready.set()
@@ -113,7 +119,7 @@ class Stream:
             if not begun:
                 begun = True
                 self.first_after = exchange.seconds
-                self._announce()
+                self._announce(self._served_by)
                 await exchange.begin(200, self._dialect.stream_type)
             if data or self._dialect.ping:
                 await self._send(data or self._dialect.ping)

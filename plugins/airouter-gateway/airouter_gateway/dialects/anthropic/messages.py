@@ -16,7 +16,8 @@ from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
 
 CLAUDE = "claude"
-"""The provider whose servers speak this dialect; under its name the blocks keep what only they understand."""
+"""The provider under whose name the blocks keep what only its servers understand."""
+FORMAT = "messages"
 PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k")
 READ = (*PARAMETERS, "model", "messages", "system", "tools", "tool_choice", "stop_sequences", "stream", "thinking")
 TOOL_FIELDS = ("name", "description", "input_schema", "strict")
@@ -66,7 +67,7 @@ def read_messages(body: bytes, headers: Mapping[str, str]) -> Question:
     )
     return Question(
         ask=ask,
-        native=CLAUDE,
+        native=FORMAT,
         own=own,
         for_native={"messages": _with(for_claude, turns), "parameters": parameters, "response_format": None},
         foreign_losses=(*losses, *_lost_blocks(turns)),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airouter_core.dialects.chat_completions.unread import FORMAT, kept_as_it_came
 from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
-from airouter_core.values.message_dicts import DECLARED_FIELDS
+from airouter_core.values.message_dicts import DECLARED_FIELDS, PART_FIELDS, messages_from
+from airouter_core.values.messages import ProviderPart
 
 from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
 
@@ -42,10 +44,11 @@ READ = (
     "stream",
     "stream_options",
     "n",
-    "user",
-    "safety_identifier",
-    "prompt_cache_key",
 )
+FORMS = ("text", "json_object", "json_schema")
+"""Kinds of answers that go to every model."""
+PARTS = frozenset({*PART_FIELDS, "refusal"})
+"""Kinds of parts that are read; others go on as they came."""
 
 
 def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
@@ -59,26 +62,63 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
         raise ParameterError("n must be 1: this server gives one answer to a question")
     if said.get("functions") is not None:
         raise ParameterError("functions is the old form, which this server does not read: give tools")
-    losses: list[str] = []
-    tools = [tool for entry in list_in(said, "tools") if (tool := _tool(entry, losses)) is not None]
+    own = rest(said, *READ)
+    losses = ["log probabilities are not written into answers"] if said.get("logprobs") else []
+    foreign_losses: list[str] = []
+    entries = list_in(said, "tools")
+    tools = [tool for entry in entries if (tool := _tool(entry, foreign_losses)) is not None]
+    if foreign_losses:
+        own["tools"] = entries
+    choice = _choice(said, tools, foreign_losses)
+    if choice is None and tools != entries and said.get("tool_choice") is not None:
+        own["tool_choice"] = said["tool_choice"]
+    form = said.get("response_format")
+    if isinstance(form, Mapping) and kind_of(form) not in FORMS:
+        own["response_format"], form = form, None
+    options = object_in(said, "stream_options")
+    if more := rest(options, "include_usage"):
+        own["stream_options"] = more
     stream = flag_of(said, "stream")
-    if said.get("logprobs"):
-        losses.append("log probabilities are not written into answers")
     ask = ask_of(
         model_of(said),
-        said.get("messages") or (),
+        _messages(said.get("messages") or ()),
         parameters=given(said, *PARAMETERS),
         tools=tools,
-        tool_choice=_choice(said, tools, losses),
-        response_format=said.get("response_format"),
+        tool_choice=choice,
+        response_format=form,
         stream=stream,
         user=text_of(said, "user") or text_of(said, "safety_identifier"),
         session=text_of(said, "prompt_cache_key") or headers.get("x-session-id") or headers.get("session-id"),
     )
-    if own := rest(said, *READ):
-        losses.append(f"fields that this server does not know were not sent: {', '.join(sorted(own))}")
-    usage = stream and flag_of(object_in(said, "stream_options"), "include_usage")
-    return Question(ask=ask, losses=tuple(losses), include_usage=usage, said=said)
+    return Question(
+        ask=ask,
+        native=FORMAT,
+        own=own,
+        losses=tuple(losses),
+        foreign_losses=tuple(foreign_losses),
+        include_usage=stream and flag_of(options, "include_usage"),
+        said=said,
+    )
+
+
+def _messages(entries: Any) -> Any:
+    """The messages; what of them nobody reads is kept for servers of this format."""
+    if not isinstance(entries, list):
+        return entries
+    return tuple(map(kept_as_it_came, messages_from([_with_parts(entry) for entry in entries])))
+
+
+def _with_parts(entry: Any) -> Any:
+    content = entry.get("content") if isinstance(entry, Mapping) else None
+    if not isinstance(content, list) or entry.get("role") == "tool":
+        return entry
+    return {**entry, "content": [_part(item) for item in content]}
+
+
+def _part(item: Any) -> Any:
+    if isinstance(item, Mapping) and (kind := text_of(item, "type")) is not None and kind not in PARTS:
+        return ProviderPart(FORMAT, dict(item))
+    return item
 
 
 def _tool(entry: Mapping[str, Any], losses: list[str]) -> Mapping[str, Any] | None:

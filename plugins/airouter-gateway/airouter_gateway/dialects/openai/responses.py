@@ -42,6 +42,8 @@ from ..question import (
 )
 
 OPENAI = "openai"
+"""The provider under whose name parts keep what only it understands."""
+FORMAT = "responses"
 PARAMETERS = ("temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "top_logprobs")
 READ = (
     *PARAMETERS,
@@ -103,7 +105,7 @@ def read_responses(body: bytes, headers: Mapping[str, str]) -> Question:
         native["tools"] = tuple(tools.plain)
     return Question(
         ask=ask,
-        native=OPENAI,
+        native=FORMAT,
         own={**own, "tools": tools.others} if tools.others else own,
         for_native=native,
         losses=tuple(losses),
