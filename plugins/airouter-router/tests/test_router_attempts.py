@@ -24,6 +24,7 @@ from airouter_core.errors import (
 from airouter_core.provider.asking import ask_of
 from airouter_core.values.events import (
     Finish,
+    MetadataReported,
     ReasoningDelta,
     StreamStart,
     TextDelta,
@@ -123,7 +124,9 @@ def test_the_first_word_decides(world: Any, events: Any, commits: bool) -> None:
     with pytest.raises(ConnectionFailedError) as caught:
         world.chat(router)
     assert world.asked == ["a/x"]
-    assert tuple(world.events) == events
+    who, *said = world.events
+    assert who == MetadataReported({"router": {"served_by": "a/x"}})
+    assert tuple(said) == events
     assert caught.value.partial is not None
 
 
@@ -137,7 +140,7 @@ def test_each_attempt_has_a_gate_of_its_own(world: Any) -> None:
     ask = world.router(TWO)
     flow = ask.flow_of(ask_of("r", "hello", stream=True))
     world.drive(flow, lambda events: seen_at.extend(world.now for event in events), None)
-    assert seen_at == [1000.0, 1005.0, 1005.0]
+    assert seen_at == [1000.0, 1000.0, 1005.0, 1005.0]  # who answers is told with the first word
 
 
 def test_a_stream_that_ends_without_its_end_is_a_failure(world: Any) -> None:
