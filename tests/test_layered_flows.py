@@ -383,6 +383,25 @@ def test_retries_and_requests_are_counted(world: World) -> None:
     assert world.run(all_of_it()) == (3, 1)
 
 
+def test_the_head_of_the_last_answer_is_seen_outside(world: World) -> None:
+    """Status and headers of what a flow has opened are there for each flow around, gathered ones included."""
+
+    def one(name: str) -> Flow[Any]:
+        return (yield Open(HttpRequest("GET", name), 1, 1))
+
+    def all_of_it() -> Flow[list[bool]]:
+        plain = Delegate(one("a"))
+        opened = yield plain
+        around = Delegate(several())
+        last = yield around
+        return [plain.head is opened, around.head is last[0], Delegate(given(None)).head is None]
+
+    def several() -> Flow[Any]:
+        return (yield Gather([one("b")]))
+
+    assert world.run(all_of_it()) == [True, True, True]
+
+
 # Waiting.
 
 

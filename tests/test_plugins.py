@@ -742,3 +742,21 @@ def test_a_plugin_that_is_refused_leaves_no_hooks_behind() -> None:
 
     assert plugins.problems
     assert seen == []
+
+
+def test_the_first_place_for_notes_is_the_one() -> None:
+    """A plugin that is not configured offers none; the next one is asked, with its own table."""
+
+    class Off:
+        @hookimpl
+        def airouter_shared_notes(self) -> None:
+            return None
+
+    class On:
+        @hookimpl
+        def airouter_shared_notes(self, settings: Any) -> Any:
+            return settings["place"]
+
+    plugins = Plugins.of(Off(), On())
+    assert plugins.with_settings({"On": {"place": "here"}}).shared_notes() == "here"
+    assert Plugins.of(Off()).shared_notes() is None

@@ -226,6 +226,9 @@ class Stack:
         """Keep a response until its flow ends."""
         self._held.append((len(self._scopes), response))
         self._last = response
+        scope = self.innermost
+        while scope is not None:
+            scope.head, scope = response, scope.around
         return response
 
     def reading(self, response: Any) -> Any:

@@ -203,6 +203,7 @@ class Delegate(msgspec.Struct, eq=False):
         cancelled: whether it was left before its end.
         requests: how many were sent, redirects and further pages included.
         retries: how many of them repeated one that had failed.
+        head: of the answer that was opened last, in here: its status and headers, also where it refused.
         builder: what has arrived of the answer that was folded last, in here (``partial()`` gives it).
         call: of the innermost layer of a provider: which call this is.
         ends: when it must have ended, and when its gate must be open, on the clock of ``time.monotonic``, each with
@@ -220,6 +221,7 @@ class Delegate(msgspec.Struct, eq=False):
     cancelled: bool = False
     requests: int = 0
     retries: int = 0
+    head: HttpResponse | None = None
     builder: Any = None
     call: Any = None
     opens_within: float | None = None

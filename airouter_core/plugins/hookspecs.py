@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..profile.declarations import Command, LayerInfo, Parameter, ProviderInfo, SettingsTable
     from ..values.calls import Call, Outcome
     from ..values.conversation import Conversation
+    from ..values.notes import SharedNotes
     from ..values.response import Response
 
 PROJECT = "airouter"
@@ -96,6 +97,18 @@ def airouter_conversation(session: str | None) -> Conversation | None:
 
     Args:
         session: its id, as the calls carried it in ``Ask.session``; ``None`` means the one that went on last.
+    """
+
+
+@hookspec(firstresult=True)
+def airouter_shared_notes(settings: Mapping[str, Any]) -> SharedNotes | None:
+    """Give a place for short notes that several processes leave for each other, such as that a target is down.
+
+    Runs when it is first needed. The first result that is not ``None`` is the one. What it does may block; it is asked
+    off the event loop, and what it fails at is told in the log and fails no call.
+
+    Args:
+        settings: the plugin's own table of the settings file, as for ``airouter_layers``.
     """
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ..flow.layers import Layer
     from ..profile.resolving import ParameterTable
     from ..values.conversation import Conversation
+    from ..values.notes import SharedNotes
     from .layering import GivenLayer
 
 Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo)
@@ -265,6 +266,22 @@ class Plugins(HookCalls):
             if not isinstance(found, Conversation):
                 raise PluginLoadError(f"{hook.plugin_name}: gives {found!r}, which is no Conversation")
             return found
+        return None
+
+    def shared_notes(self) -> SharedNotes | None:
+        """Where processes leave notes for each other; ``None`` where no plugin is configured to keep any.
+
+        Raises:
+            ConfigurationError: its settings are wrong.
+            Exception: whatever the plugin raises.
+        """
+        for item in self._registered:
+            for hook in self._asked["airouter_shared_notes"]:
+                if hook.plugin_name == _plugin_name(item.source):
+                    settings = self._settings_of(item.source)
+                    found: SharedNotes | None = hook.function(*(settings for _ in hook.argnames))
+                    if found is not None:
+                        return found
         return None
 
     def layers(self) -> Sequence[Layer]:

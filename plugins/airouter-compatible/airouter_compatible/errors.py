@@ -6,7 +6,6 @@ Shapes, each recorded from at least one service: ``{"error": {…}}``, the same 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ from airouter_core.values.value import Value
 from airouter_core.wire.failures import ErrorClass, ErrorTable, Failure
 from airouter_core.wire.http import Headers
 from airouter_core.wire.json import items, mapping
+from airouter_core.wire.rate_limits import seconds_of
 
 from .service import Service
 
@@ -57,7 +57,6 @@ CODE_FIELDS = ("code", "type", "error_code", "status_code", "reason")
 MESSAGE_FIELDS = ("message", "detail", "msg", "error_message", "error_msg", "status_msg", "error")
 SHOWN = 300
 """Characters of an explanation beside the message that are shown."""
-DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
 class ServiceErrors(ErrorTable, frozen=True):
@@ -140,16 +139,3 @@ def _wait(names: tuple[str, ...], headers: Headers) -> float | None:
     waits = {name: wait for name in names if (wait := seconds_of(headers.get(name, ""))) is not None}
     hit = [wait for name, wait in waits.items() if headers.get(name.replace("reset", "remaining")) in ("0", "0.0")]
     return max(hit) if hit else min(waits.values(), default=None)
-
-
-def seconds_of(said: str) -> float | None:
-    """A wait as services say it: seconds, or like ``1h2m59.5s`` and ``120ms``; ``None`` if it is none of these."""
-    said = said.strip()
-    try:
-        return max(float(said), 0.0) if float(said) < 1e8 else None  # a larger number is a date
-    except ValueError:
-        match = DURATION.fullmatch(said)
-    if match is None or not said:
-        return None
-    parts = [float(part or 0) for part in match.groups()]
-    return sum(part * unit for part, unit in zip(parts, (86400, 3600, 60, 1, 0.001), strict=True))

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from airouter_compatible.errors import seconds_of
 from airouter_core import create_provider
 from airouter_core.errors import (
     AuthenticationError,
@@ -109,13 +108,6 @@ def test_limits_tell_how_long_to_wait() -> None:
     assert error_of("groq", 429, {}, {**resets, "retry-after": "3"}).retry_after is None
     assert error_of("groq", 400, {}, resets).retry_after is None
     assert error_of("groq", 429, {}, {"x-ratelimit-reset-tokens": "soon"}).retry_after is None
-
-
-def test_waits_in_every_spelling() -> None:
-    """Seconds, or units; a date, or nothing that can be read, is none."""
-    said = {"12": 12, "0.5": 0.5, "1h2m3s": 3723, "120ms": 0.12, "6m0s": 360, "1d": 86400, "": None, "x": None}
-    assert {text: seconds_of(text) for text in said} == said
-    assert seconds_of("1766239000") is None
 
 
 def test_an_error_of_minimax_inside_an_answer() -> None:

@@ -23,6 +23,7 @@ from .database.base import Execute
 from .database.groups import Groups
 from .database.opening import open_database
 from .filters import Filter
+from .notes import Notes
 from .records import INSERT, SELECT, CallRecord, record_of, row_of
 
 PAGE = 500
@@ -61,6 +62,7 @@ class Ledger:
         self._groups = Groups(self.database)
         self.purse = Purse(self.database, self._groups)
         self.answers = Answers(self.database, self._groups)
+        self.notes = Notes(self.database, self._groups)
 
     @classmethod
     def open(cls, address: str | None = None, *, durable: bool = False) -> Self:

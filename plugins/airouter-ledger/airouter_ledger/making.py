@@ -15,6 +15,7 @@ from airouter_core.flow.layers import Answer, Layer
 from airouter_core.flow.steps import Flow, delegated
 from airouter_core.plugins.tables import own_settings
 from airouter_core.values.ask import Ask
+from airouter_core.values.notes import SharedNotes
 
 from .bookkeeping import Bookkeeper
 from .caching import Cache
@@ -69,6 +70,17 @@ def cassette(_settings: Mapping[str, Any]) -> Layer:
     if mode is None:
         raise ConfigurationError(f"{MODE_VARIABLE} is one of {', '.join(MODES)}, not {wanted!r}")
     return Cassette(os.environ[CASSETTE], mode)
+
+
+def notes(settings: Mapping[str, Any]) -> SharedNotes | None:
+    """The notes of the ledger of the settings; ``None`` where it is off.
+
+    Raises:
+        ConfigurationError: a table says what it cannot.
+        LedgerError: the ledger cannot be opened.
+    """
+    found = all_settings(settings)
+    return opened(found.address, found.durable).notes if found.on else None
 
 
 def all_settings(own: Mapping[str, Any]) -> LedgerSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airouter_core.plugins.hookspecs import hookimpl
@@ -11,6 +11,7 @@ from airouter_core.profile.declarations import Command, LayerInfo, SettingsTable
 
 if TYPE_CHECKING:
     from airouter_core.values.conversation import Conversation
+    from airouter_core.values.notes import SharedNotes
 
 CASSETTE = "AIROUTER_CASSETTE"
 """The variable that names a cassette to record or replay."""
@@ -30,18 +31,22 @@ def airouter_tables() -> Iterable[SettingsTable]:
 @hookimpl
 def airouter_layers(settings: Mapping[str, Any]) -> Iterable[LayerInfo]:
     """The ledger, the cache and the cassette, each where it is asked for."""
-    from airouter_core.config.files import settings_in_force
-
-    from .switch import switch
-
-    file = settings_in_force()
-    tables = () if file is None else file.tables
-    if settings or "budgets" in tables or "cache" in tables or switch() is not None:
+    if _is_wanted(settings):
         yield LayerInfo("ledger", "airouter_ledger.making:bookkeeper", "ledger")
-    if "cache" in tables:
+    if "cache" in _tables():
         yield LayerInfo("cache", "airouter_ledger.making:cache", "cache")
     if os.environ.get(CASSETTE):
         yield LayerInfo("cassette", "airouter_ledger.making:cassette", "cache")
+
+
+@hookimpl
+def airouter_shared_notes(settings: Mapping[str, Any]) -> SharedNotes | None:
+    """The ledger that is configured, where one is."""
+    if not _is_wanted(settings):
+        return None
+    from .making import notes
+
+    return notes(settings)
 
 
 @hookimpl
@@ -62,3 +67,17 @@ def airouter_commands() -> Iterable[Command]:
             name="record", target="airouter_ledger.commands.record:record", help="Record what a program is answered."
         ),
     )
+
+
+def _is_wanted(settings: Mapping[str, Any]) -> bool:
+    from .switch import switch
+
+    tables = _tables()
+    return bool(settings) or "budgets" in tables or "cache" in tables or switch() is not None
+
+
+def _tables() -> Container[str]:
+    from airouter_core.config.files import settings_in_force
+
+    file = settings_in_force()
+    return () if file is None else file.tables

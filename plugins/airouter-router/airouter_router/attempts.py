@@ -20,10 +20,11 @@ from airouter_core.errors import (
     RateLimitedError,
     UnsupportedFeatureError,
 )
-from airouter_core.flow.steps import Emit, Flow, Sleep, delegated
+from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Sleep
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.response import Attempt, Response
+from airouter_core.wire.rate_limits import rate_limits
 
 from .affinity import life_of
 from .eligibility import Eligibility
@@ -85,6 +86,7 @@ class Call:
             ConfigurationError: nobody may be asked this.
             ExecutionError: nobody has answered; ``attempts`` tells of each.
         """
+        yield from self._share()
         while True:
             candidate, lease = yield from self._next()
             try:
@@ -157,7 +159,7 @@ class Call:
     def _leased(self, candidate: Candidate) -> Lease | None:
         knowledge, situation = self._knowledge, self._situation
         tokens = 0
-        if knowledge.leases.count_tokens:
+        if knowledge.leases.counts_tokens(candidate.target):
             tokens = situation.tokens + (situation.answer_tokens or USUAL_ANSWER)
         now = knowledge.clock()
         lease = knowledge.leases.take(candidate.target, tokens, now)
@@ -185,11 +187,12 @@ class Call:
         gate = Opening(knowledge.clock, str(target), stream=situation.ask.stream)
         asked = situation.ask.asked_as(attempt=self._made + 1, model=target.model, deadline=None)
         began = knowledge.clock()
+        scope: Delegate | None = None
         try:
             self._made += 1
-            value = yield from delegated(
-                self._provider(target.provider).flow_of(asked), through=gate, opens_within=self._patience()
-            )
+            flow = self._provider(target.provider).flow_of(asked)
+            scope = Delegate(flow, gate, opens_within=self._patience())
+            value = yield scope
         except ConfigurationError as error:  # nothing was sent
             self._made -= 1
             self._refused = self._refused or error
@@ -197,11 +200,18 @@ class Call:
             self._pass_over(target, str(error))
             return False, None
         except ExecutionError as error:
-            self._failed(candidate, error, began, is_open=gate.is_open)
+            self._learn(target, scope, began)
+            ends = self._failed(candidate, error, began, is_open=gate.is_open)
+            yield from self._share()
+            if ends:
+                raise self._over(error) from error.__cause__
             return False, None
+        self._learn(target, scope, began)
         if not gate.is_open and (held := gate.open()):
             yield Emit(held)
-        return True, self._answered(candidate, asked, lease, value, began, gate.first)
+        answered = self._answered(candidate, asked, lease, value, began, gate.first)
+        yield from self._share()
+        return True, answered
 
     def _patience(self) -> float | None:
         """Seconds until a stream must have begun; whoever is the last to ask has as long as it takes."""
@@ -210,8 +220,19 @@ class Call:
             return None
         return None if self._made >= route.attempts or self._is_last() else route.first_event_timeout
 
-    def _failed(self, candidate: Candidate, error: ExecutionError, began: float, *, is_open: bool) -> None:
-        """Take note of a failure; raises it where it ends the call."""
+    def _share(self) -> Flow[None]:
+        """Tell other processes, and hear of them, where it is time."""
+        if self._knowledge.is_to_share(self._situation.now):
+            yield Do(self._knowledge.share)
+
+    def _learn(self, target: Target, scope: Delegate | None, sent: float) -> None:
+        """Learn from the headers of an answer what its vendor's limits are."""
+        head = None if scope is None else scope.head
+        if head is not None and (limits := rate_limits(head.headers, self._knowledge.wall())):
+            self._knowledge.leases.hear(target, limits, sent)
+
+    def _failed(self, candidate: Candidate, error: ExecutionError, began: float, *, is_open: bool) -> bool:
+        """Take note of a failure; whether it ends the call."""
         knowledge, target, word = self._knowledge, candidate.target, word_of(error)
         now = knowledge.clock()
         knowledge.health.failed(
@@ -220,7 +241,7 @@ class Call:
         self._trail.append(_failure(target, error, word, now - began, self._spent(target, error.partial)))
         goes_on = word in self._situation.route.on and not is_open and not error.attempts
         if not goes_on or self._left() <= 0:
-            raise self._over(error)
+            return True
         self._last = error
         if word in OF_ACCOUNT:
             self._dead.add(target.provider)
@@ -228,6 +249,7 @@ class Call:
             times = self._failures[target] = self._failures.get(target, 0) + 1
             delay = min(FIRST_DELAY * 2 ** (times - 1), LONGEST_DELAY) * (0.5 + knowledge.chance() / 2)
             self._put_aside(candidate, now + max(delay, retry_after(error) or 0.0), f"it failed: {word}")
+        return False
 
     def _answered(
         self, candidate: Candidate, asked: Ask, lease: Lease, value: Any, began: float, first: float | None

@@ -17,6 +17,7 @@ from airouter_core.provider.asking import ask_of
 from .plugin import ROUTER
 from .provider import RouterProvider
 from .routes import Route, targets_of
+from .state import TargetState
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 NONE = "there is no route yet: write [routes.NAME] with targets into airouter.toml (docs/guides/routing.md)"
@@ -69,6 +70,44 @@ def explain(name: str, prompt: str, session: str | None, tags: tuple[str, ...], 
         write_json(plan)
     else:
         click.echo(plan.explain())
+
+
+@routes.command()
+@AS_JSON
+def status(as_json: bool) -> None:
+    """Say how each target is doing: who rests and why, how busy it is, what is known of its limits."""
+    with _router() as router:
+        state = router.state()
+    if as_json:
+        write_json(state)
+        return
+    if not state.targets:
+        note(NONE)
+        return
+    write_table(("target", "health", "in flight", "a minute", "left at the vendor"), map(_state_row, state.targets))
+    if state.shared is None:
+        note("each process knows its own health alone; with a ledger they share it: `airouter logs on`, or [ledger]")
+    else:
+        count = len(state.processes)
+        note(f"{count} process{'' if count == 1 else 'es'} in the last minute, by {state.shared}")
+
+
+def _state_row(item: TargetState) -> tuple[str, ...]:
+    health = "well" if item.resting is None else f"rests {item.seconds or 0:.0f} s more, after {item.resting}"
+    if item.begins_after is not None:
+        health += f"; begins after {item.begins_after:.2f} s"
+    requests = _of(item.limits.requests, item.rpm, "requests")
+    tokens = _of(item.limits.tokens, item.tpm, "tokens")
+    learned = (
+        f"{limit['left'] or 0:,.0f}" + ("" if limit["limit"] is None else f" of {limit['limit']:,.0f}") + f" {words}"
+        for words, limit in item.limits.learned.items()
+    )
+    in_flight = f"{item.limits.in_flight}" + ("" if item.most_in_flight is None else f" of {item.most_in_flight}")
+    return item.target, health, in_flight, ", ".join(filter(None, (requests, tokens))), ", ".join(learned)
+
+
+def _of(used: int | None, limit: int | None, unit: str) -> str:
+    return "" if limit is None else f"{used or 0:,} of {limit:,} {unit}"
 
 
 @routes.command("import")

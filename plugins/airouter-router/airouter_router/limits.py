@@ -8,10 +8,15 @@ from collections.abc import Mapping
 
 import msgspec
 
+from airouter_core.values.record import Record
+from airouter_core.wire.rate_limits import RateLimit
+
 from .reading import EVERY_MODEL, NO_LIMITS, Limits
 from .routes import Target
 
 MINUTE = 60.0
+MOST_TAKEN = 10_000
+"""Calls of one target that are remembered between two answers of it."""
 SOON = 0.05
 """Seconds until it is worth looking again for a place that only another call's end can free."""
 
@@ -36,7 +41,7 @@ class Meter:
 
     def wait(self, tokens: int, now: float) -> float | None:
         """Seconds until a call of so many tokens fits; 0 when it does, ``None`` when it never will."""
-        self._forget(now)
+        self.forget(now)
         limits = self.limits
         if limits.tpm is not None and tokens > limits.tpm:
             return None
@@ -64,18 +69,80 @@ class Meter:
         self.tokens += tokens - entry.tokens
         entry.tokens = tokens
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
         while self.entries and self.entries[0].at + MINUTE <= now:
             self.tokens -= self.entries.popleft().tokens
+
+
+class Learned:
+    """What the headers of an answer said about limits, and what was taken since. Only under the lock of Leases.
+
+    Attributes:
+        sent: when the call that was answered was sent: what was taken later is not among what they count.
+    """
+
+    __slots__ = ("limits", "sent", "taken")
+
+    def __init__(self) -> None:
+        self.limits: Mapping[str, RateLimit] = {}
+        self.sent = float("-inf")
+        self.taken: collections.deque[Entry] = collections.deque(maxlen=MOST_TAKEN)
+
+    def hear(self, limits: Mapping[str, RateLimit], sent: float) -> None:
+        if sent < self.sent:  # an answer that took longer than one sent later: it knows less
+            return
+        self.limits, self.sent = limits, sent
+        while self.taken and self.taken[0].at <= sent:
+            self.taken.popleft()
+
+    def wait(self, tokens: int, now: float) -> float:
+        """Seconds until the vendor would let the call in, as far as that is known."""
+        return max((self._wait(limit, tokens, now - self.sent) for limit in self.limits.values()), default=0.0)
+
+    def left(self, limit: RateLimit, now: float) -> float:
+        """How many are left of a limit."""
+        taken = len(self.taken) if limit.unit == "requests" else sum(entry.tokens for entry in self.taken)
+        return max(0.0, limit.left_after(now - self.sent) - taken)
+
+    def _wait(self, limit: RateLimit, tokens: int, since: float) -> float:
+        if limit.unit == "output_tokens" or since >= limit.reset + MINUTE:
+            return 0.0
+        each = 1 if limit.unit == "requests" else tokens
+        taken = len(self.taken) if limit.unit == "requests" else sum(entry.tokens for entry in self.taken)
+        wanted: float = taken + each
+        if limit.limit is not None:
+            # A vendor's own count of a prompt may be lower than the estimate, so it is never called too large.
+            wanted = min(wanted, max(limit.limit, 1.0))
+        return max(0.0, limit.seconds_until(wanted) - since)
+
+
+class LimitState(Record, frozen=True):
+    """How one target, or with ``PROVIDER/*`` one account, stands to its limits.
+
+    Attributes:
+        in_flight: calls under way.
+        requests, tokens: within the last minute; ``None`` where nobody has set a limit that would count them.
+        learned: what the vendor's headers told of its limits: of each the ``limit`` and how many are ``left``.
+    """
+
+    in_flight: int = 0
+    requests: int | None = None
+    tokens: int | None = None
+    learned: Mapping[str, Mapping[str, float | None]] = msgspec.field(default_factory=dict)
 
 
 class Lease:
     """A call's place within every limit that it falls under; to be given back once."""
 
-    def __init__(self, leases: Leases, target: Target, held: list[tuple[Meter, Entry]]) -> None:
+    __slots__ = ("_held", "_leases", "_taken", "_target")
+
+    def __init__(
+        self, leases: Leases, target: Target, held: list[tuple[Meter, Entry]], taken: Entry | None = None
+    ) -> None:
         self._leases = leases
         self._target = target
         self._held: list[tuple[Meter, Entry]] | None = held
+        self._taken = taken
 
     def give_back(self, tokens: int | None = None) -> None:
         """The call is over.
@@ -85,7 +152,7 @@ class Lease:
         """
         held, self._held = self._held, None
         if held is not None:
-            self._leases.release(self._target, held, tokens)
+            self._leases.release(self._target, held, tokens, self._taken)
 
 
 class Leases:
@@ -98,24 +165,40 @@ class Leases:
             for address, limits in settings.items()
             if (limits.rpm, limits.tpm, limits.in_flight) != (None, None, None)
         }
+        self._learned: dict[Target, Learned] = {}
         self.busy: dict[Target, int] = {}
         """How many calls each target is at; those at none are not in it."""
-        self.count_tokens = any(meter.limits.tpm is not None for meter in self._meters.values())
+        self._count_tokens = any(meter.limits.tpm is not None for meter in self._meters.values())
+
+    def counts_tokens(self, target: Target) -> bool:
+        """Whether it matters how large a call is."""
+        learned = self._learned.get(target)
+        return self._count_tokens or (learned is not None and any("tokens" in words for words in learned.limits))
 
     def take(self, target: Target, tokens: int, now: float) -> Lease | float | None:
         """A lease, or the seconds until one may be had; ``None`` when the call is larger than a limit."""
         with self._lock:
             meters = self._of(target) if self._meters else []
-            waits = [meter.wait(tokens, now) for meter in meters]
-            if None in waits:
-                return None
-            longest = max((wait for wait in waits if wait is not None), default=0.0)
-            if longest > 0:
-                return longest
+            learned = self._learned.get(target) if self._learned else None
+            if meters or learned is not None:
+                waits = [meter.wait(tokens, now) for meter in meters]
+                if None in waits:
+                    return None
+                longest = max((wait for wait in waits if wait is not None), default=0.0)
+                if learned is not None:
+                    longest = max(longest, learned.wait(tokens, now))
+                if longest > 0:
+                    return longest
             self.busy[target] = self.busy.get(target, 0) + 1
-            return Lease(self, target, [(meter, meter.take(tokens, now)) for meter in meters])
+            taken = None
+            if learned is not None:
+                taken = Entry(now, tokens)
+                learned.taken.append(taken)
+            return Lease(self, target, [(meter, meter.take(tokens, now)) for meter in meters], taken)
 
-    def release(self, target: Target, held: list[tuple[Meter, Entry]], tokens: int | None) -> None:
+    def release(
+        self, target: Target, held: list[tuple[Meter, Entry]], tokens: int | None, taken: Entry | None = None
+    ) -> None:
         """Take back what a lease held."""
         with self._lock:
             left = self.busy.get(target, 0) - 1
@@ -127,6 +210,37 @@ class Leases:
                 meter.in_flight -= 1
                 if tokens is not None and meter.entries and entry.at >= meter.entries[0].at:
                     meter.correct(entry, tokens)
+            if taken is not None and tokens is not None:
+                taken.tokens = tokens
+
+    def hear(self, target: Target, limits: Mapping[str, RateLimit], sent: float) -> None:
+        """Learn what an answer to a call that was sent then says about the limits of its target."""
+        with self._lock:
+            learned = self._learned.get(target)
+            if learned is None:
+                learned = self._learned[target] = Learned()
+            learned.hear(limits, sent)
+
+    def state(self, now: float) -> Mapping[str, LimitState]:
+        """How things stand, by the addresses of targets and of limits."""
+        with self._lock:
+            found: dict[str, LimitState] = {}
+            for target, calls in self.busy.items():
+                found[str(target)] = LimitState(in_flight=calls)
+            for address, meter in self._meters.items():
+                meter.forget(now)
+                found[address] = msgspec.structs.replace(
+                    found.get(address, LimitState(in_flight=meter.in_flight)),
+                    requests=len(meter.entries),
+                    tokens=meter.tokens,
+                )
+            for target, learned in self._learned.items():
+                told = {
+                    words: {"limit": limit.limit, "left": learned.left(limit, now)}
+                    for words, limit in learned.limits.items()
+                }
+                found[str(target)] = msgspec.structs.replace(found.get(str(target), LimitState()), learned=told)
+            return found
 
     def _of(self, target: Target) -> list[Meter]:
         addresses = (str(target), f"{target.provider}/{EVERY_MODEL}")

@@ -32,6 +32,7 @@ from .health import Bench
 from .reading import limits_of, routes_of, unknown_provider
 from .routes import Route, Target, targets_of
 from .situation import Knowledge, Situation
+from .state import State, state_of
 
 ROUTED = frozenset({"chat", "embedding", "rerank"})
 NOTHING_TO_SEND = Prepared(None, {})
@@ -45,7 +46,8 @@ class RouterProvider(Provider[RouterConfig]):
     """Routes, as models of one provider.
 
     Args:
-        clock, chance, hour: seconds, a number from 0 to below 1, the hour of the day; given by tests.
+        clock, chance, hour, wall: seconds, a number from 0 to below 1, the hour of the day, seconds since 1970; given
+            by tests.
         given: providers that are there already, by name; the others are made of the configuration, by their first use.
     """
 
@@ -58,6 +60,7 @@ class RouterProvider(Provider[RouterConfig]):
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
         hour: Callable[[], int] = _this_hour,
+        wall: Callable[[], float] = time.time,
         given: Mapping[str, Provider[Any]] | None = None,
     ) -> None:
         super().__init__(config, info, plugins)
@@ -73,7 +76,14 @@ class RouterProvider(Provider[RouterConfig]):
             if target.provider not in infos:
                 infos[target.provider] = self._installed(target, infos)
         self.knowledge = Knowledge(
-            infos, settings, Prices.of_settings(config.prices), clock=clock, chance=chance, hour=hour
+            infos,
+            settings,
+            Prices.of_settings(config.prices),
+            clock=clock,
+            chance=chance,
+            hour=hour,
+            wall=wall,
+            notes=self._registry.shared_notes,
         )
 
     # What Provider asks for.
@@ -125,6 +135,14 @@ class RouterProvider(Provider[RouterConfig]):
     def resting(self) -> Mapping[str, Bench]:
         """The targets and accounts that are left alone now, by address."""
         return self.knowledge.health.all(self.knowledge.clock())
+
+    def state(self) -> State:
+        """How each target is doing: who rests and why, how busy it is, what is known of its limits.
+
+        With a place that processes share it is told of all of them. Reading that may block.
+        """
+        self.knowledge.share()
+        return state_of(self.routes.values(), self.knowledge)
 
     def target_provider(self, name: str) -> Provider[Any]:
         """One of the providers behind the routes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from airouter_core.profile.prices import Prices
 from airouter_core.values.ask import Ask
 from airouter_core.values.canonical import NAMES
 from airouter_core.values.messages import FilePart, Message, TextPart, ToolCallPart, ToolResultPart
+from airouter_core.values.notes import SharedNotes
 from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.usage import Cost, Usage
 
@@ -19,6 +21,7 @@ from .health import Health
 from .limits import Leases, limits_for
 from .reading import Limits
 from .routes import Route, Target
+from .sharing import LOGGER, Sharing
 from .statistics import Statistics
 
 FILE_TOKENS = 1000
@@ -43,6 +46,8 @@ class Knowledge:
         clock: seconds, of no particular beginning.
         chance: a number from 0 to below 1.
         hour: of the day, now.
+        wall: seconds since 1970.
+        notes: where processes leave notes for each other, if anywhere; may block.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class Knowledge:
         clock: Callable[[], float],
         chance: Callable[[], float],
         hour: Callable[[], int],
+        wall: Callable[[], float] = time.time,
+        notes: Callable[[], SharedNotes | None] | None = None,
     ) -> None:
         self.infos = infos
         self.settings = settings
@@ -61,6 +68,9 @@ class Knowledge:
         self.clock = clock
         self.chance = chance
         self.hour = hour
+        self.wall = wall
+        self._notes = notes
+        self.sharing: Sharing | None = None
         self.health = Health()
         self.leases = Leases(settings)
         self.statistics = Statistics()
@@ -68,6 +78,24 @@ class Knowledge:
         self.orders: dict[tuple[str, int, int], list[int]] = {}
         self._names = {name: Names(name, info) for name, info in infos.items()}
         self.cost = functools.lru_cache(maxsize=50_000)(self._cost)
+
+    def is_to_share(self, now: float) -> bool:
+        """Whether other processes are to be told something, or heard."""
+        return self._notes is not None or (self.sharing is not None and self.sharing.is_due(now))
+
+    def share(self) -> None:
+        """Tell other processes, and hear of them; blocks."""
+        notes, self._notes = self._notes, None
+        if notes is not None:
+            try:
+                place = notes()
+            except Exception as error:  # a stranger's place: it may fail as it likes, and costs no call
+                LOGGER.warning("health is not shared with other processes: %s", error)
+                return
+            if place is not None:
+                self.sharing = Sharing(place, self.health, self.leases, clock=self.clock, wall=self.wall)
+        if self.sharing is not None:
+            self.sharing.exchange()
 
     def limits(self, target: Target) -> Limits:
         """What is said of a target."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import TransportTimeoutError
 from airouter_core.flow.layers import Gate
-from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Sleep
+from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Open, Sleep
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.asking import ask_of
@@ -20,6 +21,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
 from airouter_core.values.request import Request
 from airouter_core.values.usage import Usage
+from airouter_core.wire.http import HttpRequest
 from airouter_router.config import RouterConfig
 from airouter_router.plugin import ROUTER
 from airouter_router.provider import RouterProvider
@@ -47,6 +49,8 @@ class Scripted(Provider[ProviderConfig]):
         world.busy[address] = world.busy.get(address, 0) + 1
         world.busiest[address] = max(world.busiest.get(address, 0), world.busy[address])
         try:
+            if world.headers.get(address):
+                yield Open(HttpRequest("GET", address), 1, 1)
             script = world.scripts.get(address)
             actions = script() if callable(script) else script.pop(0) if script else ()
             for action in actions if isinstance(actions, list | tuple) else (actions,):
@@ -85,6 +89,13 @@ class World:
         self.scripts: dict[str, Any] = {}
         self.lots: Callable[[], float] = lambda: 0.0
         self.hour = 12
+        self.headers: dict[str, dict[str, str]] = {}
+        self.plugins = Plugins.of()
+        self.scope: Delegate | None = None
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return 1_700_000_000.0 + self.now
 
     def router(
         self,
@@ -102,7 +113,8 @@ class World:
         return RouterProvider(
             config,
             ROUTER,
-            Plugins.of(),
+            self.plugins,
+            wall=self.wall,
             clock=clock or (lambda: self.now),
             chance=lambda: self.lots(),
             hour=lambda: self.hour,
@@ -136,7 +148,9 @@ class World:
 
     def _perform(self, step: Any, emit: Callable[[Any], Any], until: Callable[[], float | None] | None) -> Any:
         if isinstance(step, Delegate):
-            return self.drive(step.flow, self._through(step, emit), self._until(step, until))
+            return self._delegated(step, emit, until)
+        if isinstance(step, Open):
+            return self._opened(step)
         if isinstance(step, Emit):
             return emit(list(step.events))
         if isinstance(step, Do):
@@ -149,6 +163,21 @@ class World:
         self.now += step.seconds
         self.slept.append(step.seconds)
         return None
+
+    def _delegated(self, step: Any, emit: Callable[[Any], Any], until: Callable[[], float | None] | None) -> Any:
+        outer, self.scope = self.scope, step
+        step.around = outer
+        try:
+            return self.drive(step.flow, self._through(step, emit), self._until(step, until))
+        finally:
+            self.scope = outer
+
+    def _opened(self, step: Open) -> Any:
+        head = SimpleNamespace(status=200, headers=self.headers[step.request.url])
+        scope = self.scope
+        while scope is not None:
+            scope.head, scope = head, scope.around
+        return head
 
     def _through(self, step: Delegate, emit: Callable[[Any], Any]) -> Callable[[Any], Any]:
         through = step.through

@@ -40,6 +40,11 @@ ANSWERS = (
         used DOUBLE PRECISION NOT NULL, size BIGINT NOT NULL, amount BIGINT, value {bytes} NOT NULL)""",
     "CREATE INDEX answers_by_use ON answers (used)",
 )
+NOTES = (
+    """CREATE TABLE notes (
+        topic TEXT NOT NULL, name TEXT NOT NULL, note TEXT NOT NULL, until DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (topic, name))""",
+)
 SEARCH = {
     "sqlite": (
         """CREATE VIRTUAL TABLE words USING fts5(
@@ -56,7 +61,7 @@ SEARCH = {
         "CREATE INDEX contents_words ON contents USING gin (words)",
     ),
 }
-VERSIONS = (CALLS + MONEY + ANSWERS,)
+VERSIONS = (CALLS + MONEY + ANSWERS, NOTES)
 """What each version adds to the one before. A version that was released is never changed again."""
 
 
