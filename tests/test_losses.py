@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airouter_core.profile.losses import Loss, lost
-from airouter_core.profile.unsent import notes_on
+from airouter_core.profile.losses import Loss, unsent
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import (
     FilePart,
@@ -43,7 +42,7 @@ HELD = {
 
 
 def said(*messages: Message, lacks: frozenset[Loss] = frozenset(Loss)) -> list[str]:
-    return list(lost(messages, lacks, provider="mine", api="this API"))
+    return list(unsent(messages, "mine", lacks, takes_field=lambda field: True))
 
 
 @pytest.mark.parametrize("case", HELD)
@@ -80,7 +79,7 @@ def test_what_loses_nothing_is_not_told() -> None:
             Message.user(FilePart("image/png", url="https://a/b", detail="auto")),
             CALL,
             Message.tool("c", "x", name="look"),
-            Message.assistant("no", RefusalPart("never"), ProviderPart("other", {})),
+            Message.assistant("no", RefusalPart("never")),
         )
         == []
     )
@@ -90,10 +89,10 @@ def test_fields_inside_results_are_told() -> None:
     """A field that nobody here knows is found in the texts of a tool's result as well."""
     text = TextPart("x", {"*": {"cache_control": {"type": "ephemeral"}}})
     messages = [Message("tool", ToolResultPart("c", text))]
-    assert list(notes_on(messages, "mine", lambda field: False)) == [
+    assert list(unsent(messages, "mine", (), takes_field=lambda field: False)) == [
         "messages[0]: the field 'cache_control' was not sent: mine is not known to take it"
     ]
-    assert list(notes_on(messages, "mine", lambda field: True)) == []
+    assert list(unsent(messages, "mine", (), takes_field=lambda field: True)) == []
 
 
 def test_fields_inside_objects_are_told() -> None:
@@ -103,7 +102,7 @@ def test_fields_inside_objects_are_told() -> None:
     messages = messages_from(
         [{"role": "user", "content": [picture]}, {"role": "assistant", "content": None, "tool_calls": [call]}]
     )
-    assert list(notes_on(messages, "mine", lambda field: True)) == [
+    assert list(unsent(messages, "mine", (), takes_field=lambda field: True)) == [
         "messages[0]: the field 'image_url.max_pixels' was not sent: mine is not known to take it",
         "messages[1]: the field 'function.strict' was not sent: mine is not known to take it",
     ]

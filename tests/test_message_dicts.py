@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.errors import ParameterError
-from airouter_core.profile.unsent import notes_on
+from airouter_core.profile.losses import unsent
 from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from
 from airouter_core.values.messages import (
     FilePart,
@@ -349,6 +349,6 @@ def test_what_only_the_assistant_says_is_refused_elsewhere(role: Any, part: Any)
 def test_an_unknown_field_of_a_tools_result_is_told() -> None:
     """A field that no provider is known to take is kept apart, and told as not sent."""
     said = {"role": "tool", "tool_call_id": "c", "content": "x", "cache_control": {"type": "ephemeral"}}
-    notes = list(notes_on(messages_from([said]), "p", lambda field: True))
+    notes = list(unsent(messages_from([said]), "p", (), takes_field=lambda field: True))
     assert [("cache_control" in note, "was not sent" in note) for note in notes] == [(True, True)]
-    assert not list(notes_on(messages_from([{**said, "cache_control": None}]), "p", lambda field: True))
+    assert not list(unsent(messages_from([{**said, "cache_control": None}]), "p", (), takes_field=lambda field: True))

@@ -17,7 +17,7 @@ import pytest
 from airouter_core import hookimpl
 from airouter_core.errors import ExecutionError
 from airouter_core.plugins.registry import Plugins
-from airouter_core.profile.unsent import notes_on
+from airouter_core.profile.losses import unsent
 from airouter_core.values.events import TextDelta
 from airouter_core.values.messages import FilePart, Message, ProviderPart, TextPart
 
@@ -79,11 +79,11 @@ def test_what_is_not_sent_is_said() -> None:
         Message("user", (TextPart("hi", unknown), FilePart("image/png", data=b"", provider_metadata=unknown))),
         Message("assistant", (ProviderPart("other", {}), ProviderPart("mine", {}))),
     ]
-    notes = list(notes_on(messages, "mine", lambda field: False))
+    notes = list(unsent(messages, "mine", (), takes_field=lambda field: False))
     assert len(notes) == 3
     assert all(note.startswith("messages[0]") for note in notes[:2])
     assert "'other'" in notes[2]
-    assert len(list(notes_on(messages, "mine", lambda field: field == "cache_control"))) == 1
+    assert len(list(unsent(messages, "mine", (), takes_field=lambda field: field == "cache_control"))) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")

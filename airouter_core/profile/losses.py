@@ -1,16 +1,22 @@
-"""What of a conversation an API may have no place for, and the sentence that tells of it.
+"""What of a conversation its target is not sent, each thing told in a sentence: nothing is dropped in silence.
 
-An API names what it lacks, and :func:`lost` finds out what of that a conversation holds. A file's name is a loss for
-documents alone, and told by the few APIs that lack it: of a picture or a sound no model sees one. What
-``provider_metadata`` holds for another provider is addressed to that one, so that nothing is lost here.
+Some of it depends on the API alone: one names what it lacks, as :class:`Loss`, and what a conversation holds of that is
+told once, however often it is there. The rest belongs to somebody else: fields and parts that only another provider
+understands, each told with its place. A file's name is a loss for documents alone, and told by the few APIs that lack
+it: of a picture or a sound no model sees one. What ``provider_metadata`` holds for another provider is addressed to
+that one, so that nothing is lost here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from enum import Enum
+from typing import Any
+
+import msgspec
 
 from ..values.arguments import are_readable
+from ..values.message_dicts import ANY_PROVIDER, NO_PROVIDER
 from ..values.messages import (
     FilePart,
     Message,
@@ -49,26 +55,67 @@ INCLUDED = (
 """Losses of which the second is said with the first."""
 
 
-def lost(messages: Iterable[Message], lacks: Container[Loss], *, provider: str, api: str) -> Iterator[str]:
-    """A sentence for each thing that these messages hold and the API lacks.
+def unsent(
+    messages: Iterable[Message],
+    provider: str,
+    lacks: Container[Loss],
+    *,
+    takes_field: Callable[[str], bool],
+    speaks: str = "",
+) -> Iterator[str]:
+    """A sentence for each thing that is left out.
 
     Args:
         provider: canonical name.
-        api: what has no place for it, as in "this format".
+        lacks: what its API has no place for.
+        takes_field: whether a field that the common format does not know is sent.
+        speaks: the format of the request: what was said in it goes on as it came.
     """
+    foreign = _Foreign(provider, takes_field, speaks)
     held: set[Loss] = set()
     names: dict[str, str] = {}
-    for message in messages:
+    for position, message in enumerate(messages):
+        if message.is_plain:
+            continue
+        yield from foreign.in_message(message, f"messages[{position}]")
         if message.name:
             held.add(Loss.TOOL_NAMES if message.role == "tool" else Loss.NAMES)
         for part in message.parts:
-            if type(part) is not TextPart:  # most are, and a text can be said everywhere
-                held.update(_held(part, message.role, provider, names))
-    if held:
-        for loss, part_of_it in INCLUDED:
-            if loss in held and loss in lacks:
-                held.discard(part_of_it)
-        yield from (f"{loss.value}: {api} has no place for that" for loss in Loss if loss in held and loss in lacks)
+            held.update(_held(part, message.role, provider, names))
+    for loss, part_of_it in INCLUDED:
+        if loss in held and loss in lacks:
+            held.discard(part_of_it)
+    yield from (f"{loss.value}: this API has no place for that" for loss in Loss if loss in held and loss in lacks)
+
+
+class _Foreign(msgspec.Struct):
+    """Tells of what is meant for somebody else, or for nobody that is known."""
+
+    provider: str
+    takes_field: Callable[[str], bool]
+    speaks: str
+
+    def in_message(self, message: Message, where: str) -> Iterator[str]:
+        yield from self._fields(message.provider_metadata, where)
+        for part in message.parts:
+            if isinstance(part, ProviderPart):
+                if part.provider not in (self.provider, self.speaks):
+                    yield f"{where}: a part that only {part.provider!r} understands was not sent to {self.provider}"
+                continue
+            # Calls, results and thoughts have a place of their own in each format, with no room for more.
+            has_room = isinstance(part, TextPart | FilePart)
+            yield from self._fields(getattr(part, "provider_metadata", None), where, has_room=has_room)
+            for item in part.content if isinstance(part, ToolResultPart) else ():
+                yield from self._fields(item.provider_metadata, where)
+
+    def _fields(self, metadata: Any, where: str, *, has_room: bool = True) -> Iterator[str]:
+        if not metadata or (self.speaks and self.speaks in metadata):
+            return
+        for key in (ANY_PROVIDER, NO_PROVIDER):
+            kept = metadata.get(key)
+            for field in kept if isinstance(kept, Mapping) else ():
+                if key == NO_PROVIDER or not has_room or not self.takes_field(field):
+                    yield f"{where}: the field {field!r} was not sent: {self.provider} is not known to take it"
 
 
 def _held(part: Part, role: str, provider: str, names: dict[str, str]) -> Iterator[Loss]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
 import msgspec
@@ -17,6 +17,7 @@ from ..flow.exchange import Exchange, Policy, broke_after_the_end
 from ..flow.steps import AsyncTransport, Emit, Endpoint, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.losses import Loss
 from ..transports.unavailable import Unavailable
 from ..values.ask import Ask
 from ..values.calls import Identity
@@ -117,6 +118,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def support(self, request: Request) -> Iterable[ParameterSupport]:
         rows = self.wire_for(request).support(request, self.config)
         return self.info.parameters if rows is None else rows
+
+    def losses_of(self, request: Request) -> Container[Loss]:
+        return self.wire_for(request).lacks
 
     async def aclose(self) -> None:
         """Close all connections, those of this event loop included."""

@@ -7,18 +7,18 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from ..config.provider import ProviderConfig
 from ..errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
 from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.losses import Loss, unsent
 from ..profile.mending import mended
 from ..profile.resolving import ParameterTable, Resolved, known_values, resolve
-from ..profile.unsent import notes_on
 from ..values.ask import NOTHING, Ask
 from ..values.messages import FilePart, ToolCallPart, ToolResultPart
 from ..values.request import Request
@@ -57,35 +57,38 @@ class Prepared(Value, frozen=True):
     cautions: tuple[Caution, ...] = ()
 
 
+class Target(Protocol):
+    """What a provider says of itself, as what prepares its requests needs it."""
+
+    @property
+    def info(self) -> ProviderInfo: ...
+
+    @property
+    def config(self) -> ProviderConfig: ...
+
+    def support(self, request: Request) -> Iterable[ParameterSupport]: ...
+
+    def successor_of(self, model: str) -> str | None: ...
+
+    def takes_field(self, field: str) -> bool: ...
+
+    def losses_of(self, request: Request) -> Container[Loss]: ...
+
+    def speaks(self, request: Request) -> str: ...
+
+
 class Preparer:
     """Makes requests to one provider of asks.
 
     Args:
         table: gives the parameters that may be named; asked at each call, since plugins may add some.
-        support: which of them are taken, for the model of a request.
-        successor_of: the model to ask in place of a retired one.
-        takes_field: whether a field of a message that the common format does not know is sent.
-        speaks: the format in which a request is sent; see :class:`~airouter_core.wire.http.Wire`.
     """
 
-    def __init__(
-        self,
-        info: ProviderInfo,
-        config: ProviderConfig,
-        table: Callable[[str], ParameterTable],
-        support: Callable[[Request], Iterable[ParameterSupport]],
-        successor_of: Callable[[str], str | None],
-        takes_field: Callable[[str], bool],
-        speaks: Callable[[Request], str],
-    ) -> None:
-        self._info = info
-        self._config = config
+    def __init__(self, target: Target, table: Callable[[str], ParameterTable]) -> None:
+        self._target = target
+        self._info = target.info
         self._table = table
-        self._support = support
-        self._successor_of = successor_of
-        self._takes_field = takes_field
-        self._speaks = speaks
-        self._logger = logging.getLogger(f"airouter.{info.name}")
+        self._logger = logging.getLogger(f"airouter.{target.info.name}")
         self._warned: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -95,10 +98,10 @@ class Preparer:
         Raises:
             ConfigurationError: this provider cannot be asked so.
         """
-        model = ask.model or ""
+        target, model = self._target, ask.model or ""
         notes: list[str] = []
         cautions: list[Caution] = []
-        successor = self._successor_of(model)
+        successor = target.successor_of(model)
         if successor is not None:
             notes.append(f"model {model!r} is retired; {successor!r} was asked in its place")
             cautions.append(Caution(RetiredModelWarning, ("model", model), f"{self._info.name}: {notes[-1]}"))
@@ -110,13 +113,15 @@ class Preparer:
             tool_choice=ask.tool_choice,
             response_format=ask.response_format,
         )
-        speaks = self._speaks(draft)
-        options, unsent = self._own_options(ask.provider_options, speaks)
+        speaks = target.speaks(draft)
+        options, others = self._own_options(ask.provider_options, speaks)
         if options:
             draft = msgspec.structs.replace(draft, provider_options=options)
         self._require_features(draft)
-        notes += unsent
-        notes += notes_on(draft.messages, self._info.name, self._takes_field, speaks)
+        notes += others
+        notes += unsent(
+            draft.messages, self._info.name, target.losses_of(draft), takes_field=target.takes_field, speaks=speaks
+        )
         resolved = self._resolved(draft, ask.parameters)
         request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
         request, made_good = mended(request)
@@ -161,14 +166,18 @@ class Preparer:
 
     def _resolved(self, draft: Request, parameters: Mapping[str, Any]) -> Resolved:
         if not parameters:
-            next(iter(self._support(draft)), None)  # it may refuse the call, before its first row
+            next(iter(self._target.support(draft)), None)  # it may refuse the call, before its first row
             return NOTHING_GIVEN
         table = self._table(self._info.name)
         known = known_values(parameters, table, self._info.parameters)
         # What is taken may depend on other parameters: a model that thinks takes no temperature.
-        support = tuple(self._support(msgspec.structs.replace(draft, parameters=known)))
+        support = tuple(self._target.support(msgspec.structs.replace(draft, parameters=known)))
         return resolve(
-            parameters, support, provider=self._info.name, table=table, unsupported=self._config.unsupported_parameters
+            parameters,
+            support,
+            provider=self._info.name,
+            table=table,
+            unsupported=self._target.config.unsupported_parameters,
         )
 
     def _own_options(

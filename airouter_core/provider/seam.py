@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from ..flow.layers import Answer, Layer, layered
 from ..flow.steps import Endpoint, Flow, Pull, given
 from ..flow.threads import awaited, awaited_iterator
 from ..profile.declarations import ParameterSupport, ProviderInfo
+from ..profile.losses import Loss
 from ..profile.resolving import DEFAULT_TABLE, ParameterTable
 from ..values.ask import Ask
 from ..values.calls import Call, Identity
@@ -81,9 +82,7 @@ class ProviderSeam(ABC, Generic[ConfigT]):
         self.kept_as = info.name
         self.logger = logging.getLogger(f"airouter.{info.name}")
         self._plugins: Surroundings = plugins or NoPlugins()
-        self._preparer = Preparer(
-            info, config, self._plugins.parameters, self.support, self.successor_of, self.takes_field, self.speaks
-        )
+        self._preparer = Preparer(self, self._plugins.parameters)
         self._answer: Answer | None = None
         self._is_asked_as_given = True
 
@@ -223,6 +222,10 @@ class ProviderSeam(ABC, Generic[ConfigT]):
     def speaks(self, request: Request) -> str:
         """The format in which this request is sent, where several vendors speak it; empty where it is one's own."""
         return ""
+
+    def losses_of(self, request: Request) -> Container[Loss]:
+        """What of a conversation the API that answers has no place for; the caller is told where it holds some."""
+        return ()
 
     def require_credentials(self) -> None:
         """Refuse a call that cannot succeed for want of a key.

@@ -10,6 +10,7 @@ import msgspec
 from ..config.http import HttpConfig
 from ..errors import ProviderError
 from ..profile.declarations import ParameterSupport
+from ..profile.losses import Loss
 from ..values.events import StreamEvent
 from ..values.request import Request
 from ..values.value import Value, hiding
@@ -90,7 +91,8 @@ class Wire(Value, frozen=True, kw_only=True):
         request_id_headers: headers that may hold the request id, most telling first; lower case.
         support: which parameters are taken, where that depends on the model; ``None`` means as declared. A call that it
             refuses is refused before its first row: of a call without parameters no more is asked for.
-        notes: what of a request this API has no place for; each note is a warning of the response.
+        lacks: what of a conversation this API has no place for; the caller is told where one holds it.
+        notes: what else the caller should know of how a request is said; each note is a warning of the response.
         sign: from what is about to be sent, the configuration and the time (seconds since the epoch) to what is sent
             in its place. Called for each attempt and for each redirect, with every other header in its place, since a
             signature holds for one address and a few minutes.
@@ -105,6 +107,7 @@ class Wire(Value, frozen=True, kw_only=True):
     stream_type: str = EVENT_STREAM
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = _no_support
+    lacks: frozenset[Loss] = frozenset()
     notes: Callable[[Request, Any], Iterable[str]] = _no_notes
     sign: Callable[[HttpRequest, Any, float], HttpRequest] = _unsigned
     speaks: str = ""

@@ -671,7 +671,7 @@ PLANTED: dict[str, tuple[str, Names]] = {
         "test_nothing_is_lost_in_silence",
         sent(lambda b, r: b.update(messages=[{**m, "refusal": None} for m in b["messages"]])),
     ),
-    "does not tell what it lacks": ("test_nothing_is_lost_in_silence", wire(notes=lambda request, config: ())),
+    "does not tell what it lacks": ("test_nothing_is_lost_in_silence", wire(lacks=frozenset())),
     "puts the system first without a word": (
         "test_nothing_is_lost_in_silence",
         sent(lambda b, r: b.update(messages=sorted(b["messages"], key=lambda m: m["role"] != "system"))),

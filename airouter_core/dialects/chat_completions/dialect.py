@@ -12,7 +12,7 @@ import msgspec
 from ...config.http import HttpConfig
 from ...errors import ProviderError
 from ...profile.declarations import ParameterSupport
-from ...profile.losses import Loss, lost
+from ...profile.losses import Loss
 from ...values.events import FinishReason, StreamEvent
 from ...values.messages import Message
 from ...values.request import Request
@@ -94,7 +94,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
                 parse_error, self.errors, read=self.read_failure, request_id_headers=self.request_id_headers
             ),
             support=self.support,
-            notes=functools.partial(_notes, self),
+            lacks=self.lacks,
             request_id_headers=self.request_id_headers,
             speaks=FORMAT,
         )
@@ -128,10 +128,6 @@ def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *
     body = dialect.adapt(body, request, config)
     path = dialect.path.replace("{model}", quote(request.model, safe=""))
     return json_request(config, "POST", path, body, headers=dialect.headers(config))
-
-
-def _notes(dialect: ChatDialect, request: Request, config: Any) -> Iterable[str]:
-    return lost(request.messages, dialect.lacks, provider=dialect.provider, api="this format")
 
 
 def _parse_body(dialect: ChatDialect, body: bytes) -> Iterable[StreamEvent]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airouter_core.errors import ParameterError
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.messages import FilePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
@@ -26,7 +26,6 @@ from .blocks import (
 )
 from .caching import mark_stable_prefix
 from .config import BedrockConfig
-from .plugin import BEDROCK
 from .profile import FIELDS, Family, family_of, support
 
 Body = dict[str, Any]
@@ -103,7 +102,6 @@ def notes(request: Request) -> Iterator[str]:
     """What the caller should know about how this request is said."""
     if request.response_format is not None and request.response_format.kind == "json":
         yield JSON_NOTE
-    yield from lost(request.messages, LACKS, provider=BEDROCK.name, api="this API")
     roles = [message.role for message in request.messages]
     if "system" in roles[sum(role == "system" for role in roles) :]:
         yield "system messages inside the conversation were put at its beginning, where this API takes them"

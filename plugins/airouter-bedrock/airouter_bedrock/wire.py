@@ -17,7 +17,7 @@ from .errors import REQUEST_ID, parse_error
 from .eventstream import EVENT_STREAM, EventMessage, EventStreamDecoder
 from .profile import support
 from .reader import ConverseReader
-from .request import converse_body, notes
+from .request import LACKS, converse_body, notes
 from .signing import sign
 
 
@@ -56,6 +56,7 @@ CONVERSE = Wire(
     stream_type=EVENT_STREAM,
     request_id_headers=(REQUEST_ID,),
     support=_support,
+    lacks=LACKS,
     notes=_notes,
     sign=sign,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import ParameterError
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.messages import Message, ProviderPart, TextPart, ToolCallPart
 from airouter_core.values.request import Request
@@ -126,7 +126,6 @@ def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
         for tool in request.tools
         if tool.strict and binding(tool.input_schema) is None
     ]
-    found += lost(request.messages, LACKS, provider=KEY, api="this API")
     stays = [_is_in_place(message) for message in request.messages]
     if not all(stays[stays.index(True) :] if True in stays else ()):
         found.append("system messages inside the conversation were put at its beginning, where this API takes them")

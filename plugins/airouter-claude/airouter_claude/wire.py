@@ -26,7 +26,7 @@ from .models import FactsOf, known_facts, line_of
 from .parameters import support
 from .plugin import CLAUDE
 from .reader import MessageReader
-from .request import common_headers, counted_body, message_body, notes, request_headers
+from .request import LACKS, common_headers, counted_body, message_body, notes, request_headers
 
 MESSAGES = "v1/messages"
 MODELS = "v1/models"
@@ -51,6 +51,7 @@ def messages_wire(facts_of: FactsOf = known_facts) -> Wire:
         parse_error=parse_error,
         request_id_headers=("request-id", "x-request-id"),
         support=functools.partial(_support, facts_of),
+        lacks=LACKS,
         notes=functools.partial(_notes, facts_of),
         speaks="messages",
     )

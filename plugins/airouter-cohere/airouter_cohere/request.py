@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from airouter_core.config.loading import require_api_key
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.arguments import are_readable, arguments_text
 from airouter_core.values.messages import (
@@ -79,7 +79,6 @@ def credentials(config: CohereConfig) -> dict[str, str]:
 
 def notes(request: Request, config: CohereConfig) -> Iterator[str]:
     """What the caller should know about how this request is said."""
-    yield from lost(request.messages, LACKS, provider=KEY, api="this API")
     parts = [part for message in request.messages for part in message.parts]
     if any(isinstance(part, ReasoningPart) and not _own(part) for part in parts):
         yield "thoughts of another model in the history were left out, as models take only their own"

@@ -15,7 +15,7 @@ from .config import CohereConfig
 from .errors import REQUEST_ID_HEADERS, parse_error
 from .profile import support
 from .reader import MessageReader
-from .request import chat_body, credentials, notes
+from .request import LACKS, chat_body, credentials, notes
 
 
 def _build_request(request: Request, config: CohereConfig, *, stream: bool) -> HttpRequest:
@@ -38,5 +38,6 @@ CHAT = Wire(
     parse_error=parse_error,
     request_id_headers=REQUEST_ID_HEADERS,
     support=support,
+    lacks=LACKS,
     notes=notes,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,6 +11,7 @@ import attrs
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.profile.losses import Loss
 from airouter_core.provider.asking import Messages, ask_of
 from airouter_core.provider.both import both
 from airouter_core.provider.facade import Surroundings
@@ -25,7 +26,8 @@ from .endpoints import COUNT_TOKENS, EMBEDDINGS, MODEL_PAGE, Embedding, model_of
 from .file_calls import FileCalls
 from .images import IMAGE_MODEL, IMAGES, ImageOrder
 from .interactions.wire import INTERACTIONS
-from .profile import successor_of
+from .profile import family_of, successor_of
+from .request import NO_RESOLUTION
 from .tokens import Tokens
 from .wire import GENERATE
 
@@ -50,6 +52,11 @@ class GeminiProvider(FileCalls, CacheCalls):
         if api not in WIRES:
             raise ParameterError(f"provider_options: api is one of {', '.join(WIRES)}, not {api!r}")
         return WIRES[api]
+
+    def losses_of(self, request: Request) -> Container[Loss]:
+        wire = self.wire_for(request)
+        sees_closely = wire is not GENERATE or family_of(request.model).signed
+        return wire.lacks if sees_closely else wire.lacks | NO_RESOLUTION
 
     def successor_of(self, model: str) -> str | None:
         """What to ask in place of a model that Google has shut down; gateways may still have one of its name."""

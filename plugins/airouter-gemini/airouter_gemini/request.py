@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import AuthenticationError
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.messages import FilePart, Part, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
@@ -76,8 +76,6 @@ def notes(request: Request, config: GeminiConfig) -> Iterator[str]:
         parts: list[Part] = []
     else:
         parts = [part for message in request.messages for part in message.parts]
-        lacks = LACKS if family_of(request.model).signed else LACKS | NO_RESOLUTION
-        yield from lost(request.messages, lacks, provider=KEY, api="this API")
     yield from late_system_note(request)
     if any(map(is_foreign_thought, parts)):
         yield "thoughts of another model in the history were left out, as models take only their own"

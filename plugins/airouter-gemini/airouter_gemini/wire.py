@@ -14,7 +14,7 @@ from .config import GeminiConfig
 from .errors import REQUEST_ID_HEADERS, parse_error
 from .profile import support
 from .reader import AnswerReader
-from .request import content_body, credentials, notes
+from .request import LACKS, content_body, credentials, notes
 
 
 def _build_request(request: Request, config: GeminiConfig, *, stream: bool) -> HttpRequest:
@@ -38,5 +38,6 @@ GENERATE = Wire(
     parse_error=parse_error,
     request_id_headers=REQUEST_ID_HEADERS,
     support=support,
+    lacks=LACKS,
     notes=notes,
 )

@@ -12,18 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.values.ask import Ask
 from airouter_core.values.events import ReasoningDelta
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import Message, ReasoningPart, RefusalPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_llamacpp.config import LlamaCppConfig
 from airouter_llamacpp.gguf import read_header
-from airouter_llamacpp.modes.base import Setting
-from airouter_llamacpp.modes.cli import Cli
 from airouter_llamacpp.one_shot.output import Display, Figures, Thoughts, answer_in
 from airouter_llamacpp.one_shot.template import conversation_template, literal, sent_message, text_template
-from airouter_llamacpp.programs.program import Programs
-from airouter_llamacpp.programs.system import system_for
+from airouter_llamacpp.plugin import LLAMACPP
+from airouter_llamacpp.provider import LlamaCppProvider
 from airouter_llamacpp.wire import WIRE
 
 from .conftest import TOY, MakeProvider, make_gguf, needs_programs
@@ -146,16 +145,20 @@ def test_a_text_in_a_template_cannot_end_early(text: str) -> None:
     assert '"' not in inside.replace("\\\\", "").replace('\\"', "")
 
 
+def told_by_cli(message: Message) -> list[str]:
+    """The beginnings of what a call in mode cli tells; no program is started."""
+    with LlamaCppProvider(LlamaCppConfig(mode="cli"), LLAMACPP) as provider:
+        known = provider.prepare(Ask(model="m", messages=(message,))).known
+    return [note.partition(":")[0] for note in known["warnings"]]
+
+
 def test_what_a_message_holds_is_in_the_template() -> None:
     """Names, thoughts and refusals, as a server's template gets them; for what has no place there is a warning."""
     said = Message("assistant", (ReasoningPart("hm"), "I", RefusalPart("No.")), name="ada")
     assert sent_message(said) == {"role": "assistant", "content": "I\nNo.", "name": "ada", "reasoning_content": "hm"}
     sealed = Message.assistant(ReasoningPart("", {"claude": {"data": "x"}}), "I")
-    mode = Cli(Setting(LlamaCppConfig(), None), Programs(None, system_for(None, None)))
-    assert list(mode.notes(Request(model="m", messages=(said,)))) == []
-    assert [note.partition(":")[0] for note in mode.notes(Request(model="m", messages=(sealed,)))] == [
-        "thoughts in the history that only another provider can read were not sent"
-    ]
+    assert told_by_cli(said) == []
+    assert told_by_cli(sealed) == ["thoughts in the history that only another provider can read were not sent"]
 
 
 def test_what_a_server_reads_of_a_message() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.profile.declarations import ParameterSupport
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import place
 from airouter_core.values.arguments import arguments_object
 from airouter_core.values.messages import (
@@ -27,7 +27,6 @@ from airouter_core.values.tools import ResponseFormat, Tool
 
 from .config import OllamaConfig
 from .options import UNCHECKED, check_own_options, sent_options, unknown_fields
-from .plugin import OLLAMA
 
 Body = dict[str, Any]
 
@@ -66,7 +65,6 @@ def check_request(request: Request) -> None:
 
 def notes_on(request: Request) -> Iterator[str]:
     """What of this request the server has no place for."""
-    yield from lost(request.messages, LACKS, provider=OLLAMA.name, api="ollama")
     if any(tool.strict for tool in offered_tools(request)):
         yield "strict tools were sent as plain ones: ollama does not hold a model to a tool's schema"
     if request.response_format is not None and offered_tools(request):

@@ -18,7 +18,7 @@ from .config import OllamaConfig
 from .errors import REQUEST_ID_HEADERS, parse_error
 from .plugin import PARAMETERS
 from .reader import AnswerReader
-from .request import chat_body, check_request
+from .request import LACKS, chat_body, check_request
 
 
 def headers_of(config: OllamaConfig) -> dict[str, str]:
@@ -74,4 +74,5 @@ WIRE = Wire(
     stream_type=NDJSON,
     request_id_headers=REQUEST_ID_HEADERS,
     support=support,
+    lacks=LACKS,
 )

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.messages import FilePart
@@ -53,10 +53,6 @@ def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpReque
         body["stream_options"] = {"include_usage": True}
     body = overlaid(body, request.provider_options)
     return json_request(config, "POST", "completions", body, headers=headers(config))
-
-
-def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
-    return lost(request.messages, frozenset(Loss), provider=OPENAI.name, api="this API")
 
 
 def _as_chat(answer: dict[str, Any]) -> dict[str, Any]:
@@ -114,5 +110,5 @@ COMPLETIONS = msgspec.structs.replace(
     parse_body=_parse_body,
     open_stream=_TextParser,
     support=completions_support,
-    notes=_notes,
+    lacks=frozenset(Loss),
 )

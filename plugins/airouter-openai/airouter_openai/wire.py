@@ -9,7 +9,7 @@ from urllib.parse import quote
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import embeddings_operation
 from airouter_core.errors import ProtocolError, UnsupportedFeatureError
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.messages import FilePart, TextPart
@@ -102,7 +102,6 @@ LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.ERRORS, 
 
 
 def _notes(request: Request, config: OpenAIConfig) -> Iterable[str]:
-    yield from lost(request.messages, LACKS, provider=OPENAI.name, api="the Responses API")
     parts = [part for message in request.messages for part in message.parts if type(part) is not TextPart]
     if any(is_unsent_thought(part, stored=config.store) for part in parts):
         yield "thoughts in the history were not sent: OpenAI takes back only its own, with their encrypted content"
@@ -126,6 +125,7 @@ RESPONSES = Wire(
     open_stream=_open_stream,
     parse_error=CHAT.parse_error,
     support=responses_support,
+    lacks=LACKS,
     notes=_notes,
     speaks="responses",
 )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from airouter_core.profile.declarations import ParameterSupport
-from airouter_core.profile.losses import Loss, lost
+from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
 from airouter_core.values.messages import (
     FilePart,
@@ -83,7 +83,6 @@ def interaction_body(request: Request, config: GeminiConfig, *, stream: bool) ->
 
 def notes(request: Request, config: GeminiConfig) -> Iterator[str]:
     """What the caller should know about how this request is said."""
-    yield from lost(request.messages, LACKS, provider=KEY, api="this API")
     yield from late_system_note(request)
     parts = [part for message in request.messages for part in message.parts]
     if any(isinstance(part, ReasoningPart) and not _step_of(part) for part in parts):

@@ -15,7 +15,7 @@ from ..config import GeminiConfig
 from ..errors import REQUEST_ID_HEADERS, parse_error
 from ..request import credentials
 from .reader import InteractionReader
-from .request import interaction_body, notes, support
+from .request import LACKS, interaction_body, notes, support
 
 
 def _build_request(request: Request, config: GeminiConfig, *, stream: bool) -> HttpRequest:
@@ -41,5 +41,6 @@ INTERACTIONS = Wire(
     parse_error=parse_error,
     request_id_headers=REQUEST_ID_HEADERS,
     support=support,
+    lacks=LACKS,
     notes=notes,
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airouter_core.errors import ConfigurationError, ProtocolError, ServerError, UnsupportedFeatureError
 from airouter_core.flow.steps import Do, Emit, Flow
-from airouter_core.profile.losses import lost
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, UsageReported, Warned
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
@@ -21,10 +20,9 @@ from ..gguf import GgufHeader
 from ..one_shot.output import Figures, Thoughts
 from ..one_shot.run import CliRun, Result
 from ..one_shot.template import conversation_template, sent_message, text_template
-from ..plugin import LLAMACPP
 from ..programs.program import CLI, Program, Programs
 from ..settings import EngineSettings, settings_for
-from ..wire import DIALECT, lacks_model_name
+from ..wire import lacks_model_name
 from .base import Mode, OverHttp, Setting, was_closed
 
 BEGINS_BY_CUSTOM = frozenset(
@@ -57,10 +55,6 @@ class Cli(Mode):
             )
         for message in request.messages:
             sent_message(message)
-
-    def notes(self, request: Request) -> Iterable[str]:
-        yield from super().notes(request)
-        yield from lost(request.messages, DIALECT.lacks, provider=LLAMACPP.name, api="mode cli")
 
     def answer(self, provider: OverHttp, request: Request, *, stream: bool) -> Flow[None]:
         found, settings, program = yield Do(functools.partial(self._prepared, request.model, request))
