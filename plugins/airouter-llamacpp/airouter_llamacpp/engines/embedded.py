@@ -5,11 +5,12 @@ The server speaks the same format as a llama-server elsewhere, so one wire serve
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from airouter_core.errors import ConfigurationError, ExecutionError
 
@@ -22,33 +23,57 @@ GPUS = 128
 
 
 class EmbeddedEngine:
-    """One model loaded into this process. It lives until :meth:`stop`, or until the process ends."""
+    """One model loaded into this process. It lives until :meth:`stop`, or until the process ends.
+
+    A child made by ``fork()`` has the objects of the library without their threads, and whoever takes one apart there
+    waits for a thread that is not there, or is aborted. That holds for the engines of the parent, and for new ones too:
+    the library keeps a thread for all of them. So an engine made in such a child stays until the child ends.
+    """
+
+    _began_in: ClassVar[int | None] = None
+    """The process that made the first engine; those forked from it have the library without its threads."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.api_key = secrets.token_urlsafe(32)
         server = _started(settings, self.api_key)
+        if EmbeddedEngine._began_in is None:
+            EmbeddedEngine._began_in = os.getpid()
+            if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork()
+                os.register_at_fork(after_in_child=_end_without_destructors)
         self.address: str = server.listening_address
         self._held = [server]
         # Also at the end of a program that forgot to close: the engine's threads must not outlive the interpreter's.
-        weakref.finalize(self, _let_go, self._held, os.getpid())
+        weakref.finalize(self, _let_go, self._held, EmbeddedEngine._began_in)
 
     @property
     def alive(self) -> bool:
         return bool(self._held)
 
     def stop(self) -> None:
-        """Unload the model and close the port."""
-        self._held.clear()
+        """Unload the model and close the port; in a forked child, only let nobody use it any more."""
+        _let_go(self._held, EmbeddedEngine._began_in)
 
     def forget(self) -> None:
-        """Keep the object: taking it apart in a forked child would wait for threads that are not there."""
+        """Keep the parent's object."""
 
 
-def _let_go(held: list[Any], process: int) -> None:
-    # A forked child has the object and not its threads: taking it apart there would wait for ever.
-    if os.getpid() == process:
-        held.clear()
+def _let_go(held: list[Any], process: int | None) -> None:
+    if os.getpid() != process:
+        for server in held:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(server))  # so that not even the interpreter's end reaches it
+    held.clear()
+
+
+def _end_without_destructors() -> None:
+    """Have a forked child end before the library's own end, which would wait for a thread that it has not.
+
+    What is registered last is called first, and gets the exit status (``on_exit`` of glibc; elsewhere nothing is done).
+    Python has ended by then and has written what it had to write.
+    """
+    library = ctypes.CDLL(None)
+    if (on_exit := getattr(library, "on_exit", None)) is not None:
+        on_exit(library._exit, None)
 
 
 def is_installed() -> bool:
