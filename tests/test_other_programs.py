@@ -18,6 +18,9 @@ from unittest import mock
 import pytest
 
 from airouter_core.errors import ConfigurationError
+from airouter_core.flow.awaited import AsyncDriver
+from airouter_core.flow.slots import Slots
+from airouter_core.flow.steps import Do, Flow, Gather, Sleep, Take, given
 from airouter_core.manager import ProviderManager
 
 BODY = b'{"choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}'
@@ -77,6 +80,23 @@ def test_an_event_loop_of_others(make_provider: Any, name: str) -> None:
     step = made if inspect.iscoroutine(made) else anext(made)
     with pytest.raises(ConfigurationError, match=r"event loop of asyncio.*trio\.to_thread"):
         step.__await__().send(None) if not inspect.iscoroutine(step) else step.send(None)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Do(int), Sleep(0.01), Gather((given(1), given(2))), Take(Slots(1))],
+    ids=["work in a thread", "waiting", "flows side by side", "a place in a queue"],
+)
+def test_what_a_layer_does_in_an_event_loop_of_others(step: Any) -> None:
+    """Whatever comes before the request, the sentence is the same."""
+
+    def flow() -> Flow[Any]:
+        return (yield step)
+
+    if isinstance(step, Take):
+        assert step.slots.take(lambda: None)  # so that there is none left
+    with pytest.raises(ConfigurationError, match="event loop of asyncio"):
+        AsyncDriver(flow()).run().send(None)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

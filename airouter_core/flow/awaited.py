@@ -112,6 +112,7 @@ class AsyncDriver:
             case ReadAll():
                 return await self._read_all(stack.reading(step.response), step)
             case Sleep():
+                loop_of_asyncio()
                 return await asyncio.sleep(stack.wait(step.seconds))
             case Do():
                 return await self._do(step.function)
@@ -153,13 +154,13 @@ class AsyncDriver:
 
     async def _do(self, function: Callable[[], Any]) -> Any:
         self._work = work = _Work(function)
-        loop = asyncio.get_running_loop()
+        loop = loop_of_asyncio()
         value = await loop.run_in_executor(None, contextvars.copy_context().run, work)
         self._work = None
         return await value if inspect.isawaitable(value) else value
 
     async def _take(self, step: Take) -> None:
-        loop = asyncio.get_running_loop()
+        loop = loop_of_asyncio()
         handed_over = loop.create_future()
 
         def ready() -> None:
@@ -197,6 +198,7 @@ class AsyncDriver:
 
     async def _gathered(self, step: Gather) -> AsyncGenerator[tuple[int, Any], None]:
         """Each flow's position, and its value or exception, as they come."""
+        loop_of_asyncio()
         drivers = [AsyncDriver(flow, self._transport, self._stack) for flow in step.flows]
         positions = {asyncio.ensure_future(driver.run()): position for position, driver in enumerate(drivers)}
         waiting = set(positions)
