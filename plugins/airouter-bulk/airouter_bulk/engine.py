@@ -8,6 +8,7 @@ until their time has come and are then drawn before new ones; while many wait th
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,7 +24,7 @@ from .counts import Counts, size_of
 from .delayed import Clock, Delayed
 from .feed import Feed
 from .journal import attempts
-from .journal.records import Call, Ended, Job
+from .journal.records import Booking, Call, Ended, Job, Settled, Verdict
 from .journal.writer import Writer
 from .money import pico
 from .pace import Pace
@@ -60,7 +61,6 @@ class Engine:
         wait_before: Callable[[int, AirouterError, float], float] = outcomes.wait_before,
     ) -> None:
         self.spec = spec
-        self._run = run
         self._questions = questions
         self._tariff = tariff
         self._writer = writer
@@ -68,7 +68,9 @@ class Engine:
         self._wait_before = wait_before
         self._clock: Clock = asyncio.get_running_loop()
         self._pace = Pace(self._clock.time(), spec.in_flight, spec.requests_per_minute, spec.tokens_per_minute, lag=lag)
-        self._cap = None if spec.budget is None else pico(spec.budget)
+        cap = None if spec.budget is None else pico(spec.budget)
+        self._book = functools.partial(attempts.book, run=run, cap=cap)
+        self._settle = functools.partial(attempts.settle, run=run)
         self._output = USUAL_OUTPUT
         self._delayed = Delayed(self._clock)
         self._running: set[asyncio.Task[None]] = set()
@@ -132,15 +134,15 @@ class Engine:
         return None
 
     async def _dispatch(self, job: Job) -> None:
-        try:
-            ask = self._questions.ask(row_of(job.data), job.correction)
-        except (AirouterError, ValueError) as error:  # its rows were asked once, so the specification has changed since
-            ask, told = None, str(error)
+        ask = job.ask
         if ask is None:
-            await self._writer.do(lambda db: attempts.judge(db, job.item, "invalid", told))
-            self.counts.failed += 1
-            return
-        tokens = size_of(ask) + self._output
+            try:
+                ask = self._questions.ask(row_of(job.data), job.correction)
+            except (AirouterError, ValueError) as error:  # it was asked once, so the specification has changed since
+                await self._judged(Verdict(job.item, "invalid", str(error)))
+                self.counts.failed += 1
+                return
+        tokens = size_of(ask) + self._output if self._pace.counts_tokens else 0.0
         while self.state == "running" and (delay := self._pace.delay(self._clock.time(), tokens)) > 0:
             await self._woken(delay)
         if self.state != "running":
@@ -153,7 +155,7 @@ class Engine:
     async def _asked(self, job: Job, ask: Ask, tokens: float) -> None:
         """One call, from its booking to what becomes of its item."""
         reserve = self._tariff.most(ask)
-        number = await self._writer.do(lambda db: attempts.begin(db, self._run, job, reserve, self._cap))
+        number = await self._writer.together(self._book, Booking(job.item, reserve))
         if number is None:
             self._short = True
             self._again(job, 0.0)
@@ -162,12 +164,12 @@ class Engine:
             return
         response, error = await self._answer(ask, Call(job.item, number))
         ended = self._settled(job, response, error, tokens)
-        await self._writer.do(lambda db: attempts.finish(db, self._run, job, number, reserve, ended))
+        await self._writer.together(self._settle, Settled(job, number, reserve, ended))
         self._short = False
         self.counts.add(ended, reserve)
         if ended.item == "pending" and error is not None:
             unsent = isinstance(error, outcomes.NotSentError)
-            again = job._replace(tries=ended.tries)
+            again = job._replace(tries=ended.tries, ask=None)  # another call is another ask
             self._again(again, 0.0 if unsent else self._wait_before(max(ended.tries, 1), error, random.random()))
         elif response is not None and ended.item == "answered":
             await self.judge(job, response.text)
@@ -216,14 +218,17 @@ class Engine:
         """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
         problem = self._questions.problem(text)
         if problem is None:
-            await self._writer.do(lambda db: attempts.judge(db, job.item, "valid", None))
+            await self._judged(Verdict(job.item, "valid"))
             self.counts.valid += 1
         elif job.reasks < self.spec.reasks:
-            await self._writer.do(lambda db: attempts.judge(db, job.item, "pending", problem))
-            self._again(job._replace(reasks=job.reasks + 1, correction=(text, problem)), 0.0)
+            await self._judged(Verdict(job.item, "pending", problem))
+            self._again(job._replace(reasks=job.reasks + 1, correction=(text, problem), ask=None), 0.0)
         else:
-            await self._writer.do(lambda db: attempts.judge(db, job.item, "invalid", problem))
+            await self._judged(Verdict(job.item, "invalid", problem))
             self.counts.failed += 1
+
+    async def _judged(self, verdict: Verdict) -> None:
+        await self._writer.together(attempts.judge, verdict)
 
     def _again(self, job: Job, seconds: float) -> None:
         self._delayed.add(job, seconds)

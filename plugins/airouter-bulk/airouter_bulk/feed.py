@@ -11,7 +11,7 @@ from airouter_core.errors import ConfigurationError
 
 from .errors import SpecError
 from .journal import admission
-from .journal.admission import Asked, Run
+from .journal.admission import Run
 from .journal.files import transaction
 from .journal.records import Job
 from .questions import Questions
@@ -83,7 +83,7 @@ class Feed:
         chunk = list(itertools.islice(self._rows, CHUNK))
         asked = []
         for row in chunk:
-            asked.append(Asked(row, *self._questions.key(row, self._position)))
+            asked.append(self._questions.asked(row, self._position))
             self._digest = admission.digest_of(self._digest, row)
             self._position += 1
         complete = len(chunk) < CHUNK
@@ -120,6 +120,6 @@ def first_problem(questions: Questions, rows: Iterator[Row]) -> tuple[Row | None
         if row.value is not None or len(seen) == CHUNK:
             break
     first = next((row for row in seen if row.value is not None), None)
-    if first is not None and (problem := questions.key(first, 0)[1]):
+    if first is not None and (problem := questions.asked(first, 0).problem):
         raise ConfigurationError(f"the first row cannot be asked: {problem}")
     return first, itertools.chain(seen, rows)

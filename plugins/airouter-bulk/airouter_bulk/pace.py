@@ -74,6 +74,11 @@ class Pace:
         """Calls at a time that are allowed now."""
         return max(1, int(self._allowed))
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many tokens a call has."""
+        return self._tokens is not None
+
     def closed(self, now: float) -> float:
         """Seconds for which nothing may be sent, as the target has said."""
         return max(0.0, self._opens - now)

@@ -15,6 +15,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.messages import Message
 
 from .errors import SpecError
+from .journal.records import Asked
 from .rows import Row
 from .spec import Spec
 from .templates import MissingFieldError, Template
@@ -73,22 +74,24 @@ class Questions:
             tags={"bulk": self._spec.hash[:12]},
         )
 
-    def key(self, row: Row, position: int) -> tuple[bytes | None, str | None]:
-        """The key of a row's question, or why it cannot be asked.
+    def asked(self, row: Row, position: int) -> Asked:
+        """A row's question with its key, or why it cannot be asked.
 
-        Equal for rows that would be sent the same, whatever their number and whenever they are sent.
+        The key is equal for rows that would be sent the same, whatever their number and whenever they are sent.
         """
         if row.value is None:
-            return None, row.problem
+            return Asked(row, problem=row.problem)
         if self._spec.answer in row.value:
-            return None, f'the row has a field {self._spec.answer!r} of its own; name another with answer = "…"'
+            told = f'the row has a field {self._spec.answer!r} of its own; name another with answer = "…"'
+            return Asked(row, problem=told)
         try:
-            said = f"{self._spec.target}\n{self.ask(row.value).fingerprint()}\n"
+            ask = self.ask(row.value)
+            said = f"{self._spec.target}\n{ask.fingerprint()}\n"
         except (MissingFieldError, ParameterError) as error:
-            return None, str(error)
+            return Asked(row, problem=str(error).encode("utf-8", "replace").decode())
         except UnicodeEncodeError:
-            return None, "the row holds half a character (a lone surrogate), which cannot be sent"
-        return hashlib.sha256((said if self._spec.dedupe else f"{said}{position}").encode()).digest(), None
+            return Asked(row, problem="the row holds half a character (a lone surrogate), which cannot be sent")
+        return Asked(row, hashlib.sha256((said if self._spec.dedupe else f"{said}{position}").encode()).digest(), ask)
 
     def problem(self, text: str) -> str | None:
         """Why an answer does not fit the schema; ``None`` when it does."""

@@ -98,10 +98,10 @@ ROW_OF_QUESTION = Row(b'{"q":"x"}', {"q": "x"})
 
 def _key(position: int = 0, **changes: Any) -> bytes:
     spec = Spec.of(BASE | changes)
-    key, problem = Questions(spec, "b").key(ROW_OF_QUESTION, position)
-    assert problem is None
-    assert key is not None
-    return key
+    asked = Questions(spec, "b").asked(ROW_OF_QUESTION, position)
+    assert asked.problem is None
+    assert asked.key is not None
+    return asked.key
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from ..rows import Row
 from ..spec import Spec
-from .records import Job, unpacked
+from .records import Asked, Job, unpacked
 
+KEPT = ("valid", "answered", "invalid", "uncertain")
+"""States of items in which another run takes them over as they are."""
+# A key has 32 bytes; several come as one blob.
+KNOWN = """
+SELECT json_group_array(json_array(j.value, i.id, i.run, i.state))
+FROM json_each(?1) j CROSS JOIN items i ON i.key = substr(?2, 32 * j.value + 1, 32)
+"""
+NEW = """
+INSERT INTO items (id, key, run, position)
+SELECT json_extract(value, '$[0]'), substr(?2, 32 * json_extract(value, '$[2]') + 1, 32), ?3,
+    json_extract(value, '$[1]')
+FROM json_each(?1)
+"""
+ROWS = """
+INSERT INTO rows (run, position, item, data, problem)
+SELECT ?3, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    substr(?2, json_extract(value, '$[3]') + 1, json_extract(value, '$[4]')), json_extract(value, '$[2]')
+FROM json_each(?1)
+"""
 ITEMS = "SELECT i.id, i.position, r.data, i.tries, i.reasks FROM items i JOIN rows r USING (run, position)"
 
 
@@ -33,14 +52,6 @@ class Run(NamedTuple):
     complete: bool
     state: str
     reason: str | None
-
-
-class Asked(NamedTuple):
-    """A row that comes into the journal, with the key of its question or the reason why it has none."""
-
-    row: Row
-    key: bytes | None
-    problem: str | None
 
 
 def digest_of(earlier: bytes, row: Row) -> bytes:
@@ -75,44 +86,69 @@ def mark(connection: sqlite3.Connection, run: int, state: str, reason: str | Non
 
 
 def admit(
-    connection: sqlite3.Connection, run: int, rows: Iterable[Asked], digest: bytes, *, complete: bool
+    connection: sqlite3.Connection, run: int, rows: Sequence[Asked], digest: bytes, *, complete: bool
 ) -> list[Job]:
     """Take the next rows in, in their order; the result is what of them is to be asked."""
-    position = first = connection.execute("SELECT admitted FROM runs WHERE id = ?", (run,)).fetchone()[0]
-    jobs = []
-    for row, key, problem in rows:
-        item = None
-        if key is not None:
-            item, new = _item(connection, run, position, key)
-            if new:
-                jobs.append(Job(item, position, row.data))
-        connection.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", (run, position, item, row.data, problem))
-        position += 1
+    first, last = connection.execute(
+        "SELECT admitted, (SELECT coalesce(max(id), 0) FROM items) FROM runs WHERE id = ?", (run,)
+    ).fetchone()
+    asked = _first_askers(rows)
+    items = _known(connection, run, first, asked)
+    new = {key: last + number for number, key in enumerate((key for key in asked if key not in items), start=1)}
+    told = [(item, first + asked[key], number) for number, (key, item) in enumerate(new.items())]
+    connection.execute(NEW, (msgspec.json.encode(told).decode(), b"".join(new), run))
+    of = {key: item for key, (item, _) in items.items()} | new
+    _write_rows(connection, run, first, rows, of)
     connection.execute(
-        "UPDATE runs SET admitted = ?, digest = ?, complete = ? WHERE id = ?", (position, digest, complete, run)
+        "UPDATE runs SET admitted = ?, digest = ?, complete = ? WHERE id = ?",
+        (first + len(rows), digest, complete, run),
     )
-    assert position >= first
-    return jobs
+    wanted = {key: item for key, (item, again) in items.items() if again} | new
+    jobs = (
+        Job(wanted[key], first + index, rows[index].row.data, ask=rows[index].ask)
+        for key, index in asked.items()
+        if key in wanted
+    )
+    return list(jobs)
 
 
-def _item(connection: sqlite3.Connection, run: int, position: int, key: bytes) -> tuple[int, bool]:
-    """The item of this key, and whether it is to be asked on account of this row."""
-    found = connection.execute("SELECT id, run, state FROM items WHERE key = ?", (key,)).fetchone()
-    if found is None:
-        made = connection.execute(
-            "INSERT INTO items (key, run, position) VALUES (?, ?, ?) RETURNING id", (key, run, position)
-        ).fetchone()
-        return int(made[0]), True
-    item, its_run, state = found
-    if its_run == run:
-        return item, False
-    # An earlier run has asked it. What it has answered counts; what it has not, or failed at, is asked in this one.
-    done = state in ("valid", "answered", "invalid", "uncertain")
-    connection.execute(
-        "UPDATE items SET run = ?, position = ?, state = ?, tries = 0 WHERE id = ?",
-        (run, position, state if done else "pending", item),
-    )
-    return item, not done
+def _first_askers(rows: Sequence[Asked]) -> dict[bytes, int]:
+    """Where each question is asked first."""
+    found: dict[bytes, int] = {}
+    for index, asked in enumerate(rows):
+        if asked.key is not None:
+            found.setdefault(asked.key, index)
+    return found
+
+
+def _known(
+    connection: sqlite3.Connection, run: int, first: int, asked: Mapping[bytes, int]
+) -> dict[bytes, tuple[int, bool]]:
+    """The items that there are of these questions, and whether each is to be asked on account of these rows."""
+    keys = list(asked)
+    numbers = msgspec.json.encode(list(range(len(keys)))).decode()
+    there = connection.execute(KNOWN, (numbers, b"".join(keys))).fetchone()[0]
+    found: dict[bytes, tuple[int, bool]] = {}
+    for index, item, its_run, state in msgspec.json.decode(there):
+        again = its_run != run and state not in KEPT
+        if its_run != run:
+            # An earlier run has asked it. What it has answered counts; what it has not, or failed at, is asked now.
+            connection.execute(
+                "UPDATE items SET run = ?, position = ?, state = ?, tries = 0 WHERE id = ?",
+                (run, first + asked[keys[index]], "pending" if again else state, item),
+            )
+        found[keys[index]] = item, again
+    return found
+
+
+def _write_rows(
+    connection: sqlite3.Connection, run: int, first: int, rows: Sequence[Asked], items: Mapping[bytes, int]
+) -> None:
+    told, end = [], 0
+    for position, (row, key, _, problem) in enumerate(rows, start=first):
+        told.append((position, None if key is None else items[key], problem, end, len(row.data)))
+        end += len(row.data)
+    connection.execute(ROWS, (msgspec.json.encode(told).decode(), b"".join(asked.row.data for asked in rows), run))
 
 
 def pending(connection: sqlite3.Connection, run: int, after: int, limit: int) -> list[Job]:

@@ -1,58 +1,92 @@
-"""Calls: booked before they are made, settled after, and found again when a process ended in between."""
+"""Calls: booked before they are made, settled after, and found again when a process ended in between.
+
+Many are written by few statements, which take all of them as one JSON text: SQLite works through it without Python's
+lock, which one statement for each call would take and give back a hundred times, against a loop that is busy with it.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
 
 from ..money import dollars
-from .records import Call, Costs, Ended, Job, Tally
+from .records import Booking, Call, Costs, Ended, Job, Settled, Tally, Verdict, kept
+
+WANTED = """
+SELECT json_group_array(json_array(id, attempts + 1)) FROM items
+WHERE state = 'pending' AND id IN (SELECT value FROM json_each(?))
+"""
+SENT = """
+UPDATE items SET state = 'sent', attempts = attempts + 1
+WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))
+"""
+BOOKED = """
+INSERT INTO attempts (item, n, run, state, sent_at, reserved)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ?2, 'sent', ?3, json_extract(value, '$[2]')
+FROM json_each(?1)
+"""
+SETTLED = """
+UPDATE attempts SET state = json_extract(j.value, '$[2]'), cost = json_extract(j.value, '$[3]'),
+    priced_by = json_extract(j.value, '$[4]'), failure = json_extract(j.value, '$[5]'),
+    error = json_extract(j.value, '$[6]'), request_id = json_extract(j.value, '$[7]'),
+    answer = substr(?2, json_extract(j.value, '$[8]') + 1, json_extract(j.value, '$[9]'))
+FROM json_each(?1) j WHERE item = json_extract(j.value, '$[0]') AND n = json_extract(j.value, '$[1]')
+"""
+BECAME = """
+UPDATE items SET state = json_extract(j.value, '$[10]'), tries = json_extract(j.value, '$[11]'),
+    failure = json_extract(j.value, '$[5]'), problem = json_extract(j.value, '$[12]'),
+    ended = ended + json_extract(j.value, '$[13]'), cost = cost + json_extract(j.value, '$[14]'),
+    answered = CASE WHEN json_extract(j.value, '$[9]') IS NULL THEN answered ELSE json_extract(j.value, '$[1]') END
+FROM json_each(?1) j WHERE items.id = json_extract(j.value, '$[0]')
+"""
+JUDGED = """
+UPDATE items SET state = json_extract(j.value, '$[1]'), problem = json_extract(j.value, '$[2]'),
+    failure = CASE json_extract(j.value, '$[1]') WHEN 'invalid' THEN 'invalid' END,
+    reasks = reasks + (json_extract(j.value, '$[1]') = 'pending')
+FROM json_each(?1) j WHERE items.id = json_extract(j.value, '$[0]')
+"""
 
 
-def begin(connection: sqlite3.Connection, run: int, job: Job, reserve: int, cap: int | None) -> int | None:
-    """Book a call with the most that it can cost, before it is made.
+def book(connection: sqlite3.Connection, bookings: Sequence[Booking], *, run: int, cap: int | None) -> list[int | None]:
+    """Book calls with the most that each can cost, before they are made.
+
+    Args:
+        cap: what the run may cost, with everything that is booked.
 
     Returns:
-        which attempt of its item it is. When nothing was booked: ``None`` where the cap would not hold it, 0 where the
+        which attempt of its item each is. Where nothing was booked: ``None`` if the cap would not hold it, 0 if the
         item is not to be asked any more, since an answer has come late.
     """
-    if cap is not None:
-        spent, reserved = connection.execute("SELECT spent, reserved FROM runs WHERE id = ?", (run,)).fetchone()
-        if spent + reserved + reserve > cap:
-            return None
-    found = connection.execute(
-        "UPDATE items SET state = 'sent', attempts = attempts + 1 WHERE id = ? AND state = 'pending'"
-        " RETURNING attempts",
-        (job.item,),
-    ).fetchone()
-    if found is None:
-        return 0
-    (number,) = found
-    connection.execute(
-        "INSERT INTO attempts (item, n, run, state, sent_at, reserved) VALUES (?, ?, ?, 'sent', ?, ?)",
-        (job.item, number, run, time.time(), reserve),
-    )
-    connection.execute("UPDATE runs SET reserved = reserved + ? WHERE id = ?", (reserve, run))
-    return int(number)
+    spent, reserved = connection.execute("SELECT spent, reserved FROM runs WHERE id = ?", (run,)).fetchone()
+    there = connection.execute(WANTED, (_json([booking.item for booking in bookings]),)).fetchone()[0]
+    numbers: dict[int, int] = dict(msgspec.json.decode(there))
+    taken: list[tuple[int, int, int]] = []
+    found: list[int | None] = []
+    more = 0
+    for item, reserve in bookings:
+        number = numbers.get(item, 0)
+        if number and cap is not None and spent + reserved + more + reserve > cap:
+            found.append(None)
+            continue
+        if number:
+            taken.append((item, number, reserve))
+            more += reserve
+        found.append(number)
+    told = _json(taken)
+    connection.execute(SENT, (told,))
+    connection.execute(BOOKED, (told, run, time.time()))
+    connection.execute("UPDATE runs SET reserved = reserved + ? WHERE id = ?", (more, run))
+    return found
 
 
-def finish(connection: sqlite3.Connection, run: int, job: Job, number: int, reserve: int, ended: Ended) -> None:
-    """Settle a call: with its answer, whole, before anything is made of it."""
-    _settle(connection, run, Call(job.item, number), reserve, ended)
-    known = ended.attempt != "uncertain"
-    booked = (reserve if ended.cost is None else ended.cost) if known else 0
-    connection.execute(
-        "UPDATE items SET state = ?, tries = ?, failure = ?, problem = ?, ended = ended + ?, cost = cost + ?,"
-        " answered = coalesce(?, answered) WHERE id = ?",
-        (
-            *(ended.item, ended.tries, ended.failure),
-            # What a correction is to correct stays while it is asked for.
-            job.correction[1] if job.correction and ended.item == "pending" else ended.error,
-            *(known and ended.attempt != "unsent", booked, number if ended.answer is not None else None, job.item),
-        ),
-    )
+def settle(connection: sqlite3.Connection, calls: Sequence[Settled], *, run: int) -> list[None]:
+    """Settle calls: each with its answer, whole, before anything is made of it."""
+    connection.execute(BECAME, (_closed(connection, calls, run),))
+    return [None] * len(calls)
 
 
 def late(connection: sqlite3.Connection, call: Call, end: Callable[[Job], Ended]) -> tuple[Job, Ended] | None:
@@ -75,37 +109,48 @@ def late(connection: sqlite3.Connection, call: Call, end: Callable[[Job], Ended]
     run, reserve, state, *known = found
     job = Job(call.item, *known)
     ended = end(job)
+    settled = Settled(job, call.number, reserve, ended)
     if state in ("pending", "uncertain") and ended.attempt == "answered":
-        finish(connection, run, job, call.number, reserve, ended)
+        settle(connection, [settled], run=run)
         return job, ended
-    _settle(connection, run, call, reserve, ended)
+    _closed(connection, [settled], run)
     return None
 
 
-def _settle(connection: sqlite3.Connection, run: int, call: Call, reserve: int, ended: Ended) -> None:
-    """What is known of the call itself, and its money."""
-    connection.execute(
-        "UPDATE attempts SET state = ?, cost = ?, priced_by = ?, failure = ?, error = ?, request_id = ?, answer = ?"
-        " WHERE item = ? AND n = ?",
-        (
-            *(ended.attempt, ended.cost, ended.priced_by, ended.failure, ended.error, ended.request_id, ended.answer),
-            *call,
-        ),
-    )
-    if ended.cost is not None:
-        connection.execute(
-            "UPDATE runs SET reserved = reserved - ?, spent = spent + ? WHERE id = ?", (reserve, ended.cost, run)
+def _closed(connection: sqlite3.Connection, calls: Sequence[Settled], run: int) -> str:
+    """Write what is known of the calls, and their money; the result says this, and what becomes of their items."""
+    told, answers = [], bytearray()
+    spent = freed = 0
+    for job, number, reserve, ended in calls:
+        answer = None if ended.answer is None else kept(ended.answer)
+        # What a correction is to correct stays while it is asked for.
+        problem = job.correction[1] if job.correction and ended.item == "pending" else ended.error
+        known = ended.attempt != "uncertain"
+        booked = (reserve if ended.cost is None else ended.cost) if known else 0
+        told.append(
+            (
+                *(job.item, number, ended.attempt, ended.cost, ended.priced_by, ended.failure, ended.error),
+                *(ended.request_id, len(answers), None if answer is None else len(answer), ended.item, ended.tries),
+                *(problem, known and ended.attempt != "unsent", booked),
+            )
         )
+        answers += answer or b""
+        if ended.cost is not None:
+            spent, freed = spent + ended.cost, freed + reserve
+    said = _json(told)
+    connection.execute(SETTLED, (said, answers))
+    connection.execute("UPDATE runs SET reserved = reserved - ?, spent = spent + ? WHERE id = ?", (freed, spent, run))
+    return said
 
 
-def judge(
-    connection: sqlite3.Connection, item: int, state: Literal["valid", "pending", "invalid"], problem: str | None
-) -> None:
-    """What validation says of an answer that is kept: it is valid, is asked for again, or is given up."""
-    connection.execute(
-        "UPDATE items SET state = ?, problem = ?, failure = ?, reasks = reasks + ? WHERE id = ?",
-        (state, problem, "invalid" if state == "invalid" else None, state == "pending", item),
-    )
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def judge(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> list[None]:
+    """What validation says of answers that are kept: each is valid, is asked for again, or is given up."""
+    connection.execute(JUDGED, (_json(verdicts),))
+    return [None] * len(verdicts)
 
 
 def recover(connection: sqlite3.Connection, run: int, *, resend: bool) -> int:

@@ -8,8 +8,14 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from airouter_core.values.ask import Ask
 from airouter_core.values.record import plain
 from airouter_core.values.response import Response
+
+from ..rows import Row
+
+WORTH_COMPRESSING = 1024
+"""Bytes."""
 
 
 class Call(NamedTuple):
@@ -27,6 +33,7 @@ class Job(NamedTuple):
         tries: failures so far that may pass.
         reasks: corrections asked for so far.
         correction: an answer that did not fit the schema, and why.
+        ask: what is asked, where it has been made already.
     """
 
     item: int
@@ -35,6 +42,23 @@ class Job(NamedTuple):
     tries: int = 0
     reasks: int = 0
     correction: tuple[str, str] | None = None
+    ask: Ask | None = None
+
+
+class Asked(NamedTuple):
+    """A row that comes into the journal, with its question and the key of that, or the reason why it has none."""
+
+    row: Row
+    key: bytes | None = None
+    ask: Ask | None = None
+    problem: str | None = None
+
+
+class Booking(NamedTuple):
+    """A call that is about to be made, and the most that it can cost."""
+
+    item: int
+    reserve: int
 
 
 class Ended(NamedTuple):
@@ -56,6 +80,23 @@ class Ended(NamedTuple):
     error: str | None = None
     request_id: str | None = None
     answer: bytes | None = None
+
+
+class Settled(NamedTuple):
+    """A call that has ended: which attempt of its job it was, what was reserved for it, and how it ended."""
+
+    job: Job
+    number: int
+    reserve: int
+    ended: Ended
+
+
+class Verdict(NamedTuple):
+    """What validation says of an item's last answer."""
+
+    item: int
+    state: Literal["valid", "pending", "invalid"]
+    problem: str | None = None
 
 
 class Tally(NamedTuple):
@@ -82,10 +123,15 @@ class Costs(NamedTuple):
 
 
 def packed(response: Response) -> bytes:
-    """An answer as it is kept: whole."""
-    return zlib.compress(msgspec.json.encode(response, enc_hook=plain), 1)
+    """An answer as JSON: whole."""
+    return msgspec.json.encode(response, enc_hook=plain)
+
+
+def kept(answer: bytes) -> bytes:
+    """The same as it stands in the file: compressed where that is worth more than it takes."""
+    return answer if len(answer) < WORTH_COMPRESSING else zlib.compress(answer, 1)
 
 
 def unpacked(answer: bytes) -> Response:
     """An answer that was kept."""
-    return msgspec.json.decode(zlib.decompress(answer), type=Response)
+    return msgspec.json.decode(answer if answer.startswith(b"{") else zlib.decompress(answer), type=Response)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from .files import told, transaction
 
+Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
+Together = Callable[[sqlite3.Connection, Sequence[Piece]], Sequence[Result]]
 
-LARGEST = 100
+LARGEST = 200
 """Pieces of work in one commit; more make others wait without making any cheaper."""
 
 
@@ -31,7 +33,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
-        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Together[Any, Any], Any, asyncio.Future[Any]]] = []
         self._flush: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "airouter-bulk-journal")
 
@@ -41,8 +43,15 @@ class Writer:
         Raises:
             JournalError: the file cannot be written.
         """
+        return await self.together(_each, work)
+
+    async def together(self, function: Together[Piece, Result], piece: Piece) -> Result:
+        """As :meth:`do`; pieces that wait for the same function are given to it as one sequence.
+
+        Those of one item are written in their order only if each is awaited before the next is given.
+        """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, future))
+        self._waiting.append((function, piece, future))
         if self._flush is None:
             self._flush = asyncio.create_task(self._write())
         return await future
@@ -61,18 +70,29 @@ class Writer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+            kinds: dict[Together[Any, Any], tuple[list[Any], list[asyncio.Future[Any]]]] = {}
+            for function, piece, future in group:
+                pieces, futures = kinds.setdefault(function, ([], []))
+                pieces.append(piece)
+                futures.append(future)
+            given = [(function, pieces) for function, (pieces, _) in kinds.items()]
+            waiting = [future for _, futures in kinds.values() for future in futures]
             try:
-                results = await loop.run_in_executor(self._thread, self._commit, [work for work, _ in group])
+                results = await loop.run_in_executor(self._thread, self._commit, given)
             except Exception as error:  # each of the group is told
-                for _, future in group:
+                for future in waiting:
                     if not future.done():
                         future.set_exception(error)
                 continue
-            for (_, future), result in zip(group, results, strict=True):
+            for future, result in zip(waiting, results, strict=True):
                 if not future.done():
                     future.set_result(result)
         self._flush = None
 
-    def _commit(self, group: list[Work[Any]]) -> list[Any]:
+    def _commit(self, given: list[tuple[Together[Any, Any], list[Any]]]) -> list[Any]:
         with told(self._path, "written"), transaction(self._connection):
-            return [work(self._connection) for work in group]
+            return [result for function, pieces in given for result in function(self._connection, pieces)]
+
+
+def _each(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
+    return [work(connection) for work in works]
