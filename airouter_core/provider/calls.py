@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import AirouterError, ExecutionError, ProviderError
 from ..flow.layers import See, Tap
@@ -23,22 +23,8 @@ from .parsing import parsed_json
 from .preparation import Caution, Prepared
 from .streams import NO_RESPONSE
 
-
-class CallHooks(Protocol):
-    """What a call tells and asks; :class:`~airouter_core.plugins.registry.Plugins` does it.
-
-    Each may return something to be awaited. Asking nobody costs too: ``hears`` tells whether anybody would listen.
-    """
-
-    def hears(self, hook: str) -> bool: ...
-
-    def admit(self, call: Call) -> Any: ...
-
-    def started(self, call: Call) -> Any: ...
-
-    def answer(self, call: Call) -> Any: ...
-
-    def ended(self, call: Call, outcome: Outcome) -> Any: ...
+if TYPE_CHECKING:
+    from ..plugins.calling import HookCalls
 
 
 class Seam(Protocol):
@@ -61,7 +47,7 @@ class Seam(Protocol):
 class Innermost:
     """A provider as what answers asks, with nothing around it but the hooks."""
 
-    def __init__(self, seam: Seam, provider: Identity, hooks: CallHooks) -> None:
+    def __init__(self, seam: Seam, provider: Identity, hooks: HookCalls) -> None:
         self.provider = provider
         self._seam = seam
         self._hooks = hooks
@@ -140,7 +126,7 @@ class _Told(Tap):
     call: Call
     scope: Delegate
 
-    def __init__(self, hooks: CallHooks, add: See | None) -> None:
+    def __init__(self, hooks: HookCalls, add: See | None) -> None:
         super().__init__(self._first)
         self._hooks = hooks
         self._add = add

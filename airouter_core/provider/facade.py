@@ -33,15 +33,13 @@ from .asking import (
 )
 from .both import both, four_ways, four_ways_as_text, takes
 from .parsing import parsed_as
-from .seam import ConfigT, ProviderSeam, Surroundings
+from .seam import ConfigT, ProviderSeam
 from .streams import words_of
 
 if TYPE_CHECKING:
     from ..tools.loop import ToolLike, ToolRun
 
 Result = TypeVar("Result")
-
-__all__ = ["Provider", "Surroundings"]
 
 
 class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):

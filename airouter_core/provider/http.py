@@ -37,10 +37,12 @@ from ..wire.bounds import MOST, Collected, Measure
 from ..wire.failures import error_inside
 from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire
 from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
-from .facade import Provider, Surroundings
+from .facade import Provider
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from ..plugins.registry import Plugins
 
     HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig, default=Any)
 else:
@@ -65,7 +67,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     wire: Wire
     models: Operation[list[ModelInfo]]
 
-    def __init__(self, config: HttpConfigT, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: HttpConfigT, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         super().__init__(config, info, plugins)
         self._transport: Transport | None = None
         self._async_transport: AsyncTransport | None = None

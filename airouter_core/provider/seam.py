@@ -10,31 +10,33 @@ import functools
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 import msgspec
 
 from ..config.provider import ProviderConfig
 from ..errors import AirouterError, ParameterError, UnsupportedFeatureError
-from ..flow.layers import Answer, Layer, layered
+from ..flow.layers import Answer, layered
 from ..flow.steps import Endpoint, Flow, Pull, given
 from ..flow.threads import awaited, awaited_iterator
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.losses import Loss
-from ..profile.resolving import DEFAULT_TABLE, ParameterTable
+from ..profile.resolving import ParameterTable
 from ..values.ask import Ask
-from ..values.calls import Call, Identity
+from ..values.calls import Identity
 from ..values.catalog import ModelInfo, Ranked
 from ..values.events import StreamEvent
 from ..values.labels import labels
 from ..values.request import Request
 from ..values.tokens import estimate_tokens
 from .both import arguments_of, operation_of, takes
-from .calls import CallHooks, Innermost
+from .calls import Innermost
 from .preparation import Caution, Prepared, Preparer
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # type checkers bring it; with a default, a bare ``Provider`` is no error
+
+    from ..plugins.registry import Plugins
 
     ConfigT = TypeVar("ConfigT", bound=ProviderConfig, default=Any)
 else:
@@ -44,44 +46,15 @@ else:
 Result = TypeVar("Result")
 
 
-class Surroundings(CallHooks, Protocol):
-    """What a provider needs of the plugins around it; :class:`~airouter_core.plugins.registry.Plugins` is it."""
-
-    def parameters(self, provider: str) -> ParameterTable: ...
-
-    def layers(self) -> Sequence[Layer]: ...
-
-
-class NoPlugins:
-    """A provider on its own: no hooks, no layers, and the canonical parameters."""
-
-    def hears(self, hook: str) -> bool:
-        return False
-
-    def admit(self, call: Call) -> None: ...
-
-    def started(self, call: Call) -> None: ...
-
-    def answer(self, call: Call) -> None: ...
-
-    def ended(self, call: Call, outcome: object) -> None: ...
-
-    def parameters(self, provider: str) -> ParameterTable:
-        return DEFAULT_TABLE
-
-    def layers(self) -> Sequence[Layer]:
-        return ()
-
-
 class ProviderSeam(ABC, Generic[ConfigT]):
     """What stands behind the methods that users call; see :class:`~airouter_core.provider.facade.Provider`."""
 
-    def __init__(self, config: ConfigT, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: ConfigT, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         self.config = config
         self.info = info
         self.kept_as = info.name
         self.logger = logging.getLogger(f"airouter.{info.name}")
-        self._plugins: Surroundings = plugins or NoPlugins()
+        self._plugins = plugins or no_plugins()
         self._preparer = Preparer(self, self._plugins.parameters)
         self._answer: Answer | None = None
         self._is_asked_as_given = True
@@ -348,3 +321,10 @@ FLOW_OF_OLD: Mapping[str, str] = {
 """What providers of the first interface implemented, and what is implemented now."""
 
 NOTHING_TO_PREPARE = Prepared(None, {})
+
+
+def no_plugins() -> Plugins:
+    """For a provider on its own: no hooks, no layers, and the canonical parameters."""
+    from ..plugins.registry import Plugins
+
+    return Plugins()

@@ -8,10 +8,10 @@ from typing import Any
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import BadRequestError, ExecutionError, ParameterError
 from airouter_core.flow.steps import Do, Flow
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.provider.asking import Messages, ask_of
 from airouter_core.provider.both import both
-from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
@@ -29,7 +29,7 @@ class BedrockProvider(HttpProvider[BedrockConfig]):
     wire = CONVERSE
     models = MODELS
 
-    def __init__(self, config: BedrockConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: BedrockConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         super().__init__(config, info, plugins)
         self._chain = CredentialChain()
 

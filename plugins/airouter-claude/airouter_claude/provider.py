@@ -10,10 +10,10 @@ import msgspec
 from airouter_core.errors import BadRequestError, TruncatedStreamError
 from airouter_core.flow.exchange import Policy
 from airouter_core.flow.steps import Emit, Flow, Sleep
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.provider.asking import Messages, ask_of
 from airouter_core.provider.both import both, both_iterators
-from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
@@ -47,7 +47,7 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
 
     wire = messages_wire()
 
-    def __init__(self, config: ClaudeConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: ClaudeConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         super().__init__(config, info, plugins)
         self._told: Mapping[str, ModelFacts] = {}
         self._wire = self.wire

@@ -8,8 +8,8 @@ import msgspec
 
 from airouter_core.errors import ProtocolError
 from airouter_core.flow.steps import Flow
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
-from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 
@@ -24,7 +24,7 @@ MOST_PAGES = 100
 class CompatibleProvider(HttpProvider[ServiceConfig]):
     """A service that speaks chat completions, in the way its row says."""
 
-    def __init__(self, config: ServiceConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: ServiceConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         service = config.service
         declared = msgspec.structs.replace(info, capabilities=service.capabilities, parameters=service.parameters)
         super().__init__(config, declared, plugins)

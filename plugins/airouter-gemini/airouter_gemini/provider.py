@@ -10,11 +10,11 @@ import attrs
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.flow.steps import Do, Flow
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.profile.losses import Loss
 from airouter_core.provider.asking import Messages, ask_of
 from airouter_core.provider.both import both
-from airouter_core.provider.facade import Surroundings
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
@@ -42,7 +42,7 @@ class GeminiProvider(FileCalls, CacheCalls):
 
     wire = GENERATE
 
-    def __init__(self, config: GeminiConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: GeminiConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         super().__init__(config, info, plugins)
         self._tokens = Tokens()
 

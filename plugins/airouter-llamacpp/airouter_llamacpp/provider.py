@@ -7,8 +7,8 @@ from typing import Any
 
 from airouter_core.errors import ExecutionError, UnsupportedFeatureError
 from airouter_core.flow.steps import Do, Emit, Flow
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
-from airouter_core.provider.facade import Surroundings
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo, Ranked
 from airouter_core.values.events import Warned
@@ -31,7 +31,7 @@ class LlamaCppProvider(HttpProvider[LlamaCppConfig]):
     wire = WIRE
     models = MODELS
 
-    def __init__(self, config: LlamaCppConfig, info: ProviderInfo, plugins: Surroundings | None = None) -> None:
+    def __init__(self, config: LlamaCppConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
         super().__init__(config, info, plugins)
         here = system_for(config.wsl, config.llama_cpp_path, distribution=config.wsl_distribution).here
         folder = ModelFolder(config.models_dir, here) if config.models_dir else None

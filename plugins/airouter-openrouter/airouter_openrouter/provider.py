@@ -10,9 +10,9 @@ from typing import Any
 
 from airouter_core.flow.layers import tapped
 from airouter_core.flow.steps import Do, Emit, Flow, delegated
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.both import both
-from airouter_core.provider.facade import Surroundings
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import CostReported
 from airouter_core.values.messages import FilePart
@@ -42,7 +42,7 @@ class OpenRouterProvider(AccountCalls):
         self,
         config: OpenRouterConfig,
         info: ProviderInfo,
-        plugins: Surroundings | None = None,
+        plugins: Plugins | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -19,7 +19,7 @@ from airouter_core.plugins.factory import config_class, create_provider
 from airouter_core.plugins.registry import Plugins, installed
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.profile.prices import Prices
-from airouter_core.provider.facade import Provider, Surroundings
+from airouter_core.provider.facade import Provider
 from airouter_core.provider.preparation import Prepared
 from airouter_core.values.ask import Ask
 from airouter_core.values.catalog import ModelInfo
@@ -55,7 +55,7 @@ class RouterProvider(Provider[RouterConfig]):
         self,
         config: RouterConfig,
         info: ProviderInfo,
-        plugins: Surroundings | None = None,
+        plugins: Plugins | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
