@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,8 +27,9 @@ from airouter_core.errors import (
     ServerError,
     TransportTimeoutError,
 )
+from airouter_core.flow.blocking import Driver
 from airouter_core.flow.exchange import LONGEST_RETRY_AFTER, Exchange, Policy, Sign
-from airouter_core.flow.steps import Flow, Open, ReadAll, ReadSome, Sleep
+from airouter_core.flow.steps import Flow, Open, ReadAll, ReadSome, Sleep, delegated
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest
 
@@ -59,9 +61,7 @@ class World:
 
     def exchange(self, request: HttpRequest = REQUEST, sign: Sign | None = None, **settings: Any) -> Exchange:
         config = HttpConfig(base_url="http://h", api_key=SECRET, **settings)
-        policy = msgspec.structs.replace(
-            Policy.of(config), clock=lambda: self.now, now=lambda: self.now, chance=lambda: 1.0
-        )
+        policy = msgspec.structs.replace(Policy.of(config), now=lambda: self.now, chance=lambda: 1.0)
 
         def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
             return parse_error(TABLE, status, headers, body)
@@ -246,47 +246,82 @@ def test_what_is_sent_is_signed_at_the_last_moment() -> None:
     assert all(step.request.body == REQUEST.body for step in world.opened)
 
 
-# The deadline.
+# Deadlines, which are the driver's.
 
 
-def test_the_deadline_shortens_patience() -> None:
+class Opened:
+    """A transport, and the answer that it gives, for a driver on the clock of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._answer: Any = None
+        self.headers: Mapping[str, str] = {}
+
+    def open(self, request: HttpRequest, **seconds: Any) -> Opened:
+        self._answer = self._world._perform(Open(request, **seconds))
+        if isinstance(self._answer, ExecutionError):
+            raise self._answer
+        self.headers = self._answer.headers
+        return self
+
+    @property
+    def status(self) -> int:
+        status: int = self._answer.status
+        return status
+
+    def read_some(self, timeout: float) -> bytes:
+        found: bytes | ExecutionError = self._world._perform(ReadSome(self, timeout))
+        if isinstance(found, ExecutionError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def within(seconds: float, world: World, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Any:
+    """Drive an exchange that has so much time."""
+    monkeypatch.setattr("airouter_core.flow.stack.time", types.SimpleNamespace(monotonic=lambda: world.now))
+    flow = delegated(world.exchange(**settings).fetch(10), deadline=seconds)
+    return Driver(flow, Opened(world)).run()  # type: ignore[arg-type]  # as much of a transport as is used
+
+
+def test_the_deadline_shortens_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step may take what is left of the deadline, and no more than its own timeout."""
     world = World(OK, each_takes=4)
-    exchange = world.exchange(timeout=9, connect_timeout=30, deadline=10)
-    world.run(exchange.fetch(100))
+    within(10, world, monkeypatch, timeout=9, connect_timeout=30)
     (opened,) = world.opened
-    assert (opened.connect_timeout, opened.read_timeout) == (9, 9)
+    assert (opened.connect_timeout, opened.read_timeout, opened.within) == (9, 9, 10)
     assert world.patience == [6, 2]
 
 
-def test_a_deadline_that_has_passed() -> None:
+def test_a_deadline_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Too late is an error that names the deadline, however the time went by."""
     world = World(OK, each_takes=6)
     with pytest.raises(TransportTimeoutError, match=r"deadline of 10 s; raise `deadline`"):
-        world.run(world.exchange(deadline=10).fetch(100))
+        within(10, world, monkeypatch)
     assert len(world.opened) == 1
 
 
-def test_no_wait_goes_beyond_the_deadline() -> None:
+def test_no_wait_goes_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the next attempt could only come too late, the failure is told at once."""
     world = World(failing(503, retry_after="8"), OK, each_takes=2)
     with pytest.raises(OverloadedError):
-        world.run(world.exchange(deadline=10).fetch(100))
+        within(10, world, monkeypatch)
     assert world.slept == []
 
 
-def test_bytes_that_drip_in_do_not_outlast_the_deadline() -> None:
+def test_bytes_that_drip_in_do_not_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a deadline the body is read piece by piece, and still no longer than its limit."""
-    world = World(Answer(200, b"x" * 11))
-    with pytest.raises(ProtocolError, match="more than 10 bytes"):
-        world.run(world.exchange(deadline=10).fetch(10))
+    with pytest.raises(ProtocolError, match="longer than 10 bytes"):
+        within(10, World(Answer(200, b"x" * 11)), monkeypatch)
 
 
-def test_silence_that_meets_the_deadline_is_told_as_the_deadline() -> None:
+def test_silence_that_meets_the_deadline_is_told_as_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """When patience was cut by the deadline, ``timeout`` is not what to raise."""
     world = World(TransportTimeoutError("http://h sent nothing for 10 s; raise `timeout`"), each_takes=10)
     with pytest.raises(TransportTimeoutError, match="deadline of 10 s"):
-        world.run(world.exchange(deadline=10).fetch(100))
+        within(10, world, monkeypatch)
 
 
 # Redirects.

@@ -24,6 +24,7 @@ Error = TypeVar("Error", bound=BaseException)
 HIDDEN = "***"
 LEARNT = 64
 """Requests whose secrets are remembered: those of one call with its retries, or the last ones of a provider."""
+NEVER = "(?!)"
 LONGEST = 4096
 """Characters of a secret that are looked for: enough to find it, and what is left of it is no use to anybody."""
 
@@ -37,7 +38,7 @@ class Cleaner:
     """
 
     def __init__(self, secrets: Iterable[str] = (), teach: Cleaner | None = None) -> None:
-        self._given = tuple(secrets)
+        self._given = secrets if type(secrets) is tuple else tuple(secrets)
         self._sent: deque[Mapping[str, str]] = deque(maxlen=LEARNT)
         self._teach = teach
 
@@ -54,17 +55,14 @@ class Cleaner:
             if self._teach is not None:
                 self._teach._sent.extend(self._sent)
 
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        # Looked for only when there is something to hide: a call that goes well pays nothing.
-        found = {*self._given, *(secret for headers in self._sent for secret in secrets_of_headers(headers))}
-        # The longest first: one may be a part of another.
-        return tuple(sorted((text for text in found if len(text) >= MINIMUM_SECRET), key=len, reverse=True))
+    def given(self, text: str) -> str:
+        """As :meth:`text`, without looking for what was sent: a call that goes well does not pay for that."""
+        return _pattern(self._given).sub(HIDDEN, text)
 
     def text(self, text: str) -> str:
         """The text, with each secret replaced, also where it is escaped as in JSON or in an address."""
-        secrets = self._secrets
-        return _pattern(secrets).sub(HIDDEN, text) if secrets and text else text
+        sent = (secret for headers in self._sent for secret in secrets_of_headers(headers))
+        return _pattern(tuple(dict.fromkeys((*self._given, *sent)))).sub(HIDDEN, text)
 
     def data(self, data: bytes) -> bytes:
         """As :meth:`text`, for bytes."""
@@ -100,7 +98,9 @@ class Cleaner:
 
 @functools.lru_cache(maxsize=64)
 def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join("".join(map(_spellings, secret[:LONGEST])) for secret in secrets))
+    # The longest first: one may be a part of another.
+    hidden = sorted((secret for secret in secrets if len(secret) >= MINIMUM_SECRET), key=len, reverse=True)
+    return re.compile("|".join("".join(map(_spellings, secret[:LONGEST])) for secret in hidden) or NEVER)
 
 
 def _spellings(character: str) -> str:

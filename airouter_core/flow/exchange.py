@@ -1,6 +1,7 @@
-"""One request and its answer, with retries, redirects, one deadline, and secrets kept: the flow every call is made of.
+"""One request and its answer, with retries, redirects, and secrets kept: the flow every call is made of.
 
-The one owner of retries. They happen only before anything of an answer has been handed on.
+The one owner of retries. They happen only before anything of an answer has been handed on. Deadlines are the driver's:
+it shortens each step, and refuses a wait that would end too late.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from ..errors import (
 )
 from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
-from ..wire.bounds import Collected
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
 from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, given
@@ -42,8 +42,6 @@ LONGEST_RETRY_AFTER = 120.0
 """Seconds; a provider that asks for more is not waited for, and the caller is told."""
 DRAIN = 0.25
 """Seconds to wait for the end of an answer that has said it is complete, so that its connection can be used again."""
-CLOCKS_DIFFER = 0.02
-"""Seconds by which a wait may end before the deadline that it was cut to."""
 ERROR_LIMIT = MEBIBYTE
 MAX_REDIRECTS = 5
 KEPT_METHOD = frozenset({307, 308})
@@ -57,15 +55,13 @@ Sign = Callable[[HttpRequest, float], HttpRequest]
 
 
 class Policy(Value, frozen=True, kw_only=True):
-    """How one exchange is held to time, how often it is tried, and what must not be shown."""
+    """How patient one exchange is, how often it is tried, and what must not be shown."""
 
     timeout: float
     connect_timeout: float
-    deadline: float | None
     max_retries: int
     secrets: tuple[str, ...]
     log_content: bool
-    clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
 
@@ -76,7 +72,6 @@ class Policy(Value, frozen=True, kw_only=True):
         return cls(
             timeout=config.timeout,
             connect_timeout=config.connect_timeout,
-            deadline=config.deadline,
             max_retries=config.max_retries,
             secrets=config.secrets,
             log_content=config.log_content,
@@ -84,7 +79,7 @@ class Policy(Value, frozen=True, kw_only=True):
 
 
 class Exchange:
-    """One request under one policy. The clock starts when it is made.
+    """One request under one policy.
 
     Args:
         sign: applied at the last moment before each sending, redirects included; nothing is changed without it.
@@ -103,18 +98,13 @@ class Exchange:
         follow: Follow | None = None,
     ) -> None:
         self._follow = follow
-        self._cleaner = cleaner or Cleaner(policy.secrets)
+        self.cleaner = cleaner or Cleaner(policy.secrets)
         self._request = request
         self._sign = sign
         self._parse_error = parse_error
         self._policy = policy
-        self._end = None if policy.deadline is None else policy.clock() + policy.deadline
         self._read: ReadSome | None = None
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Those of the configuration."""
-        return self._policy.secrets
+        self._is_logged = LOGGER.isEnabledFor(logging.DEBUG)
 
     def begin(self, read: Callable[[HttpResponse], Flow[Result]]) -> Flow[tuple[HttpResponse, Result]]:
         """The answer, and what ``read`` made of its beginning, or of all of it.
@@ -130,7 +120,11 @@ class Exchange:
             except ExecutionError as failure:
                 if response is not None and isinstance(failure, ProviderError):
                     _advise(failure, response, self._policy.now())
-                yield Sleep(self._delay(failure, attempt))
+                delay = self._delay(failure, attempt)
+                try:
+                    yield Sleep(delay)
+                except TransportTimeoutError:  # the next attempt could only come too late
+                    raise failure from failure.__cause__
         raise AssertionError("the last attempt returns or raises")
 
     def fetch(self, limit: int) -> Flow[tuple[HttpResponse, bytes]]:
@@ -144,21 +138,17 @@ class Exchange:
 
     def read_all(self, response: HttpResponse, limit: int) -> Flow[bytes]:
         """The whole body."""
-        body = yield from self._read_all(response, limit)
-        self._log_body("answer", body)
+        body: bytes = yield ReadAll(response, self._policy.timeout, limit)
+        if self._policy.log_content:
+            self._log_body("answer", body)
         return body
 
     def read_some(self, response: HttpResponse) -> Flow[bytes]:
         """The next bytes; empty at the end."""
         step = self._read
-        if step is None or step.response is not response or self._end is not None:
-            step = self._read = ReadSome(response, self._patience())
-        try:
-            data: bytes = yield step
-        except TransportTimeoutError as failure:
-            if self._is_late():
-                raise self._too_late() from failure
-            raise
+        if step is None or step.response is not response:
+            step = self._read = ReadSome(response, self._policy.timeout)
+        data: bytes = yield step
         if self._policy.log_content:
             self._log_body("received", data)
         return data
@@ -174,7 +164,10 @@ class Exchange:
     def _attempt(self, attempt: int) -> Flow[HttpResponse]:
         request = self._request
         for _ in range(MAX_REDIRECTS + 1):
-            response = yield from self._send(request, attempt)
+            step, started = self._sending(request, attempt), self._policy.now()
+            response: HttpResponse = yield step
+            if self._is_logged:
+                LOGGER.debug("%s after %.3f s", response.status, self._policy.now() - started)
             if 200 <= response.status < 300:
                 return response
             if response.status < 200:
@@ -189,63 +182,26 @@ class Exchange:
                 request = yield from self._follow(request, location)
         raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
-    def _send(self, request: HttpRequest, attempt: int) -> Flow[HttpResponse]:
+    def _sending(self, request: HttpRequest, attempt: int) -> Open:
         if self._sign is not None:
             request = self._sign(request, self._policy.now())
-        self._cleaner.learn(request.headers)
-        patience = self._patience()
-        within = None if self._end is None else self._end - self._policy.clock()
-        step = Open(request, min(self._policy.connect_timeout, patience), patience, within, is_retry=attempt > 0)
-        response: HttpResponse
-        if not LOGGER.isEnabledFor(logging.DEBUG):
-            response = yield step
-            return response
-        body = request.body if isinstance(request.body, bytes) else b""  # a file is sent, not shown
-        LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(body))
-        self._log_body("request", body)
-        started = self._policy.clock()
-        response = yield step
-        LOGGER.debug("%s after %.3f s", response.status, self._policy.clock() - started)
-        return response
-
-    def _read_all(self, response: HttpResponse, limit: int) -> Flow[bytes]:
-        if self._end is None:
-            body: bytes = yield ReadAll(response, self._patience(), limit)
-            return body
-        # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
-        pieces = Collected(limit, f"{_shown(self._request.url)} sent more than {limit} bytes")
-        while data := (yield ReadSome(response, self._patience())):
-            pieces.add(data)
-        return pieces.whole()
+        self.cleaner.learn(request.headers)
+        if self._is_logged:
+            body = request.body if isinstance(request.body, bytes) else b""  # a file is sent, not shown
+            LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(body))
+            self._log_body("request", body)
+        return Open(request, self._policy.connect_timeout, self._policy.timeout, is_retry=attempt > 0)
 
     def _read_failure(self, response: HttpResponse) -> Flow[bytes]:
         try:
-            return (yield from self._read_all(response, ERROR_LIMIT))
+            body: bytes = yield ReadAll(response, self._policy.timeout, ERROR_LIMIT)
         except ExecutionError as error:
-            LOGGER.debug("the body of the failure cannot be read: %s", self._cleaner.text(str(error)))
+            LOGGER.debug("the body of the failure cannot be read: %s", self.cleaner.text(str(error)))
             return b""  # the status says enough
-
-    def _patience(self) -> float:
-        if self._end is None:
-            return self._policy.timeout
-        left = self._end - self._policy.clock()
-        if left <= 0:
-            raise self._too_late()
-        return min(self._policy.timeout, left)
-
-    def _is_late(self) -> bool:
-        return self._end is not None and self._policy.clock() >= self._end - CLOCKS_DIFFER
-
-    def _too_late(self) -> TransportTimeoutError:
-        return TransportTimeoutError(
-            f"the call was not complete within its deadline of {self._policy.deadline:g} s; "
-            "raise `deadline`, or ask for less"
-        )
+        return body
 
     def _delay(self, failure: ExecutionError, attempt: int) -> float:
         """Seconds until the next attempt; raises the failure when there is to be none."""
-        if isinstance(failure, TransportTimeoutError) and self._is_late():
-            raise self._too_late() from failure
         if attempt >= self._policy.max_retries or not failure.retryable:
             raise failure
         delay: float = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * (0.5 + self._policy.chance() / 2)
@@ -254,13 +210,11 @@ class Exchange:
             if asked > LONGEST_RETRY_AFTER:
                 raise failure
             delay = max(delay, asked)
-        if self._end is not None and self._policy.clock() + delay >= self._end:
-            raise failure
         LOGGER.debug("attempt %d failed (%s); again in %.2f s", attempt + 1, type(failure).__name__, delay)
         return delay
 
     def _refused(self, response: HttpResponse, body: bytes) -> ProviderError:
-        error = self._parse_error(response.status, response.headers, self._cleaner.data(body))
+        error = self._parse_error(response.status, response.headers, self.cleaner.data(body))
         _advise(error, response, self._policy.now())
         return error
 
@@ -293,8 +247,8 @@ class Exchange:
         )
 
     def _log_body(self, what: str, body: bytes) -> None:
-        if self._policy.log_content and LOGGER.isEnabledFor(logging.DEBUG):
-            LOGGER.debug("%s: %s", what, self._cleaner.data(body).decode("utf-8", "replace"))
+        if self._policy.log_content and self._is_logged:
+            LOGGER.debug("%s: %s", what, self.cleaner.data(body).decode("utf-8", "replace"))
 
 
 def _advise(error: ProviderError, response: HttpResponse, now: float) -> None:

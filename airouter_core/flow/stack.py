@@ -6,6 +6,7 @@ owns the response that it has open: it is closed as soon as that flow ends, well
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import inspect
@@ -63,10 +64,10 @@ class Stack:
         builder: what has arrived of the answer that was begun last.
         value: of the outermost flow, once it has ended.
         due: what is to be called now that its flow has ended.
+        innermost: the delegation whose flow is resumed next.
     """
 
     __slots__ = (
-        "_around",
         "_deadline",
         "_doing",
         "_held",
@@ -77,6 +78,7 @@ class Stack:
         "_top",
         "builder",
         "due",
+        "innermost",
         "taps",
         "until",
         "value",
@@ -90,7 +92,7 @@ class Stack:
         self._last: Any = None
         self._suspended: tuple[Any, Exception | None] | None = None
         self._doing: _Once | None = None
-        self._around: Delegate | None = None
+        self.innermost: Delegate | None = None
         self._deadline = 0.0
         self.taps: tuple[See, ...] | None = ()
         self.until: float | None = None
@@ -98,7 +100,7 @@ class Stack:
         self.value: Any = None
         self.due: list[_Once] = []
         if around is not None:
-            self._around = around.innermost
+            self.innermost = around.innermost
             self.until, self._deadline = around.until, around._deadline
 
     def resume(self, outcome: Any, error: Exception | None) -> Step | None:  # noqa: C901, PLR0912  # once for each step
@@ -138,11 +140,6 @@ class Stack:
                 outcome = error = None
             if self.due:
                 return self._later(outcome, error)
-
-    @property
-    def innermost(self) -> Delegate | None:
-        """The delegation whose flow is resumed next."""
-        return self._scopes[-1] if self._scopes else self._around
 
     @property
     def via(self) -> Endpoint | None:
@@ -197,8 +194,16 @@ class Stack:
 
     def consume(self, events: Events) -> None:
         """Let events go by that nobody reads."""
-        for _ in self.seen(events):
-            pass
+        taps = self.taps
+        if taps is None:
+            collections.deque(self.passed(events), maxlen=0)
+            return
+        for event in events:
+            for see in taps:
+                try:
+                    see(event)
+                except Exception as error:
+                    raise RaisedInLayer(see, error) from error
 
     # Requests.
 
@@ -330,6 +335,7 @@ class Stack:
 
     def _enter(self, scope: Delegate) -> None:
         around = scope.around = self.innermost
+        self.innermost = scope
         self._outer.append((self._top, self.until, self._deadline))
         self._scopes.append(scope)
         self._top = scope.flow
@@ -365,6 +371,7 @@ class Stack:
         if self._last is not None:
             self._drop(len(self._scopes))
         scope = self._scopes.pop()
+        self.innermost = scope.around
         self._top, self.until, self._deadline = self._outer.pop()
         scope.value, scope.error = value, error
         if scope.through is not None:

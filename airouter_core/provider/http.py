@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
@@ -35,7 +36,7 @@ from ..values.request import Request
 from ..version import VERSION
 from ..wire.bounds import MOST, Collected, Measure
 from ..wire.failures import error_inside
-from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire
+from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire, unsigned
 from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
 from .facade import Provider
 
@@ -53,7 +54,6 @@ Result = TypeVar("Result")
 
 BEFORE_THE_ANSWER = frozenset({StreamStart, UsageReported, CostReported, MetadataReported, Warned})
 """Events that say nothing of the answer itself: while there are only these, a call that fails can be made again."""
-"""Bytes of an answer that is no stream."""
 
 
 class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
@@ -172,7 +172,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         return self
 
     def deadline_of(self, ask: Ask) -> float | None:
-        own = self.config.deadline if ask.kind == "chat" else None
+        own = self.config.deadline if ask.kind == "chat" else None  # other kinds: for each request, see `operate`
         return own if ask.deadline is None else ask.deadline if own is None else min(own, ask.deadline)
 
     @property
@@ -197,8 +197,14 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         self, operation: Operation[Result], *arguments: Any, model: str | None = None, **options: Any
     ) -> Flow[Result]:
         """A flow that asks one endpoint and reads its answer. ``options`` go to :meth:`connect`."""
+        flow = self._operated(operation, arguments, model, options)
+        return delegated(flow, deadline=self.config.deadline) if self.config.deadline is not None else flow
+
+    def _operated(
+        self, operation: Operation[Result], arguments: tuple[Any, ...], model: str | None, options: Mapping[str, Any]
+    ) -> Flow[Result]:
         config = yield from self.connect(model, None, **options)
-        with Cleaner(config.secrets, self._cleaner) as cleaner:
+        with Cleaner(self._policy_of(config).secrets, self._cleaner) as cleaner:
             try:
                 exchange = self.exchange(operation.build(config, *arguments), config, cleaner=cleaner)
 
@@ -236,10 +242,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             cleaner: learns what is sent; the provider's own unless given.
         """
         config, wire = config or self.config, wire or self.wire
-
-        def sign(sent: HttpRequest, now: float) -> HttpRequest:
-            return wire.sign(sent, config, now)
-
+        sign = None if wire.sign is unsigned else functools.partial(_signed, wire, config)
         policy = self._policy_of(config)
         if once:
             policy = msgspec.structs.replace(policy, max_retries=0)
@@ -248,14 +251,14 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         """The flow of one call: connect, send, read, parse."""
         config = yield from self.connect(request.model, request)
-        with Cleaner(config.secrets, self._cleaner) as cleaner:
+        with Cleaner(self._policy_of(config).secrets, self._cleaner) as cleaner:
             try:
                 wire = self.wire_for(request)
                 if notes := tuple(map(Warned, wire.notes(request, config))):
                     yield Emit(notes)
                 sent = wire.build_request(request, config, stream=stream)
                 exchange = self.exchange(sent, config, wire, cleaner=cleaner)
-                yield from (self._streamed(wire, exchange) if stream else self._fetched(wire, exchange))
+                yield from (self._streamed if stream else self._fetched)(wire, exchange)
             except TransportError as error:
                 yield from self._explain(error, config)
                 raise
@@ -268,19 +271,18 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             raise explained from error
 
     def _fetched(self, wire: Wire, exchange: Exchange) -> Flow[None]:
-        begun = _Begun()
+        events: list[StreamEvent] = []
 
         def read(response: HttpResponse) -> Flow[None]:
-            begun.again(_start(response, wire, exchange.secrets))
-            body = yield from exchange.read_all(response, MOST)
-            begun.collect(wire.parse_body(body))
+            events[:] = _start(response, wire, exchange.cleaner)
+            events.extend(wire.parse_body((yield from exchange.read_all(response, MOST))))
 
         try:
             yield from exchange.begin(read)
         except ExecutionError:
-            yield Emit(begun.events)  # what there is of the answer belongs to the error
+            yield Emit(events)  # what there is of the answer belongs to the error
             raise
-        yield Emit(begun.events)
+        yield Emit(events)
 
     def _streamed(self, wire: Wire, exchange: Exchange) -> Flow[None]:
         begun = _Begun()
@@ -297,7 +299,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def _begun(self, wire: Wire, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
         """Read a stream until it says something."""
-        begun.again(_start(response, wire, exchange.secrets))
+        begun.again(_start(response, wire, exchange.cleaner))
         data = after_prelude((yield from exchange.read_some(response)))
         while is_prelude(data) and (more := (yield from exchange.read_some(response))):
             data = after_prelude(data + more)
@@ -410,7 +412,12 @@ class _Progress:
             yield event
 
 
-def _start(response: HttpResponse, wire: Wire, secrets: tuple[str, ...]) -> Iterable[StreamEvent]:
-    headers: Mapping[str, str] = response.headers
-    request_id = next((headers[name] for name in wire.request_id_headers if headers.get(name)), None)
-    return () if request_id is None else (StreamStart(request_id=Cleaner(secrets).text(request_id)),)
+def _start(response: HttpResponse, wire: Wire, cleaner: Cleaner) -> Iterable[StreamEvent]:
+    for name in wire.request_id_headers:
+        if request_id := response.headers.get(name):
+            return (StreamStart(request_id=cleaner.given(request_id)),)
+    return ()
+
+
+def _signed(wire: Wire, config: HttpConfig, request: HttpRequest, now: float) -> HttpRequest:
+    return wire.sign(request, config, now)

@@ -67,7 +67,8 @@ def _no_support(request: Request, config: Any) -> Iterable[ParameterSupport] | N
     return None
 
 
-def _unsigned(request: HttpRequest, config: Any, now: float) -> HttpRequest:
+def unsigned(request: HttpRequest, config: Any, now: float) -> HttpRequest:
+    """What is sent as it is."""
     return request
 
 
@@ -109,7 +110,7 @@ class Wire(Value, frozen=True, kw_only=True):
     support: Callable[[Request, Any], Iterable[ParameterSupport] | None] = _no_support
     lacks: frozenset[Loss] = frozenset()
     notes: Callable[[Request, Any], Iterable[str]] = _no_notes
-    sign: Callable[[HttpRequest, Any, float], HttpRequest] = _unsigned
+    sign: Callable[[HttpRequest, Any, float], HttpRequest] = unsigned
     speaks: str = ""
 
 
