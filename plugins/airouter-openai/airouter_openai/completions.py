@@ -111,4 +111,5 @@ COMPLETIONS = msgspec.structs.replace(
     open_stream=_TextParser,
     support=completions_support,
     lacks=frozenset(Loss),
+    speaks="completions",
 )

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.errors import ParameterError
+from airouter_core.errors import ParameterError, UnsupportedFeatureError
 from airouter_core.values.ask import Ask
-from airouter_core.values.messages import Message
+from airouter_core.values.messages import Message, ToolResultPart
 from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.value import Value
 
@@ -38,6 +38,7 @@ class Question(Value, frozen=True, kw_only=True):
         native: the format, or the one provider, whose servers speak this dialect.
         own: fields that only such a server understands.
         for_native: fields of the ask that differ for such a server.
+        only_native: fields without which it would be another question, so that nobody else may be asked.
         losses: what nobody is told of it.
         foreign_losses: what a server of another dialect is not told.
         include_usage: whether a stream ends with its usage.
@@ -50,6 +51,7 @@ class Question(Value, frozen=True, kw_only=True):
     native: str | None = None
     own: Mapping[str, Any] = NOTHING
     for_native: Mapping[str, Any] = NOTHING
+    only_native: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     foreign_losses: tuple[str, ...] = ()
     include_usage: bool = True
@@ -197,12 +199,17 @@ def bound(
 
     Args:
         tags: for layers.
+
+    Raises:
+        UnsupportedFeatureError: it would be another question without what the provider cannot take.
     """
     changes: dict[str, Any] = {"model": model}
     if tags:
         changes["tags"] = {**question.ask.tags, **tags}
     lost = list(question.losses)
     native = question.native if question.native in (taker.provider, taker.speaks) else None
+    if question.only_native and not native:
+        raise UnsupportedFeatureError(f"{taker.provider} is not known to take {', '.join(question.only_native)}")
     if native:
         changes |= question.for_native
     else:
@@ -236,11 +243,17 @@ def with_one_beginning(messages: tuple[Message, ...]) -> tuple[tuple[Message, ..
     return (Message.system(texts), *(message for message in messages if message.role != "system")), True
 
 
-def estimated_input(ask: Ask) -> int:
-    """About how many tokens an ask is, for those who must be told before anybody has counted."""
+def words_of(ask: Ask) -> list[str]:
+    """All words of an ask: of its messages, calls and tools."""
     texts = [message.text for message in ask.messages]
     texts += [
         f"{tool.name}{tool.description or ''}{msgspec.json.encode(tool.input_schema).decode()}" for tool in ask.tools
     ]
     texts += [call.arguments_json for message in ask.messages for call in message.tool_calls]
-    return max(1, sum(map(estimate_tokens, texts)))
+    texts += [part.text for message in ask.messages for part in message.parts if isinstance(part, ToolResultPart)]
+    return texts
+
+
+def estimated_input(ask: Ask) -> int:
+    """About how many tokens an ask is, for those who must be told before anybody has counted."""
+    return max(1, sum(map(estimate_tokens, words_of(ask))))

@@ -13,6 +13,7 @@ from .ollama.chat_writer import GenerateWriter
 from .ollama.refused import refused as refused_by_ollama
 from .openai.chat import read_chat
 from .openai.chat_writer import ChatWriter
+from .openai.completions import CompletionsWriter, read_completions
 from .openai.refused import refused as refused_by_openai
 from .openai.responses import read_responses
 from .openai.responses_writer import ResponsesWriter
@@ -20,6 +21,9 @@ from .openai.responses_writer import ResponsesWriter
 KEEP_ALIVE = b": keep-alive\n\n"
 
 CHAT = Dialect(name="chat", read=read_chat, writer=ChatWriter, refused=refused_by_openai, ping=KEEP_ALIVE)
+COMPLETIONS = Dialect(
+    name="completions", read=read_completions, writer=CompletionsWriter, refused=refused_by_openai, ping=KEEP_ALIVE
+)
 RESPONSES = Dialect(
     name="responses", read=read_responses, writer=ResponsesWriter, refused=refused_by_openai, ping=KEEP_ALIVE
 )

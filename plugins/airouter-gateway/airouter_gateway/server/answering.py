@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import secrets
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Container, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
-from airouter_core.errors import ParameterError
+from airouter_core.errors import UnsupportedFeatureError
+from airouter_core.provider.both import operation_of
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.labels import labelled
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response
 
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
-from ..dialects.question import Naming, Question, Taker, bound
+from ..dialects.question import Naming, Question, Taker, bound, words_of
 from ..dialects.refusals import Refusal
 from ..keys import ClientKey
 from ..serving import Serving, Target, UnknownModelError
@@ -27,6 +30,8 @@ from .streaming import Stream
 
 Result = TypeVar("Result")
 SERVED_BY = "x-airouter-served-by"
+COUNTING = "count_request_tokens"
+COUNTED = ("parameters", "tools", "tool_choice", "response_format", "provider_options")
 KEY_TAG = "key"
 """The tag by which layers, budgets for instance, know whose call it is."""
 
@@ -98,15 +103,48 @@ class Answering:
         vectors: list[list[float]] = await until_left(exchange, provider.arun(provider.flow_of(ask)))
         return vectors
 
+    async def operation(
+        self, exchange: Exchange, model: str, name: str, arguments: Mapping[str, Any], *, spare: str = ""
+    ) -> Any:
+        """The result of an operation that only some providers have.
+
+        Args:
+            arguments: those that this provider's operation does not take are left out, and told.
+            spare: the argument that takes what has no name among the others.
+
+        Raises:
+            UnsupportedFeatureError: the provider does not have it.
+        """
+        target = await self.target_of(exchange, model)
+        provider = self._serving.provider(target)
+        takes = parameters_of(provider, name)
+        if takes is None:
+            raise UnsupportedFeatureError(f"{target.name} has no operation {name!r}")
+        given = {name: value for name, value in arguments.items() if name in takes}
+        unknown = {name: value for name, value in arguments.items() if name not in takes and name != spare}
+        if unknown and spare and spare in takes:
+            given[spare] = {**unknown, **given.get(spare, {})}
+        elif unknown:
+            _warn(exchange, [f"not sent, since {target.name} is not known to take it: {', '.join(sorted(unknown))}"])
+        if "model" in takes:
+            given["model"] = target.model
+        with labelled(tags=self.tags):
+            flow = provider.operation_flow(name, **given)
+        return await until_left(exchange, provider.arun(flow))
+
     async def tokens(self, exchange: Exchange, question: Question) -> int:
-        """How many tokens a question has, as the provider counts its words."""
+        """How many tokens a question has: as the provider counts all of it where it can, else as it counts words."""
         target = await self.target_of(exchange, question.ask.model or "")
         provider = self._serving.provider(target)
         ask, _ = bound(question, target.model, taker_of(provider, target.model), self.tags)
-        words = "\n".join([message.text for message in ask.messages])
-        if not words:
-            raise ParameterError("messages hold no words to count")
-        counted: int = await until_left(exchange, provider.acount_tokens(words, target.model))
+        if parameters_of(provider, COUNTING) is not None:
+            asked = {name: getattr(ask, name) for name in COUNTED}
+            with labelled(tags=self.tags):
+                flow = provider.operation_flow(COUNTING, ask.model, ask.messages, **asked)
+            whole: int = await until_left(exchange, provider.arun(flow))
+            return whole
+        words = "\n".join(filter(None, words_of(ask)))
+        counted: int = await until_left(exchange, provider.acount_tokens(words, target.model)) if words else 0
         return counted
 
     async def models(self) -> list[ModelInfo]:
@@ -152,6 +190,12 @@ class Answering:
 
     def _book(self, exchange: Exchange, response: Response) -> None:
         self._numbers.use(response.usage)
+
+
+def parameters_of(provider: Provider[Any], operation: str) -> Container[str] | None:
+    """What a provider's operation takes; ``None`` where it has none of this name."""
+    known = operation_of(type(provider), operation)
+    return None if known is None else inspect.signature(getattr(type(provider), known.flow)).parameters
 
 
 def taker_of(provider: Provider[Any], model: str) -> Taker:

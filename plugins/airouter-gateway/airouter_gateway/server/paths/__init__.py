@@ -1,0 +1,1 @@
+"""What the server does at each path, a room for each kind of client."""

@@ -1,0 +1,44 @@
+"""All paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...dialects.refusals import Refusal
+from ...dialects.table import CHAT, MESSAGES, OLLAMA_CHAT
+from ...serving import Serving
+from ..answering import Answering
+from ..exchange import Exchange, RefusedError
+from . import anthropic, health, ollama, openai
+from .handling import ANY, GET, Path, Server
+
+OLLAMA = "/api/"
+
+
+async def _nowhere(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
+    raise RefusedError(Refusal(kind="no_path", message=f"there is no {exchange.method} {exchange.path[:100]}"))
+
+
+PATHS: dict[str, Path] = {
+    **openai.PATHS,
+    **anthropic.PATHS,
+    **ollama.PATHS,
+    **health.PATHS,
+    "/": Path("root", CHAT.refused, GET, ollama.running_here),
+}
+BELOW: dict[str, Path] = {**openai.BELOW}
+OPEN: frozenset[Any] = frozenset({health.alive, health.ready, ollama.running_here})
+"""What is answered without a key: nothing about models, and nothing that costs."""
+
+
+def path_of(exchange: Exchange) -> Path:
+    """What a path is."""
+    asked = exchange.path
+    found = PATHS.get(asked) or next((path for begin, path in BELOW.items() if asked.startswith(begin)), None)
+    if found is None:
+        found = Path("none", (OLLAMA_CHAT if asked.startswith(OLLAMA) else CHAT).refused, ANY, _nowhere)
+    if "anthropic-version" in exchange.headers and not asked.startswith(OLLAMA):
+        return msgspec.structs.replace(found, refused=MESSAGES.refused)
+    return found
