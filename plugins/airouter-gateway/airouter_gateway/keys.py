@@ -1,4 +1,4 @@
-"""Keys of clients: made here, shown once, kept as hashes in a file of their own.
+"""Keys of clients: made here, shown once, kept as hashes, in a file of their own or beside the ledger.
 
 A key is 256 bits of chance, so that a plain SHA-256 is enough to keep it by, and looking one up by its hash tells
 nothing by the time it takes. Whoever has the file can make no key of it.
@@ -6,7 +6,6 @@ nothing by the time it takes. Whoever has the file can make no key of it.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
@@ -14,58 +13,77 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterable
-from typing import Protocol
 
 import msgspec
 from filelock import FileLock
 
 from airouter_core.config.folders import config_folder
 from airouter_core.errors import ConfigurationError, ParameterError
-from airouter_core.values.value import Value
+
+from .bounds import Bounds, Team
 
 PREFIX = "air-"
 SHOWN = 10
 """Characters of a key that may be seen: enough to tell keys apart, and of no use else."""
 FILE = "gateway-keys.json"
+FIELDS = ("name", "digest", "prefix", "models", "expires", "rpm", "created")
 
 
-class ClientKey(Value, frozen=True, kw_only=True):
-    """What is known of a key.
+class ClientKey(Bounds, frozen=True, kw_only=True):
+    """What is known of a key, and how much may be asked with it.
 
     Attributes:
         name: of whom it is; budgets cover calls by it.
         digest: SHA-256 of the key, in hexadecimal digits.
         prefix: how it begins.
-        models: patterns of the addresses and routes that it may use; empty for all.
-        expires: seconds since 1970, if ever.
-        rpm: requests a minute, if there is a limit.
+        id: stays when the key itself is changed; empty for one of a file.
+        team: whose bounds hold too, by name; ``of_team`` is the team.
+        disabled: whether it is switched off.
+        expires, created: seconds since 1970, if ever.
     """
 
     name: str
     digest: str
     prefix: str
-    models: tuple[str, ...] = ()
+    id: str = ""
+    team: str | None = None
+    of_team: Team | None = None
+    disabled: bool = False
     expires: float | None = None
-    rpm: int | None = None
     created: float = 0.0
 
     def allows(self, *names: str) -> bool:
-        """Whether one of the names of a model is among those that it may use."""
-        return not self.models or any(fnmatch.fnmatchcase(name, one) for one in self.models for name in names)
+        """Whether one of the names of a model is among those that it may use, and its team too."""
+        return self.permits(*names) and (self.of_team is None or self.of_team.permits(*names))
+
+    @property
+    def is_for_some(self) -> bool:
+        """Whether it is for some models only."""
+        return bool(self.models or (self.of_team is not None and self.of_team.models))
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it, or its team, is switched off."""
+        return self.disabled or (self.of_team is not None and self.of_team.disabled)
 
     def is_expired(self, now: float) -> bool:
         """Whether its time has passed."""
         return self.expires is not None and now >= self.expires
 
 
-class KeyStore(Protocol):
-    """Where keys are kept."""
+def new_key() -> str:
+    """256 bits of chance, as a client gives them."""
+    return PREFIX + secrets.token_urlsafe(32)
 
-    def find(self, digest: str) -> ClientKey | None:
-        """The key of this hash."""
 
-    def is_empty(self) -> bool:
-        """Whether there is none at all."""
+def require_name(name: str) -> None:
+    """Refuse what is no name of a key or a team.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 100 or "/" in name:
+        raise ParameterError("a name is up to 100 printable characters, without a slash")
 
 
 def digest_of(key: str) -> str:
@@ -91,7 +109,7 @@ class KeyFile:
     def is_empty(self) -> bool:
         return not self._read()
 
-    def keys(self) -> list[ClientKey]:
+    def all_keys(self) -> list[ClientKey]:
         """All of them, in the order made."""
         return list(self._read().values())
 
@@ -108,9 +126,8 @@ class KeyFile:
         Raises:
             ParameterError: there is one of this name, or the name is none.
         """
-        if not name or not name.isprintable() or len(name) > 100:
-            raise ParameterError("the name of a key is up to 100 printable characters")
-        key = PREFIX + secrets.token_urlsafe(32)
+        require_name(name)
+        key = new_key()
         made = ClientKey(
             name=name,
             digest=digest_of(key),
@@ -163,10 +180,16 @@ class KeyFile:
         """In one step, so that a server that reads meanwhile sees the old keys or the new."""
         handle, name = tempfile.mkstemp(dir=os.path.dirname(self.path) or ".", prefix=FILE)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump([msgspec.to_builtins(key) for key in keys.values()], file, indent=1)
+            json.dump([_plain(key) for key in keys.values()], file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, self.path)
+
+
+def _plain(key: ClientKey) -> dict[str, object]:
+    """What a file says of a key: nothing of what only the ledger's database bounds."""
+    said: dict[str, object] = msgspec.to_builtins(key)
+    return {name: value for name, value in said.items() if name in FIELDS}
 
 
 class _Changing:

@@ -20,8 +20,8 @@ def airouter_commands() -> Iterable[Command]:
         ),
         Command(
             name="gateway",
-            target="airouter_gateway.commands:gateway",
-            help="Keys of the server's clients.",
+            target="airouter_gateway.key_commands:gateway",
+            help="Keys of the server's clients, and teams of them.",
         ),
     )
 

@@ -14,6 +14,7 @@ import uvicorn
 
 from airouter_core.errors import ConfigurationError
 
+from .access.access import Access
 from .keys import KeyFile
 from .server.app import Gateway
 from .server.guard import is_local
@@ -43,7 +44,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return made
 
 
-def require_keys(host: str, keys: KeyFile) -> bool:
+def require_keys(host: str, keys: Access) -> bool:
     """Whether only this machine will reach the server; if others will, there must be keys.
 
     Raises:
@@ -65,9 +66,9 @@ def make_gateway(path: str | None, host: str) -> Gateway:
         ConfigurationError: it must not, or cannot.
     """
     serving = serving_from(path)
-    keys = KeyFile(serving.settings.keys)
-    loopback = require_keys(host, keys)
-    return Gateway(serving, keys, loopback=loopback, reload=lambda: serving_from(path))
+    access = Access(KeyFile(serving.settings.keys), serving.books)
+    loopback = require_keys(host, access)
+    return Gateway(serving, access, loopback=loopback, reload=lambda: serving_from(path))
 
 
 async def run(gateway: Gateway, listening: socket.socket) -> None:

@@ -16,12 +16,14 @@ from airouter_core.config.loading import load_config
 from airouter_core.errors import AirouterError, ConfigurationError
 from airouter_core.manager import ProviderManager
 from airouter_core.plugins.factory import config_class
+from airouter_core.plugins.layering import GivenLayer
 from airouter_core.plugins.registry import installed
 from airouter_core.plugins.tables import require_known, set_up_by_tables
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.value import Value
 
+from .access.books import Books
 from .plugin import TABLE
 from .settings import GatewaySettings
 
@@ -39,14 +41,22 @@ class Target(Value, frozen=True):
     Attributes:
         name: under which the manager keeps the provider.
         address: what a client could have named.
+        called: what the client has called it, where that name is known to mean it.
     """
 
     name: str
     model: str
+    called: str | None = None
 
     @property
     def address(self) -> str:
         return f"{self.name}/{self.model}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All by which somebody may be allowed to ask it: its address, as a route too, and what it was called."""
+        route = (f"route:{self.model}",) if self.name == ROUTER else ()
+        return (self.address, *route, *(() if self.called is None else (self.called,)))
 
 
 class UnknownModelError(ConfigurationError):
@@ -56,9 +66,10 @@ class UnknownModelError(ConfigurationError):
 class Serving:
     """Providers and names, as one reading of the settings has them."""
 
-    def __init__(self, manager: ProviderManager, settings: GatewaySettings) -> None:
+    def __init__(self, manager: ProviderManager, settings: GatewaySettings, books: Books) -> None:
         self.manager = manager
         self.settings = settings
+        self.books = books
         self.in_use = 0
         self._resolved: dict[str, tuple[float, Target]] = {}
         self._listed: tuple[float, list[ModelInfo]] | None = None
@@ -113,12 +124,13 @@ class Serving:
         # Clients of Ollama may write out the tag that a bare name means.
         for spelling in dict.fromkeys((name, name.removesuffix(LATEST))):
             if spelling in self.settings.models:
-                return Target(*self.manager.resolve(self.settings.models[spelling]))
+                return Target(*self.manager.resolve(self.settings.models[spelling]), called=spelling)
             try:
-                return Target(*self.manager.resolve(spelling))
+                return Target(*self.manager.resolve(spelling), called=spelling)
             except AirouterError as error:
                 problem = str(error)
         if self.settings.default is not None:
+            # What nobody knows allows nothing, whatever pattern it fits.
             return Target(*self.manager.resolve(self.settings.default))
         raise UnknownModelError(problem)
 
@@ -135,14 +147,25 @@ def serving_from(path: str | None) -> Serving:
     file = read_settings(path) if path is not None else settings_in_force()
     own = _own_tables(file)
     settings = load_config(GatewaySettings, own.get(TABLE), provider=TABLE)
+    books = Books(own)
     known = installed()
-    manager = ProviderManager(plugins=known.with_settings(own) if own else None)
+    layers: tuple[GivenLayer, ...] = () if books.settings.on else (("ledger", books.layer),)
+    manager = ProviderManager(plugins=known.with_settings(own) if own else None, layers=layers)
     try:
         _add(manager, file, own)
     except BaseException:
         manager.close()
         raise
-    return Serving(manager, settings)
+    return Serving(manager, settings, books)
+
+
+def own_tables() -> Mapping[str, Mapping[str, Any]]:
+    """The tables of plugins in the settings file in force.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
+    return _own_tables(settings_in_force())
 
 
 def _own_tables(file: Settings | None) -> Mapping[str, Mapping[str, Any]]:

@@ -9,6 +9,8 @@ import attrs
 from airouter_core.config.fields import setting
 from airouter_core.config.provider import ProviderConfig
 
+from .bounds import Bounds
+
 MIB = 1024 * 1024
 
 
@@ -23,6 +25,9 @@ class GatewaySettings(ProviderConfig):
     keys: str | None = setting(
         "path", description="file of the clients' keys; in your configuration folder unless given"
     )
+    rpm: int | None = setting("integer", minimum=1, description="requests a minute, of all keys together")
+    tpm: int | None = setting("integer", minimum=1, description="tokens a minute, of all keys together")
+    in_flight: int | None = setting("integer", minimum=1, description="requests at a time, of all keys together")
     hosts: tuple[str, ...] = setting("strings", default=(), description="further names by which this server is called")
     origins: tuple[str, ...] = setting("strings", default=(), description="web pages whose scripts may ask it")
     largest_body: int = setting("integer", default=32 * MIB, minimum=1024, description="bytes of a request")
@@ -34,3 +39,8 @@ class GatewaySettings(ProviderConfig):
         "number", default=10.0, above=0, description="until a stream begins without an event"
     )
     drain: float = setting("number", default=30.0, minimum=0, description="for streams to end when the server stops")
+
+    @property
+    def bounds(self) -> Bounds:
+        """What holds for all keys together."""
+        return Bounds(rpm=self.rpm, tpm=self.tpm, in_flight=self.in_flight)

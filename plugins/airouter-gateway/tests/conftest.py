@@ -16,12 +16,19 @@ import requests
 
 from airouter_core.manager import ProviderManager
 from airouter_core.testing.server import Answer, Behaviour, Connection, LoopbackServer, ReceivedRequest
+from airouter_gateway.access.access import Access
+from airouter_gateway.access.books import Books
 from airouter_gateway.keys import KeyFile
 from airouter_gateway.running import bound_socket, run
 from airouter_gateway.server.app import Gateway
 from airouter_gateway.serving import Serving, serving_from
 from airouter_gateway.settings import GatewaySettings
+from airouter_ledger.ledger import Ledger
+from airouter_ledger.testing import address, server
 
+__all__ = ["address", "questions", "serve", "serve_file", "server"]
+
+NOTHING: dict[str, Any] = {}
 ASKED = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
 COMPLETION = {
     "id": "x",
@@ -118,28 +125,48 @@ def served(gateway: Gateway) -> Iterator[str]:
         thread.join(20)
 
 
+@contextlib.contextmanager
+def opened_books(address: str, **tables: Any) -> Iterator[Books]:
+    """Books in a ledger that is closed again."""
+    with contextlib.ExitStack() as stack:
+        found: dict[str, Ledger] = {}
+
+        def opened(where: str, durable: bool) -> Ledger:
+            if where not in found:
+                found[where] = stack.enter_context(Ledger.open(where, durable=durable))
+            return found[where]
+
+        books = Books({"ledger": {"path": address, "on": False}, **tables}, open_ledger=opened)
+        stack.callback(books.close)
+        yield books
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Runs servers until the test ends: ``serve(behaviour of the upstream, settings)``."""
     pytest.importorskip("airouter_openai", reason="the upstream is asked by airouter-openai")
     with contextlib.ExitStack() as stack:
 
-        def begin(behaviour: Behaviour = hello, **settings: Any) -> Running:
+        def begin(
+            behaviour: Behaviour = hello, *, ledger: str | None = None, tables: Any = NOTHING, **settings: Any
+        ) -> Running:
             upstream = stack.enter_context(LoopbackServer(behaviour))
-            manager = ProviderManager()
+            books = stack.enter_context(opened_books(ledger or str(tmp_path / "ledger.db"), **tables))
+            manager = ProviderManager(layers=[("ledger", books.layer)])
             config = {"base_url": f"{upstream.url}/v1", "api_key": "sk-planted-upstream", "max_retries": 0}
             manager.add_provider("openai", {**config, "timeout": 20}, as_name="up")
             keys = KeyFile(str(tmp_path / "keys.json"))
             given = GatewaySettings(**{"drain": 1, **settings})
-            gateway = Gateway(Serving(manager, given), keys)
+            gateway = Gateway(Serving(manager, given, books), Access(keys, books, fresh=0))
             return Running(stack.enter_context(served(gateway)), gateway, keys, upstream)
 
         yield begin
 
 
 @pytest.fixture
-def serve_file(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+def serve_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """Runs servers of settings until the test ends: ``serve_file(settings)`` gives an address."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with contextlib.ExitStack() as stack:
 
         def begin(settings: str) -> str:
@@ -147,6 +174,6 @@ def serve_file(tmp_path: Path) -> Iterator[Callable[[str], str]]:
             path.touch(mode=0o600)
             path.write_text(settings, encoding="utf-8")
             serving = serving_from(str(path))
-            return stack.enter_context(served(Gateway(serving, KeyFile(str(tmp_path / "keys.json")))))
+            return stack.enter_context(served(Gateway(serving, Access(KeyFile(), serving.books))))
 
         yield begin

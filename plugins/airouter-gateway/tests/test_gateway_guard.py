@@ -14,6 +14,8 @@ import pytest
 import requests
 
 from airouter_core.errors import ConfigurationError, ParameterError
+from airouter_gateway.access.access import Access
+from airouter_gateway.access.books import Books
 from airouter_gateway.keys import ClientKey, KeyFile, digest_of
 from airouter_gateway.running import require_keys
 
@@ -33,13 +35,14 @@ def bearer(key: str) -> dict[str, str]:
 def test_without_keys_the_server_stays_on_this_machine(tmp_path: Path) -> None:
     """Advisory 10: an open port without keys is refused, and the message says what to do."""
     keys = KeyFile(str(tmp_path / "keys.json"))
+    access = Access(keys, Books({"ledger": {"path": str(tmp_path / "ledger.db")}}))
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
         with pytest.raises(ConfigurationError, match="airouter gateway create"):
-            require_keys(host, keys)
+            require_keys(host, access)
     for host in ("127.0.0.1", "::1", "localhost"):
-        assert require_keys(host, keys)
+        assert require_keys(host, access)
     keys.create("somebody")
-    assert not require_keys("0.0.0.0", keys)
+    assert not require_keys("0.0.0.0", access)
 
 
 def test_a_key_is_kept_as_a_hash_and_shown_once(tmp_path: Path) -> None:

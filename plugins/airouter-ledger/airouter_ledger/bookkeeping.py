@@ -94,7 +94,7 @@ class Bookkeeper:
         began = self._clock()
         provider = self._provider(answer.provider.name)
         reserved = None
-        if self._rules.budgets and ask.kind in PRICED and (covering := self._covering(ask, answer, provider)):
+        if ask.kind in PRICED and (covering := self._covering(ask, answer, provider)):
             ask, reserved = yield Do(partial(self._admit, ask, answer, provider, covering, began))
         entry = _Entry(self, ask, answer, provider, began, reserved)
         result = yield from delegated(answer(ask), through=entry.tap, after=entry.ended)
@@ -102,7 +102,8 @@ class Bookkeeper:
 
     def _covering(self, ask: Ask, answer: Answer, provider: Billed) -> list[Budget]:
         names = (answer.provider.kept_as, *provider.aliases)
-        return [budget for budget in self._rules.budgets if budget.covers(ask, answer.provider.name, names)]
+        of_settings = [budget for budget in self._rules.budgets if budget.covers(ask, answer.provider.name, names)]
+        return of_settings + self._ledger.further_budgets(ask)
 
     def _admit(
         self, ask: Ask, answer: Answer, provider: Billed, budgets: Sequence[Budget], at: float
@@ -150,7 +151,7 @@ class Bookkeeper:
                 raise BudgetExceededError(
                     f"nobody knows what {address} costs, so budget {budget.name!r} cannot cover it: say it in [prices] "
                     f"(\"{address}\" = {{ input = …, output = … }}), pip install 'airouter-ledger[prices]', or allow "
-                    f'it with [budgets.{budget.name}] unpriced = "allow"',
+                    f'it with {budget.place} unpriced = "allow"',
                     budget=budget.name,
                 )
 

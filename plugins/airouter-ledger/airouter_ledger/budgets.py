@@ -44,6 +44,7 @@ class Budget:
         tier_down: the model to ask in place of the one asked for, from ``warn_at`` on: of the same provider; of a
             router it is another route.
         unpriced: whether a call whose price is unknown is refused or allowed.
+        where: where it is written down, for messages, if not in its own table of the settings.
     """
 
     name: str
@@ -59,6 +60,12 @@ class Budget:
     at_limit: Literal["refuse", "warn"] = "refuse"
     tier_down: str | None = None
     unpriced: Literal["refuse", "allow"] = "refuse"
+    where: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is written down."""
+        return self.where or f"[budgets.{self.name}]"
 
     def covers(self, ask: Ask, provider: str, names: Iterable[str] = ()) -> bool:
         """Whether a call is to be paid from this budget.
@@ -177,7 +184,7 @@ def _exceeded(budget: Budget, span: Span, used: int, amount: Decimal, at: float)
     left = max(budget.amount - money.read(used), Decimal(0))
     return BudgetExceededError(
         f"budget {budget.name!r} has {left:.4f} of {budget.amount} {budget.currency} left, and the call may cost "
-        f"{amount:.4f}: lower max_tokens, ask a cheaper model, or raise [budgets.{budget.name}] amount",
+        f"{amount:.4f}: lower max_tokens, ask a cheaper model, or raise {budget.place} amount",
         budget=budget.name,
         retry_after=None if span.ends is None or amount > budget.amount else max(span.ends - at, 0.0),
     )
@@ -208,7 +215,10 @@ def _budget(name: str, table: Any) -> Budget:
         currency=_text(table, "currency", "USD", where),
         period=Period(_text(table, "period", "month", where), _text(table, "time_zone", "UTC", where)),
         tags=dict(tags),
-        **{field: _texts(table, field, where) for field in ("users", "keys", "providers", "models")},
+        users=_texts(table, "users", where),
+        keys=_texts(table, "keys", where),
+        providers=_texts(table, "providers", where),
+        models=_texts(table, "models", where),
         warn_at=float(warn_at),
         at_limit=table.get("at_limit", "refuse"),
         tier_down=_text(table, "tier_down", "", where) or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import attrs
@@ -18,11 +18,12 @@ from airouter_core.values.response import Response
 
 from . import contents, money
 from .answers import Answers
-from .budgets import Purse, settle
+from .budgets import Budget, Purse, settle
 from .database.base import Execute
 from .database.groups import Groups
 from .database.opening import open_database
 from .filters import Filter
+from .guests import Guest
 from .notes import Notes
 from .records import INSERT, SELECT, CallRecord, record_of, row_of
 
@@ -63,6 +64,7 @@ class Ledger:
         self.purse = Purse(self.database, self._groups)
         self.answers = Answers(self.database, self._groups)
         self.notes = Notes(self.database, self._groups)
+        self._sources: dict[str, Callable[[Ask], Iterable[Budget]]] = {}
 
     @classmethod
     def open(cls, address: str | None = None, *, durable: bool = False) -> Self:
@@ -82,6 +84,32 @@ class Ledger:
     def where(self) -> str:
         """The file or the server, without a password."""
         return self.database.where
+
+    def guest(self, name: str, versions: Sequence[Sequence[str]]) -> Guest:
+        """Tables of another distribution in this database, made or brought up to date.
+
+        Args:
+            name: of the distribution.
+            versions: the statements that each version adds to the one before; a version that was released stays.
+
+        Raises:
+            LedgerVersionError: a newer version of that distribution has written them.
+            LedgerError: they cannot be read or written.
+        """
+        return Guest(self.database, self._groups, name, versions)
+
+    def cover(self, name: str, budgets: Callable[[Ask], Iterable[Budget]]) -> None:
+        """Have calls paid from further budgets than those of the settings, all or none of them.
+
+        Args:
+            name: whose they are; said again, the later word counts.
+            budgets: those that cover an ask. It is called for each call and must not wait.
+        """
+        self._sources[name] = budgets
+
+    def further_budgets(self, ask: Ask) -> list[Budget]:
+        """The budgets that cover an ask and stand in no settings."""
+        return [budget for source in self._sources.values() for budget in source(ask)]
 
     def add(
         self,

@@ -2,105 +2,15 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from airouter_ledger.ledger import Ledger
+from airouter_ledger.testing import address, server
 
-PROGRAMS = "/usr/lib/postgresql/*/bin"
-
-
-class Server:
-    """A PostgreSQL server on the loopback, of this test run alone."""
-
-    def __init__(self, folder: str, programs: str) -> None:
-        self.folder = folder
-        self.programs = programs
-        self.data = os.path.join(folder, "data")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        # The server refuses to run as root, so root lends it to the user that the package made for it.
-        self.user = "postgres" if os.geteuid() == 0 else None
-        if self.user:
-            owner = pwd.getpwnam(self.user)
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-        self._run("initdb", "-D", self.data, "-U", "ledger", "-A", "trust", "-N")
-        self.start()
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c shared_buffers=32MB"
-        log = os.path.join(self.folder, "log")
-        self._run("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", log, "-o", options, "start")
-
-    def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
-
-    def address(self, schema: str) -> str:
-        return f"postgresql://ledger@127.0.0.1:{self.port}/postgres?schema={schema}"
-
-    def new_schema(self) -> str:
-        import pg8000.dbapi
-
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        connection = pg8000.dbapi.connect(user="ledger", host="127.0.0.1", port=self.port, database="postgres")
-        connection.autocommit = True
-        connection.cursor().execute(f"CREATE SCHEMA {name}")
-        connection.close()
-        return name
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [os.path.join(self.programs, program), *arguments],
-            check=True, timeout=120, user=self.user, cwd=self.folder, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        )  # fmt: skip
-
-
-def programs() -> str | None:
-    """The folder of the newest server that is installed."""
-    found = sorted(
-        glob.glob(PROGRAMS), key=lambda path: int(path.split("/")[-2]) if path.split("/")[-2].isdigit() else 0
-    )
-    return found[-1] if found else None
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A real server."""
-    pytest.importorskip("pg8000", reason="the extra [postgres] is not installed")
-    found = programs()
-    if found is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
-    folder = tempfile.mkdtemp(prefix="airouter-postgres-")
-    os.chmod(folder, 0o755)
-    started = Server(folder, found)
-    try:
-        yield started
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a new ledger, of each kind."""
-    if request.param == "sqlite":
-        return str(tmp_path / "ledger.db")
-    lent: Server = request.getfixturevalue("server")
-    return lent.address(lent.new_schema())
+__all__ = ["address", "ledger", "server"]
 
 
 @pytest.fixture

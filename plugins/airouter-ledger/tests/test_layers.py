@@ -360,3 +360,14 @@ def test_a_cassette_that_is_not_there(tmp_path: Path) -> None:
         Cassette(tmp_path / "none.db")
     with pytest.raises(ConfigurationError, match="record, strict, auto"):
         Cassette(tmp_path / "none.db", "play")  # type: ignore[arg-type]  # what is tried
+
+
+def test_budgets_that_stand_in_no_settings(ledger: Ledger) -> None:
+    """Others may know of budgets too; a call is paid from all of them, or not at all."""
+    (found,) = budgets_of({"theirs": {"amount": 25, "period": "forever", "warn_at": 1}})
+    ledger.cover("toy", lambda asked: [found] if asked.user == "eva" else [])
+    run(Toy(says()), ask(user="eva", parameters={"max_tokens": 1}), keeper(ledger))
+    run(Toy(says()), ask(parameters={"max_tokens": 1}), keeper(ledger))
+    assert ledger.purse.state(found, 0).used == 20
+    with pytest.raises(BudgetExceededError, match=r"raise \[budgets.theirs\] amount"):
+        run(Toy(says()), ask(user="eva", parameters={"max_tokens": 1}), keeper(ledger))

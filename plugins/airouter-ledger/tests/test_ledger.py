@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import stat
 import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,19 @@ def test_a_place_that_cannot_be_used(tmp_path: Path) -> None:
         Ledger.open(str(damaged))
     with pytest.raises(LedgerError, match=r"below cannot be"):
         Ledger.open(str(damaged / "below"))
+
+
+def test_another_distribution_keeps_its_tables_here(address: str) -> None:
+    """Made once, brought up to date by version, and never by an older one; the ledger's own stay as they are."""
+    first = (("CREATE TABLE toy_things (name TEXT PRIMARY KEY)",),)
+    second = (*first, ("ALTER TABLE toy_things ADD COLUMN size BIGINT",))
+    with Ledger.open(address) as ledger:
+        ledger.guest("toy", first).write(lambda execute: execute("INSERT INTO toy_things (name) VALUES (?)", "a"))
+        guest = ledger.guest("toy", second)
+        assert list(map(tuple, guest.read("SELECT name, size FROM toy_things"))) == [("a", None)]
+        assert ledger.guest("toy", second).read("SELECT name FROM toy_things")
+        with pytest.raises(LedgerVersionError, match="upgrade toy"):
+            ledger.guest("toy", first)
+        assert abs(guest.write(lambda execute: guest.now(execute, time.time)) - time.time()) < 60
+        assert guest.write_with_others(lambda execute: execute("SELECT 1"))
+    Ledger.open(address).close()

@@ -17,14 +17,16 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.labels import labelled
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response
+from airouter_core.values.tokens import estimate_tokens
 
+from ..access.books import KEY_TAG
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
-from ..dialects.question import Naming, Question, Taker, bound, words_of
+from ..dialects.question import Naming, Question, Taker, bound, estimated_input, words_of
 from ..dialects.refusals import Refusal
-from ..keys import ClientKey
 from ..serving import Serving, Target, UnknownModelError
 from .exchange import Exchange, LeftError, RefusedError
+from .leases import Lease
 from .numbers import Numbers
 from .streaming import Stream
 
@@ -32,22 +34,25 @@ Result = TypeVar("Result")
 SERVED_BY = "x-airouter-served-by"
 COUNTING = "count_request_tokens"
 COUNTED = ("parameters", "tools", "tool_choice", "response_format", "provider_options")
-KEY_TAG = "key"
-"""The tag by which layers, budgets for instance, know whose call it is."""
+TEAM_TAG = "team"
+"""Beside the tag for the key: the team that it is of."""
 
 
 class Answering:
     """Answers questions with the providers of one serving."""
 
-    def __init__(self, serving: Serving, numbers: Numbers, key: ClientKey | None) -> None:
+    def __init__(self, serving: Serving, numbers: Numbers, lease: Lease) -> None:
         self._serving = serving
         self._numbers = numbers
-        self._key = key
+        self._lease = lease
+        self._key = lease.key
 
     @property
     def tags(self) -> dict[str, str]:
         """Whose call it is."""
-        return {} if self._key is None else {KEY_TAG: self._key.name}
+        if self._key is None:
+            return {}
+        return {KEY_TAG: self._key.name, **({TEAM_TAG: self._key.team} if self._key.team else {})}
 
     async def target_of(self, exchange: Exchange, model: str) -> Target:
         """Who answers for a model.
@@ -59,9 +64,11 @@ class Answering:
             target = await self._serving.resolve(model)
         except UnknownModelError as error:
             # A key for some models need not tell which others there are.
-            said = f"model {model!r} is not served here" if self._key is not None and self._key.models else str(error)
+            said = (
+                f"model {model!r} is not served here" if self._key is not None and self._key.is_for_some else str(error)
+            )
             raise RefusedError(Refusal(kind="no_model", message=said, param="model", should_retry=False)) from error
-        if self._key is not None and not self._key.allows(model, target.address):
+        if self._key is not None and not self._key.allows(*target.names):
             message = f"this key may not use {model!r}"
             raise RefusedError(Refusal(kind="forbidden", message=message, param="model", should_retry=False))
         exchange.target = target.address
@@ -74,6 +81,8 @@ class Answering:
         target = await self.target_of(exchange, model)
         provider = self._serving.provider(target)
         ask, lost = bound(question, target.model, taker_of(provider, target.model), self.tags)
+        most = ask.parameters.get("max_tokens")
+        await self._lease.set_aside(exchange, estimated_input(ask) + (most if isinstance(most, int) else 0))
         writer = dialect.writer(question, Naming(secrets.token_hex(12), int(time.time()), model))
         if question.ask.stream:
             await self._streamed(exchange, dialect, writer, provider, ask, lost)
@@ -100,6 +109,7 @@ class Answering:
             arguments=arguments,
             tags=self.tags,
         )
+        await self._lease.set_aside(exchange, sum(map(estimate_tokens, asked.texts)))
         vectors: list[list[float]] = await until_left(exchange, provider.arun(provider.flow_of(ask)))
         return vectors
 
@@ -190,6 +200,7 @@ class Answering:
 
     def _book(self, exchange: Exchange, response: Response) -> None:
         self._numbers.use(response.usage)
+        self._lease.used(response.usage)
 
 
 def parameters_of(provider: Provider[Any], operation: str) -> Container[str] | None:

@@ -10,13 +10,14 @@ import msgspec
 
 from airouter_core.errors import AirouterError
 
+from ..access.access import Access
 from ..dialects.dialect import Refused
 from ..dialects.refusals import Refusal, refusal_of
-from ..keys import ClientKey, KeyStore
 from ..serving import Serving
 from .answering import Answering
 from .exchange import Exchange, LeftError, Receive, RefusedError, Scope, Send
 from .guard import Guard
+from .leases import Lease
 from .numbers import Numbers
 from .paths.handling import Handler
 from .paths.table import OPEN, path_of
@@ -41,7 +42,7 @@ class Gateway:
     def __init__(
         self,
         serving: Serving,
-        keys: KeyStore,
+        access: Access,
         *,
         loopback: bool = True,
         reload: Callable[[], Serving] | None = None,
@@ -50,7 +51,8 @@ class Gateway:
         self.numbers = Numbers()
         self.stopping = False
         self.stop: Callable[[], None] = lambda: None
-        self._guard = Guard(keys, loopback=loopback)
+        self.access = access
+        self._guard = Guard(access, loopback=loopback)
         self._make_again = reload
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -85,6 +87,7 @@ class Gateway:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.serving.manager.aclose()
+                await asyncio.to_thread(self.access.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -118,12 +121,16 @@ class Gateway:
         if exchange.method not in methods:
             message = f"{exchange.method} is no method of {exchange.path}"
             raise RefusedError(Refusal(kind="no_method", message=message))
-        key: ClientKey | None = None
-        if handler not in OPEN:
-            key = self._guard.key_of(exchange)
-            if exchange.method == "POST":
-                self._guard.count(key)
-        await handler(self, exchange, Answering(serving, self.numbers, key), serving)
+        if handler in OPEN:
+            await handler(self, exchange, Answering(serving, self.numbers, Lease(None)), serving)
+            return
+        key = await self._guard.key_of(exchange)
+        # Questions count; what only looks at something does not.
+        lease = await self._guard.admit(exchange, key, serving.settings) if exchange.method == "POST" else Lease(key)
+        try:
+            await handler(self, exchange, Answering(serving, self.numbers, lease), serving)
+        finally:
+            await lease.end()
 
     def _tell(self, exchange: Exchange, dialect: str) -> None:
         outcome = exchange.failure or f"{exchange.status // 100}xx"

@@ -7,13 +7,20 @@ so on loopback only names of loopback count, and scripts of pages only where the
 from __future__ import annotations
 
 import ipaddress
+import logging
 import time
 from urllib.parse import urlsplit
 
+from airouter_ledger.errors import LedgerError
+
+from ..access.access import Access
 from ..dialects.refusals import Refusal
-from ..keys import ClientKey, KeyStore, digest_of
+from ..keys import ClientKey, digest_of
 from ..settings import GatewaySettings
 from .exchange import Exchange, RefusedError
+from .leases import Lease, bounded_by
+
+LOGGER = logging.getLogger("airouter.gateway")
 
 APPLICATIONS = ("app", "file", "tauri", "vscode-webview", "vscode-file")
 """Schemes of programs on this machine that show pages, as Ollama allows them."""
@@ -28,10 +35,9 @@ class Guard:
         loopback: whether only this machine reaches the server.
     """
 
-    def __init__(self, keys: KeyStore, *, loopback: bool) -> None:
-        self._keys = keys
+    def __init__(self, access: Access, *, loopback: bool) -> None:
+        self._access = access
         self._loopback = loopback
-        self._recent: dict[str, list[float]] = {}
 
     def check_names(self, exchange: Exchange, settings: GatewaySettings) -> None:
         """Refuse a request that was made by another name, or by a page that was not allowed.
@@ -61,41 +67,49 @@ class Guard:
         exchange.say("access-control-allow-headers", asked)
         await exchange.whole(204, b"", headers=((b"access-control-max-age", PREFLIGHT_SECONDS),))
 
-    def key_of(self, exchange: Exchange) -> ClientKey | None:
+    async def key_of(self, exchange: Exchange) -> ClientKey | None:
         """The key of a request; ``None`` where none is needed.
 
         Raises:
-            RefusedError: it is missing, wrong or expired, or asks too often.
+            RefusedError: it is missing, wrong, expired or switched off.
         """
-        if self._loopback and self._keys.is_empty():
+        try:
+            await self._access.refresh()
+        except LedgerError as error:
+            LOGGER.error("keys cannot be read: %s", error)  # noqa: TRY400  # no bug of ours
+            said = "this server cannot read its keys now"
+            raise RefusedError(Refusal(kind="overloaded", message=said, retry_after=5)) from error
+        given = {said for said in (bearer_of(exchange), exchange.headers.get("x-api-key", "").strip()) if said}
+        if self._loopback and self._access.is_empty():
             return None
-        given = {said for said in (_bearer(exchange), exchange.headers.get("x-api-key", "").strip()) if said}
         if len(given) != 1:
             said = "give this server's key" if not given else "two keys were given that differ"
             raise RefusedError(Refusal(kind="unauthorized", message=said, should_retry=False))
-        key = self._keys.find(digest_of(given.pop()))
-        if key is None or key.is_expired(time.time()):
-            said = "this is no key of this server" if key is None else "this key has expired"
-            raise RefusedError(Refusal(kind="unauthorized", message=said, should_retry=False))
+        key = self._access.find(digest_of(given.pop()))
+        problem = _problem(key)
+        if key is None or problem:
+            raise RefusedError(Refusal(kind="unauthorized", message=problem, should_retry=False))
         exchange.key_name, exchange.key_prefix = key.name, key.prefix
         return key
 
-    def count(self, key: ClientKey | None) -> None:
-        """Count a question against the key's limit.
+    async def admit(self, exchange: Exchange, key: ClientKey | None, settings: GatewaySettings) -> Lease:
+        """A place among what the key, its team and the whole server may do at a time and in a minute.
 
         Raises:
-            RefusedError: it is one too many in a minute.
+            RefusedError: there is none.
         """
-        if key is None or key.rpm is None:
-            return
-        now = time.monotonic()
-        recent = [moment for moment in self._recent.get(key.digest, ()) if now - moment < 60]
-        self._recent[key.digest] = recent
-        if len(recent) >= key.rpm:
-            wait = 60 - (now - recent[0]) if recent else 60.0
-            message = f"this key may ask {key.rpm} times a minute"
-            raise RefusedError(Refusal(kind="rate_limit", message=message, retry_after=wait))
-        recent.append(now)
+        bounded = bounded_by(key, settings.bounds)
+        if not bounded:
+            return Lease(key)
+        try:
+            limits = await self._access.limits()
+        except LedgerError as error:
+            LOGGER.error("limits cannot be counted: %s", error)  # noqa: TRY400  # as above
+            said = "this server cannot count its limits now"
+            raise RefusedError(Refusal(kind="overloaded", message=said, retry_after=5)) from error
+        lease = Lease(key, limits, bounded)
+        await lease.begin(exchange)
+        return lease
 
     def _is_allowed(self, origin: str, settings: GatewaySettings) -> bool:
         if origin in settings.origins:
@@ -123,6 +137,16 @@ def _hostname(address: str) -> str:
         return ""
 
 
-def _bearer(exchange: Exchange) -> str:
+def _problem(key: ClientKey | None) -> str:
+    """Why a key is of no use; empty where it is of use."""
+    if key is None:
+        return "this is no key of this server"
+    if key.is_off:
+        return "this key is switched off"
+    return "this key has expired" if key.is_expired(time.time()) else ""
+
+
+def bearer_of(exchange: Exchange) -> str:
+    """The key that a request brings as a bearer; empty where it brings none."""
     scheme, _, key = exchange.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,203 @@
+"""Keys and teams beside the ledger: what is kept, what is shown, and every change of them. In both databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from click.testing import CliRunner
+
+from airouter_core.errors import AirouterError, ConfigurationError, ParameterError
+from airouter_gateway.access.accounts import Accounts
+from airouter_gateway.key_commands import gateway
+from airouter_gateway.keys import digest_of
+from airouter_ledger.ledger import Ledger
+
+BY = "a test"
+
+
+@pytest.fixture
+def accounts(address: str) -> Iterator[Accounts]:
+    """Those of a new ledger, of each kind."""
+    with Ledger.open(address) as ledger:
+        yield Accounts(ledger)
+
+
+def test_a_key_is_kept_as_a_hash(accounts: Accounts) -> None:
+    """Neither the key nor, in what is told of changes, its hash is anywhere in the database."""
+    secret, made = accounts.create("ci", by=BY, models=("up/*",), rpm=3, budget=Decimal("1.5"), period="day")
+    rotated, _ = accounts.rotate("ci", by=BY)
+    stored = "".join(
+        str(accounts.tables.read(f"SELECT * FROM {table}")) for table in ("gateway_keys", "gateway_changes")
+    )
+    for key in (secret, rotated):
+        assert key not in stored
+        assert key[len(made.prefix) :] not in stored
+    assert digest_of(rotated) not in str(accounts.tables.read("SELECT * FROM gateway_changes"))
+    assert secret not in repr(made)
+
+
+def test_a_key_can_be_changed_and_goes_on(accounts: Accounts) -> None:
+    """Rotating makes another key of the same name, id and bounds; the old one is none any more."""
+    secret, made = accounts.create("ci", by=BY, rpm=3, expires=5.0)
+    accounts.edit("ci", by=BY, rpm=None, tpm=100, disabled=True)
+    another, changed = accounts.rotate("ci", by=BY)
+    assert (changed.id, changed.rpm, changed.tpm, changed.expires, changed.disabled) == (made.id, None, 100, 5.0, True)
+    assert [key.digest for key in accounts.all_keys()] == [digest_of(another)] != [digest_of(secret)]
+    accounts.revoke("ci", by=BY)
+    assert accounts.all_keys() == []
+    told = [(change.number, change.who, change.action, change.subject) for change in accounts.changes()]
+    assert told == [(4, BY, "revoke key", "ci"), (3, BY, "rotate key", "ci"), (2, BY, "edit key", "ci"),
+                    (1, BY, "create key", "ci")]  # fmt: skip
+    edited = accounts.changes(before=3)[0]
+    assert edited.before is not None
+    assert edited.after is not None
+    assert (edited.before["rpm"], edited.after["rpm"], edited.after["tpm"]) == (3, None, 100)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"rpm": 0}, "rpm"),
+        ({"tpm": "many"}, "tpm"),
+        ({"budget": Decimal(-1)}, "budget"),
+        ({"budget": Decimal("NaN")}, "budget"),
+        ({"period": "fortnight"}, "period"),
+        ({"models": ("",)}, "models"),
+        ({"team": "nobody"}, "no team"),
+        ({"colour": "red"}, "colour"),
+        ({"id": "another"}, "id"),
+    ],
+)
+def test_what_cannot_be_is_refused(accounts: Accounts, fields: dict[str, object], said: str) -> None:
+    """With the field in the message, and without a trace in the database."""
+    with pytest.raises((ParameterError, ConfigurationError), match=said):
+        accounts.create("ci", by=BY, **fields)
+    accounts.create("other", by=BY)
+    with pytest.raises((ParameterError, ConfigurationError), match=said):
+        accounts.edit("other", by=BY, **fields)
+    assert len(accounts.changes()) == 1
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a\nb", "x" * 101])
+def test_names_that_are_none(accounts: Accounts, name: str) -> None:
+    """A name stands in addresses, logs and tags, so it is short, printable and whole."""
+    with pytest.raises(ParameterError, match="name"):
+        accounts.create(name, by=BY)
+    with pytest.raises(ParameterError, match="name"):
+        accounts.create_team(name, by=BY)
+
+
+def test_a_name_is_taken_once(accounts: Accounts) -> None:
+    """Of keys and of teams."""
+    accounts.create("ci", by=BY)
+    accounts.create_team("ci", by=BY)
+    with pytest.raises(ParameterError, match="already"):
+        accounts.create("ci", by=BY)
+    with pytest.raises(ParameterError, match="already"):
+        accounts.create_team("ci", by=BY)
+
+
+def test_a_key_is_bounded_by_its_team_too(accounts: Accounts) -> None:
+    """It may use what both allow, and is off where one is; a team with keys stays."""
+    accounts.create_team("a", by=BY, models=("up/*", "route:*"))
+    accounts.create("ci", by=BY, team="a", models=("up/m", "other/*"))
+    key = accounts.key("ci")
+    assert key.allows("up/m")
+    assert not key.allows("up/n")
+    assert not key.allows("other/m")
+    with pytest.raises(ParameterError, match="revoke ci first"):
+        accounts.remove_team("a", by=BY)
+    accounts.edit_team("a", by=BY, disabled=True)
+    assert accounts.key("ci").is_off
+    accounts.edit("ci", by=BY, team=None)
+    accounts.remove_team("a", by=BY)
+    assert (accounts.all_teams(), accounts.key("ci").is_off) == ([], False)
+
+
+def test_others_notice(accounts: Accounts, address: str) -> None:
+    """Whoever has the same ledger sees a change by its number."""
+    with Ledger.open(address) as ledger:
+        other = Accounts(ledger)
+        assert other.last_change() == 0
+        accounts.create("ci", by=BY)
+        assert other.last_change() == 1
+        assert other.key("ci") == accounts.key("ci")
+
+
+def run(*arguments: str, fails: bool = False) -> str:
+    """What a command prints."""
+    result = CliRunner().invoke(gateway, arguments)
+    if fails:
+        assert isinstance(result.exception, AirouterError)
+        return str(result.exception)
+    assert result.exception is None, result.exception
+    return result.stdout
+
+
+@pytest.fixture
+def home(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who has nothing yet."""
+    for name in ("XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.delenv("AIROUTER_CONFIG", raising=False)
+    monkeypatch.chdir(str(tmp_path))
+    # A process of its own would close its ledger at its end.
+    opened: list[Ledger] = []
+    monkeypatch.setattr(
+        "airouter_gateway.access.books.opened", lambda *given: opened.append(Ledger.open(given[0])) or opened[-1]
+    )
+    yield
+    for ledger in opened:
+        ledger.close()
+
+
+def test_the_commands_tell_a_key_once(home: None) -> None:
+    """From the first key to the last: made, listed, changed, made anew, revoked."""
+    secret = run(
+        "create", "ci", "-m", "up/*", "--rpm", "60", "--budget", "2.50", "--period", "day", "--days", "90"
+    ).strip()
+    assert secret.startswith("air-")
+    (listed,) = json.loads(run("list", "--json"))
+    assert (listed["name"], listed["models"], listed["rpm"], listed["budget"]) == ("ci", ["up/*"], 60, "2.50")
+    assert (listed["state"], listed["kept"], listed["spent"]) == ("active", "ledger", "0")
+    for shown in (run("list"), run("list", "--json"), run("show", "ci"), run("show", "ci", "--json")):
+        assert secret not in shown
+        assert digest_of(secret) not in shown
+        assert secret[:10] in shown
+    assert json.loads(run("edit", "ci", "--rpm", "none", "--disable", "--json"))["state"] == "disabled"
+    assert json.loads(run("show", "ci", "--json"))["rpm"] is None
+    another = json.loads(run("rotate", "ci", "--json"))
+    assert another["key"] != secret
+    assert another["id"] == listed["id"]
+    run("revoke", "ci")
+    assert json.loads(run("list", "--json")) == []
+    assert "no key 'ci'" in run("revoke", "ci", fails=True)
+
+
+def test_the_commands_know_teams(home: None) -> None:
+    """Made, given keys, changed and removed."""
+    run("teams", "create", "a", "--tpm", "1000", "--budget", "5")
+    run("create", "ci", "--team", "a")
+    (team,) = json.loads(run("teams", "list", "--json"))
+    assert (team["name"], team["tpm"], team["budget"], team["keys"]) == ("a", 1000, "5", ["ci"])
+    assert json.loads(run("teams", "edit", "a", "--tpm", "none", "--disable", "--json"))["state"] == "disabled"
+    assert json.loads(run("show", "ci", "--json"))["state"] == "team disabled"
+    assert "ci" in run("teams", "list") or "a" in run("teams", "show", "a")
+    assert "has keys" in run("teams", "remove", "a", fails=True)
+    run("edit", "ci", "--team", "none")
+    run("teams", "remove", "a")
+    assert json.loads(run("teams", "list", "--json")) == []
+
+
+def test_keys_of_a_file_stay(home: None, tmp_path: object) -> None:
+    """What can be kept in a file is made, listed and revoked there; the rest is refused."""
+    path = f"{tmp_path}/keys.json"
+    run("create", "ci", "--file", path, "--rpm", "3")
+    (listed,) = json.loads(run("list", "--file", path, "--json"))
+    assert (listed["name"], listed["rpm"], listed["kept"]) == ("ci", 3, "file")
+    assert "no budget" in run("create", "other", "--file", path, "--budget", "1", fails=True)
+    run("revoke", "ci", "--file", path)
+    assert json.loads(run("list", "--file", path, "--json")) == []
