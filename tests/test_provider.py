@@ -23,7 +23,7 @@ from airouter_core.errors import (
     UnsupportedParameterWarning,
 )
 from airouter_core.flow.steps import Flow, done
-from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, ReasoningDelta, StreamEvent, TextDelta
@@ -38,17 +38,7 @@ INFO = ProviderInfo(
     description="a provider without HTTP",
     target="nowhere:Nothing",
     kind="local",
-    capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
-        "vision",
-        "embeddings",
-    ),
+    capabilities=(*FULL_CHAT, "vision", "embeddings"),
     parameters=(
         ParameterSupport("temperature", "temperature"),
         ParameterSupport("max_tokens", "max_tokens"),

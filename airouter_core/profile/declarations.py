@@ -42,6 +42,10 @@ Capability = Literal[
     "rerank",
     "routing",
 ]
+CHAT: tuple[Capability, ...] = ("chat", "stream", "system_prompt")
+"""What a provider can do that says nothing else."""
+FULL_CHAT: tuple[Capability, ...] = (*CHAT, "tools", "tool_choice", "json", "json_schema")
+"""What most services can do: tools that must be called, and answers held to a schema, included."""
 
 
 def _like(instance: object, name: str, expression: re.Pattern[str], example: str) -> None:
@@ -112,7 +116,7 @@ class ProviderInfo(Record, frozen=True, kw_only=True):
     description: str = ""
     target: str
     kind: Literal["local", "cloud"] = "cloud"
-    capabilities: tuple[Capability, ...] = ("chat", "stream", "system_prompt")
+    capabilities: tuple[Capability, ...] = CHAT
     parameters: tuple[ParameterSupport, ...] = ()
     model_patterns: tuple[str, ...] = ()
     config_target: str | None = None

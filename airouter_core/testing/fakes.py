@@ -17,7 +17,7 @@ from ..config.provider import ProviderConfig
 from ..errors import ConfigurationError
 from ..flow.steps import Flow, done
 from ..plugins.registry import Plugins
-from ..profile.declarations import Capability, ParameterSupport, ProviderInfo
+from ..profile.declarations import FULL_CHAT, Capability, ParameterSupport, ProviderInfo
 from ..provider.facade import Provider
 from ..values.canonical import CANONICAL
 from ..values.catalog import ModelInfo
@@ -32,13 +32,7 @@ Answer = str | Response | Exception
 
 MODEL = "fake-model"
 CAPABILITIES: tuple[Capability, ...] = (
-    "chat",
-    "stream",
-    "system_prompt",
-    "tools",
-    "tool_choice",
-    "json",
-    "json_schema",
+    *FULL_CHAT,
     "vision",
     "documents",
     "audio_input",

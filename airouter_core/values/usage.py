@@ -61,6 +61,11 @@ class Cost(Record, frozen=True):
     currency: str = "USD"
 
 
+def sent_in_all(rest: int | None, read: int | None, written: int | None) -> int | None:
+    """The tokens sent, where a provider counts apart what it read from its cache and what it wrote to it."""
+    return None if rest is None else rest + (read or 0) + (written or 0)
+
+
 def count(value: Any) -> int | None:
     """A count as a provider reports it: a whole number that is not negative, else ``None``."""
     return value if type(value) is int and value >= 0 else None

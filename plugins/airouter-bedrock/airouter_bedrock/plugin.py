@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
 
 # As most models take them; what depends on the model is decided per call in profile.py.
 # Fields: the service model bedrock-runtime/2023-09-30 (botocore 1.44.8), ConverseRequest.
@@ -55,21 +55,7 @@ BEDROCK = ProviderInfo(
     target="airouter_bedrock.provider:BedrockProvider",
     config_target="airouter_bedrock.config:BedrockConfig",
     kind="cloud",
-    capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
-        "vision",
-        "documents",
-        "audio_input",
-        "reasoning",
-        "embeddings",
-        "token_counting",
-    ),
+    capabilities=(*FULL_CHAT, "vision", "documents", "audio_input", "reasoning", "embeddings", "token_counting"),
     parameters=PARAMETERS,
     model_patterns=("amazon.nova-*", "*.amazon.nova-*", "amazon.titan-*", "*.anthropic.claude-*", "arn:aws*:bedrock:*"),
     api_key_env="AWS_BEARER_TOKEN_BEDROCK",

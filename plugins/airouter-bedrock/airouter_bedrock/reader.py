@@ -34,7 +34,7 @@ from airouter_core.values.events import (
 )
 from airouter_core.values.messages import FilePart, Metadata, ProviderPart, ReasoningPart
 from airouter_core.values.tools import invented_id
-from airouter_core.values.usage import Usage, count
+from airouter_core.values.usage import Usage, count, sent_in_all
 from airouter_core.values.value import NO_METADATA
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
@@ -260,9 +260,8 @@ class ConverseReader:
 def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Usage in this API's terms: ``inputTokens`` counts what was neither read from the cache nor written to it."""
     read, written = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))
-    rest = count(usage.get("inputTokens"))
     return Usage(
-        input_tokens=None if rest is None else rest + (read or 0) + (written or 0),
+        input_tokens=sent_in_all(count(usage.get("inputTokens")), read, written),
         output_tokens=count(usage.get("outputTokens")),
         cache_read_tokens=read,
         cache_write_tokens=written,

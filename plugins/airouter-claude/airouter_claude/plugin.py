@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import Command, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, Command, ParameterSupport, ProviderInfo
 
 # As the newest API version and models take them; what older ones take besides is decided per call in parameters.py.
 # Fields: the Messages API as of 2026-11 (SDK anthropic 2.12.0, types/message_create_params.py).
@@ -54,20 +54,7 @@ CLAUDE = ProviderInfo(
     target="airouter_claude.provider:ClaudeProvider",
     config_target="airouter_claude.config:ClaudeConfig",
     kind="cloud",
-    capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
-        "vision",
-        "documents",
-        "reasoning",
-        "token_counting",
-        "batches",
-    ),
+    capabilities=(*FULL_CHAT, "vision", "documents", "reasoning", "token_counting", "batches"),
     parameters=PARAMETERS,
     model_patterns=("claude-*", "anthropic.claude-*"),
     api_key_env="ANTHROPIC_API_KEY",

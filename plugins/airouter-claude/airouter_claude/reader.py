@@ -33,7 +33,7 @@ from airouter_core.values.events import (
 )
 from airouter_core.values.messages import ReasoningPart
 from airouter_core.values.tools import invented_id
-from airouter_core.values.usage import Usage, count
+from airouter_core.values.usage import Usage, count, sent_in_all
 from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
@@ -271,9 +271,8 @@ class MessageReader:
 def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Usage in this API's terms: ``input_tokens`` counts what was neither read from the cache nor written to it."""
     read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
-    rest = count(usage.get("input_tokens"))
     return Usage(
-        input_tokens=None if rest is None else rest + (read or 0) + (written or 0),
+        input_tokens=sent_in_all(count(usage.get("input_tokens")), read, written),
         output_tokens=count(usage.get("output_tokens")),
         cache_read_tokens=read,
         cache_write_tokens=written,

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airouter_core.errors import ProtocolError
-from airouter_core.profile.declarations import Capability
+from airouter_core.profile.declarations import CHAT, Capability
 from airouter_core.values.catalog import ModelInfo, Ranked
 from airouter_core.values.usage import count
 from airouter_core.values.value import Value
@@ -35,7 +35,6 @@ FEATURES: Mapping[str, Capability] = {
     "logprobs": "logprobs",
 }
 """What Cohere calls what models can do, in our words."""
-CHAT: tuple[Capability, ...] = ("chat", "stream", "system_prompt")
 
 
 # Listing models.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
 
 # Fields of a request as of 2026-11 (SDK cohere 7.3.1, V2Client.chat); limits from the vendor's API reference.
 NOT_TAKEN = "the chat API has no such field"
@@ -51,21 +51,7 @@ COHERE = ProviderInfo(
     target="airouter_cohere.provider:CohereProvider",
     config_target="airouter_cohere.config:CohereConfig",
     kind="cloud",
-    capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
-        "vision",
-        "reasoning",
-        "logprobs",
-        "embeddings",
-        "rerank",
-        "token_counting",
-    ),
+    capabilities=(*FULL_CHAT, "vision", "reasoning", "logprobs", "embeddings", "rerank", "token_counting"),
     parameters=PARAMETERS,
     model_patterns=("command-a*", "command-r*", "c4ai-aya-*", "embed-v*", "rerank-v*"),
     api_key_env="CO_API_KEY",

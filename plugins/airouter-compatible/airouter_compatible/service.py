@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from airouter_core.profile.declarations import Capability, ParameterSupport
+from airouter_core.profile.declarations import CHAT, Capability, ParameterSupport
 from airouter_core.values.value import Value
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ EFFORT = "reasoning_effort"
 EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
 """The levels, without ``"none"``, which turns reasoning off."""
 
-TALKS: tuple[Capability, ...] = ("chat", "stream", "system_prompt")
-CALLS: tuple[Capability, ...] = (*TALKS, "tools", "tool_choice", "json")
+CALLS: tuple[Capability, ...] = (*CHAT, "tools", "tool_choice", "json")
 """What nearly every service can do."""
 
 

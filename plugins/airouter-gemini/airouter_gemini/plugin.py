@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
 
 # Fields of a request as of 2026-11 (SDK google-genai 3.6.1, types.GenerateContentConfig). Which levels and budgets of
 # thinking a model takes is decided per call, in profile.py.
@@ -53,13 +53,7 @@ GEMINI = ProviderInfo(
     config_target="airouter_gemini.config:GeminiConfig",
     kind="cloud",
     capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
+        *FULL_CHAT,
         "vision",
         "documents",
         "audio_input",

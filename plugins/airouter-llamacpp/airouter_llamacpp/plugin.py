@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import Command, Parameter, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, Command, Parameter, ParameterSupport, ProviderInfo
 
 ENGINE_CONTEXT = "n_ctx"
 """Where the context travels in a request: not to the server, but to the start of the engine."""
@@ -50,13 +50,7 @@ LLAMACPP = ProviderInfo(
     config_target="airouter_llamacpp.config:LlamaCppConfig",
     kind="local",
     capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
+        *FULL_CHAT,
         "vision",
         "audio_input",
         "reasoning",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
 
 # Fields and ranges: OpenRouter's OpenAPI document (2026-08-22), ChatRequest, and its parameters page.
 PARAMETERS = (
@@ -44,22 +44,7 @@ OPENROUTER = ProviderInfo(
     target="airouter_openrouter.provider:OpenRouterProvider",
     config_target="airouter_openrouter.config:OpenRouterConfig",
     kind="cloud",
-    capabilities=(
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
-        "vision",
-        "documents",
-        "audio_input",
-        "reasoning",
-        "logprobs",
-        "embeddings",
-        "images",
-    ),
+    capabilities=(*FULL_CHAT, "vision", "documents", "audio_input", "reasoning", "logprobs", "embeddings", "images"),
     parameters=PARAMETERS,
     model_patterns=("*/*",),
     api_key_env="OPENROUTER_API_KEY",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import Command, ProviderInfo, SettingsTable
+from airouter_core.profile.declarations import FULL_CHAT, Command, ProviderInfo, SettingsTable
 
 ROUTER = ProviderInfo(
     name="router",
@@ -16,13 +16,7 @@ ROUTER = ProviderInfo(
     kind="cloud",  # what is behind a route may be anywhere
     capabilities=(
         "routing",
-        "chat",
-        "stream",
-        "system_prompt",
-        "tools",
-        "tool_choice",
-        "json",
-        "json_schema",
+        *FULL_CHAT,
         "vision",
         "documents",
         "audio_input",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airouter_core.profile.declarations import ParameterSupport
+from airouter_core.profile.declarations import CHAT, ParameterSupport
 
-from ..service import CALLS, TALKS, Family, Service, efforts, refused, switch, taken
+from ..service import CALLS, Family, Service, efforts, refused, switch, taken
 
 FIXED = "it is fixed for models of this family"
 THINKING_OFF = ParameterSupport("reasoning_effort", "thinking.type", said_as={"none": "disabled"})
@@ -101,7 +101,7 @@ MAKERS: tuple[Service, ...] = (
         models_path="v1/models",
         embeddings_path="v1/embeddings",
         embeddings="int8",
-        capabilities=(*TALKS, "json_schema", "vision", "reasoning", "embeddings"),
+        capabilities=(*CHAT, "json_schema", "vision", "reasoning", "embeddings"),
         parameters=taken(
             *("temperature", "top_p", "top_k", "max_tokens", "stop", "presence_penalty", "frequency_penalty"),
             "reasoning_effort",
@@ -118,7 +118,7 @@ MAKERS: tuple[Service, ...] = (
         description="Moonshot's Kimi models",
         base_url="https://api.moonshot.ai/v1",
         api_key_env=("MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
-        capabilities=(*TALKS, "tools", "json", "json_schema", "vision", "reasoning"),
+        capabilities=(*CHAT, "tools", "json", "json_schema", "vision", "reasoning"),
         parameters=taken(
             *("top_p", "stop", "presence_penalty", "frequency_penalty", "n"),
             temperature=ParameterSupport("temperature", "temperature", minimum=0, maximum=1),
