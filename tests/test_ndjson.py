@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.errors import ProtocolError
+from airouter_core.testing.recordings import everywhere
 from airouter_core.wire.ndjson import NdjsonDecoder
 
 Outcome = tuple[list[str], str | None]
@@ -31,13 +32,6 @@ def decode(pieces: Iterable[bytes], limit: int = 1 << 20) -> Outcome:
     except ProtocolError as error:
         return lines, str(error)
     return lines, None
-
-
-def everywhere(data: bytes) -> Iterator[list[bytes]]:
-    """Whole, byte by byte, and cut in two at every place, with empty pieces thrown in."""
-    yield [data]
-    yield [data[at : at + 1] for at in range(len(data))]
-    yield from ([data[:at], b"", data[at:]] for at in range(len(data) + 1))
 
 
 @pytest.mark.parametrize(

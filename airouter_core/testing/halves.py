@@ -22,6 +22,7 @@ from ..provider.facade import Provider
 from ..provider.http import HttpProvider
 
 Result = TypeVar("Result")
+Owner = TypeVar("Owner", bound=Provider[Any])
 Check = TypeVar("Check", bound=Callable[..., Any])
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -78,6 +79,16 @@ def need_aiohttp() -> None:
     """Skip where awaiting is not installed."""
     if importlib.util.find_spec("aiohttp") is None:
         pytest.skip("awaiting needs aiohttp: pip install 'airouter-core[async]'")
+
+
+def awaited(provider: Owner, call: Callable[[Owner], Awaitable[Result]]) -> Result:
+    """What one awaited call gives; the provider is closed with its event loop."""
+
+    async def asked() -> Result:
+        async with provider:
+            return await call(provider)
+
+    return asyncio.run(asked())
 
 
 class AwaitedProvider:

@@ -95,6 +95,13 @@ def load_recordings(folder: str | os.PathLike[str], *kinds: str) -> list[Recordi
     return found
 
 
+def required_recordings(folder: str | os.PathLike[str], *kinds: str) -> list[Recording]:
+    """:func:`load_recordings`; where there are none the test is skipped, and says why."""
+    import pytest
+
+    return load_recordings(folder, *kinds) or pytest.skip(f"no recordings of {', '.join(kinds)} in {folder}")
+
+
 def recording_of(content: Mapping[str, Any], kind: str = "") -> Recording:
     """A recording from its JSON."""
     response = content["response"]
@@ -134,6 +141,13 @@ def pieces(data: bytes, size: int | None = None, *, seed: int | None = None) -> 
         step = chance.choice((0, 1, 2, 3, 7, 40, 200, 4096))
         yield data[start : start + step]
         start += step
+
+
+def everywhere(data: bytes) -> Iterator[list[bytes]]:
+    """Whole, byte by byte, and cut in two at every place, with empty pieces thrown in: for what is short."""
+    yield [data]
+    yield [data[at : at + 1] for at in range(len(data))]
+    yield from ([data[:at], b"", data[at:]] for at in range(len(data) + 1))
 
 
 def cuts() -> Mapping[str, Cut]:

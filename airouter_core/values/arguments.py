@@ -40,6 +40,11 @@ def are_readable(call: ToolCallPart) -> bool:
         if isinstance(own, Mapping)
     ):
         return True
+    return has_object(call)
+
+
+def has_object(call: ToolCallPart) -> bool:
+    """Whether the model wrote an object, or nothing."""
     try:
         call.arguments  # noqa: B018  # it is asked whether this fails
     except ProtocolError:

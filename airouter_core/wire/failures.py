@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ from ..errors import (
     ServerError,
 )
 from ..values.value import Value
-from .json import is_html, items, mapping, shown
+from .json import is_html, items, mapping, object_in, shown
 
 ErrorClass = type[ProviderError]
 
@@ -152,6 +152,12 @@ def is_error(content: Mapping[str, Any]) -> bool:
     # A message that is an object is a turn of a conversation, as in the answer to one that only loads a model.
     said = any(content.get(field) and not isinstance(content[field], Mapping) for field in SAID_IN)
     return said or "error" in (content.get("object"), content.get("type"))
+
+
+def failure_in_body(body: bytes, status: int | None, read: Callable[[Mapping[str, Any]], Failure]) -> Failure:
+    """What the body of a failure says: ``read`` makes it of an object; a proxy's may be in any other form."""
+    content = object_in(body)
+    return text_failure(body, status) if content is None else read(content)
 
 
 def text_failure(body: bytes, status: int | None) -> Failure:

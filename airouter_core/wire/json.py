@@ -94,6 +94,17 @@ def decoded_value(data: bytes | str) -> Any:
         raise ProtocolError(f"the provider sent {what}") from error
 
 
+def object_in(body: bytes) -> Mapping[str, Any] | None:
+    """The object that a body is, or the first of a list of them; ``None`` of any other, which is no fault here."""
+    try:
+        content = json.loads(without_comments(body).decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(content, list) and content:
+        content = content[0]
+    return content if isinstance(content, Mapping) else None
+
+
 def is_html(data: bytes | str) -> bool:
     """Whether this begins as a web page does."""
     start = data[:200] if isinstance(data, str) else data[:200].decode("utf-8", "replace")

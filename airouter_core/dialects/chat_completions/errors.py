@@ -18,8 +18,8 @@ from ...errors import (
     RateLimitedError,
     ServerError,
 )
-from ...wire.failures import SAID_IN, ErrorClass, ErrorTable, Failure, text_failure, wait_in
-from ...wire.json import mapping, shown, without_comments
+from ...wire.failures import SAID_IN, ErrorClass, ErrorTable, Failure, failure_in_body, wait_in
+from ...wire.json import mapping, object_in, shown
 
 COMMON_CODES: Mapping[str, ErrorClass] = {
     "authentication_error": AuthenticationError,
@@ -49,28 +49,16 @@ def failure_of(body: bytes, status: int | None, read: ReadFailure | None = None)
     Args:
         read: what reads the error object; :func:`failure_in` unless given.
     """
-    body = without_comments(body)
-    content = _content_of(body)
-    return text_failure(body, status) if content is None else _read_around(content, read or failure_in)
+    return failure_in_body(body, status, lambda content: _read_around(content, read or failure_in))
 
 
 def error_named(table: ErrorTable, data: str, read: ReadFailure) -> ProviderError:
     """The error that an event of the name ``error`` is, whatever its data are."""
-    content = _content_of(data.encode("utf-8", "replace"))
+    content = object_in(data.encode("utf-8", "replace"))
     if content is None:
         said = f"the stream broke off: {shown(data)}" if data.strip() else "the stream broke off, and does not say why"
         return table.error(Failure(message=said), status=500, inside=True)
     return table.error(_read_around(content, read), status=status_in(content.get("error", content)), inside=True)
-
-
-def _content_of(body: bytes) -> Mapping[str, Any] | None:
-    try:
-        content = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(content, list) and content:
-        content = content[0]
-    return content if isinstance(content, Mapping) else None
 
 
 def _read_around(content: Mapping[str, Any], read: ReadFailure) -> Failure:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatureError
+from airouter_core.errors import ParameterError, UnsupportedFeatureError
+from airouter_core.values.arguments import arguments_object
 from airouter_core.values.message_dicts import ANY_PROVIDER
 from airouter_core.values.messages import (
     FilePart,
@@ -122,14 +123,6 @@ def is_unsent_thought(part: Part) -> bool:
     return isinstance(part, ReasoningPart) and _thought(part) is None
 
 
-def arguments_of(part: ToolCallPart) -> tuple[dict[str, Any], bool]:
-    """A call's arguments as the object that is sent, and whether the model had written one."""
-    try:
-        return part.arguments, True
-    except ProtocolError:
-        return {UNREADABLE: part.arguments_json}, False
-
-
 def sent_id(identity: str) -> str:
     """A call's id in the characters and the length that this API takes; other providers' ids may have more."""
     made = NOT_IN_AN_ID.sub("_", identity) or "_"
@@ -176,7 +169,7 @@ def _block(part: Part) -> Block | None:
         case FilePart():
             return _file(part)
         case ToolCallPart():
-            arguments, _ = arguments_of(part)
+            arguments = arguments_object(part)
             return {"toolUse": {"toolUseId": sent_id(part.id), "name": part.name, "input": arguments, **_own(part)}}
         case ToolResultPart():
             return {"toolResult": _result(part)}

@@ -24,7 +24,7 @@ from airouter_core.errors import (
 )
 from airouter_core.wire.failures import ErrorTable, Failure, text_failure
 from airouter_core.wire.http import Headers
-from airouter_core.wire.json import mapping, text
+from airouter_core.wire.json import mapping, object_in, text
 
 from .eventstream import EventMessage
 from .plugin import BEDROCK
@@ -113,15 +113,8 @@ def error_in_stream(message: EventMessage) -> ProviderError:
 
 
 def _failure(body: bytes, status: int, *, named: str | None) -> Failure:
-    try:
-        content = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        content = None
-    return (
-        _failure_in(content, named)
-        if isinstance(content, Mapping)
-        else _named(named, text_failure(body, status).message)
-    )
+    content = object_in(body)
+    return _failure_in(content, named) if content is not None else _named(named, text_failure(body, status).message)
 
 
 def _failure_in(content: Mapping[str, Any], named: str | None) -> Failure:

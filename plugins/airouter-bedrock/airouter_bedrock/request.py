@@ -9,6 +9,7 @@ from typing import Any
 from airouter_core.errors import ParameterError
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
+from airouter_core.values.arguments import has_object
 from airouter_core.values.messages import FilePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import NO_ARGUMENTS, ResponseFormat, Tool
@@ -16,7 +17,6 @@ from airouter_core.wire.json import items, mapping
 
 from .blocks import (
     Block,
-    arguments_of,
     is_known_mark,
     is_renamed,
     is_unsent_thought,
@@ -109,7 +109,7 @@ def notes(request: Request) -> Iterator[str]:
     if any(map(is_unsent_thought, parts)):
         yield "thoughts in the history that bear no signature of this service were not sent: models here take no others"
     for part in parts:
-        if isinstance(part, ToolCallPart) and not arguments_of(part)[1]:
+        if isinstance(part, ToolCallPart) and not has_object(part):
             yield f"arguments of the call {part.id} in the history are no JSON object and were sent wrapped in one"
         if isinstance(part, FilePart) and is_renamed(part):
             yield f"the document {part.name!r} was sent as {sent_name(part.name)!r}: names have few characters here"

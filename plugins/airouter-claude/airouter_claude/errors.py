@@ -21,9 +21,9 @@ from airouter_core.errors import (
     RateLimitedError,
     ServerError,
 )
-from airouter_core.wire.failures import ErrorTable, Failure, text_failure, wait_in
+from airouter_core.wire.failures import ErrorTable, Failure, failure_in_body, wait_in
 from airouter_core.wire.http import Headers
-from airouter_core.wire.json import mapping, shown
+from airouter_core.wire.json import mapping, object_in, shown
 
 from .plugin import CLAUDE
 
@@ -67,7 +67,7 @@ WITHOUT_A_CODE = (
 
 def parse_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is one."""
-    error = ERRORS.error(failure_of(body, status), status=status, body=body)
+    error = ERRORS.error(failure_in_body(body, status, failure_in), status=status, body=body)
     if error.request_id is None:
         error.request_id = headers.get("request-id") or headers.get("x-request-id")
     return error
@@ -80,23 +80,11 @@ def error_inside(content: Mapping[str, Any]) -> ProviderError:
 
 def error_named(data: str) -> ProviderError:
     """The error that an event of the name ``error`` is, whatever its data are."""
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
-        content = None
-    if isinstance(content, Mapping):
+    content = object_in(data.encode("utf-8", "replace"))
+    if content is not None:
         return error_inside(content)
     said = f"the stream broke off: {shown(data)}" if data.strip() else "the stream broke off, and does not say why"
     return ERRORS.error(Failure(message=said), status=500, inside=True)
-
-
-def failure_of(body: bytes, status: int | None) -> Failure:
-    """Read the body of a failure; a proxy's may be in any form."""
-    try:
-        content = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return text_failure(body, status)
-    return failure_in(content) if isinstance(content, Mapping) else text_failure(body, status)
 
 
 def failure_in(content: Mapping[str, Any]) -> Failure:

@@ -68,4 +68,4 @@ def airouter_providers() -> Iterable[ProviderInfo]:
 
 @hookimpl
 def airouter_commands() -> Iterable[Command]:
-    return (Command(name="claude-batch", target="airouter_claude.cli:batch", help="Message batches of Claude."),)
+    return (Command(name="claude-batch", target="airouter_claude.commands:batch", help="Message batches of Claude."),)

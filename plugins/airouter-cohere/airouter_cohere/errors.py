@@ -19,7 +19,7 @@ from airouter_core.errors import (
     QuotaExceededError,
     ServerError,
 )
-from airouter_core.wire.failures import ErrorTable, Failure, text_failure
+from airouter_core.wire.failures import ErrorTable, Failure, failure_in_body
 from airouter_core.wire.http import Headers
 from airouter_core.wire.json import text
 
@@ -53,7 +53,7 @@ WITHOUT_A_CODE = (
 
 def parse_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is one."""
-    error = ERRORS.error(failure_of(body, status), status=status, body=body)
+    error = ERRORS.error(failure_in_body(body, status, failure_in), status=status, body=body)
     traced = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), None)
     error.request_id = traced or error.request_id
     return error
@@ -67,15 +67,6 @@ def error_inside(content: Mapping[str, Any]) -> ProviderError:
 def stopped(reason: str, said: str) -> ProviderError:
     """The error of an answer that was broken off."""
     return error_inside({"message": said or "the answer was broken off", "error_type": reason})
-
-
-def failure_of(body: bytes, status: int | None) -> Failure:
-    """Read the body of a failure; a proxy's may be in any form."""
-    try:
-        content = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return text_failure(body, status)
-    return failure_in(content) if isinstance(content, Mapping) else text_failure(body, status)
 
 
 def failure_in(content: Mapping[str, Any]) -> Failure:

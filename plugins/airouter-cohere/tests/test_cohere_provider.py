@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterWarning,
 )
+from airouter_core.testing.halves import awaited
 from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -81,16 +81,6 @@ def provider(server: LoopbackServer) -> Iterator[CohereProvider]:
 
 def sent(server: LoopbackServer, position: int = -1) -> Any:
     return server.requests[position].json
-
-
-def awaited(provider: CohereProvider, call: Callable[[CohereProvider], Any]) -> Any:
-    """What a call gives, awaited; the provider is closed with its event loop."""
-
-    async def asked() -> Any:
-        async with provider:
-            return await call(provider)
-
-    return asyncio.run(asked())
 
 
 def weather(city: str) -> dict[str, str]:

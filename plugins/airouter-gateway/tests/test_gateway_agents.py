@@ -16,10 +16,10 @@ import pytest
 
 from airouter_core.testing.server import Answer, Connection, ReceivedRequest
 
-if TYPE_CHECKING:
-    from conftest import Running, Serve
+from .conftest import HEAD, chunk
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+if TYPE_CHECKING:
+    from .conftest import Running, Serve
 
 
 def program(name: str) -> str:
@@ -28,13 +28,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not in the folder that AIROUTER_CLIENTS names")
     return found
-
-
-def chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
-    """One chunk of a stream of the provider."""
-    said = {"id": "x", "object": "chat.completion.chunk", "model": "m"}
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return b"data: " + json.dumps({**said, "choices": [choice]}).encode() + b"\n\n"
 
 
 def calls_then_says(tool: str, arguments: dict[str, Any]) -> Any:

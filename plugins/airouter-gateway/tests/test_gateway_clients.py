@@ -20,7 +20,7 @@ import requests
 from airouter_gateway.keys import KeyFile
 
 if TYPE_CHECKING:
-    from conftest import Serve
+    from .conftest import Serve
 
 ROOT = Path(__file__).parents[3]
 MODEL = "llama-cpp/airouter-toy"

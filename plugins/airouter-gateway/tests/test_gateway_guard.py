@@ -20,7 +20,7 @@ from airouter_gateway.keys import ClientKey, KeyFile, digest_of
 from airouter_gateway.running import require_keys
 
 if TYPE_CHECKING:
-    from conftest import Running, Serve
+    from .conftest import Running, Serve
 
 CHAT = "/v1/chat/completions"
 ASKED = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}

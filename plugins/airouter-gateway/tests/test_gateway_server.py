@@ -14,22 +14,14 @@ import requests
 
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 
+from .conftest import HEAD, chunk
+
 if TYPE_CHECKING:
-    from conftest import Running, Serve
+    from .conftest import Running, Serve
 
 Questions = dict[str, dict[str, Any]]
 ASKED = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
 STREAMED = {**ASKED, "stream": True}
-
-
-def chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
-    """One chunk of an upstream's stream."""
-    said = {"id": "x", "object": "chat.completion.chunk", "model": "m"}
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return b"data: " + json.dumps({**said, "choices": [choice]}).encode() + b"\n\n"
-
-
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 
 
 def refusing(status: int, body: dict[str, Any], **headers: str) -> Any:

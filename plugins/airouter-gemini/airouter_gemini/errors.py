@@ -24,7 +24,7 @@ from airouter_core.errors import (
     RateLimitedError,
     ServerError,
 )
-from airouter_core.wire.failures import ErrorTable, Failure, text_failure
+from airouter_core.wire.failures import ErrorTable, Failure, failure_in_body
 from airouter_core.wire.http import Headers
 from airouter_core.wire.json import items, mapping, text
 
@@ -83,7 +83,7 @@ SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 def parse_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is one."""
-    error = ERRORS.error(failure_of(body, status), status=status, body=body)
+    error = ERRORS.error(failure_in_body(body, status, failure_in), status=status, body=body)
     error.request_id = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), None)
     return error
 
@@ -108,17 +108,6 @@ def prompt_blocked(feedback: Mapping[str, Any], body: bytes = b"") -> ProviderEr
         error_type=categories[0] if categories else reason,
     )
     return ERRORS.error(failure, status=None, inside=True, body=body)
-
-
-def failure_of(body: bytes, status: int | None) -> Failure:
-    """Read the body of a failure; a proxy's may be in any form, and a stream's may stand in a list."""
-    try:
-        content = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return text_failure(body, status)
-    if isinstance(content, list) and content:
-        content = content[0]
-    return failure_in(content) if isinstance(content, Mapping) else text_failure(body, status)
 
 
 def failure_in(content: Mapping[str, Any]) -> Failure:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.values.arguments import arguments_object
 from airouter_core.values.messages import (
     FilePart,
     Metadata,
@@ -150,14 +151,6 @@ def written(arguments: Any) -> str:
     return json.dumps(arguments or {}, ensure_ascii=False, separators=(",", ":"))
 
 
-def arguments_of(part: ToolCallPart) -> tuple[Json, bool]:
-    """A call's arguments as the object that is sent, and whether the model had written one."""
-    try:
-        return part.arguments, True
-    except ProtocolError:
-        return {UNREADABLE: part.arguments_json}, False
-
-
 def is_foreign_thought(part: Part) -> bool:
     """Whether this is a thought that another model had; Google takes only its own."""
     return isinstance(part, ReasoningPart) and not _extra(part)
@@ -187,7 +180,7 @@ def _id_is_ours(part: ToolCallPart) -> bool:
 
 
 def _call(part: ToolCallPart, extra: Json) -> Json:
-    made: Json = {"name": part.name, "args": arguments_of(part)[0]}
+    made: Json = {"name": part.name, "args": arguments_object(part)}
     if part.id and not _id_is_ours(part):
         made["id"] = part.id
     return made

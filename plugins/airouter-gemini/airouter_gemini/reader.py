@@ -29,12 +29,12 @@ from airouter_core.values.events import (
 )
 from airouter_core.values.messages import ProviderPart
 from airouter_core.values.tools import invented_id
-from airouter_core.values.usage import Usage, count
 from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, decoded_value, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
 from airouter_core.wire.streams import not_understood
 
+from .counts import OF_ANSWERS, usage_of
 from .errors import error_inside, prompt_blocked
 from .parts import ID_IS_OURS, KEY, THOUGHT, file_of, metadata_of, written
 from .pieces import PiecedCall
@@ -145,7 +145,7 @@ class AnswerReader:
         usage = mapping(answer.get("usageMetadata"))
         if usage and usage != self._usage:
             self._usage = usage
-            yield UsageReported(usage_of(usage))
+            yield UsageReported(usage_of(usage, OF_ANSWERS))
         if feedback := mapping(answer.get("promptFeedback")):
             yield MetadataReported({KEY: {"promptFeedback": feedback}})
             if feedback.get("blockReason"):
@@ -255,19 +255,6 @@ class CandidateReader:
                 self._logprobs.setdefault(name, []).extend(value)
                 kept["logprobsResult"] = {key: list(known) for key, known in self._logprobs.items()}
         return kept
-
-
-def usage_of(usage: Mapping[str, Any]) -> Usage:
-    """Usage in Google's terms, where the prompt, what tools brought, thoughts and the answer are counted apart."""
-    prompt, tools = count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount"))
-    answer, thoughts = count(usage.get("candidatesTokenCount")), count(usage.get("thoughtsTokenCount"))
-    return Usage(
-        input_tokens=None if prompt is None else prompt + (tools or 0),
-        output_tokens=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
-        cache_read_tokens=count(usage.get("cachedContentTokenCount")),
-        reasoning_tokens=thoughts,
-        raw=dict(usage),
-    )
 
 
 def _thought(kind: type[TextDelta | ReasoningDelta], more: Mapping[str, Any]) -> dict[str, Any]:

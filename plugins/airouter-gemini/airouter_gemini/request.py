@@ -8,12 +8,13 @@ from airouter_core.config.loading import require_api_key
 from airouter_core.errors import AuthenticationError
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
+from airouter_core.values.arguments import has_object
 from airouter_core.values.messages import FilePart, Part, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import ResponseFormat, Tool
 
 from .config import GeminiConfig
-from .parts import KEY, Json, Sending, arguments_of, is_foreign_thought, is_step
+from .parts import KEY, Json, Sending, is_foreign_thought, is_step
 from .plugin import GEMINI
 from .profile import family_of, support
 
@@ -96,7 +97,7 @@ def late_system_note(request: Request) -> Iterator[str]:
 def unread_arguments(parts: Iterable[Part]) -> Iterator[str]:
     """What to say of calls whose arguments are no object, as they must be."""
     for part in parts:
-        if isinstance(part, ToolCallPart) and not arguments_of(part)[1]:
+        if isinstance(part, ToolCallPart) and not has_object(part):
             yield f"arguments of the call {part.id} in the history are no JSON object and were sent wrapped in one"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import sys
@@ -29,6 +28,7 @@ from airouter_core.errors import (
     UnsupportedParameterWarning,
 )
 from airouter_core.provider.asking import ask_of
+from airouter_core.testing.halves import awaited
 from airouter_core.testing.recordings import load_recordings
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -99,16 +99,6 @@ def make(server: LoopbackServer) -> Iterator[Callable[..., GeminiProvider]]:
 
 def sent(server: LoopbackServer, position: int = -1) -> Any:
     return server.requests[position].json
-
-
-def awaited(provider: GeminiProvider, call: Callable[[GeminiProvider], Any]) -> Any:
-    """What a call gives, awaited; the provider is closed with its event loop."""
-
-    async def asked() -> Any:
-        async with provider:
-            return await call(provider)
-
-    return asyncio.run(asked())
 
 
 # Tools and thoughts.

@@ -26,7 +26,7 @@ from airouter_core.errors import (
     ServerError,
 )
 from airouter_core.values.value import Value
-from airouter_core.wire.failures import ErrorClass, ErrorTable, Failure, text_failure
+from airouter_core.wire.failures import ErrorClass, ErrorTable, Failure, failure_in_body
 from airouter_core.wire.http import Headers
 from airouter_core.wire.json import mapping
 
@@ -138,7 +138,7 @@ def parse_error(status: int, headers: Headers, body: bytes) -> ProviderError:
             codes=("foreign_host",),
         )
     else:
-        failure = _failure_of(body, status)
+        failure = failure_in_body(body, status, lambda content: _read(content, status))
     error = ERRORS.error(_as_said(failure, status), status=status, body=body)
     error.request_id = next(filter(None, map(headers.get, REQUEST_ID_HEADERS)), None)
     return error
@@ -169,12 +169,7 @@ def _as_said(failure: Failure, status: int) -> Failure:
     return failure
 
 
-def _failure_of(body: bytes, status: int) -> Failure:
-    try:
-        content = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return text_failure(body, status)
-    content = mapping(content)
+def _read(content: Mapping[str, Any], status: int) -> Failure:
     if status == 401 and content.get("signin_url"):
         # The address holds a key of the server; it is not repeated.
         message = "the server is not signed in to ollama.com; run `ollama signin` on its machine"

@@ -75,7 +75,7 @@ def airouter_commands() -> Iterable[Command]:
     return (
         Command(
             name="ollama",
-            target="airouter_ollama.cli:ollama",
+            target="airouter_ollama.commands:ollama",
             help="Pull, show and remove the models of an Ollama server.",
         ),
     )

@@ -13,28 +13,13 @@ import pytest
 
 from airouter_core import FilePart, create_provider
 from airouter_core.errors import AirouterError, ProviderError
-from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings, pieces, wire_events
+from airouter_core.testing.recordings import Recording, ReplayServer, cuts, difference, required_recordings, wire_events
 from airouter_core.values.response import Response, fold
 from airouter_openai.completions import COMPLETIONS
 from airouter_openai.request import input_items
 
 FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
-CUTS = {
-    "whole": None,
-    "1": lambda data: pieces(data, 1),
-    "2": lambda data: pieces(data, 2),
-    "3": lambda data: pieces(data, 3),
-    "7": lambda data: pieces(data, 7),
-    "anywhere": lambda data: pieces(data, seed=11),
-}
-
-
-def recordings(*kinds: str) -> list[Recording]:
-    """The recordings of these kinds, or a skip that says why there are none."""
-    found = load_recordings(FOLDER, *kinds)
-    if not found:
-        pytest.skip(f"no recordings of {', '.join(kinds)} in {FOLDER}")
-    return found
+CUTS = cuts()
 
 
 def outcome(recording: Recording, cut: Any) -> Response | AirouterError:
@@ -48,7 +33,7 @@ def outcome(recording: Recording, cut: Any) -> Response | AirouterError:
 def replay(request: pytest.FixtureRequest) -> Iterator[ReplayServer]:
     """All recordings of OpenAI's on loopback; bodies whole, or in pieces of any size."""
     endpoints = ("completions", "embeddings", "images", "models", "moderations")
-    found = recordings(*(f"openai-{endpoint}" for endpoint in endpoints))
+    found = required_recordings(FOLDER, *(f"openai-{endpoint}" for endpoint in endpoints))
     cut = None if request.param == "length" else CUTS["anywhere"]
     with ReplayServer(found, cut=cut, framing=request.param) as server:
         yield server
@@ -66,7 +51,7 @@ def test_every_completion_is_read_as_the_vendors_client_reads_it(cut: str) -> No
     """The kit reads the two chat APIs; this is the old one, however the bytes come."""
     problems = [
         f"{recording.id}: {problem}"
-        for recording in recordings("openai-completions")
+        for recording in required_recordings(FOLDER, "openai-completions")
         for problem in difference(recording, outcome(recording, CUTS[cut]))
     ]
     assert problems == []
@@ -75,7 +60,7 @@ def test_every_completion_is_read_as_the_vendors_client_reads_it(cut: str) -> No
 def test_every_completion_is_read_so_end_to_end(replay: ReplayServer) -> None:
     """The same through the public methods, the transport and a socket."""
     problems = []
-    for recording in recordings("openai-completions"):
+    for recording in required_recordings(FOLDER, "openai-completions"):
         with provider_for(replay, recording, api="completions") as provider:
             try:
                 call = provider.stream_chat if recording.stream else provider.chat
@@ -97,7 +82,7 @@ def error_problems(recording: Recording, error: ProviderError) -> list[str]:
 def test_every_recorded_embedding_is_read_end_to_end(replay: ReplayServer) -> None:
     """Vectors have their number, their length and their first values, from base64 as from lists of numbers."""
     problems: list[str] = []
-    for recording in recordings("openai-embeddings"):
+    for recording in required_recordings(FOLDER, "openai-embeddings"):
         asked = recording.request["json"]["input"]
         # Texts may have been sent as numbers of tokens; a list of lists is several.
         several = isinstance(asked, list) and not isinstance(asked[0], int)
@@ -119,7 +104,7 @@ def test_every_recorded_embedding_is_read_end_to_end(replay: ReplayServer) -> No
 def test_every_recorded_image_is_read_end_to_end(replay: ReplayServer) -> None:
     """An image with content is a data: URL of the same bytes; one with an address is that address."""
     problems: list[str] = []
-    for recording in recordings("openai-images"):
+    for recording in required_recordings(FOLDER, "openai-images"):
         with provider_for(replay, recording) as provider:
             try:
                 addresses = provider.create_image("a cat", model="gpt-image-2")
@@ -142,7 +127,7 @@ def test_every_recorded_image_is_read_end_to_end(replay: ReplayServer) -> None:
 def test_every_recorded_list_of_models_is_read_end_to_end(replay: ReplayServer) -> None:
     """Ids are listed in their order, and one model asked for by name is a list of one."""
     problems: list[str] = []
-    for recording in recordings("openai-models"):
+    for recording in required_recordings(FOLDER, "openai-models"):
         with provider_for(replay, recording) as provider:
             try:
                 models = provider.list_models()
@@ -155,7 +140,7 @@ def test_every_recorded_list_of_models_is_read_end_to_end(replay: ReplayServer) 
 
 def test_every_recorded_moderation_is_read_end_to_end(replay: ReplayServer) -> None:
     """The verdict and the categories that apply are as recorded."""
-    for recording in recordings("openai-moderations"):
+    for recording in required_recordings(FOLDER, "openai-moderations"):
         with provider_for(replay, recording) as provider:
             result = provider.moderate_content("Some text")
         expected = (recording.expected or {})["results"][0]
@@ -166,7 +151,7 @@ def test_every_recorded_moderation_is_read_end_to_end(replay: ReplayServer) -> N
 
 def test_what_was_answered_can_be_sent_back() -> None:
     """Each recorded response makes an input for the next turn, its encrypted reasoning, ids and phases unchanged."""
-    for recording in recordings("openai-responses"):
+    for recording in required_recordings(FOLDER, "openai-responses"):
         result = outcome(recording, None)
         if isinstance(result, AirouterError) or recording.stream:
             continue

@@ -13,37 +13,14 @@ import pytest
 
 from airouter_core import create_provider
 from airouter_core.errors import AirouterError, ModelNotFoundError, ProviderError
-from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings, pieces, wire_events
+from airouter_core.testing.recordings import Recording, ReplayServer, cuts, difference, required_recordings
 from airouter_core.values.messages import FilePart
-from airouter_core.values.response import Response, fold
-from airouter_openrouter.wire import WIRE
+from airouter_core.values.response import Response
 
 FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "recordings"
 PREFIX = "api/v1"
-CUTS = {
-    "whole": None,
-    "1": lambda data: pieces(data, 1),
-    "2": lambda data: pieces(data, 2),
-    "3": lambda data: pieces(data, 3),
-    "7": lambda data: pieces(data, 7),
-    "anywhere": lambda data: pieces(data, seed=11),
-}
+CUTS = cuts()
 ALL = ("openrouter-chat", "openrouter-embeddings", "openrouter-models", "openrouter-other")
-
-
-def recordings(*kinds: str) -> list[Recording]:
-    """The recordings of these kinds, or a skip that says why there are none."""
-    found = load_recordings(FOLDER, *kinds)
-    if not found:
-        pytest.skip(f"no recordings of {', '.join(kinds)} in {FOLDER}")
-    return found
-
-
-def outcome(recording: Recording, cut: Any = None) -> Response | AirouterError:
-    try:
-        return fold(wire_events(WIRE, recording, cut))
-    except AirouterError as error:
-        return error
 
 
 def further_differences(recording: Recording, result: Response | AirouterError) -> Iterator[str]:
@@ -60,7 +37,7 @@ def further_differences(recording: Recording, result: Response | AirouterError) 
 def replay(request: pytest.FixtureRequest) -> Iterator[tuple[ReplayServer, list[Recording]]]:
     """Recorded chats on loopback; bodies whole, or in pieces of some size."""
     cut = CUTS.get(request.param)
-    found = recordings("openrouter-chat")
+    found = required_recordings(FOLDER, "openrouter-chat")
     with ReplayServer(found, cut=cut, framing="chunked" if cut else "length") as server:
         yield server, found
 
@@ -97,13 +74,13 @@ def test_every_chat_recording_is_read_so_end_to_end(replay: tuple[ReplayServer, 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[ReplayServer]:
     """All recordings on loopback, in pieces of any size."""
-    with ReplayServer(recordings(*ALL), cut=CUTS["anywhere"]) as server:
+    with ReplayServer(required_recordings(FOLDER, *ALL), cut=CUTS["anywhere"]) as server:
         yield server
 
 
 def test_every_recorded_embedding_is_read_end_to_end(whole: ReplayServer) -> None:
     """Vectors have their number, their length and their first values; their cost is counted; an error is one."""
-    for recording in recordings("openrouter-embeddings"):
+    for recording in required_recordings(FOLDER, "openrouter-embeddings"):
         asked = recording.request["json"]["input"]
         with provider_for(whole, recording) as provider:
             if (failure := recording.expected_error) is not None:
@@ -123,7 +100,7 @@ def test_every_recorded_embedding_is_read_end_to_end(whole: ReplayServer) -> Non
 
 def test_every_recorded_list_of_models_is_read_end_to_end(whole: ReplayServer) -> None:
     """Ids are listed in their order; each price is what the list says, or infinite where it says -1."""
-    for recording in recordings("openrouter-models"):
+    for recording in required_recordings(FOLDER, "openrouter-models"):
         with provider_for(whole, recording) as provider:
             models = provider.list_models()
         assert [model.id for model in models] == (recording.expected or {})["models"], recording.id
@@ -138,7 +115,7 @@ def test_every_recorded_list_of_models_is_read_end_to_end(whole: ReplayServer) -
 
 def test_every_other_recording_is_read_end_to_end(whole: ReplayServer) -> None:
     """Generations and pictures are what was recorded, and a generation that is not there is told as such."""
-    for recording in recordings("openrouter-other"):
+    for recording in required_recordings(FOLDER, "openrouter-other"):
         with provider_for(whole, recording) as provider:
             if recording.path.endswith("/generation"):
                 name = recording.request["path"].partition("id=")[2]

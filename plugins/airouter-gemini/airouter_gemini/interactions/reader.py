@@ -30,11 +30,11 @@ from airouter_core.values.events import (
     UsageReported,
 )
 from airouter_core.values.messages import FilePart, Metadata, ProviderPart, decoded, media_type_of
-from airouter_core.values.usage import Usage, count
 from airouter_core.values.value import NO_METADATA
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
 
+from ..counts import OF_INTERACTIONS, usage_of
 from ..errors import error_inside
 from ..parts import KEY, STEP, written
 
@@ -212,7 +212,7 @@ class InteractionReader:
             yield from self._close(self._open.pop(index))
         interaction = mapping(event.get("interaction"))
         if usage := mapping(interaction.get("usage")):
-            yield UsageReported(usage_of(usage))
+            yield UsageReported(usage_of(usage, OF_INTERACTIONS))
         status = text(interaction.get("status"))
         errors = items(interaction.get("errors"))
         if status == "failed" and errors:
@@ -231,19 +231,6 @@ class InteractionReader:
         "content.delta": _delta,
         "content.stop": _stop,
     }
-
-
-def usage_of(usage: Mapping[str, Any]) -> Usage:
-    """Usage in the terms of this API, which counts thoughts and what tools brought apart."""
-    sent, tools = count(usage.get("total_input_tokens")), count(usage.get("total_tool_use_tokens"))
-    answer, thoughts = count(usage.get("total_output_tokens")), count(usage.get("total_thought_tokens"))
-    return Usage(
-        input_tokens=None if sent is None else sent + (tools or 0),
-        output_tokens=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
-        cache_read_tokens=count(usage.get("total_cached_tokens")),
-        reasoning_tokens=thoughts,
-        raw=dict(usage),
-    )
 
 
 def _kept(step: Mapping[str, Any]) -> Metadata:

@@ -14,6 +14,7 @@ import msgspec
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
+from airouter_core.values.arguments import arguments_object
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -30,7 +31,7 @@ from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.wire.json import mapping
 
 from ..config import GeminiConfig
-from ..parts import KEY, STEP, Json, arguments_of, is_step, object_of
+from ..parts import KEY, STEP, Json, is_step, object_of
 from ..plugin import PARAMETERS
 from ..profile import LEVELS, family_of, nearest, require_contents
 from ..request import OWN_OPTIONS, late_system_note, unread_arguments
@@ -126,7 +127,7 @@ def _step(part: Part) -> Json | None:
             summary = {"summary": [{"type": "text", "text": part.text}]} if part.text else {}
             return {"type": "thought", **summary, **kept}
         case ToolCallPart():
-            arguments, _ = arguments_of(part)
+            arguments = arguments_object(part)
             return {
                 "type": "function_call",
                 "id": part.id,

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from airouter_core.errors import ModelNotFoundError
 from airouter_core.testing.server import Answer
-from airouter_ollama import cli
+from airouter_ollama import commands
 from airouter_ollama.progress import Progress
 
 HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -42,7 +42,7 @@ PULLED = lines(
 
 def run(server: Any, *arguments: str) -> Result:
     """Run a command in this process."""
-    return CliRunner().invoke(cli.ollama, ["--host", server.url, *arguments])
+    return CliRunner().invoke(commands.ollama, ["--host", server.url, *arguments])
 
 
 def test_a_pull_is_reported(stub: Callable[..., Any]) -> None:
@@ -64,7 +64,7 @@ def test_a_pull_is_reported(stub: Callable[..., Any]) -> None:
 
 def test_a_bar_for_each_layer(capsys: pytest.CaptureFixture[str]) -> None:
     """On a terminal each layer has a bar, which is full when the server goes on, whatever its last report said."""
-    bars = cli._Bars()
+    bars = commands._Bars()
     with bars:
         for line in PULLED.pieces:
             content = json.loads(line)
