@@ -172,14 +172,14 @@ class Engine:
             again = job._replace(tries=ended.tries, ask=None)  # another call is another ask
             self._again(again, 0.0 if unsent else self._wait_before(max(ended.tries, 1), error, random.random()))
         elif response is not None and ended.item == "answered":
-            await self.judge(job, response.text)
+            await self.judge(job, response)
 
     async def take(self, call: Call, answer: Response | AirouterError) -> None:
         """Settle a call that was held for uncertain: the process, or whoever made it, was thought to be gone."""
 
         def ended(job: Job) -> Ended:
             if isinstance(answer, Response):
-                return outcomes.answered(job, answer, self._tariff, validates=self._questions.validates)
+                return outcomes.answered(job, answer, self._tariff, validates=self._questions.validates(job))
             return outcomes.failed(job, answer, self._tariff, self.spec)
 
         taken = await self._writer.do(lambda db: attempts.late(db, call, ended))
@@ -187,7 +187,7 @@ class Engine:
             job, end = taken
             self.counts.add(end, 0)
             if end.item == "answered":
-                await self.judge(job, answer.text)
+                await self.judge(job, answer)
 
     async def _answer(self, ask: Ask, call: Call) -> tuple[Response | None, AirouterError | None]:
         while (closed := self._pace.closed(self._clock.time())) > 0:  # it has closed while the journal was written
@@ -205,7 +205,7 @@ class Engine:
             if response.usage.output_tokens is not None:
                 self._output += (response.usage.output_tokens - self._output) / 20
             self._pace.settle(now, tokens, response.usage.total_tokens)
-            return outcomes.answered(job, response, self._tariff, validates=self._questions.validates)
+            return outcomes.answered(job, response, self._tariff, validates=self._questions.validates(job))
         assert error is not None
         retry_after = getattr(error, "retry_after", None)
         if isinstance(error, RateLimitedError) or retry_after:
@@ -214,15 +214,15 @@ class Engine:
             self.pause("paused", f"{outcomes.class_of(error)}: {error}")
         return outcomes.failed(job, error, self._tariff, self.spec)
 
-    async def judge(self, job: Job, text: str) -> None:
+    async def judge(self, job: Job, response: Response) -> None:
         """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
-        problem = self._questions.problem(text)
+        problem = self._questions.problem(job, response)
         if problem is None:
             await self._judged(Verdict(job.item, "valid"))
             self.counts.valid += 1
         elif job.reasks < self.spec.reasks:
             await self._judged(Verdict(job.item, "pending", problem))
-            self._again(job._replace(reasks=job.reasks + 1, correction=(text, problem), ask=None), 0.0)
+            self._again(job._replace(reasks=job.reasks + 1, correction=(response.text, problem), ask=None), 0.0)
         else:
             await self._judged(Verdict(job.item, "invalid", problem))
             self.counts.failed += 1

@@ -8,16 +8,18 @@ the disk, and renamed; nobody ever sees half of one.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Self
 
 import msgspec
 
 from airouter_core.values.response import Response
 
+from . import parquet
 from .journal.admission import Run
 from .journal.files import told, transaction
 from .journal.records import unpacked
@@ -45,40 +47,57 @@ class Exporter:
 
         Raises:
             JournalError: the folder cannot be written.
+            ConfigurationError: pyarrow is wanted and not installed.
         """
+        names = {}
         with told(self._folder, "exported"):
-            names = {}
+            schema = self._schema() if self._run.spec.format == "parquet" else None
             with _Whole(self._folder, ERRORS) as errors:
-                for first in range(0, self._run.admitted, self._run.spec.shard):
-                    name = f"answers-{first // self._run.spec.shard:05}.jsonl"
+                for number, first in enumerate(self._shards):
+                    name = f"answers-{number:05}.{self._run.spec.format}"
                     with _Whole(self._folder, name) as answers:
-                        self._shard(first, answers, errors)
+                        lines = self._lines(first, errors)
+                        if schema is None:
+                            answers.add(lines)
+                        else:
+                            answers.make(functools.partial(parquet.write, lines, schema))
                     names[name] = answers.sha256
             names[ERRORS] = errors.sha256
             self._mark(names)
         return [*names]
 
-    def _shard(self, first: int, answers: _Whole, errors: _Whole) -> None:
+    @property
+    def _shards(self) -> range:
+        return range(0, self._run.admitted, self._run.spec.shard)
+
+    def _schema(self) -> Any:
+        return parquet.schema_of(map(self._lines, self._shards))
+
+    def _lines(self, first: int, errors: _Whole | None = None) -> Iterator[bytes]:
+        """The lines of a shard; those of rows that failed go elsewhere."""
         rows = self._connection.execute(ROWS, (self._run.id, first, first + self._run.spec.shard))
         for found in rows:
             position, data, malformed, state, failure, problem, original, ended, cost, answer = found
             told: dict[str, Any] = {"attempts": ended, "cost": float(dollars(cost or 0))}
             if original is not None and original != position:
                 told |= {"cost": 0.0, "same_as": original}
-            if malformed is not None:
-                error = {"class": "malformed", "message": malformed}
-                errors.add(_line(data, {"airouter": {"row": position, "attempts": 0, "cost": 0.0, "error": error}}))
-            elif state == "valid":
+            if state == "valid":
                 response = unpacked(answer)
                 fields = {self._run.spec.answer: self._answer(response), "airouter": {**_known(response), **told}}
-                answers.add(_line(data, fields))
-            elif state in FAILED:
+                yield _line(data, fields)
+            elif errors is not None and malformed is not None:
+                error = {"class": "malformed", "message": malformed}
+                told = {"row": position, "attempts": 0, "cost": 0.0, "error": error}
+                errors.add((_line(data, {"airouter": told}),))
+            elif errors is not None and state in FAILED:
                 error = {"class": failure, "message": problem}
                 kept = {self._run.spec.answer: unpacked(answer).text} if answer is not None else {}
-                errors.add(_line(data, {**kept, "airouter": {"row": position, **told, "error": error}}))
+                errors.add((_line(data, {**kept, "airouter": {"row": position, **told, "error": error}}),))
 
     def _answer(self, response: Response) -> Any:
-        return response.text if self._run.spec.schema is None else msgspec.json.decode(response.text)
+        if self._run.spec.schema is not None and response.text:
+            return msgspec.json.decode(response.text)
+        return response.text if response.parsed is None else response.parsed
 
     def _mark(self, names: dict[str, str]) -> None:
         earlier = {name for (name,) in self._connection.execute("SELECT name FROM exports")}
@@ -92,25 +111,29 @@ class Exporter:
 
 
 class _Whole:
-    """A file that appears whole under its name, or not at all."""
+    """A file that appears whole under its name, or not at all.
+
+    Attributes:
+        sha256: of its bytes, once it is there.
+    """
 
     def __init__(self, folder: str, name: str) -> None:
         self._path = os.path.join(folder, name)
         self._folder = folder
-        self._hash = hashlib.sha256()
         self._file: IO[bytes]
+        self.sha256 = ""
 
     def __enter__(self) -> Self:
         self._file = open(f"{self._path}.tmp", "wb")  # closed by __exit__
         return self
 
-    def add(self, line: bytes) -> None:
-        self._hash.update(line)
-        self._file.write(line)
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Write some lines."""
+        self._file.writelines(lines)
 
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
+    def make(self, write: Callable[[str], None]) -> None:
+        """Have the file written by what takes a path."""
+        write(f"{self._path}.tmp")
 
     def __exit__(self, kind: object, *_: object) -> None:
         with self._file:
@@ -118,6 +141,8 @@ class _Whole:
                 self._file.flush()
                 os.fsync(self._file.fileno())
         if kind is None:
+            with open(f"{self._path}.tmp", "rb") as file:
+                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.replace(f"{self._path}.tmp", self._path)
             _sync(self._folder)
         else:
@@ -157,15 +182,9 @@ def _known(response: Response) -> dict[str, Any]:
         "finish_reason": response.finish_reason,
         "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
     }
+    if response.warnings:
+        known["warnings"] = list(response.warnings)
     if response.tool_calls:
         calls = response.tool_calls
         known["tool_calls"] = [{"name": call.name, "arguments_json": call.arguments_json} for call in calls]
     return known
-
-
-def exported_lines(folder: str) -> Iterator[bytes]:
-    """The lines of all shards in a folder, in the order of the rows."""
-    for name in sorted(os.listdir(folder)):
-        if name.startswith("answers-") and name.endswith(".jsonl"):
-            with open(os.path.join(folder, name), "rb") as file:
-                yield from file

@@ -6,19 +6,22 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema_rs
-import msgspec
-
 from airouter_core.errors import ParameterError
-from airouter_core.provider.asking import ask_of, conversation
+from airouter_core.provider.asking import ask_of
 from airouter_core.values.ask import Ask
+from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import Message
+from airouter_core.values.response import Response
+from airouter_core.values.tools import ResponseFormat, response_format_from
 
+from .bodies import Brought, brought
 from .errors import SpecError
-from .journal.records import Asked
-from .rows import Row
+from .journal.records import Asked, Job
+from .pictures import check_files, holds_files, picture
+from .rows import Row, row_of
 from .spec import Spec
 from .templates import MissingFieldError, Template
+from .validation import Validation
 
 CORRECTION = (
     "That answer does not fit the schema: {problem}\nAnswer again, with the corrected JSON alone and nothing around it."
@@ -38,14 +41,15 @@ class Questions:
     def __init__(self, spec: Spec, model: str) -> None:
         self._spec = spec
         self._model = model
-        self._prompt = Template(spec.prompt)
+        self._prompt = None if spec.prompt is None else Template(spec.prompt)
         self._system = None if spec.system is None else Template(spec.system)
-        self._validator = None if spec.schema is None else _validator(spec.schema)
-
-    @property
-    def validates(self) -> bool:
-        """Whether answers must fit a schema."""
-        return self._validator is not None
+        self._images = [Template(text) for text in spec.images]
+        self._validation = Validation()
+        try:
+            self._format = response_format_from(spec.schema)
+            self._validation.prepare(self._format)
+        except ParameterError as error:
+            raise SpecError(str(error)) from error
 
     def ask(self, value: Mapping[str, Any], correction: tuple[str, str] | None = None) -> Ask:
         """What is asked for one row.
@@ -57,21 +61,25 @@ class Questions:
             MissingFieldError: the row lacks a field.
             ParameterError: nobody could be asked so.
         """
-        system = None if self._system is None else self._system.filled(value)
-        messages = conversation(self._prompt.filled(value), system)
+        spec = self._spec
+        own = self._templated(value) if self._prompt is not None else brought(value)
+        messages = self._messages(own, value)
         if correction is not None:
             answer, problem = correction
             messages += (
                 Message("assistant", answer or "(nothing)"),
                 Message("user", CORRECTION.format(problem=problem)),
             )
+        arguments: dict[str, Any] = {"tools": spec.tools or None, "tool_choice": spec.tool_choice}
+        arguments |= own.arguments
+        if self._format is not None:
+            arguments["response_format"] = self._format
         return ask_of(
             self._model,
-            messages,
-            parameters=self._spec.parameters,
-            response_format=self._spec.schema,
-            provider_options=self._spec.provider_options,
-            tags={"bulk": self._spec.hash[:12]},
+            **(arguments | {"messages": messages}),
+            parameters={**spec.parameters, **own.parameters},
+            provider_options={**own.own, **spec.provider_options},
+            tags={"bulk": spec.hash[:12]},
         )
 
     def asked(self, row: Row, position: int) -> Asked:
@@ -86,30 +94,40 @@ class Questions:
             return Asked(row, problem=told)
         try:
             ask = self.ask(row.value)
+            self._validation.prepare(ask.response_format)
             said = f"{self._spec.target}\n{ask.fingerprint()}\n"
         except (MissingFieldError, ParameterError) as error:
             return Asked(row, problem=str(error).encode("utf-8", "replace").decode())
         except UnicodeEncodeError:
             return Asked(row, problem="the row holds half a character (a lone surrogate), which cannot be sent")
-        return Asked(row, hashlib.sha256((said if self._spec.dedupe else f"{said}{position}").encode()).digest(), ask)
+        key = hashlib.sha256((said if self._spec.dedupe else f"{said}{position}").encode()).digest()
+        # Pictures are read again when it is their turn: those of a hundred rows may be more than the memory.
+        return Asked(row, key, None if holds_files(ask.messages) else ask)
 
-    def problem(self, text: str) -> str | None:
-        """Why an answer does not fit the schema; ``None`` when it does."""
-        if self._validator is None:
-            return None
-        try:
-            value = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-            return f"it is no JSON ({error})"
-        found = next(self._validator.iter_errors(value), None)
-        if found is None:
-            return None
-        where = "".join(f"[{part!r}]" for part in found.instance_path)
-        return f"{found.message}{f' at {where}' if where else ''}"[:500]
+    def validates(self, job: Job) -> bool:
+        """Whether the answer must be what its question says."""
+        return self._format_of(job) is not None
 
+    def problem(self, job: Job, response: Response) -> str | None:
+        """Why an answer is not what was asked for; ``None`` when it is."""
+        return self._validation.problem(self._format_of(job), response)
 
-def _validator(schema: Mapping[str, Any]) -> Any:
-    try:
-        return jsonschema_rs.validator_for(dict(schema))
-    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-        raise SpecError(f"schema is no JSON Schema: {error}") from error
+    def _format_of(self, job: Job) -> ResponseFormat | None:
+        if self._prompt is not None or self._format is not None:
+            return self._format
+        if job.ask is not None:
+            return job.ask.response_format
+        return response_format_from(brought(row_of(job.data)).arguments.get("response_format"))
+
+    def _templated(self, value: Mapping[str, Any]) -> Brought:
+        assert self._prompt is not None
+        text = self._prompt.filled(value)
+        parts = [picture(template.filled(value), self._spec.images_folder) for template in self._images]
+        return Brought({"messages": (Message.user(*parts, text),)})
+
+    def _messages(self, own: Brought, value: Mapping[str, Any]) -> tuple[Message, ...]:
+        messages = messages_from(own.arguments["messages"])
+        if self._images or self._prompt is None:
+            check_files(messages)
+        system = "" if self._system is None else self._system.filled(value)
+        return (Message.system(system), *messages) if system else messages

@@ -15,6 +15,9 @@ import msgspec
 
 from airouter_core.errors import ConfigurationError
 
+from . import parquet
+
+PARQUET = ".parquet"
 BOM = b"\xef\xbb\xbf"
 Rows = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
@@ -34,7 +37,7 @@ class Row(NamedTuple):
 
 
 def rows_of(source: Rows) -> Iterator[Row]:
-    """The rows of a file, by its ending (``.csv``, all others: a JSON object in each line), or of an iterable.
+    """The rows of a file, by its ending (``.csv``, ``.parquet``, else a JSON object in each line), or of an iterable.
 
     Raises:
         ConfigurationError: the file cannot be read, or a CSV has no head.
@@ -44,12 +47,16 @@ def rows_of(source: Rows) -> Iterator[Row]:
     path = os.fspath(source)
     if not os.path.isfile(path):
         raise ConfigurationError(f"{path} is no file of rows")
+    if path.lower().endswith(PARQUET):
+        return map(_given, parquet.rows_in(path))
     return _of_csv(path) if path.lower().endswith(".csv") else _of_lines(path)
 
 
 def count_of(source: Rows) -> int | None:
     """About how many rows there are, for showing progress; ``None`` where that cannot be told ahead."""
     if isinstance(source, str | os.PathLike):
+        if os.fspath(source).lower().endswith(PARQUET):
+            return parquet.count_in(os.fspath(source))
         with open(source, "rb") as file:
             return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
     return len(source) if isinstance(source, list | tuple) else None

@@ -17,7 +17,10 @@ from airouter_core.values.value import Value
 from .errors import SpecError
 from .templates import Template
 
-ASKED = ("target", "prompt", "system", "parameters", "provider_options", "schema", "dedupe")
+ASKED = (
+    *("target", "prompt", "system", "parameters", "provider_options", "schema", "dedupe"),
+    *("images", "tools", "tool_choice"),
+)
 """The fields that change what is asked; all others may change while a run is resumed."""
 
 
@@ -26,8 +29,11 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         target: an address, ``PROVIDER/MODEL`` or ``route:NAME``.
-        prompt: a template; see :mod:`airouter_bulk.templates`.
+        prompt: a template; see :mod:`airouter_bulk.templates`. Without one, each row brings its own question: it is
+            a line of an OpenAI batch file, or has ``messages``.
         system: a template too.
+        images: templates of pictures that go before the prompt: addresses, or paths below ``images_folder``.
+        tools: that the model may call, as chat completions have them; their calls stand in the answer.
         schema: a JSON Schema that the answer must fit; it is validated here whatever the provider promises.
         in_flight: calls at a time, at most.
         requests_per_minute: of this run at its target; ``None`` for as fast as it goes.
@@ -37,12 +43,14 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         reasks: how often it is asked again because its answer does not fit the schema.
         dedupe: whether rows that ask the same are asked once.
         answer: the field of the output that holds the answer.
+        format: of the files that come out, ``"jsonl"`` or ``"parquet"``; the rows that failed are always JSON lines.
+        images_folder: where pictures lie; rows reach no file outside of it. Relative to the specification's file.
         shard: rows of input for each file of output.
         uncertain: what becomes of calls that were under way when a run was killed: they are sent again, or held.
     """
 
     target: str
-    prompt: str
+    prompt: str | None = None
     system: str | None = None
     parameters: dict[str, Any] = msgspec.field(default_factory=dict)
     provider_options: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
@@ -57,6 +65,11 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answer: str = "answer"
     shard: int = 50_000
     uncertain: Literal["resend", "hold"] = "resend"
+    images: list[str] = msgspec.field(default_factory=list)
+    images_folder: str = "."
+    tools: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    tool_choice: str | dict[str, Any] | None = None
+    format: Literal["jsonl", "parquet"] = "jsonl"
 
     def __post_init__(self) -> None:
         for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1)):
@@ -67,7 +80,9 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise SpecError(f"{name} must be more than 0, not {value}; leave it out for no limit")
         if not self.target.strip():
             raise SpecError("target must be an address: PROVIDER/MODEL or route:NAME")
-        for text in (self.prompt, self.system or ""):
+        if self.images and self.prompt is None:
+            raise SpecError("images go with a prompt; messages of a row hold their own")
+        for text in (self.prompt or "", self.system or "", *self.images):
             Template(text)
 
     @classmethod
@@ -87,6 +102,10 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise SpecError(f"{where}: {name!r} is not known; {hint}")
         if isinstance(table.get("budget"), int | float) and not isinstance(table["budget"], bool):
             table["budget"] = str(table["budget"])
+        if table.get("images"):
+            # Whoever goes on with the run may stand elsewhere.
+            beside = "" if isinstance(given, Mapping) else os.path.dirname(where)
+            table["images_folder"] = os.path.abspath(os.path.join(beside, str(table.get("images_folder", "."))))
         try:
             return msgspec.convert(table, cls)
         except SpecError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,12 +11,16 @@ from airouter_core.profile.prices import INSTALL, TABLE, Prices
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.canonical import NAMES
+from airouter_core.values.messages import FilePart
 from airouter_core.values.record import plain
 from airouter_core.values.response import Response
 
 from .errors import SpecError
 from .money import pico
 from .spec import Spec
+
+PICTURE = 50_000
+"""Tokens that a picture may be which is named by an address: the most that a vendor counts for one."""
 
 
 class Tariff:
@@ -29,21 +34,21 @@ class Tariff:
         self._prices = prices
         self._info = provider.info
         self._model = model
-        given = {NAMES.get(name, name): value for name, value in spec.parameters.items()}
-        most, several = given.get("max_tokens"), given.get("n") or 1
-        self._output = (most if isinstance(most, int) else 0) * (several if isinstance(several, int) else 1)
         self._bounded = spec.budget is not None
         if self._bounded:
-            self._require(f"{self._info.name}/{model}", bounded=isinstance(most, int))
+            self._require(f"{self._info.name}/{model}", bounded=_output(spec.parameters) is not None)
 
     def most(self, ask: Ask) -> int:
         """The most that a call can cost, where there is a budget; else 0."""
         if not self._bounded:
             return 0
         # A token is a byte at least. So this is several times too much: it is given back when the call is settled.
-        said = {"messages": ask.messages, "schema": ask.response_format}
+        said = {"messages": ask.messages, "schema": ask.response_format, "tools": ask.tools}
         size = len(msgspec.json.encode(said, enc_hook=plain))
-        most = self._prices.most(self._info, self._model, size, self._output)
+        size += sum(
+            PICTURE for message in ask.messages for part in message.parts if isinstance(part, FilePart) and part.url
+        )
+        most = self._prices.most(self._info, self._model, size, _output(ask.parameters) or 0)
         assert most is not None
         return pico(most.amount)
 
@@ -63,3 +68,10 @@ class Tariff:
             )
         if most.amount and not bounded:
             raise SpecError("a budget needs parameters.max_tokens, so that what a call can cost is known before it")
+
+
+def _output(parameters: Mapping[str, Any]) -> int | None:
+    """Tokens that all answers to one question may have; ``None`` where nothing says so."""
+    given = {NAMES.get(name, name): value for name, value in parameters.items()}
+    most, several = given.get("max_tokens"), given.get("n") or 1
+    return most * (several if isinstance(several, int) else 1) if isinstance(most, int) else None

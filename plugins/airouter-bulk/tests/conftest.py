@@ -26,6 +26,7 @@ class Witness:
     Attributes:
         calls: the questions, in the order in which they came.
         answered: of each question how many whole answers were sent.
+        saw: is given each body.
         behave: answers a question in its n-th call; ``None`` for the usual answer.
         most: calls at a time, at most.
     """
@@ -34,6 +35,7 @@ class Witness:
         self.calls: list[str] = []
         self.answered: Counter[str] = Counter()
         self.behave: Behave = lambda witness, question, number: None
+        self.saw: Callable[[dict[str, Any]], Any] = lambda body: None
         self.pause = 0.0
         self.most = self._now = 0
         self._lock = threading.Lock()
@@ -41,7 +43,9 @@ class Witness:
 
     def __call__(self, request: ReceivedRequest, connection: Connection) -> None:
         question = request.json["messages"][-1]["content"]
+        question = question if isinstance(question, str) else question[-1].get("text", "")
         with self._lock:
+            self.saw(request.json)
             self.calls.append(question)
             number = self.calls.count(question)
             self._now += 1
@@ -57,11 +61,17 @@ class Witness:
                 self._now -= 1
 
 
-def said(text: str) -> Answer:
+def said(text: str | None, **message: Any) -> Answer:
     """A whole answer, of 10 tokens for 20."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
     return Answer.of_json({"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage})
+
+
+def called(name: str, arguments: str) -> Answer:
+    """An answer that calls a tool."""
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return said(None, tool_calls=[call])
 
 
 def refused(status: int, message: str = "no", **headers: str) -> Answer:
@@ -76,12 +86,13 @@ class Bulk:
 
     refused = staticmethod(refused)
     said = staticmethod(said)
+    called = staticmethod(called)
 
     def __init__(self, folder: Path, witness: Witness) -> None:
         self.folder = folder / "out"
         self.witness = witness
 
-    def run(self, rows: Any, prompt: str = "{{ q }}", *, wait: float = 0.01, **given: Any) -> Summary:
+    def run(self, rows: Any, prompt: str | None = "{{ q }}", *, wait: float = 0.01, **given: Any) -> Summary:
         """Run to the end; waits between tries are short."""
         names = ("fork", "watch", "sample", "approve", "prices", "late", "answering")
         options = {name: given.pop(name) for name in names if name in given}

@@ -6,7 +6,6 @@ step of the way: whoever may name an address must not get to see what this machi
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -20,13 +19,12 @@ from airouter_core.flow.steps import Do, Flow
 from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart, media_type_of
 from airouter_core.values.request import Request
 from airouter_core.version import VERSION
+from airouter_core.wire.hosts import is_public
 from airouter_core.wire.http import MEBIBYTE, Headers, HttpRequest
 
 from .plugin import OLLAMA
 
 LIMIT = 32 * MEBIBYTE
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
 
 
 def with_fetched_images(request: Request, config: HttpConfig) -> Flow[Request]:
@@ -124,17 +122,6 @@ def addresses_of(host: str, port: int | str) -> list[str]:
         return [str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
         return []
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the open net: not to this machine, its neighbours or a cloud's own services."""
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour
-        if found in NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        found = inner or found
-    return found.is_global and not found.is_multicast
 
 
 def _no_image(url: str, why: str, status: int | None = None) -> ProviderError:
