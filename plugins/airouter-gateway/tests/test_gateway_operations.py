@@ -6,12 +6,14 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from airouter_core.testing.server import Answer, Behaviour, Connection, LoopbackServer, ReceivedRequest
+from airouter_gateway.keys import KeyFile
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 ServeFile = Callable[[str], str]
@@ -138,3 +140,133 @@ def test_whoever_can_count_counts_all_of_a_question(serve_file: ServeFile) -> No
         counted = ask(url, "/v1/messages/count_tokens", question)
         assert counted.json() == {"input_tokens": 77}, counted.text
         assert {"system", "tools", "messages"} <= server.requests[-1].json.keys()
+
+
+BATCH = {
+    "id": "msgbatch_1",
+    "type": "message_batch",
+    "processing_status": "ended",
+    "created_at": "2026-11-01T00:00:00Z",
+}
+COUNTS = {"processing": 0, "succeeded": 1, "errored": 1, "canceled": 0, "expired": 0}
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-x",
+    "content": [{"type": "text", "text": "hello"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 1},
+}
+LINES = (
+    {"custom_id": "a", "result": {"type": "succeeded", "message": MESSAGE}},
+    {
+        "custom_id": "b",
+        "result": {"type": "errored", "error": {"error": {"type": "invalid_request_error", "message": "no"}}},
+    },
+)
+
+
+def batches(request: ReceivedRequest, connection: Connection) -> None:
+    """A vendor with one batch."""
+    batch = {**BATCH, "request_counts": COUNTS, "results_url": "https://vendor.example/secret"}
+    if request.path.endswith("/results"):
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in LINES)
+        connection.answer(Answer(pieces=(body,), headers={"content-type": "application/x-jsonl"}))
+    elif request.method == "GET" and request.path.partition("?")[0].endswith("/batches"):
+        connection.answer(Answer.of_json({"data": [batch], "has_more": False}))
+    else:
+        connection.answer(Answer.of_json(batch))
+
+
+def test_batches_go_to_a_provider_that_takes_them(serve_file: ServeFile, tmp_path: Path) -> None:
+    """Handed in, asked for, read and stopped by the vendor's own client, which sees no address but ours."""
+    anthropic = pytest.importorskip("anthropic")
+    params = {"model": "up/claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    with upstream(batches, "claude") as (server, settings):
+        url = serve_file(settings)
+        with anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client:
+            made = client.messages.batches.create(
+                requests=[{"custom_id": name, "params": params} for name in ("a", "b")]
+            )
+            assert made.results_url.startswith("/v1/")
+            assert server.requests[-1].json["requests"][0]["params"]["model"] == "claude-x"
+            assert client.messages.batches.retrieve(made.id).request_counts.succeeded == 1
+            results = {result.custom_id: result.result for result in client.messages.batches.results(made.id)}
+            assert results["a"].message.content[0].text == "hello"
+            assert results["b"].error.error.type == "invalid_request_error"
+            assert client.messages.batches.cancel(made.id).id == made.id
+            assert [batch.id for batch in client.messages.batches.list()] == [made.id]
+        several = {"requests": [{"custom_id": "a", "params": {**params, "model": "llama-cpp/x"}}]}
+        assert ask(url, "/v1/messages/batches", several).status_code in (400, 404)
+        for wrong in ([], [{}], [{"custom_id": "a"}], [{"custom_id": "a", "params": {**params, "messages": []}}], "x"):
+            assert ask(url, "/v1/messages/batches", {"requests": wrong}).status_code == 400, wrong
+
+
+def test_nobody_reads_another_s_batch(serve_file: ServeFile, tmp_path: Path) -> None:
+    """Advisory 14: the vendor sees one account, and still an id is of use to its owner alone."""
+    keys = KeyFile(str(tmp_path / "keys.json"))
+    (mine, _), (theirs, _) = keys.create("mine"), keys.create("theirs")
+    params = {"model": "up/claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    with upstream(batches, "claude") as (server, settings):
+        url = serve_file(settings)
+        path = f"{url}/v1/messages/batches"
+        body = {"requests": [{"custom_id": "a", "params": params}]}
+        made = requests.post(path, json=body, headers={"x-api-key": mine}, timeout=20).json()
+        assert requests.get(f"{path}/{made['id']}", headers={"x-api-key": mine}, timeout=20).status_code == 200
+        count = len(server.requests)
+        for identity in (made["id"], "msgbatch_1", "msgbatch_1.up.", f"{made['id']}0"):
+            for what in ("", "/results"):
+                answer = requests.get(f"{path}/{identity}{what}", headers={"x-api-key": theirs}, timeout=20)
+                assert answer.status_code == 404
+        assert requests.get(path, headers={"x-api-key": theirs}, timeout=20).status_code == 403
+        assert len(server.requests) == count
+
+
+def engine(request: ReceivedRequest, connection: Connection) -> None:
+    """An Ollama with one model."""
+    path = request.path
+    details = {"family": "llama", "parameter_size": "1B", "quantization_level": "Q4_0"}
+    model = {"name": "toy:latest", "model": "toy:latest", "size": 5, "digest": "d", "details": details}
+    if path == "/api/pull":
+        lines = [{"status": "pulling d", "digest": "d", "total": 2, "completed": 1}, {"status": "success"}]
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        connection.answer(Answer(pieces=(body,), headers={"content-type": "application/x-ndjson"}))
+    elif path == "/api/show":
+        info = {"general.architecture": "llama", "llama.context_length": 4096}
+        connection.answer(Answer.of_json({"template": "{{ .Prompt }}", "details": details, "model_info": info}))
+    elif path == "/api/version":
+        connection.answer(Answer.of_json({"version": "0.33.0"}))
+    else:
+        connection.answer(Answer.of_json({"models": [model]}))
+
+
+def test_ollama_s_models_are_shown_as_the_engine_has_them(serve_file: ServeFile) -> None:
+    """Its template and context, and what is in memory, by the addresses that they have here."""
+    ollama = pytest.importorskip("ollama")
+    with upstream(engine, "ollama") as (_, settings):
+        url = serve_file(settings.replace('api_key = "none"\n', ""))
+        with ollama.Client(host=url) as client:
+            shown = client.show("up/toy")
+            assert shown.template == "{{ .Prompt }}"
+            assert shown.modelinfo["llama.context_length"] == 4096
+            assert [model.model for model in client.ps().models] == ["up/toy:latest"]
+
+
+def test_models_are_downloaded_where_that_is_allowed(serve_file: ServeFile) -> None:
+    """It is off; where it is on, only from the engine's own registry: a name may not send it to another host."""
+    ollama = pytest.importorskip("ollama")
+    with upstream(engine, "ollama") as (server, settings):
+        table = settings.replace('api_key = "none"\n', "")
+        assert ask(serve_file(table), "/api/pull", {"model": "toy"}).status_code == 403
+        assert not server.requests
+        url = serve_file(f"{table}[gateway]\npull = true\n")
+        with ollama.Client(host=url) as client:
+            statuses = [report.status for report in client.pull("up/toy", stream=True)]
+            assert (statuses[0], statuses[-1]) == ("pulling d", "success")
+            assert client.pull("toy").status == "success"
+        assert server.requests[-1].json["model"] == "toy"
+        count = len(server.requests)
+        for name in ("evil.example/a/b", "http://10.0.0.1/x", "up/10.0.0.1:80/a/b", "localhost:1/a"):
+            assert ask(url, "/api/pull", {"model": name, "insecure": True}).status_code == 403, name
+        assert len(server.requests) == count

@@ -54,6 +54,11 @@ class Answering:
             return {}
         return {KEY_TAG: self._key.name, **({TEAM_TAG: self._key.team} if self._key.team else {})}
 
+    @property
+    def owner(self) -> str:
+        """What nobody but the holder of the key and this server has; empty where no key is needed."""
+        return "" if self._key is None else self._key.digest
+
     async def target_of(self, exchange: Exchange, model: str) -> Target:
         """Who answers for a model.
 
@@ -75,6 +80,10 @@ class Answering:
         exchange.say(SERVED_BY, target.address)
         return target
 
+    def may_ask(self, *names: str) -> bool:
+        """Whether this key may use a model of one of these names."""
+        return self._key is None or self._key.allows(*names)
+
     async def chat(self, exchange: Exchange, dialect: Dialect, question: Question) -> None:
         """Answer a chat."""
         model = question.ask.model or ""
@@ -88,7 +97,7 @@ class Answering:
             await self._streamed(exchange, dialect, writer, provider, ask, lost)
             return
         response = await until_left(exchange, provider.arun(provider.flow_of(ask)))
-        _warn(exchange, (*lost, *response.warnings))
+        warn(exchange, (*lost, *response.warnings))
         self._book(exchange, response)
         if response.served_by:
             exchange.say(SERVED_BY, response.served_by)  # a route tells whom it had it from
@@ -135,7 +144,7 @@ class Answering:
         if unknown and spare and spare in takes:
             given[spare] = {**unknown, **given.get(spare, {})}
         elif unknown:
-            _warn(exchange, [f"not sent, since {target.name} is not known to take it: {', '.join(sorted(unknown))}"])
+            warn(exchange, [f"not sent, since {target.name} is not known to take it: {', '.join(sorted(unknown))}"])
         if "model" in takes:
             given["model"] = target.model
         with labelled(tags=self.tags):
@@ -186,7 +195,7 @@ class Answering:
             if served_by is not None:
                 exchange.say(SERVED_BY, served_by)
             builder = ask.trace.builder
-            _warn(exchange, (*lost, *(() if builder is None else builder.partial().warnings)))
+            warn(exchange, (*lost, *(() if builder is None else builder.partial().warnings)))
             exchange.say("x-request-id", exchange.id)
             exchange.say("request-id", exchange.id)
 
@@ -234,6 +243,7 @@ async def until_left(exchange: Exchange, work: Coroutine[Any, Any, Result]) -> R
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-def _warn(exchange: Exchange, warnings: Iterable[str]) -> None:
+def warn(exchange: Exchange, warnings: Iterable[str]) -> None:
+    """Name in a header what was lost on the way."""
     if said := "; ".join(dict.fromkeys(warnings)):
         exchange.say("x-airouter-warnings", said)

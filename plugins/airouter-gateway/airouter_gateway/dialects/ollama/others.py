@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.tokens import estimate_tokens
 
 from ..openai.others import Texts, texts_in
-from ..question import model_of, object_of
+from ..question import flag_of, model_of, object_of
 from .chat_writer import time_of
 
 VERSION = "0.33.0"
@@ -63,9 +63,23 @@ def tags_body(models: Iterable[ModelInfo], now: int) -> bytes:
     return msgspec.json.encode({"models": [_entry(model, now) for model in models]})
 
 
-def running_body() -> bytes:
-    """The list of models in memory: what providers keep in theirs is not known here."""
-    return msgspec.json.encode({"models": []})
+def running_body(models: Iterable[tuple[str, Any]]) -> bytes:
+    """The list of models in memory, by the addresses that they have here: of those providers that tell."""
+    return msgspec.json.encode({"models": [{**model.raw, "name": name, "model": name} for name, model in models]})
+
+
+PULLED = b'{"status":"success"}'
+
+
+def is_streamed(body: bytes) -> bool:
+    """Whether an answer is wanted line by line: unless told otherwise."""
+    return flag_of(object_of(body), "stream", usual=True)
+
+
+def pulling_line(report: Any) -> bytes:
+    """How far a download is."""
+    told = {"status": report.status, "digest": report.digest, "total": report.total, "completed": report.completed}
+    return msgspec.json.encode({name: value for name, value in told.items() if value is not None}) + b"\n"
 
 
 def version_body() -> bytes:
@@ -74,16 +88,18 @@ def version_body() -> bytes:
 
 
 def show_body(model: ModelInfo, now: int) -> bytes:
-    """What is known of a model."""
+    """What is known of a model: much, where an engine has told of it alone."""
     family = model.family or model.provider
-    info: dict[str, Any] = {"general.architecture": family}
+    told: Mapping[str, Any] = getattr(model, "model_info", {})
+    info: dict[str, Any] = {"general.architecture": family, **told}
+    family = str(info["general.architecture"])
     if model.context_length is not None:
-        info[f"{family}.context_length"] = model.context_length
+        info.setdefault(f"{family}.context_length", model.context_length)
     return msgspec.json.encode(
         {
-            "modelfile": "",
+            "modelfile": getattr(model, "modelfile", None) or "",
             "parameters": "",
-            "template": "",
+            "template": getattr(model, "template", None) or "",
             "details": _details(model),
             "model_info": info,
             "capabilities": _capabilities(model),
