@@ -179,7 +179,7 @@ def batches(request: ReceivedRequest, connection: Connection) -> None:
         connection.answer(Answer.of_json(batch))
 
 
-def test_batches_go_to_a_provider_that_takes_them(serve_file: ServeFile, tmp_path: Path) -> None:
+def test_batches_go_to_a_provider_that_takes_them(serve_file: ServeFile) -> None:
     """Handed in, asked for, read and stopped by the vendor's own client, which sees no address but ours."""
     anthropic = pytest.importorskip("anthropic")
     params = {"model": "up/claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
@@ -203,9 +203,10 @@ def test_batches_go_to_a_provider_that_takes_them(serve_file: ServeFile, tmp_pat
             assert ask(url, "/v1/messages/batches", {"requests": wrong}).status_code == 400, wrong
 
 
-def test_nobody_reads_another_s_batch(serve_file: ServeFile, tmp_path: Path) -> None:
+def test_nobody_reads_another_s_batch(serve_file: ServeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Advisory 14: the vendor sees one account, and still an id is of use to its owner alone."""
-    keys = KeyFile(str(tmp_path / "keys.json"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    keys = KeyFile()
     (mine, _), (theirs, _) = keys.create("mine"), keys.create("theirs")
     params = {"model": "up/claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
     with upstream(batches, "claude") as (server, settings):
