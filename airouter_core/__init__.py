@@ -76,6 +76,7 @@ _HOMES = {
     "provider.preparation": ("Prepared",),
     "provider.streams": ("AsyncResponseStream", "ResponseStream"),
     "tools.loop": ("ToolRun",),
+    "transports.sources": ("attachment", "fragment"),
     "values.ask": ("Ask",),
     "values.calls": ("Call", "Identity", "Outcome"),
     "values.catalog": ("ModelInfo", "Pricing", "ProviderStatus", "Ranked"),

@@ -71,6 +71,8 @@ from .provider.preparation import Prepared as Prepared
 from .provider.streams import AsyncResponseStream as AsyncResponseStream
 from .provider.streams import ResponseStream as ResponseStream
 from .tools.loop import ToolRun as ToolRun
+from .transports.sources import attachment as attachment
+from .transports.sources import fragment as fragment
 from .values.ask import Ask as Ask
 from .values.calls import Call as Call
 from .values.calls import Identity as Identity

@@ -41,6 +41,7 @@ OWN = (
     Command(name="doctor", target=f"{CLI}.doctor:doctor", help="Check everything, and say what to do next."),
     Command(name="config", target=f"{CLI}.config:config", help="Write, show and check the settings file."),
     Command(name="aliases", target=f"{CLI}.aliases:aliases", help="Short names for models."),
+    Command(name="fragments", target=f"{CLI}.fragments:fragments", help="Short names for texts, for -f."),
     Command(name="templates", target=f"{CLI}.templates:templates", help="Keep questions with gaps, for -t."),
     Command(name="keys", target=f"{CLI}.keys:keys", help="Store, list and forget API keys."),
     Command(

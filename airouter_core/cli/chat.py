@@ -22,6 +22,7 @@ from .choices import (
 from .continuing import continuing_options, past
 from .input import piped_line
 from .output import complain, note, told, warn
+from .sending import along, attach_option, fragment_option
 from .talk import Talk
 from .talk_commands import obey
 from .targets import chosen_model, chosen_target
@@ -37,6 +38,8 @@ QUOTES = '"""'
 @continuing_options
 @parameters_option
 @provider_option_option
+@fragment_option
+@attach_option
 def chat(
     provider_name: str | None,
     model: str | None,
@@ -48,12 +51,15 @@ def chat(
     conversation: str | None,
     options: tuple[str, ...],
     own_options: tuple[str, ...],
+    fragments: tuple[str, ...],
+    attachments: tuple[str, ...],
 ) -> None:
     """Talk with a model. /help lists what else there is.
 
-    The prompt of a template is filled with your first message.
+    The prompt of a template is filled with your first message, and what -f and -a name goes with it.
     """
     chosen = chosen_template(template, variables)
+    beside = along(fragments, attachments)
     earlier = past(go_on, conversation)
     provider, named = chosen_target(provider_name, earlier.addressed(provider_name, model, chosen), settings)
     said = earlier.with_system(system or chosen.fill("this conversation")[1])
@@ -65,6 +71,7 @@ def chat(
         "\n\n".join(message.text for message in said if message.role == "system") or None,
         (lambda text: chosen.fill(text)[0]) if chosen.template.prompt else None,
         [message for message in said if message.role != "system"],
+        beside,
     )
     try:
         before = f", {len(talk.messages)} messages" if talk.messages else ""

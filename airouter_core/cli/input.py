@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import click
 
+from ..values.messages import MOST_OF_A_FILE
+
 
 class Text(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
     """Text for a model. An argument that is not in the terminal's encoding reaches Python as halves of characters."""
@@ -29,12 +31,32 @@ def piped() -> str:
     """What comes through a pipe, without the line break at its end; empty when nothing can.
 
     Raises:
-        click.UsageError: it is no text in the encoding of this terminal.
+        click.UsageError: it is no text in the encoding of this terminal, or has no end.
     """
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     with _decoding():
-        return sys.stdin.read().removeprefix("\ufeff").rstrip("\n")
+        text = sys.stdin.read(MOST_OF_A_FILE + 1)
+    _bound(len(text))
+    return text.removeprefix("\ufeff").rstrip("\n")
+
+
+def piped_bytes() -> bytes:
+    """What comes through a pipe, as it is.
+
+    Raises:
+        click.UsageError: nothing can, or it has no end.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("- is what comes through a pipe, and nothing is piped in.")
+    data = sys.stdin.buffer.read(MOST_OF_A_FILE + 1)
+    _bound(len(data))
+    return data
+
+
+def _bound(length: int) -> None:
+    if length > MOST_OF_A_FILE:
+        raise click.UsageError(f"more than {MOST_OF_A_FILE >> 20} MiB are piped in, which no provider takes.")
 
 
 def piped_line() -> str:

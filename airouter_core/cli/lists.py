@@ -14,15 +14,13 @@ from ..errors import AirouterError, ConfigurationError
 from ..plugins.registry import installed
 from .choices import json_option, settings_option
 from .output import note, told, waiting, warn, write, write_json
-from .tables import write_table
+from .tables import in_units, write_table
 from .targets import chosen_provider, current_settings, full_address, listed_providers, named_target
 
 if TYPE_CHECKING:
     from ..values.catalog import ModelInfo
 
 UNKNOWN = "-"
-UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-
 INFINITE = Decimal("Infinity")
 
 ORDERS: Mapping[str, Callable[[ModelInfo], Any]] = {
@@ -185,15 +183,6 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
         model.provider,
         str(model.context_length or UNKNOWN),
         weights or UNKNOWN,
-        _bytes(model.size),
+        UNKNOWN if model.size is None else in_units(model.size),
         price,
     )
-
-
-def _bytes(size: int | None) -> str:
-    if size is None:
-        return UNKNOWN
-    for unit, name in UNITS:
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} B"

@@ -10,7 +10,7 @@ from ..errors import ExecutionError
 from ..plugins.registry import installed
 from ..provider.streams import ResponseStream
 from ..values.events import RefusalDelta, TextDelta
-from ..values.messages import FilePart, Message
+from ..values.messages import Message
 from ..values.response import Response
 from .choices import (
     given_provider_options,
@@ -23,6 +23,7 @@ from .choices import (
 from .continuing import continuing_options, past
 from .input import TEXT, piped
 from .output import note, waiting, warn, write, write_json
+from .sending import along, announce, sending_options, takes_pipe
 from .streams import Writer
 from .targets import chosen_model, chosen_target
 from .templating import chosen_template, template_options
@@ -35,9 +36,7 @@ from .templating import chosen_template, template_options
 @continuing_options
 @parameters_option
 @provider_option_option
-@click.option(
-    "-a", "--attach", "attachments", multiple=True, metavar="PATH", help="File to send along: an image, a PDF."
-)
+@sending_options
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is made, or whole.")
 @json_option
 @click.argument("prompt", required=False, type=TEXT)
@@ -52,15 +51,19 @@ def run(
     options: tuple[str, ...],
     own_options: tuple[str, ...],
     settings: tuple[str, ...],
+    fragments: tuple[str, ...],
     attachments: tuple[str, ...],
+    large: bool,
     stream: bool,
     as_json: bool,
     prompt: str | None,
 ) -> None:
     """Ask a model: PROMPT, or what comes through a pipe, or both (the pipe's text below the prompt)."""
     chosen = chosen_template(template, variables)
-    question, own_system = chosen.fill("\n\n".join(part for part in (prompt, piped()) if part and part.strip()))
-    if not question:
+    below = "" if takes_pipe(fragments, attachments) else piped()
+    beside = along(fragments, attachments)
+    question, own_system = chosen.fill("\n\n".join(part for part in (prompt, below) if part and part.strip()))
+    if not (question or beside.parts):
         raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
     earlier = past(go_on, conversation)
     provider, named = chosen_target(provider_name, earlier.addressed(provider_name, model, chosen), settings)
@@ -68,8 +71,9 @@ def run(
         name = chosen_model(provider, named)
         parameters = chosen.with_parameters(options, installed().parameters(provider.info.name))
         own = {provider.info.name: given_provider_options(own_options)}
-        messages = earlier.with_system(system or own_system)
-        messages.append(Message.user(*map(FilePart.from_path, attachments), question))
+        asked = Message.user(*beside.parts, *([question] if question else []))
+        announce(provider, name, asked, parameters, beside.told, large=large)
+        messages = [*earlier.with_system(system or own_system), asked]
         started = time.monotonic()
         if as_json or not stream:
             with waiting(f"{name} …"):

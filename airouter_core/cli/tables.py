@@ -13,6 +13,7 @@ from .streams import harmless, plainly, styled
 SHORT = 12
 """Characters up to which the cells of a table are kept in one piece on a narrow terminal."""
 GAP = 2
+UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -30,6 +31,14 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         _write_stacked(columns, shown, width)
     else:
         _write_columns(columns, shown)
+
+
+def in_units(size: int) -> str:
+    """A number of bytes for people."""
+    for unit, name in UNITS:
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} B"
 
 
 def _width() -> int:

@@ -11,12 +11,11 @@ import attrs
 
 from ..errors import AirouterError
 from ..provider.facade import Provider
-from ..values.messages import FilePart, Message
+from ..values.messages import Message
 from ..values.response import Response
 from .output import note, warn
 from .run import ending, show_stream
-
-Part = FilePart | str
+from .sending import Along, announce
 
 
 @attrs.define(eq=False)
@@ -24,6 +23,7 @@ class Talk:
     """What has been said, and what it has used.
 
     Attributes:
+        beside: goes with the next message.
         opening: makes the first question of what the user writes first: the prompt of a template.
         question: what was asked last, also when there was no answer; ``retry`` asks it again.
     """
@@ -35,7 +35,7 @@ class Talk:
     system: str | None = None
     opening: Callable[[str], str] | None = None
     messages: list[Message] = attrs.field(factory=list)
-    attachments: list[FilePart] = attrs.field(factory=list)
+    beside: Along = attrs.field(factory=Along)
     question: Message | None = None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -50,14 +50,14 @@ class Talk:
             AirouterError: there is no answer. Files that were refused are not sent again with the next message.
         """
         said = self.opening(text) if self.opening is not None and not self.messages else text
-        self.question = Message.user(*self.attachments, said)
+        self.question = Message.user(*self.beside.parts, said)
         try:
+            announce(self.provider, self.model, self.question, self.parameters, self.beside.told)
             self._answer(self.question, self.messages)
         except AirouterError as error:
-            if self.attachments and not getattr(error, "retryable", False):
-                names = ", ".join(part.name or part.media_type for part in self.attachments)
-                self.attachments.clear()
-                note(f"not with the next message any more: {names}")
+            if self.beside.parts and not getattr(error, "retryable", False):
+                note(f"not with the next message any more: {', '.join(self.beside.told)}")
+                self.beside = Along()
             raise
 
     def retry(self) -> None:
@@ -89,7 +89,7 @@ class Talk:
                 if not response.text:
                     return
         self.messages = [*before, question, response.message]
-        self.attachments.clear()
+        self.beside = Along()
         self._count(response)
         for warning in response.warnings:
             if warning not in self.warned:  # what a history loses, it loses with each message again

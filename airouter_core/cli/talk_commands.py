@@ -14,13 +14,14 @@ from ..plugins.registry import installed
 from ..values.messages import FilePart, Message, RefusalPart
 from .choices import given_parameters
 from .output import complain, note, told, waiting
+from .sending import Along, along
 from .talk import Talk
 from .targets import called, chosen_model, named_target
 
 HELP = """/model NAME     ask another model, also PROVIDER/MODEL or an alias; /model NAME --force one that is not listed
 /system TEXT    set the system prompt; without TEXT, take it away
 /set NAME=VALUE set a parameter; /set NAME= takes it away, /set shows them
-/attach PATH    send a file with the next message; without PATH, send none
+/attach SOURCE  send a file with the next message, by path or public web address; without SOURCE, send none
 /retry          ask the last question again
 /save PATH      write the conversation: .json for /load and programs, anything else for people
 /load PATH      go on with a conversation that /save has written as .json
@@ -113,12 +114,12 @@ def _set_parameter(talk: Talk, argument: str) -> None:
 
 def _attach(talk: Talk, argument: str) -> None:
     if not argument:
-        talk.attachments.clear()
+        talk.beside = Along()
         note("no file with the next message")
         return
-    part = FilePart.from_path(os.path.expanduser(argument))
-    talk.attachments.append(part)
-    note(f"with the next message: {part.name} ({part.media_type})")
+    added = along((), (argument,))
+    talk.beside += added
+    note(f"with the next message: {', '.join(added.told)}")
 
 
 def _save(talk: Talk, argument: str) -> None:
@@ -175,7 +176,7 @@ def _turn(message: Message) -> dict[str, Any]:
 
 def _clear(talk: Talk, _: str) -> None:
     talk.messages.clear()
-    talk.attachments.clear()
+    talk.beside = Along()
     talk.question = None
     note("begun again")
 

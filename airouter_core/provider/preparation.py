@@ -22,6 +22,7 @@ from ..profile.resolving import ParameterTable, Resolved, known_values, resolve
 from ..values.ask import NOTHING, Ask
 from ..values.messages import FilePart, ToolCallPart, ToolResultPart
 from ..values.request import Request
+from ..values.texts import with_texts_in_place
 from ..values.value import Value
 
 NOTHING_GIVEN = Resolved({}, (), {})
@@ -106,9 +107,13 @@ class Preparer:
             notes.append(f"model {model!r} is retired; {successor!r} was asked in its place")
             cautions.append(Caution(RetiredModelWarning, ("model", model), f"{self._info.name}: {notes[-1]}"))
             model = successor
+        messages = ask.messages
+        if "documents" not in self._info.capabilities:
+            messages, placed = with_texts_in_place(messages)
+            notes += [f"{name} was put in as text: {self._info.name} takes no documents" for name in placed]
         draft = Request(
             model=model,
-            messages=ask.messages,
+            messages=messages,
             tools=ask.tools,
             tool_choice=ask.tool_choice,
             response_format=ask.response_format,

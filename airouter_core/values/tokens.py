@@ -16,5 +16,5 @@ def estimate_tokens(text: str) -> int:
     """
     if not isinstance(text, str):
         raise ParameterError(f"tokens are counted of a string, not of {type(text).__name__}")
-    ascii_characters = sum(character.isascii() for character in text)
+    ascii_characters = len(text.encode("ascii", "ignore"))
     return -(-ascii_characters // CHARACTERS_PER_TOKEN) + len(text) - ascii_characters

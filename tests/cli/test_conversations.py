@@ -128,7 +128,7 @@ def test_what_cannot_be_asked_does_not_end_the_conversation(
 ) -> None:
     """A question that is refused before anything is sent is told like one that fails."""
     film = tmp_path / "film.mp4"
-    film.write_bytes(b"0")
+    film.write_bytes(b"\0\0\0\x18ftypisom")
     assert converse(f"hello\n/attach {film}\nwhat?\n/attach\nhello\n", monkeypatch=monkeypatch) == 0
     printed = capsys.readouterr()
     assert "video" in printed.err
@@ -187,7 +187,7 @@ def test_what_was_refused_is_not_attached_again(
 ) -> None:
     """A film that nobody takes spoils one question, not all that follow."""
     film = tmp_path / "film.mp4"
-    film.write_bytes(b"0")
+    film.write_bytes(b"\0\0\0\x18ftypisom")
     assert converse(f"/attach {film}\nwhat?\nhello\n", monkeypatch=monkeypatch) == 0
     assert "not with the next message any more: film.mp4" in capsys.readouterr().err
     assert [request["messages"] for request in asked] == [[{"role": "user", "content": "hello"}]]

@@ -81,10 +81,12 @@ from airouter_core import (
     TruncatedStreamError,
     Usage,
     UsageReported,
+    attachment,
     both,
     create_provider,
     delegated,
     done,
+    fragment,
     given,
     hookimpl,
     labelled,
@@ -219,6 +221,8 @@ def asks(provider: Provider[Any]) -> None:
     assert_type(provider.rerank("query", ["a", "b"], limit=1), list[Ranked])
     assert_type(provider.create_embedding(["a", "b"], model="m"), list[list[float]])
     assert_type(provider.validate_config(), bool)
+    assert_type(fragment("notes.md"), TextPart)
+    assert_type(attachment("picture.png"), FilePart)
     run = provider.run_tools("m", "hi", [add], max_rounds=2)
     assert_type(run, ToolRun)
     assert_type(run.response, Response)

@@ -13,6 +13,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.messages import FilePart, Message, TextPart, ToolResultPart
 from airouter_core.values.record import plain
 from airouter_core.values.response import Response
+from airouter_core.values.texts import is_named
 
 from .database.base import Execute
 from .records import text
@@ -40,13 +41,14 @@ def stored(ask: Ask, response: Response | None, content: Content) -> Stored | No
     """What to keep of a call; ``None`` for nothing.
 
     Files are named by the hash of their bytes, so that one picture in a hundred calls is kept once; their bytes are
-    kept with ``"full"`` alone. Options for providers are not kept: they may hold what is nobody's business.
+    kept with ``"full"`` alone. Texts that were put into a question are kept once in the same way, and are found by
+    their names. Options for providers are not kept: they may hold what is nobody's business.
     """
     if content == "none":
         return None
     files: dict[str, tuple[str, str, int, bytes | None]] = {}
     messages = tuple(_without_files(message, files, keep=content == "full") for message in ask.messages)
-    prompt = "\n".join(message.text for message in ask.messages if message.role in ("user", "tool"))
+    prompt = "\n".join(_searched(message) for message in ask.messages if message.role in ("user", "tool"))
     if content == "text":
         kept = msgspec.structs.replace(ask, messages=messages, tools=(), provider_options={}, arguments={})
     else:
@@ -88,7 +90,10 @@ def with_files(messages: Iterable[Message], files: dict[str, bytes]) -> tuple[Me
     def whole(part: Any) -> Any:
         if isinstance(part, FilePart) and part.data is None and (part.url or "").startswith(HASH):
             data = files.get(str(part.url).removeprefix(HASH))
-            return part if data is None else msgspec.structs.replace(part, data=data, url=None)
+            if data is None:
+                return part
+            is_text = part.media_type == FRAGMENT
+            return TextPart(data.decode()) if is_text else msgspec.structs.replace(part, data=data, url=None)
         return part
 
     return tuple(
@@ -98,6 +103,14 @@ def with_files(messages: Iterable[Message], files: dict[str, bytes]) -> tuple[Me
 
 HASH = "sha256:"
 """Begins the address that a file has in the ledger."""
+FRAGMENT = "text/plain; fragment"
+"""What a text that was put into a question is kept as."""
+
+
+def _searched(message: Message) -> str:
+    """The text of a message, with no more than the names of the texts that were put into it."""
+    texts = [part.text for part in message.parts if isinstance(part, TextPart)]
+    return "".join(f"{text.partition(chr(10))[0]}\n" if is_named(text) else text for text in texts)
 
 
 def _packed(value: Any) -> bytes:
@@ -105,10 +118,15 @@ def _packed(value: Any) -> bytes:
 
 
 def _without_files(message: Message, files: dict[str, tuple[str, str, int, bytes | None]], *, keep: bool) -> Message:
-    if not any(isinstance(part, FilePart | ToolResultPart) for part in message.parts):
+    if not any(isinstance(part, FilePart | ToolResultPart) or _is_fragment(part) for part in message.parts):
         return message
 
     def named(part: Any) -> Any:
+        if _is_fragment(part):
+            data = part.text.encode()
+            digest = hashlib.sha256(data).hexdigest()
+            files[digest] = (digest, FRAGMENT, len(data), data)
+            return FilePart(FRAGMENT, url=HASH + digest)
         if isinstance(part, ToolResultPart):
             return msgspec.structs.replace(part, content=tuple(named(item) for item in part.content))
         if not isinstance(part, FilePart) or part.data is None:
@@ -117,5 +135,8 @@ def _without_files(message: Message, files: dict[str, tuple[str, str, int, bytes
         files[digest] = (digest, part.media_type, len(part.data), part.data if keep else None)
         return msgspec.structs.replace(part, data=None, url=HASH + digest)
 
-    parts = tuple(named(part) if not isinstance(part, TextPart) else part for part in message.parts)
-    return msgspec.structs.replace(message, parts=parts)
+    return msgspec.structs.replace(message, parts=tuple(map(named, message.parts)))
+
+
+def _is_fragment(part: Any) -> bool:
+    return type(part) is TextPart and is_named(part.text)

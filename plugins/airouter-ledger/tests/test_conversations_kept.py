@@ -15,6 +15,7 @@ from airouter_core.cli.app import run_app
 from airouter_core.cli.targets import current_settings
 from airouter_core.plugins.registry import installed
 from airouter_core.testing.server import Connection, LoopbackServer, ReceivedRequest
+from airouter_ledger.ledger import Ledger, default_path
 
 pytestmark = pytest.mark.skipif(
     "llama-cpp" not in {info.name for info in installed().providers()}, reason="asks through airouter-llamacpp"
@@ -81,3 +82,26 @@ def test_where_nothing_is_kept_the_error_says_how_to_keep_it(
     assert ask("one") == 0
     assert ask("-c", "two") == 2
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("content", ["text", "full"])
+def test_a_text_that_was_put_into_questions_is_kept_once(
+    asked: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    """However often it was asked about; what was said is whole all the same, and it is found by its name."""
+    (tmp_path / "notes.md").write_text("Bread is two euros. " * 500)
+    assert run_app(["logs", "on", "--content", content]) == 0
+    assert ask("-f", "notes.md", "What is bread?") == 0
+    assert ask("-f", "notes.md", "And what is butter?") == 0
+    assert run_app(["run", "--no-stream", "-c", "Sure?"]) == 0
+    assert asked[2][0] == asked[1][0]
+    with Ledger.open(default_path()) as ledger:
+        rows = ledger.database.read("SELECT size FROM files")
+        assert [size for (size,) in rows] == [10_000 + len('<document name="notes.md">\n\n</document>\n\n') - 1]
+        ((longest,),) = ledger.database.read("SELECT max(length(ask) + length(prompt)) FROM contents")
+        assert longest < 2000
+        assert len(list(ledger.calls(text="notes butter"))) == 2
+        for call in ledger.calls():
+            asked_then, _ = ledger.content(call.id)
+            assert asked_then is not None
+            assert asked_then.messages[0].text.count("Bread") == 500

@@ -13,6 +13,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.canonical import NAMES
 from airouter_core.values.messages import FilePart, Message, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.notes import SharedNotes
+from airouter_core.values.texts import as_text
 from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.usage import Cost, Usage
 
@@ -180,6 +181,8 @@ class Situation:
 
 def _needs_of(part: Any) -> set[str]:
     if isinstance(part, FilePart):
+        if as_text(part) is not None:  # put in as words where there is no place for documents
+            return set()
         kind = part.media_type.partition("/")[0]
         return {"vision" if kind == "image" else "audio_input" if kind == "audio" else "documents"}
     return {"tools"} if isinstance(part, ToolCallPart | ToolResultPart) else set()
