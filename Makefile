@@ -12,7 +12,7 @@ EDITABLE := -e '.[async,cli,testing]' $(patsubst %/pyproject.toml,-e %,$(PARTS))
 
 ENGINES := .cache/engines
 
-.PHONY: engines demo test check release coverage format faults fuzz bench bench-engines soak clean help
+.PHONY: engines demo test check release site coverage format faults fuzz bench bench-engines soak clean help
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench     measure airouter beside the floor and its peers"
 	@echo "make soak      make 100,000 calls and streams, faults among them, and watch memory"
 	@echo "make release   build all distributions into dist/, try them in fresh environments, write checksums and an SBOM"
+	@echo "make site      build the documentation as a site, into site/"
 	@echo "make fuzz      feed the parsers garbage for ten minutes"
 
 demo: $(VENV)/demo
@@ -82,6 +83,10 @@ soak: $(VENV)/development
 release: $(VENV)/development
 	$(BIN)/python -m pip install --quiet --group release
 	$(BIN)/python tools/release.py build
+
+site: $(VENV)/development
+	$(BIN)/python -m pip install --quiet --group site
+	$(BIN)/python tools/site.py
 
 clean:
 	rm -rf $(VENV)
