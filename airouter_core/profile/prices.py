@@ -7,11 +7,8 @@ unknown price is ``None`` and never 0: what is not known must not look free.
 
 from __future__ import annotations
 
-import functools
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from importlib import metadata
 from typing import Any, Protocol
 
 import msgspec
@@ -19,12 +16,11 @@ import msgspec
 from ..errors import ConfigurationError
 from ..values.catalog import Pricing
 from ..values.usage import Cost, Usage
+from .price_table import cost_in_table
 
 TABLE = "prices"
 """The table of ``airouter.toml`` with the user's own prices."""
 INSTALL = "pip install 'airouter-core[prices]'"
-MOST_UNLISTED = 1000
-"""Models without a price that are remembered, for an hour at most: the table may be brought up to date."""
 MILLION = Decimal(1_000_000)
 OWN_FIELDS = {
     "input": "prompt",
@@ -82,14 +78,7 @@ class Prices:
         if (known := self._stated(provider, model, listed)) is not None:
             amount = _amount(known[0], usage)
             return None if amount is None else Cost(amount, known[1])
-        return _of_table(
-            _names(provider),
-            model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cache_read_tokens=usage.cache_read_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-        )
+        return cost_in_table((provider.name, *provider.aliases), model, usage, _amount)
 
     def most(
         self, provider: Names, model: str, input_tokens: int, output_tokens: int, listed: Pricing | None = None
@@ -129,49 +118,6 @@ def _amount(price: Pricing, usage: Usage) -> Decimal | None:
         + (price.reasoning or Decimal(0)) * thought
         + (price.request or Decimal(0))
     )
-
-
-def _names(provider: Names) -> tuple[str, ...]:
-    return (provider.name, *provider.aliases)
-
-
-_unlisted: set[tuple[str, str, int]] = set()
-
-
-def _of_table(names: Iterable[str], model: str, **tokens: int | None) -> Cost | None:
-    table = _table()
-    if table is None:
-        return None
-    # The table remembers what it has found, and not what it has not: looking for that takes it 0.3 ms each time.
-    hour = int(time.monotonic() // 3600)
-    likely = [name for name in names if (name, model, hour) not in _unlisted]
-    if not likely:
-        return None
-    used = table.Usage(**{name: count for name, count in tokens.items() if count})
-    for name in likely:
-        try:
-            price = table.calc_price(used, model_ref=model, provider_id=name)
-        except LookupError:  # no such provider, or no such model
-            if len(_unlisted) >= MOST_UNLISTED:
-                _unlisted.clear()
-            _unlisted.add((name, model, hour))
-            continue
-        except ValueError:  # usage that it has no price for
-            continue
-        return Cost(price.total_price, f"genai-prices {table.__version__}")
-    return None
-
-
-@functools.cache
-def _table() -> Any:
-    # Half a second of imports, for those alone who have installed it and ask for a price.
-    try:
-        metadata.distribution("genai-prices")
-    except metadata.PackageNotFoundError:
-        return None
-    import genai_prices
-
-    return genai_prices
 
 
 def _own_price(address: str, entry: Any) -> Pricing:
