@@ -8,6 +8,7 @@ seconds, a duration (``2m59.5s``, ``120ms``), a time of RFC 3339, or seconds or 
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -24,6 +25,9 @@ DATE = 1e8
 """A larger number of seconds is a date."""
 MILLISECONDS = 1e11
 """A larger date is one in milliseconds."""
+
+
+NONE: Mapping[str, RateLimit] = {}
 
 
 class RateLimit(Record, frozen=True):
@@ -70,13 +74,9 @@ def rate_limits(headers: Mapping[str, str], now: float) -> Mapping[str, RateLimi
     """
     said: dict[str, dict[str, str]] = {}
     for name, value in headers.items():
-        if "ratelimit-" in name and (match := NAME.fullmatch(name)):
-            words = match[1].split("-")
-            what = [word for word in words if word in SAID]
-            if len(what) == 1:
-                words.remove(what[0])
-                said.setdefault("-".join(words), {})[what[0]] = value
-    return dict(_limits(said, now))
+        if "ratelimit-" in name and (found := _said_by(name)) is not None:
+            said.setdefault(found[0], {})[found[1]] = value
+    return dict(_limits(said, now)) if said else NONE
 
 
 def seconds_of(said: str) -> float | None:
@@ -90,6 +90,18 @@ def seconds_of(said: str) -> float | None:
         return None
     parts = [float(part or 0) for part in match.groups()]
     return sum(part * unit for part, unit in zip(parts, (86400, 3600, 60, 1, 0.001), strict=True))
+
+
+@functools.lru_cache(maxsize=1000)
+def _said_by(name: str) -> tuple[str, str] | None:
+    """The words that tell a limit apart, and what a header of this name says of it."""
+    match = NAME.fullmatch(name)
+    words = match[1].split("-") if match else []
+    what = [word for word in words if word in SAID]
+    if len(what) != 1:
+        return None
+    words.remove(what[0])
+    return "-".join(words), what[0]
 
 
 def _limits(said: Mapping[str, Mapping[str, str]], now: float) -> Iterator[tuple[str, RateLimit]]:

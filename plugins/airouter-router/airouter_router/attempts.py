@@ -31,7 +31,7 @@ from .eligibility import Eligibility
 from .failures import can_be_repeated, retry_after, word_of
 from .health import OF_ACCOUNT
 from .limits import Lease
-from .opening import Opening
+from .opening import Opening, Whole
 from .routes import Target
 from .situation import USUAL_ANSWER, Knowledge, Situation
 from .strategies import Candidate, candidates
@@ -184,7 +184,7 @@ class Call:
 
     def _attempt(self, candidate: Candidate, lease: Lease) -> Flow[tuple[bool, Any]]:
         situation, knowledge, target = self._situation, self._knowledge, candidate.target
-        gate = Opening(knowledge.clock, str(target), stream=situation.ask.stream)
+        gate = Opening(str(target), knowledge.clock) if situation.ask.stream else Whole(str(target))
         asked = situation.ask.asked_as(attempt=self._made + 1, model=target.model, deadline=None)
         began = knowledge.clock()
         scope: Delegate | None = None

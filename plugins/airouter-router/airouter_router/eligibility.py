@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from airouter_core.values.usage import Usage
 
 from .continuity import kept_at, sealed_by
+from .reading import NO_LIMITS
 from .routes import Target
 from .situation import Situation
 
@@ -23,9 +24,12 @@ class Eligibility:
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
         self._knows = situation.route.require == "known"
+        self._asks_nothing = situation.is_plain and not self._knows
 
     def refusal(self, target: Target) -> str | None:
         """Why a target may not be asked, if it may not."""
+        if self._asks_nothing and self._situation.knowledge.limits(target) is NO_LIMITS:
+            return None
         return next(self._reasons(target), None)
 
     def _reasons(self, target: Target) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from airouter_core.flow.layers import Gate
 from airouter_core.values.events import (
@@ -32,35 +32,47 @@ def says_something(event: StreamEvent) -> bool:
     return isinstance(event, ToolCallStart | PartAdded)
 
 
-class Opening(Gate):
-    """Opens at the first word; or, of what nobody reads along, at the end only. First of all it tells who answers.
+class Whole(Gate):
+    """Of what nobody reads along: opens at the end only. First of all it tells who answers.
 
     Args:
         target: the address that was asked.
 
     Attributes:
-        first: when something was first said, on the clock given.
+        first: when something was first said; ``None`` where that is not known.
     """
 
-    def __init__(self, clock: Callable[[], float], target: str, *, stream: bool) -> None:
-        super().__init__(self._opens)
+    first: float | None = None
+
+    def __init__(self, target: str, opens: Callable[[StreamEvent], bool] = says_something) -> None:
+        super().__init__(opens)
         self._target = target
-        self._clock = clock
-        self._stream = stream
-        self._count = 0
-        self._bytes = 0
-        self.first: float | None = None
+
+    def __call__(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+        self._held.extend(events)
+        return iter(())
 
     def open(self) -> list[StreamEvent]:
         """As of every gate; whoever reads along need not wait for the response to learn who answers."""
         return [MetadataReported({NAME: {SERVED_BY: self._target}}), *super().open()]
 
+
+class Opening(Whole):
+    """Opens at the first word."""
+
+    def __init__(self, target: str, clock: Callable[[], float]) -> None:
+        super().__init__(target, self._opens)
+        self._clock = clock
+        self._count = 0
+        self._bytes = 0
+
+    def __call__(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+        return Gate.__call__(self, events)
+
     def _opens(self, event: StreamEvent) -> bool:
         says = says_something(event)
         if says and self.first is None:
             self.first = self._clock()
-        if not self._stream:
-            return False
         self._count += 1
         # What is held back is bounded, whatever a provider sends before it answers.
         return says or self._count >= MOST_EVENTS or self._is_too_much(event)

@@ -147,6 +147,17 @@ class Situation:
         return None
 
     @functools.cached_property
+    def is_plain(self) -> bool:
+        """Whether it is text alone, with nothing that not everybody could take."""
+        ask = self.ask
+        return (
+            ask.kind == "chat"
+            and not (ask.tools or ask.parameters or ask.provider_options)
+            and ask.response_format is None
+            and all(message.is_plain for message in ask.messages)
+        )
+
+    @functools.cached_property
     def needs(self) -> frozenset[str]:
         """What whoever answers must be able to do, as capabilities."""
         ask = self.ask
