@@ -82,3 +82,20 @@ def test_a_wrong_entry_is_named(entry: object, said: str) -> None:
     """The message names the address and what an entry looks like."""
     with pytest.raises(ConfigurationError, match=said):
         Prices.of_settings({"a/b": entry})
+
+
+@pytest.mark.parametrize("usage", [Usage(1000, 100), Usage(300_000, 5), Usage(9000, 9, 3000, 2000), Usage(0, 0)])
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gpt-4o", "text-embedding-3-small", "sonar-pro"])
+def test_what_is_remembered_of_the_table_is_what_it_says(model: str, usage: Usage) -> None:
+    """Asked again, and for another usage, the amount is that of the table: tiers, caches, fees for each request."""
+    table = pytest.importorskip("genai_prices", reason="the extra [prices] is not installed")
+    provider = {"c": "anthropic", "s": "perplexity"}.get(model[0], "openai")
+    names = ProviderInfo(name=provider, target="x:Y")
+    prices = Prices()
+    prices.cost(names, model, Usage(10, 10))
+    asked = {field: getattr(usage, field) for field in usage if field.endswith("tokens") and getattr(usage, field)}
+    expected = table.calc_price(table.Usage(**asked), model_ref=model, provider_id=provider).total_price
+    for _ in range(2):
+        cost = prices.cost(names, model, usage)
+        assert cost is not None
+        assert cost.amount == expected

@@ -80,8 +80,11 @@ def _prices(found: Any) -> Iterator[tuple[int, Pricing]]:
     for above in sorted({-1, *starts}, reverse=True):
         price = Pricing(**{name: _above(price, above) for name, price in said.items()})
         # What makes no text has no price for it.
-        yield above, msgspec.structs.replace(
-            price, prompt=price.prompt or Decimal(0), completion=price.completion or Decimal(0)
+        yield (
+            above,
+            msgspec.structs.replace(
+                price, prompt=price.prompt or Decimal(0), completion=price.completion or Decimal(0)
+            ),
         )
 
 

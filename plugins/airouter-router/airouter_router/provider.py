@@ -33,6 +33,7 @@ from .reading import limits_of, routes_of, unknown_provider
 from .routes import Route, Target, targets_of
 from .situation import Knowledge, Situation
 from .state import State, state_of
+from .strategies import made_ready
 
 ROUTED = frozenset({"chat", "embedding", "rerank"})
 NOTHING_TO_SEND = Prepared(None, {})
@@ -85,6 +86,8 @@ class RouterProvider(Provider[RouterConfig]):
             wall=wall,
             notes=self._registry.shared_notes,
         )
+        for route in self.routes.values():
+            made_ready(route.tree, self.knowledge)
 
     # What Provider asks for.
 

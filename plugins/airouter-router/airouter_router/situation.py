@@ -18,6 +18,7 @@ from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.usage import Cost, Usage
 
 from .affinity import Affinity, named_key, opening_key
+from .cheapness import Cheapness
 from .health import Health
 from .limits import Leases, limits_for
 from .reading import Limits
@@ -77,8 +78,9 @@ class Knowledge:
         self.statistics = Statistics()
         self.affinity = Affinity()
         self.orders: dict[tuple[str, int, int], list[int]] = {}
+        self.cheapness: dict[tuple[str, int], Cheapness] = {}
         self._names = {name: Names(name, info) for name, info in infos.items()}
-        self.cost = functools.lru_cache(maxsize=50_000)(self._cost)
+        self.cost = functools.lru_cache(maxsize=50_000)(self.most)
 
     def is_to_share(self, now: float) -> bool:
         """Whether other processes are to be told something, or heard."""
@@ -106,7 +108,7 @@ class Knowledge:
         """What a call cost; ``None`` where the price is unknown."""
         return self.prices.cost(self._names[target.provider], target.model, usage)
 
-    def _cost(self, target: Target, input_tokens: int, output_tokens: int) -> Cost | None:
+    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Cost | None:
         """The most that a call of so many tokens can cost."""
         return self.prices.most(self._names[target.provider], target.model, input_tokens, output_tokens)
 

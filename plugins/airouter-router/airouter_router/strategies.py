@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +12,14 @@ from airouter_core.errors import ConfigurationError
 from airouter_core.values.value import Value
 
 from .affinity import share
+from .cheapness import Cheapness
 from .routes import Choice, Reference, Strategy, Target, targets_of
-from .situation import Situation
+from .situation import USUAL_ANSWER, Knowledge, Situation
 
+MANY = 64
+"""Children from which on an order is kept from call to call."""
+USUAL_PROMPT = 100_000
+"""Tokens up to which prices are taken to be those of a short prompt; some vendors ask more above."""
 DRAWS = 4
 """How often a lot is drawn again that has been drawn before; then the rest is ordered at once."""
 
@@ -91,7 +97,6 @@ def _weighted(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
         yield index, f"drawn with weight {node.weights[index]:g} of {sums[-1]:g}"
 
 
-MANY = 64
 _kept_sums: dict[int, tuple[Choice, list[float]]] = {}
 
 
@@ -104,16 +109,68 @@ def _sums(node: Choice) -> list[float]:
 
 
 def _cheapest(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
-    # Prices depend on the number of tokens; asks of about the same size share one order.
+    first: int | None = None
+    if len(node.children) >= MANY:
+        sent = situation.tokens
+        first = cheapness(node, situation.knowledge, sent).cheapest(sent, situation.answer_tokens or USUAL_ANSWER)
+        if first is not None:
+            yield first, _price_of(node.children[first], situation)
+    for index in _by_price(node, situation):
+        if index != first:
+            yield index, _price_of(node.children[index], situation)
+
+
+def _by_price(node: Choice, situation: Situation) -> list[int]:
+    if len(node.children) < MANY:
+        return _sorted_by_price(node, situation)
+    # Of many, asks of about the same size share one order.
     size = situation.tokens.bit_length(), (situation.answer_tokens or 0).bit_length()
     orders = situation.knowledge.orders
     order = orders.get((node.label, *size))
     if order is None:
-        costs = [_least(node.children[index], situation) for index in range(len(node.children))]
-        order = orders[node.label, *size] = sorted(range(len(costs)), key=costs.__getitem__)
-    for index in order:
-        least = _least(node.children[index], situation)
-        yield index, "its price is not known" if least == math.inf else f"{least:.6f} dollars at most"
+        order = orders[node.label, *size] = _sorted_by_price(node, situation)
+    return order
+
+
+def _sorted_by_price(node: Choice, situation: Situation) -> list[int]:
+    costs = [_least(child, situation) for child in node.children]
+    return sorted(range(len(costs)), key=costs.__getitem__)
+
+
+def cheapness(node: Choice, knowledge: Knowledge, sent: int = 0) -> Cheapness:
+    """Who of a node is cheapest for prompts of about so many tokens; worked out once for those of usual length."""
+    size = USUAL_PROMPT if sent <= USUAL_PROMPT else 1 << sent.bit_length()
+    known = knowledge.cheapness.get((node.label, size))
+    if known is None:
+        targets = ((index, target) for index, child in enumerate(node.children) for target in targets_of(child))
+        costs = ((index, functools.partial(_most, knowledge, target)) for index, target in targets)
+        known = knowledge.cheapness[node.label, size] = Cheapness(costs, size)
+    return known
+
+
+def made_ready(node: Target | Reference | Choice, knowledge: Knowledge) -> None:
+    """Work out ahead of all calls what takes long where there are many targets."""
+    if isinstance(node, Choice):
+        if len(node.children) >= MANY:
+            if node.strategy == "cheapest":
+                cheapness(node, knowledge)
+            elif node.strategy == "weighted":
+                _sums(node)
+            elif node.strategy == "fastest":
+                for stream in (True, False):
+                    _known_order(node, knowledge, knowledge.clock(), stream=stream)
+        for child in node.children:
+            made_ready(child, knowledge)
+
+
+def _most(knowledge: Knowledge, target: Target, sent: int, made: int) -> float:
+    cost = knowledge.most(target, sent, made)
+    return math.inf if cost is None else float(cost.amount)
+
+
+def _price_of(node: Target | Reference | Choice, situation: Situation) -> str:
+    least = _least(node, situation)
+    return "its price is not known" if least == math.inf else f"{least:.6f} dollars at most"
 
 
 def _least(node: Target | Reference | Choice, situation: Situation) -> float:
@@ -122,25 +179,21 @@ def _least(node: Target | Reference | Choice, situation: Situation) -> float:
 
 
 def _fastest(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
-    ranked: list[tuple[float, int]] = []
-    for index, child in enumerate(node.children):
-        seconds = _soonest(child, situation)
-        if seconds is None:
-            yield index, "it is not known how fast it is"
-        else:
-            ranked.append((seconds, index))
-    for seconds, index in sorted(ranked):
+    cold, known = _known_order(node, situation.knowledge, situation.now, stream=situation.ask.stream)
+    for index in cold:
+        yield index, "it is not known how fast it is"
+    for seconds, index in known:
         yield index, f"begins to answer after {seconds:.3f} s"
 
 
-def _soonest(node: Target | Reference | Choice, situation: Situation) -> float | None:
-    known = situation.knowledge.statistics
-    found: list[float] = []
-    for target in targets_of(node):
-        median = known.median(target, situation.now, stream=situation.ask.stream)
-        if median is not None:
-            found.append(median)
-    return min(found, default=None)
+def _known_order(
+    node: Choice, knowledge: Knowledge, now: float, *, stream: bool
+) -> tuple[list[int], list[tuple[float, int]]]:
+    known = knowledge.statistics.known_order(node.label, now, stream=stream)
+    if known is None:
+        children = [tuple(targets_of(child)) for child in node.children]
+        return knowledge.statistics.order(node.label, children, now, stream=stream)
+    return known
 
 
 def _least_busy(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
