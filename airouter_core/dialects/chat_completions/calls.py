@@ -64,13 +64,14 @@ class Calls:
     """The tool calls of one answer, as their fragments come."""
 
     def __init__(self) -> None:
+        self._some_begun = False
         self._calls: list[_OpenCall] = []
         self._by_id: dict[str, _OpenCall] = {}
         self._by_index: dict[int, _OpenCall] = {}
         self._by_position: dict[int, _OpenCall] = {}
 
     def __bool__(self) -> bool:
-        return any(call.begun for call in self._calls)
+        return self._some_begun
 
     def take(self, fragments: list[Any]) -> Iterator[StreamEvent]:
         """Take the fragments that stand in one chunk."""
@@ -137,7 +138,7 @@ class Calls:
             if fragment.piece:
                 yield ToolCallDelta(call.ordinal, fragment.piece)
         elif call.name:
-            call.begun = True
+            call.begun = self._some_begun = True
             call.id = call.id or invented_id(call.ordinal)
             yield ToolCallStart(call.ordinal, call.id, call.name)
             if call.arguments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ...errors import ParameterError, ProtocolError
@@ -15,21 +15,19 @@ THOUGHTS = ("thinking", "reasoning")
 """Types of parts that hold a thought, and names of the fields that hold its text."""
 
 
-def read_content(content: Any, keep: Callable[[Any], None]) -> Iterator[StreamEvent]:
+def read_content(content: Any, keep: Callable[[Any], None]) -> Iterable[StreamEvent]:
     """The events of a content.
 
     Args:
         keep: is given each part that says nothing of its own, to be kept with the answer.
     """
     if content is None or content == "":
-        return
+        return ()
     if isinstance(content, str):
-        yield TextDelta(content)
-    elif isinstance(content, list):
-        for part in content:
-            yield from _read_part(part, keep)
-    else:
-        yield TextDelta(json.dumps(content, ensure_ascii=False))
+        return (TextDelta(content),)
+    if isinstance(content, list):
+        return (event for part in content for event in _read_part(part, keep))
+    return (TextDelta(json.dumps(content, ensure_ascii=False)),)
 
 
 def file_part(read: Callable[[str], FilePart], said: str) -> FilePart:

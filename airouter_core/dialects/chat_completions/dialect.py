@@ -131,9 +131,7 @@ def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *
 
 
 def _parse_body(dialect: ChatDialect, body: bytes) -> Iterable[StreamEvent]:
-    reader = _reader(dialect)
-    yield from reader.read_answer(decoded_object(body))
-    yield from reader.end()
+    return _reader(dialect).read_answer(decoded_object(body))
 
 
 def _open_stream(dialect: ChatDialect) -> FramedParser[ServerSentEvent]:

@@ -122,6 +122,7 @@ class ChatReader:
         if not self._choices:
             raise ProtocolError("the provider sent an answer without choices")
         self.done = True
+        yield from self.end()
 
     def end(self) -> Iterator[StreamEvent]:
         """What only the end completes."""
@@ -143,23 +144,25 @@ class ChatReader:
             index = choice.get("index") or 0
             if type(index) is not int:
                 index = 0
+            state = self._choices.get(index)
+            if state is None:
+                state = self._choices[index] = _Choice()
             delta = choice.get("delta")
             if delta and type(delta) is dict:
                 if index:
-                    yield from _for_choice(index, self._delta(index, delta))
+                    yield from _for_choice(index, self._delta(state, delta))
                 elif (content := delta.get("content")) and type(content) is str and len(delta) - ("role" in delta) == 1:
                     # "role" beside the text, at most: nothing else to look for.
-                    state = self._choice(0)
                     if state.thinking is not None:
                         yield state.end_thought(self._provider)
                     state.texts.append(content)
                     yield TextDelta(content)
                 else:
-                    yield from self._delta(0, delta)
+                    yield from self._delta(state, delta)
             elif delta or "delta" not in choice:
-                yield from self._without_delta(index, choice)
+                yield from _for_choice(index, self._delta(state, self._without_delta(state, choice)))
             if choice.get("finish_reason") or choice.get("logprobs") or len(choice) > 4 or choice.get("error"):
-                yield from self._rest_of(index, choice)
+                yield from self._rest_of(index, state, choice)
         if chunk.get("usage"):
             yield from self._usage(chunk["usage"])
         if (error := chunk.get("error")) or self._broken:
@@ -178,22 +181,20 @@ class ChatReader:
             self._noted = True
             yield not_understood(chunk)
 
-    def _without_delta(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    def _without_delta(self, state: _Choice, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What stands in the place of a delta."""
         if choice.get("delta"):
             raise ProtocolError("the provider sent a delta that is no object")
         if message := mapping(choice.get("message")):
-            read = self._message if choice.get("finish_reason") else self._delta
-            yield from _for_choice(index, read(index, message))
-        elif said := text(choice.get("text")):
-            yield from _for_choice(index, self._delta(index, {"content": said}))
+            return self._rest_of_message(state, message) if choice.get("finish_reason") else message
+        return {"content": text(choice.get("text"))}
 
-    def _message(self, index: int, message: Mapping[str, Any], *, whole: bool = False) -> Iterator[StreamEvent]:
+    def _rest_of_message(self, state: _Choice, message: Mapping[str, Any], *, whole: bool = False) -> Mapping[str, Any]:
         """What a message adds to what was said in pieces: some servers repeat it, some say it only there.
 
         Args:
             whole: whether it stands beside a delta, and so is no piece itself.
         """
-        state = self._choice(index)
         said, content = "".join(state.texts), message.get("content")
         rest = dict(message)
         if said and isinstance(content, str):
@@ -201,14 +202,12 @@ class ChatReader:
                 rest["content"] = content[len(said) :]
             elif whole:
                 rest["content"] = None
-                if content.strip() != said.strip():
-                    yield Warned("the whole message at the end of the stream differs from what was said in pieces")
+                state.differs = content.strip() != said.strip()
         if state.reasoned and whole:
             rest = {name: value for name, value in rest.items() if name not in self._reasoning_fields}
-        yield from self._delta(index, rest)
+        return rest
 
-    def _rest_of(self, index: int, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        state = self._choice(index)
+    def _rest_of(self, index: int, state: _Choice, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
         if error := choice.get("error"):
             raise self._errors.error(self._read_failure(error, None), status=status_in(error), inside=True)
         if logprobs := mapping(choice.get("logprobs")):
@@ -219,7 +218,11 @@ class ChatReader:
             yield from self._usage(usage)
         if (reason := choice.get("finish_reason")) and not state.finished:
             if "delta" in choice and (message := mapping(choice.get("message"))):
-                yield from _for_choice(index, self._message(index, message, whole=True))
+                rest = self._rest_of_message(state, message, whole=True)
+                if state.differs:
+                    differs = Warned("the whole message at the end of the stream differs from what was said in pieces")
+                    yield from _for_choice(index, (differs,))
+                yield from _for_choice(index, self._delta(state, rest))
             known = self._finish_reasons.get(str(reason), "other")
             if known == "error":
                 self._broken = True  # said at the end of the chunk, which may hold more about it
@@ -227,38 +230,36 @@ class ChatReader:
             state.finished = True
             yield from _for_choice(index, state.finish(reason, known, self._provider))
 
-    def _delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        state = self._choice(index)
-        for event in self._said(state, delta):
-            match event:
-                case ReasoningDelta():
-                    state.reasoned = True
-                    state.thinking = state.thinking or state.reasoning_field
-                case TextDelta():
-                    state.texts.append(event.text)
-            if state.thinking is not None and not isinstance(event, ReasoningDelta):
-                yield state.end_thought(self._provider)
-            yield event
-        self._collect(state, delta)
-
-    def _said(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        yield from self._reasoning(state, delta)
-        state.reasoning_field = CONTENT
-        yield from read_content(delta.get("content"), state.content_parts.append)
-        if refusal := text(delta.get("refusal")):
-            yield RefusalDelta(refusal)
-        if fragments := items(delta.get("tool_calls")):
-            yield from state.calls.take(fragments)
-        for image in items(delta.get("images")):
-            if address := text(mapping(mapping(image).get("image_url")).get("url")):
-                yield PartAdded(file_part(FilePart.from_url, address))
-
-    def _reasoning(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    def _delta(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
         for field in self._reasoning_fields:
             if (reasoning := delta.get(field)) and isinstance(reasoning, str):
-                state.reasoning_field = field
+                state.think(field)
                 yield ReasoningDelta(reasoning)
-                return
+                break
+        for event in read_content(delta.get(CONTENT), state.content_parts.append):
+            if type(event) is ReasoningDelta:
+                state.think(CONTENT)
+            elif state.thinking is not None:
+                yield state.end_thought(self._provider)
+            if type(event) is TextDelta:
+                state.texts.append(event.text)
+            yield event
+        more = self._beside_content(state, delta)
+        if more and state.thinking is not None:
+            yield state.end_thought(self._provider)
+        yield from more
+        self._collect(state, delta)
+
+    def _beside_content(self, state: _Choice, delta: Mapping[str, Any]) -> list[StreamEvent]:
+        found: list[StreamEvent] = []
+        if refusal := text(delta.get("refusal")):
+            found.append(RefusalDelta(refusal))
+        if fragments := items(delta.get("tool_calls")):
+            found += state.calls.take(fragments)
+        for image in items(delta.get("images")):
+            if address := text(mapping(mapping(image).get("image_url")).get("url")):
+                found.append(PartAdded(file_part(FilePart.from_url, address)))
+        return found
 
     def _collect(self, state: _Choice, delta: Mapping[str, Any]) -> None:
         for field in self._part_fields:
@@ -273,26 +274,19 @@ class ChatReader:
         if audio := mapping(delta.get("audio")):
             state.add_audio(audio)
 
-    def _usage(self, usage: Any) -> Iterator[StreamEvent]:
+    def _usage(self, usage: Any) -> list[StreamEvent]:
         usage = mapping(usage)
         if all(value is None for value in usage.values()):
-            return  # some say so until they have counted
+            return []  # some say so until they have counted
         self._counted = True
-        yield UsageReported(usage_of(usage))
         cost = self._cost(usage)
-        if cost is not None:
-            yield CostReported(cost)
+        counted: list[StreamEvent] = [UsageReported(usage_of(usage))]
+        return counted if cost is None else [*counted, CostReported(cost)]
 
     def _keep(self, chunk: Mapping[str, Any]) -> None:
         for field in self._metadata_fields:
             if (value := chunk.get(field)) is not None:
                 self._metadata[field] = value
-
-    def _choice(self, index: int) -> _Choice:
-        choice = self._choices.get(index)
-        if choice is None:
-            choice = self._choices[index] = _Choice()
-        return choice
 
 
 class _Choice(msgspec.Struct, eq=False):
@@ -302,6 +296,7 @@ class _Choice(msgspec.Struct, eq=False):
         texts: the pieces of its text.
         reasoned: whether it has thought aloud.
         thinking: the field of the thought that is being said, or ``None``.
+        differs: whether the whole message at the end says something else than its pieces.
         kept: fields that are kept with the message, to be sent back.
         content_parts: parts of its content that say nothing themselves.
     """
@@ -314,9 +309,14 @@ class _Choice(msgspec.Struct, eq=False):
     audio: dict[str, str] = msgspec.field(default_factory=dict)
     texts: list[str] = msgspec.field(default_factory=list)
     reasoned: bool = False
-    reasoning_field: str = ""
     thinking: str | None = None
+    differs: bool = False
     finished: bool = False
+
+    def think(self, field: str) -> None:
+        """Go on with a thought, or begin one, that is said in a field."""
+        self.reasoned = True
+        self.thinking = self.thinking or field
 
     def end_thought(self, provider: str) -> StreamEvent:
         """End the thought that is open, with the name of the field in which it goes back."""

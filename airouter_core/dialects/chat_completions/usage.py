@@ -39,4 +39,7 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
 
 
 def _first(said: Mapping[str, Any], *names: str, default: int | None = None) -> int | None:
-    return next((number for name in names if (number := count(said.get(name))) is not None), default)
+    for name in names:
+        if name in said and (number := count(said[name])) is not None:
+            return number
+    return default
