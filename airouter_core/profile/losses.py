@@ -82,6 +82,8 @@ def unsent(
             held.add(Loss.TOOL_NAMES if message.role == "tool" else Loss.NAMES)
         for part in message.parts:
             held.update(_held(part, message.role, provider, names))
+    if not held:  # nearly always
+        return
     for loss, part_of_it in INCLUDED:
         if loss in held and loss in lacks:
             held.discard(part_of_it)

@@ -19,7 +19,7 @@ from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.losses import Loss, unsent
 from ..profile.mending import mended
 from ..profile.resolving import ParameterTable, Resolved, known_values, resolve
-from ..values.ask import NOTHING, Ask
+from ..values.ask import Ask
 from ..values.messages import FilePart, ToolCallPart, ToolResultPart
 from ..values.request import Request
 from ..values.texts import with_texts_in_place
@@ -118,19 +118,20 @@ class Preparer:
             tool_choice=ask.tool_choice,
             response_format=ask.response_format,
         )
-        speaks = target.speaks(draft)
-        options, others = self._own_options(ask.provider_options, speaks)
-        if options:
+        if ask.provider_options:
+            options, others = self._own_options(ask.provider_options, target.speaks(draft))
+            notes += others
             draft = msgspec.structs.replace(draft, provider_options=options)
-        self._require_features(draft)
-        notes += others
-        notes += unsent(
-            draft.messages, self._info.name, target.losses_of(draft), takes_field=target.takes_field, speaks=speaks
-        )
+        is_plain = all(message.is_plain for message in draft.messages)  # then there is nothing to lose or to put right
+        self._require_features(draft, is_plain=is_plain)
+        if not is_plain:
+            lacks, speaks = target.losses_of(draft), target.speaks(draft)
+            notes += unsent(draft.messages, self._info.name, lacks, takes_field=target.takes_field, speaks=speaks)
         resolved = self._resolved(draft, ask.parameters)
         request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
-        request, made_good = mended(request)
-        notes += made_good
+        if not is_plain or resolved.values:
+            request, made_good = mended(request)
+            notes += made_good
         if self._logger.isEnabledFor(logging.DEBUG):
             self._logger.debug(
                 "%s: %d messages, %d tools, parameters %s",
@@ -190,8 +191,6 @@ class Preparer:
     ) -> tuple[Mapping[str, Any], list[str]]:
         own: dict[str, Any] = {}
         notes: list[str] = []
-        if provider_options is NOTHING:
-            return own, notes
         for name, options in provider_options.items():
             if not isinstance(options, Mapping):
                 raise ParameterError(
@@ -204,18 +203,19 @@ class Preparer:
                 notes.append(f"provider_options for {name!r} were not sent ({fields}): this is {self._info.name!r}")
         return own, notes
 
-    def _require_features(self, request: Request) -> None:
+    def _require_features(self, request: Request, *, is_plain: bool) -> None:
         self.require("chat")
         if request.tools:
             self.require("tools")
         if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
             self.require("tool_choice")
-        if any(message.role == "system" and message.text for message in request.messages):
-            self.require("system_prompt")
+        for message in request.messages:
+            if message.role == "system" and message.text:
+                self.require("system_prompt")
         if request.response_format is not None:
             self.require(request.response_format.kind)
-        for message in request.messages:
-            for part in message.parts if not message.is_plain else ():
+        for message in () if is_plain else request.messages:
+            for part in message.parts:
                 if isinstance(part, FilePart):
                     kind = part.media_type.partition("/")[0]
                     self.require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")

@@ -16,14 +16,13 @@ import time
 from http.client import HTTPException, HTTPResponse, LineTooLong, UnknownProtocol
 from typing import Any, BinaryIO
 
-from urllib3 import HTTPHeaderDict
 from urllib3 import HTTPResponse as PooledResponse
 
 from .troubles import leaves_unsaid
 
 LONGEST_LINE = 65536
 """Bytes of a line of a head."""
-MOST_FIELDS = 256
+MOST_LINES = 256
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a field (RFC 9110, section 5.6.2)."""
 WITHOUT_BODY = frozenset({101, 204, 304})
@@ -94,6 +93,7 @@ class Answer(HTTPResponse):
     """An answer, with those before it that are none."""
 
     headers: Any
+    """By names in lower case."""
     fp: Buffer
 
     def begin(self) -> None:
@@ -119,8 +119,8 @@ class Answer(HTTPResponse):
             self.fp.connection.is_fit = False
 
     def pooled(self, method: str, url: str) -> PooledResponse:
-        """As urllib3 hands it on: it undoes compression, and gives the connection back."""
-        return PooledResponse(
+        """As urllib3 hands it on: it undoes compression, and gives the connection back. Has our ``fields`` too."""
+        response = PooledResponse(
             body=self,
             headers=self.headers,
             status=self.status,
@@ -133,21 +133,28 @@ class Answer(HTTPResponse):
             request_method=method,
             request_url=url,
         )
+        response.fields = self.headers  # type: ignore[attr-defined]  # for RequestsResponse
+        return response
 
 
-def fields_of(file: BinaryIO) -> HTTPHeaderDict:
-    """The fields of a head; what is no field is passed over, as ever, and said nowhere: it may echo a key."""
-    fields: list[tuple[str, str]] = []
+def fields_of(file: BinaryIO) -> dict[str, str]:
+    """The fields of a head by name, in lower case; several of one name are joined, as RFC 9110 has it.
+
+    What is no field is passed over, as ever, and said nowhere: it may echo a key.
+    """
+    fields: dict[str, str] = {}
+    name, count = "", 0
     while (line := file.readline(LONGEST_LINE + 1)) not in (b"\r\n", b"\n", b""):
+        count += 1
         if len(line) > LONGEST_LINE:
             raise LineTooLong("header line")
+        if count > MOST_LINES:
+            raise HTTPException(f"got more than {MOST_LINES} headers")
         text = line.decode("iso-8859-1")
-        name, colon, value = text.partition(":")
-        if text[0] in " \t" and fields:  # an old way to go on with a value
-            name, value = fields[-1][0], f"{fields.pop()[1]} {text.strip()}"
-        elif not colon or not NAME.fullmatch(name):
-            continue
-        fields.append((name.lower(), value.strip()))
-        if len(fields) > MOST_FIELDS:
-            raise HTTPException(f"got more than {MOST_FIELDS} headers")
-    return HTTPHeaderDict(fields)
+        said, colon, value = text.partition(":")
+        if text[0] in " \t" and name:  # an old way to go on with a value
+            fields[name] += f" {text.strip()}"
+        elif colon and NAME.fullmatch(said):
+            name, value = said.lower(), value.strip()
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields

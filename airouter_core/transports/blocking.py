@@ -53,15 +53,15 @@ BLOCK = 65536
 
 
 class _Route(Value, frozen=True, eq=False):
-    """How one origin is reached: its pool of connections, and the proxy on the way."""
+    """How one origin is reached: its pool of connections, and the proxy on the way.
+
+    Attributes:
+        absolute: whether the whole address is sent, as a proxy for plain HTTP wants it.
+    """
 
     pool: Any
     proxy: Proxy | None
-
-    @property
-    def absolute(self) -> bool:
-        """Whether the whole address is sent, as a proxy for plain HTTP wants it."""
-        return self.proxy is not None and not self.proxy.is_socks and self.pool.scheme == "http"
+    absolute: bool
 
 
 class RequestsTransport:
@@ -137,12 +137,13 @@ class RequestsTransport:
 
     def _find_route(self, origin: str) -> _Route:
         proxy = proxy_for(origin, self._config.proxies)
+        absolute = proxy is not None and not proxy.is_socks and origin.startswith("http:")
         trust = self._trust(origin, proxy)
         failure: AirouterError
         try:
             with self._lock:
                 pool = self._manager(proxy).connection_from_url(origin, trust)
-                return self._routes.setdefault(origin, _Route(pool, proxy))
+                return self._routes.setdefault(origin, _Route(pool, proxy, absolute))
         except ImportError:
             assert proxy is not None
             failure = without_socks(proxy)
@@ -177,7 +178,8 @@ class RequestsResponse:
         self._url = url
         self._patience = patience
         self.status: int = raw.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.headers.items()}
+        fields: Mapping[str, str] | None = getattr(raw, "fields", None)  # what recorders put in its place has none
+        self.headers = {name.lower(): value for name, value in raw.headers.items()} if fields is None else fields
         self._chunks: Iterator[bytes] | None = None
         self._ended = False
 
