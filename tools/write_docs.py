@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from airouter_core.values.canonical import CANONICAL
 
 COMMANDS = Path(__file__).parents[1] / "docs" / "command-line.md"
 FROM_COMMANDS, TO_COMMANDS = "<!-- commands: begin -->", "<!-- commands: end -->"
+ADMIN_API = Path(__file__).parents[1] / "docs" / "gateway-admin-api.json"
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "parameters.md"
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 
@@ -40,6 +42,13 @@ def with_commands(text: str) -> str:
     _, _, after = rest.partition(TO_COMMANDS)
     told = "\n\n".join(_told(["airouter", own.name], _imported(own.target)) for own in sorted(OWN, key=_name))
     return f"{before}{FROM_COMMANDS}\n\n{told}\n\n{TO_COMMANDS}{after}"
+
+
+def admin_api() -> str:
+    """The document of the gateway's admin API."""
+    from airouter_gateway.admin.openapi import document
+
+    return json.dumps(document(), indent=1) + "\n"
 
 
 def _name(command: Command) -> str:
@@ -104,3 +113,5 @@ if __name__ == "__main__":
     print(GUIDE)
     COMMANDS.write_text(with_commands(COMMANDS.read_text(encoding="utf-8")), encoding="utf-8")
     print(COMMANDS)
+    ADMIN_API.write_text(admin_api(), encoding="utf-8")
+    print(ADMIN_API)

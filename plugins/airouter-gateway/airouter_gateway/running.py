@@ -15,6 +15,7 @@ import uvicorn
 from airouter_core.errors import ConfigurationError
 
 from .access.access import Access
+from .admin.entrance import require_usable
 from .keys import KeyFile
 from .server.app import Gateway
 from .server.guard import is_local
@@ -68,6 +69,7 @@ def make_gateway(path: str | None, host: str) -> Gateway:
     serving = serving_from(path)
     access = Access(KeyFile(serving.settings.keys), serving.books)
     loopback = require_keys(host, access)
+    require_usable(serving.settings.admin_key)
     return Gateway(serving, access, loopback=loopback, reload=lambda: serving_from(path))
 
 

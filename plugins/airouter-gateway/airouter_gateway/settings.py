@@ -29,6 +29,12 @@ class GatewaySettings(ProviderConfig):
     tpm: int | None = setting("integer", minimum=1, description="tokens a minute, of all keys together")
     in_flight: int | None = setting("integer", minimum=1, description="requests at a time, of all keys together")
     pull: bool = setting("boolean", default=False, description="whether clients may have Ollama download models")
+    admin_key: str | None = setting(
+        "string",
+        secret=True,
+        env=("AIROUTER_ADMIN_KEY",),
+        description="switches the admin API and the console on, for whoever has it",
+    )
     hosts: tuple[str, ...] = setting("strings", default=(), description="further names by which this server is called")
     origins: tuple[str, ...] = setting("strings", default=(), description="web pages whose scripts may ask it")
     largest_body: int = setting("integer", default=32 * MIB, minimum=1024, description="bytes of a request")

@@ -11,7 +11,7 @@ from typing import Any, Self
 import attrs
 
 from airouter_core.config.folders import config_folder
-from airouter_core.errors import ConfigurationError
+from airouter_core.errors import ConfigurationError, ParameterError
 from airouter_core.values.ask import Ask
 from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
@@ -134,16 +134,19 @@ class Ledger:
 
         self._groups.write(write)
 
-    def calls(self, limit: int | None = None, *, newest_first: bool = True, **conditions: Any) -> Iterator[CallRecord]:
+    def calls(
+        self, limit: int | None = None, *, newest_first: bool = True, after: str | None = None, **conditions: Any
+    ) -> Iterator[CallRecord]:
         """The calls that meet all conditions.
 
         Args:
             limit: at most so many.
+            after: the id of a call that was given before: those that come after it.
             conditions: fields of :class:`~airouter_ledger.filters.Filter`.
         """
         where, values = Filter(**conditions).sql(self.database.dialect)
         way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
-        last: tuple[float, str] | None = None
+        last = None if after is None else self._place(after)
         left = limit
         while left is None or left > 0:
             more, given = ("", []) if last is None else (f" AND (calls.at, calls.id) {sign} (?, ?)", list(last))
@@ -268,6 +271,12 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _place(self, id_: str) -> tuple[float, str]:
+        rows = self.database.read("SELECT at FROM calls WHERE id = ?", id_)
+        if not rows:
+            raise ParameterError(f"there is no call {id_!r} to go on after")
+        return float(rows[0][0]), id_
 
     def _files_of(self, call: str) -> dict[str, bytes]:
         rows = self.database.read(

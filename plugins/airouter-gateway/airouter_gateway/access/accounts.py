@@ -30,6 +30,14 @@ NOT_KEPT = ("digest", "of_team")
 """Fields of a key that its document does not hold: the first has a column, the second a table."""
 
 
+class UnknownNameError(ParameterError):
+    """There is no key or team of this name."""
+
+
+class NameTakenError(ParameterError):
+    """There is one of this name already."""
+
+
 class Change(Value, frozen=True, kw_only=True):
     """Something that an administrator did.
 
@@ -70,11 +78,11 @@ class Accounts:
         """The key of this name, or that begins so.
 
         Raises:
-            ParameterError: there is none.
+            UnknownNameError: there is none.
         """
         found = next((key for key in self.all_keys() if name in (key.name, key.prefix, key.id)), None)
         if found is None:
-            raise ParameterError(f"there is no key {name!r}")
+            raise UnknownNameError(f"there is no key {name!r}")
         return found
 
     def all_teams(self) -> list[Team]:
@@ -86,7 +94,7 @@ class Accounts:
         """The team of this name.
 
         Raises:
-            ParameterError: there is none.
+            UnknownNameError: there is none.
         """
         found: Team = _team(self.tables.read, name)
         return found
@@ -133,7 +141,7 @@ class Accounts:
 
         def work(execute: Execute) -> Callable[[], tuple[Any, Any]]:
             if execute("SELECT 1 FROM gateway_keys WHERE name = ?", name):
-                raise ParameterError(f"there is a key {name!r} already: edit or rotate it, or take another name")
+                raise NameTakenError(f"there is a key {name!r} already: edit or rotate it, or take another name")
             _require_team(execute, made)
             execute(
                 "INSERT INTO gateway_keys (id, name, digest, said) VALUES (?, ?, ?, ?)",
@@ -189,7 +197,7 @@ class Accounts:
 
         def work(execute: Execute) -> Callable[[], tuple[Any, Any]]:
             if execute("SELECT 1 FROM gateway_teams WHERE name = ?", name):
-                raise ParameterError(f"there is a team {name!r} already: edit it, or take another name")
+                raise NameTakenError(f"there is a team {name!r} already: edit it, or take another name")
             execute("INSERT INTO gateway_teams (name, said) VALUES (?, ?)", name, _document(made))
             return lambda: (None, made)
 
@@ -285,7 +293,7 @@ def _edited(execute: Execute, name: str, changes: Mapping[str, Any]) -> Callable
 def _named(execute: Execute, name: str) -> ClientKey:
     rows = execute("SELECT said, digest FROM gateway_keys WHERE name = ? OR id = ?", name, name)
     if not rows:
-        raise ParameterError(f"there is no key {name!r}")
+        raise UnknownNameError(f"there is no key {name!r}")
     said, digest = rows[0]
     return _key(said, digest, {})
 
@@ -293,7 +301,7 @@ def _named(execute: Execute, name: str) -> ClientKey:
 def _team(execute: Execute, name: str) -> Team:
     rows = execute("SELECT said FROM gateway_teams WHERE name = ?", name)
     if not rows:
-        raise ParameterError(f"there is no team {name!r}")
+        raise UnknownNameError(f"there is no team {name!r}")
     return _decoded_team(rows[0][0])
 
 
@@ -303,8 +311,8 @@ def _decoded_team(said: str) -> Team:
 
 
 def _require_team(execute: Execute, key: ClientKey) -> None:
-    if key.team is not None:
-        _team(execute, key.team)
+    if key.team is not None and not execute("SELECT 1 FROM gateway_teams WHERE name = ?", key.team):
+        raise ParameterError(f"there is no team {key.team!r}")
 
 
 def _key(said: str, digest: str, teams: Mapping[str, Team]) -> ClientKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -13,9 +13,10 @@ from airouter_core.errors import AirouterError
 from ..access.access import Access
 from ..dialects.dialect import Refused
 from ..dialects.refusals import Refusal, refusal_of
+from ..dialects.table import CHAT
 from ..serving import Serving
 from .answering import Answering
-from .exchange import Exchange, LeftError, Receive, RefusedError, Scope, Send
+from .exchange import Exchange, LeftError, Message, Receive, RefusedError, Scope, Send
 from .guard import Guard
 from .leases import Lease
 from .numbers import Numbers
@@ -25,6 +26,8 @@ from .paths.table import OPEN, path_of
 ACCESS = logging.getLogger("airouter.access")
 LOGGER = logging.getLogger("airouter.gateway")
 LEFT = 499
+ADMINISTRATION = ("/admin/", "/console")
+"""How paths begin that are an administrator's, where there is one."""
 
 
 class Gateway:
@@ -37,6 +40,7 @@ class Gateway:
     Attributes:
         stop: ends the server that runs it; streams under way may finish.
         stopping: whether it is to end.
+        live: what is being answered.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class Gateway:
         self.stopping = False
         self.stop: Callable[[], None] = lambda: None
         self.access = access
+        self.live: dict[str, Exchange] = {}
+        self._administration: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
         self._guard = Guard(access, loopback=loopback)
         self._make_again = reload
         self._closing: set[asyncio.Task[None]] = set()
@@ -60,7 +66,11 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._answer(Exchange(scope, receive, send))
+            exchange = Exchange(scope, receive, send)
+            if self.serving.settings.admin_key is not None and exchange.path.startswith(ADMINISTRATION):
+                await self._administer(exchange, scope, receive, send)
+            else:
+                await self._answer(exchange)
         else:
             # Codex tries a WebSocket first, and takes this for "not here".
             await send({"type": "websocket.close", "code": 1000})
@@ -91,10 +101,31 @@ class Gateway:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    async def _administer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the administration, which is imported when the first one comes."""
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+            await send(message)
+
+        try:
+            self._guard.check_names(exchange, self.serving.settings)
+            if self._administration is None:
+                from ..admin.application import administration
+
+                self._administration = administration(self)
+            await self._administration(scope, receive, watched)
+        except RefusedError as error:
+            await _refuse(exchange, CHAT.refused, error.refusal)
+        finally:
+            self._tell(exchange, "admin")
+
     async def _answer(self, exchange: Exchange) -> None:
         path = path_of(exchange)
         serving = self.serving
         serving.in_use += 1
+        self.live[exchange.id] = exchange
         self.numbers.under_way.inc()
         try:
             await self._handled(exchange, serving, path.methods, path.handler)
@@ -110,6 +141,7 @@ class Gateway:
             await _refuse(exchange, path.refused, refusal)
         finally:
             serving.in_use -= 1
+            del self.live[exchange.id]
             self.numbers.under_way.dec()
             self._tell(exchange, path.name)
 

@@ -1,0 +1,26 @@
+"""The administration as an ASGI application: the API, and the console."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .api import api_routes, failure
+from .desk import Served
+from .entrance import Entrance
+
+KINDS = {404: "not_found", 405: "method_not_allowed"}
+
+
+def administration(gateway: Served) -> Starlette:
+    """The application, for one server."""
+    entrance = Entrance(lambda: gateway.serving.settings.admin_key)
+    return Starlette(routes=api_routes(gateway, entrance), exception_handlers={HTTPException: _said})
+
+
+async def _said(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"there is no {request.method} {request.url.path[:100]}"
+    return failure(error.status_code, KINDS.get(error.status_code, "invalid_request"), message)
