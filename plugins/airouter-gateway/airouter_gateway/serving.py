@@ -24,6 +24,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.value import Value
 
 from .access.books import Books
+from .kept import KeptResponses
 from .plugin import TABLE
 from .settings import GatewaySettings
 
@@ -70,6 +71,7 @@ class Serving:
         self.manager = manager
         self.settings = settings
         self.books = books
+        self.kept = KeptResponses(books.made_ledger, settings.store_days)
         self.in_use = 0
         self._resolved: dict[str, tuple[float, Target]] = {}
         self._listed: tuple[float, list[ModelInfo]] | None = None

@@ -28,6 +28,9 @@ class GatewaySettings(ProviderConfig):
     rpm: int | None = setting("integer", minimum=1, description="requests a minute, of all keys together")
     tpm: int | None = setting("integer", minimum=1, description="tokens a minute, of all keys together")
     in_flight: int | None = setting("integer", minimum=1, description="requests at a time, of all keys together")
+    store_days: float = setting(
+        "number", default=30.0, minimum=0, description="days for which answers of Responses are kept; 0 keeps none"
+    )
     pull: bool = setting("boolean", default=False, description="whether clients may have Ollama download models")
     admin_key: str | None = setting(
         "string",

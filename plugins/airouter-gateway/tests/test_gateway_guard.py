@@ -228,11 +228,3 @@ def test_there_is_nothing_that_runs_renders_or_administers(serve: Serve) -> None
     key, _ = running.keys.create("ci")
     assert running.post(CHAT, ASKED, headers=bearer("' OR 1=1 --")).status_code == 401
     assert json.loads(Path(running.keys.path).read_text(encoding="utf-8"))[0]["digest"] == digest_of(key)
-
-
-def test_no_answer_of_one_client_is_another_s(serve: Serve, questions: Questions) -> None:
-    """Advisory 14: this server keeps no answers, so that there is none to read."""
-    running = serve()
-    made = running.post("/v1/responses", questions["/v1/responses"]).json()
-    assert made["store"] is False
-    assert running.get(f"/v1/responses/{made['id']}").status_code == 404

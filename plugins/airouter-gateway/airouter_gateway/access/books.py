@@ -52,6 +52,12 @@ class Books:
             return None
         return self._open(address, self.settings.durable)
 
+    def made_ledger(self) -> Ledger:
+        """The ledger, which is made where there is none. Raises as :meth:`ledger`."""
+        ledger = self.ledger(make=True)
+        assert ledger is not None
+        return ledger
+
     def accounts(self, *, make: bool = False) -> Accounts | None:
         """The keys and teams in it; ``None`` where there is no ledger yet. Raises as :meth:`ledger`."""
         if self._accounts is None and (ledger := self.ledger(make=make)) is not None:

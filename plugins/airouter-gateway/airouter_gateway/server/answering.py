@@ -28,7 +28,7 @@ from ..serving import Serving, Target, UnknownModelError
 from .exchange import Exchange, LeftError, RefusedError
 from .leases import Lease
 from .numbers import Numbers
-from .streaming import Stream
+from .streaming import Keep, Stream
 
 Result = TypeVar("Result")
 SERVED_BY = "x-airouter-served-by"
@@ -84,8 +84,12 @@ class Answering:
         """Whether this key may use a model of one of these names."""
         return self._key is None or self._key.allows(*names)
 
-    async def chat(self, exchange: Exchange, dialect: Dialect, question: Question) -> None:
-        """Answer a chat."""
+    async def chat(self, exchange: Exchange, dialect: Dialect, question: Question, keep: Keep | None = None) -> None:
+        """Answer a chat.
+
+        Args:
+            keep: is awaited before the end of an answer that is complete.
+        """
         model = question.ask.model or ""
         target = await self.target_of(exchange, model)
         provider = self._serving.provider(target)
@@ -94,7 +98,7 @@ class Answering:
         await self._lease.set_aside(exchange, estimated_input(ask) + (most if isinstance(most, int) else 0))
         writer = dialect.writer(question, Naming(secrets.token_hex(12), int(time.time()), model))
         if question.ask.stream:
-            await self._streamed(exchange, dialect, writer, provider, ask, lost)
+            await self._streamed(exchange, dialect, writer, provider, ask, lost, keep)
             return
         response = await until_left(exchange, provider.arun(provider.flow_of(ask)))
         warn(exchange, (*lost, *response.warnings))
@@ -104,7 +108,10 @@ class Answering:
         if response.attempts:
             exchange.say("x-airouter-attempts", str(len(response.attempts)))
         own = ((b"x-request-id", exchange.id.encode()), (b"request-id", exchange.id.encode()))
-        await exchange.whole(200, writer.whole(response, exchange.seconds), headers=own)
+        body = writer.whole(response, exchange.seconds)
+        if keep is not None:
+            await keep(writer)
+        await exchange.whole(200, body, headers=own)
 
     async def vectors(self, exchange: Exchange, asked: Texts) -> list[list[float]]:
         """Vectors of texts."""
@@ -190,6 +197,7 @@ class Answering:
         provider: Provider[Any],
         ask: Ask,
         lost: tuple[str, ...],
+        keep: Keep | None,
     ) -> None:
         def announce(served_by: str | None) -> None:
             if served_by is not None:
@@ -199,7 +207,7 @@ class Answering:
             exchange.say("x-request-id", exchange.id)
             exchange.say("request-id", exchange.id)
 
-        stream = Stream(exchange, dialect, writer, provider.flow_of(ask), self._serving.settings, announce)
+        stream = Stream(exchange, dialect, writer, provider.flow_of(ask), self._serving.settings, announce, keep)
         try:
             await stream.answer()
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airouter_core.errors import TransportTimeoutError
@@ -26,12 +26,14 @@ from ..settings import GatewaySettings
 from .exchange import Exchange, LeftError
 
 MOST_WAITING = 64
+Keep = Callable[[Writer], Awaitable[None]]
 
 
 class Stream:
     """One answer that is streamed.
 
     Args:
+        keep: is awaited before the end of an answer that is complete.
         announce: adds to the headers what is known when they are sent, and who answers if a route has told it.
     """
 
@@ -43,6 +45,7 @@ class Stream:
         flow: Flow[Any],
         settings: GatewaySettings,
         announce: Callable[[str | None], None],
+        keep: Keep | None = None,
     ) -> None:
         self.stream = AsyncResponseStream(flow)
         self.first_after: float | None = None
@@ -51,6 +54,7 @@ class Stream:
         self._writer = writer
         self._settings = settings
         self._announce = announce
+        self._keep = keep
         self._waiting: list[bytes] = []
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
@@ -94,7 +98,10 @@ class Stream:
                     if len(waiting) >= MOST_WAITING:
                         self._room.clear()
                         await self._room.wait()
-            waiting.append(self._writer.end(self._exchange.seconds))
+            end = self._writer.end(self._exchange.seconds)
+            if self._keep is not None:
+                await self._keep(self._writer)
+            waiting.append(end)
         except Exception as error:
             self._failure = error
         finally:

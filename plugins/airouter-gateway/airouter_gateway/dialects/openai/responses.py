@@ -58,6 +58,7 @@ READ = (
     "stream_options",
     "user",
     "safety_identifier",
+    "store",
 )
 HELD = frozenset({"call_id", "name", "arguments", "input"})
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -72,14 +73,17 @@ def read_responses(body: bytes, headers: Mapping[str, str]) -> Question:
     Raises:
         ParameterError: it is none, or refers to what only a server that keeps answers could know.
     """
-    said = object_of(body)
+    return question_of(object_of(body), headers)
+
+
+def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question:
+    """:func:`read_responses`, of a body that was read already."""
     for field in ("previous_response_id", "conversation", "prompt"):
         if said.get(field) is not None:
-            raise ParameterError(f"{field} is not found: this server keeps no answers; send the whole conversation")
+            raise ParameterError(f"{field} is not found here: send the whole conversation")
     if said.get("background"):
         raise ParameterError("background must be false: this server answers at once")
     tools = _Tools(list_in(said, "tools"))
-    losses = ["store: this server keeps no answers"] if said.get("store") else []
     messages, native_messages = _messages(said, tools.names_here)
     form = object_in(said, "text")
     reasoning = object_in(said, "reasoning")
@@ -108,7 +112,6 @@ def read_responses(body: bytes, headers: Mapping[str, str]) -> Question:
         native=FORMAT,
         own={**own, "tools": tools.others} if tools.others else own,
         for_native=native,
-        losses=tuple(losses),
         foreign_losses=tuple(tools.losses),
         tools=tools.names,
         said=said,
@@ -218,7 +221,7 @@ def _said(item: Mapping[str, Any], where: str, names: Mapping[tuple[str | None, 
     if kind in CALLS:
         return [_call(item, where, CALLS[kind], names)]
     if kind == "item_reference":
-        raise ParameterError(f"{where}: this server keeps no answers; send the item itself")
+        raise ParameterError(f"{where}: the item is not found here: send it itself")
     return [ProviderPart(OPENAI, dict(item))]
 
 

@@ -67,8 +67,8 @@ class ResponsesWriter:
             "background": False,
             "error": None,
             "incomplete_details": None,
-            "previous_response_id": None,
-            "store": False,
+            "previous_response_id": said.get("previous_response_id"),
+            "store": bool(said.get("store")),
             **{name: said[name] if said.get(name) is not None else usual for name, usual in REPEATED.items()},
         }
 
@@ -88,7 +88,7 @@ class ResponsesWriter:
     def end(self, seconds: float) -> bytes:
         begin = self._beginning()  # it may be that nothing was said at all
         rest = b"".join(self._steps(self._sequence.end()))
-        return begin + rest + self._event(f"response.{self._status}", response=self._response())
+        return begin + rest + self._event(f"response.{self._status}", response=self.response())
 
     def failure(self, refusal: Refusal) -> bytes:
         begin = self._beginning()
@@ -101,14 +101,15 @@ class ResponsesWriter:
         for event in events_of(response):
             self.feed(event)
         self.end(seconds)
-        return encode(self._response())
+        return encode(self.response())
 
     @property
     def _status(self) -> str:
         reason = None if self._finish is None else self._finish.finish_reason
         return "incomplete" if reason in INCOMPLETE else "completed"
 
-    def _response(self) -> Item:
+    def response(self) -> Item:
+        """The answer as far as it has come; all of it, once its end is written."""
         reason = None if self._finish is None else INCOMPLETE.get(self._finish.finish_reason)
         return {
             **self._frame,

@@ -10,7 +10,7 @@ import msgspec
 from ...dialects.anthropic import others as anthropic
 from ...dialects.openai import images, moderations
 from ...dialects.openai import others as openai
-from ...dialects.table import CHAT, COMPLETIONS, RESPONSES
+from ...dialects.table import CHAT, COMPLETIONS
 from ...serving import Serving
 from ..answering import Answering
 from ..exchange import Exchange
@@ -54,7 +54,6 @@ async def _model(server: Server, exchange: Exchange, answering: Answering, servi
 PATHS = {
     "/v1/chat/completions": Path(CHAT.name, CHAT.refused, POST, chat(CHAT)),
     "/v1/completions": Path(COMPLETIONS.name, CHAT.refused, POST, chat(COMPLETIONS)),
-    "/v1/responses": Path(RESPONSES.name, RESPONSES.refused, POST, chat(RESPONSES)),
     "/v1/embeddings": Path("embeddings", CHAT.refused, POST, _embeddings),
     "/v1/images/generations": Path("images", CHAT.refused, POST, _images),
     "/v1/moderations": Path("moderations", CHAT.refused, POST, _moderations),

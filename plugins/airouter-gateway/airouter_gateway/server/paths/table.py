@@ -11,7 +11,7 @@ from ...dialects.table import CHAT, MESSAGES, OLLAMA_CHAT
 from ...serving import Serving
 from ..answering import Answering
 from ..exchange import Exchange, RefusedError
-from . import anthropic, batches, health, ollama, openai
+from . import anthropic, batches, health, ollama, openai, responses
 from .handling import ANY, GET, Path, Server
 
 OLLAMA = "/api/"
@@ -23,13 +23,14 @@ async def _nowhere(server: Server, exchange: Exchange, answering: Answering, ser
 
 PATHS: dict[str, Path] = {
     **openai.PATHS,
+    **responses.PATHS,
     **anthropic.PATHS,
     **batches.PATHS,
     **ollama.PATHS,
     **health.PATHS,
     "/": Path("root", CHAT.refused, GET, ollama.running_here),
 }
-BELOW: dict[str, Path] = {**openai.BELOW, **batches.BELOW}
+BELOW: dict[str, Path] = {**openai.BELOW, **batches.BELOW, **responses.BELOW}
 OPEN: frozenset[Any] = frozenset({health.alive, health.ready, ollama.running_here})
 """What is answered without a key: nothing about models, and nothing that costs."""
 

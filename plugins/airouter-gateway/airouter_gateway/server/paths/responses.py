@@ -1,0 +1,83 @@
+"""Paths of Responses: answers, and those that are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from airouter_core.errors import ExecutionError
+
+from ...dialects.dialect import Writer
+from ...dialects.openai.responses import question_of
+from ...dialects.openai.responses_kept import PREVIOUS, deleted_body, gone_on, input_of, items_body, wants_keeping
+from ...dialects.openai.responses_writer import ResponsesWriter
+from ...dialects.question import object_of, text_of
+from ...dialects.refusals import Refusal
+from ...dialects.table import RESPONSES
+from ...serving import Serving
+from ..answering import Answering
+from ..exchange import Exchange, RefusedError
+from .handling import POST, Path, Server, body_of
+
+LOGGER = logging.getLogger("airouter.gateway")
+BASE = "/v1/responses"
+
+
+async def answer(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
+    """Answer, and keep the answer where that is wanted."""
+    said = object_of(await body_of(exchange, serving))
+    keeps = wants_keeping(said) and serving.kept.days > 0
+    asked, before = said, text_of(said, PREVIOUS)
+    if before is not None:
+        turn = await asyncio.to_thread(serving.kept.turn, answering.owner, before)
+        if turn is None:
+            message = f"previous response {before!r} is not found: send the whole conversation"
+            raise RefusedError(Refusal(kind="invalid", message=message, param=PREVIOUS, should_retry=False))
+        asked = gone_on(said, turn.items)
+    question = question_of(asked, exchange.headers)
+    losses = question.losses
+    if said.get("store") and not keeps:
+        losses = (*losses, "store: this server keeps no answers")
+    question = msgspec.structs.replace(question, said={**asked, PREVIOUS: before, "store": keeps}, losses=losses)
+    keep = functools.partial(_keep, answering.owner, before, said, serving) if keeps else None
+    await answering.chat(exchange, RESPONSES, question, keep)
+
+
+async def one(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
+    """An answer that is kept: itself, what it answers, or an end to it."""
+    identity, _, what = exchange.path.removeprefix(f"{BASE}/").partition("/")
+    kept, owner = serving.kept, answering.owner
+    if exchange.method == "DELETE" and not what:
+        if await asyncio.to_thread(kept.forget, owner, identity):
+            await exchange.whole(200, deleted_body(identity))
+            return
+    elif (turn := await asyncio.to_thread(kept.turn, owner, identity)) is not None:
+        if exchange.method == "GET" and not what:
+            await exchange.whole(200, msgspec.json.encode(turn.response))
+            return
+        if exchange.method == "GET" and what == "input_items":
+            query = dict(parse_qsl(exchange.scope.get("query_string", b"").decode("latin-1")))
+            await exchange.whole(200, items_body(identity, [*turn.before, *turn.input], query))
+            return
+        if exchange.method == "POST" and what == "cancel":
+            message = "only an answer that is made in the background can be cancelled, and none here is"
+            raise RefusedError(Refusal(kind="invalid", message=message, should_retry=False))
+    raise RefusedError(Refusal(kind="no_path", message=f"response {identity[:80]!r} is not found", should_retry=False))
+
+
+async def _keep(owner: str, before: str | None, said: dict[str, Any], serving: Serving, writer: Writer) -> None:
+    """Keep an answer. One that cannot be kept is answered all the same."""
+    assert isinstance(writer, ResponsesWriter)
+    try:
+        await asyncio.to_thread(serving.kept.keep, owner, before, input_of(said), writer.response())
+    except ExecutionError as error:
+        LOGGER.warning("an answer was not kept: %s", error)
+
+
+PATHS = {BASE: Path(RESPONSES.name, RESPONSES.refused, POST, answer)}
+BELOW = {f"{BASE}/": Path("responses kept", RESPONSES.refused, ("GET", "POST", "DELETE"), one)}
