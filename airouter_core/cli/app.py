@@ -14,7 +14,8 @@ import click
 
 from ..config.files import VARIABLE
 from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
-from ..plugins.registry import installed, loading
+from ..plugins.problems import loading
+from ..plugins.registry import installed
 from ..profile.declarations import Command
 from ..version import VERSION
 from .output import INTERRUPTED, complain, error_record, problem_record, told, warn, write, write_json

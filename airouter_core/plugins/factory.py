@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AirouterError
-from .registry import Plugins, installed, loading
+from .problems import loading
+from .registry import Plugins, installed
 
 if TYPE_CHECKING:
     from ..config.provider import ProviderConfig

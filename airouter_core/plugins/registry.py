@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,6 @@ import pluggy
 
 from ..errors import PluginConflictError, PluginLoadError, UnknownProviderError
 from ..profile.declarations import (
-    INTERFACE_VERSION,
     Command,
     LayerInfo,
     Parameter,
@@ -27,38 +26,22 @@ from ..profile.declarations import (
     ProviderInfo,
     SettingsTable,
 )
-from ..values.value import Value, hiding
 from . import hookspecs
 from .calling import HookCalls
-from .finding import PluginSource, canonical, installed_plugins, own_plugins, squeezed
+from .finding import PluginSource, canonical, installed_plugins, squeezed
+from .naming import assigned, unknown
+from .problems import DISABLED, PluginProblem, declared_wrongly, loading, unusable
 
 if TYPE_CHECKING:
-    import logging
-
     from ..flow.layers import Layer
     from ..profile.resolving import ParameterTable
     from ..values.conversation import Conversation
     from ..values.notes import SharedNotes
     from .layering import GivenLayer
 
-Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo)
-
-DISABLED = "AIROUTER_DISABLED_PLUGINS"
-
-
-class PluginProblem(Value, frozen=True):
-    """A plugin that does not work, or not wholly, and what to do about it."""
-
-    source: PluginSource
-    message: str
-    cure: str
-    names: tuple[str, ...] = ()
-    cause: Exception | None = None
-
-    __repr__ = hiding("cause")
-
-    def __str__(self) -> str:
-        return f"{self.source.distribution}: {self.message}; {self.cure}"
+Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo, SettingsTable)
+LOGGER = logging.getLogger("airouter.plugins")
+Late = TypeVar("Late", Parameter, LayerInfo, SettingsTable)
 
 
 class _Registered(msgspec.Struct):
@@ -98,7 +81,7 @@ class Plugins(HookCalls):
             self._register(source, load)
         hooks = vars(self._manager.hook)
         self._asked = {name: tuple(reversed(caller.get_hookimpls())) for name, caller in hooks.items()}
-        self._names, clashes = _assign_names(self._registered)
+        self._names, clashes = assigned([(item.source, info) for item in self._registered for info in item.providers])
         self._problems.extend(clashes)
         self._tables: dict[str, ParameterTable] = {}
         self._own_tables: dict[str, SettingsTable] | None = None
@@ -151,7 +134,7 @@ class Plugins(HookCalls):
         """
         found = self.find(name)
         if found is None:
-            raise UnknownProviderError(self._unknown(name))
+            raise UnknownProviderError(unknown(name, [info.name for info in self.providers()], self._names))
         return found
 
     def find(self, name: str) -> ProviderInfo | None:
@@ -190,27 +173,36 @@ class Plugins(HookCalls):
         if provider not in self._tables:
             from ..profile.resolving import ParameterTable
 
-            more = [row for item in self._registered for row in self._parameters_of(item.source, provider)]
+            more: list[Parameter] = []
+            for item in self._registered:
+                failure = "its parameters cannot be had"
+                more += self._asked_of(item.source, "airouter_parameters", Parameter, failure, provider=provider)
             self._tables[provider] = ParameterTable(more)
         return self._tables[provider]
 
-    def _parameters_of(self, source: PluginSource, provider: str) -> list[Parameter]:
-        rows: list[Parameter] = []
+    def _asked_of(
+        self, source: PluginSource, hook: str, expected: type[Late], failure: str, **given: Any
+    ) -> list[Late]:
+        """What one plugin declares by a hook that is asked late. One that fails is a problem, and declares nothing."""
+        found: list[Any] = []
         try:
-            with loading("its parameters cannot be had"):
-                for implementation in self._manager.hook.airouter_parameters.get_hookimpls():
-                    if implementation.plugin_name == _plugin_name(source):
-                        found: Any = implementation.function(*(provider for _ in implementation.argnames))
-                        rows = list(found or ())
+            with loading(failure):
+                for implementation in self._of_plugin(source, hook):
+                    found += implementation.function(*(given[name] for name in implementation.argnames)) or ()
         except PluginLoadError as error:
-            return self._without(_unusable(source, str(error), error))
-        if wrong := next((row for row in rows if not isinstance(row, Parameter)), None):
-            return self._without(_unusable(source, f"declares {wrong!r}, which is no Parameter", None))
-        return rows
+            return self._without(unusable(source, str(error), error))
+        wrong = [value for value in found if not isinstance(value, expected)]
+        if wrong:
+            return self._without(unusable(source, f"declares {wrong[0]!r}, which is no {expected.__name__}", None))
+        return found
 
-    def _without(self, problem: PluginProblem) -> list[Parameter]:
+    def _of_plugin(self, source: PluginSource, hook: str) -> list[Any]:
+        name = _plugin_name(source)
+        return [implementation for implementation in self._asked[hook] if implementation.plugin_name == name]
+
+    def _without(self, problem: PluginProblem) -> list[Any]:
         if problem not in self._problems:
-            _logger().warning("%s", problem)
+            LOGGER.warning("%s", problem)
             self._problems.append(problem)
         return []
 
@@ -220,28 +212,14 @@ class Plugins(HookCalls):
             return self._own_tables
         found: dict[str, SettingsTable] = {}
         for item in self._registered:
-            for hook in self._asked["airouter_tables"]:
-                if hook.plugin_name == _plugin_name(item.source):
-                    for table in self._tables_declared(item.source, hook.function):
-                        known = msgspec.structs.replace(table, distribution=item.source.distribution)
-                        found.setdefault(table.name, known)
-            if any(hook.plugin_name == _plugin_name(item.source) for hook in self._asked["airouter_layers"]):
+            failure = "its tables of the settings file cannot be had"
+            for table in self._asked_of(item.source, "airouter_tables", SettingsTable, failure):
+                found.setdefault(table.name, _of(item.source, table))
+            if self._of_plugin(item.source, "airouter_layers"):
                 with contextlib.suppress(ValueError):  # a name that no table can have
                     found.setdefault(item.source.name, SettingsTable(name=item.source.name))
         self._own_tables = found
         return found
-
-    def _tables_declared(self, source: PluginSource, declare: Callable[[], Any]) -> list[SettingsTable]:
-        try:
-            with loading("its tables of the settings file cannot be had"):
-                tables = list(declare() or ())
-        except PluginLoadError as error:
-            self._without(_unusable(source, str(error), error))
-            return []
-        if wrong := next((table for table in tables if not isinstance(table, SettingsTable)), None):
-            self._without(_unusable(source, f"declares {wrong!r}, which is no SettingsTable", None))
-            return []
-        return tables
 
     def commands(self) -> list[Command]:
         """The commands that plugins add, in order of discovery."""
@@ -276,12 +254,11 @@ class Plugins(HookCalls):
             Exception: whatever the plugin raises.
         """
         for item in self._registered:
-            for hook in self._asked["airouter_shared_notes"]:
-                if hook.plugin_name == _plugin_name(item.source):
-                    settings = self._settings_of(item.source)
-                    found: SharedNotes | None = hook.function(*(settings for _ in hook.argnames))
-                    if found is not None:
-                        return found
+            for hook in self._of_plugin(item.source, "airouter_shared_notes"):
+                settings = self._settings_of(item.source)
+                found: SharedNotes | None = hook.function(*(settings for _ in hook.argnames))
+                if found is not None:
+                    return found
         return None
 
     def layers(self) -> Sequence[Layer]:
@@ -318,22 +295,11 @@ class Plugins(HookCalls):
         return Plugins(self._found, disabled=self.disabled, settings=settings, layers=self._given_layers)
 
     def _layers_of(self, source: PluginSource) -> list[tuple[LayerInfo, Mapping[str, Any]]]:
-        name = _plugin_name(source)
-        hooks = [hook for hook in self._asked["airouter_layers"] if hook.plugin_name == name]
-        if not hooks:
+        if not self._of_plugin(source, "airouter_layers"):
             return []
         settings = self._settings_of(source)
-        infos: list[LayerInfo] = []
-        try:
-            with loading("its layers cannot be had"):
-                for hook in hooks:
-                    infos += hook.function(*(settings for _ in hook.argnames)) or ()
-        except PluginLoadError as error:
-            self._without(_unusable(source, str(error), error))
-            return []
-        if wrong := next((info for info in infos if not isinstance(info, LayerInfo)), None):
-            self._without(_unusable(source, f"declares {wrong!r}, which is no LayerInfo", None))
-            return []
+        failure = "its layers cannot be had"
+        infos = self._asked_of(source, "airouter_layers", LayerInfo, failure, settings=settings)
         return [(_of(source, info), settings) for info in infos]
 
     def _settings_of(self, source: PluginSource) -> Mapping[str, Any]:
@@ -356,10 +322,12 @@ class Plugins(HookCalls):
                 self._manager.check_pending()
                 infos += self._declared("airouter_providers", name)
                 commands += self._declared("airouter_commands", name)
-            problem = _declared_wrongly(source, infos, commands)
+            problem = declared_wrongly(source, infos, commands)
         except PluginLoadError as error:
-            _logger().debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
-            problem = _unusable(source, str(error), error)
+            logging.getLogger("airouter.plugins").debug(
+                "plugin %s cannot be loaded", source.distribution, exc_info=True
+            )
+            problem = unusable(source, str(error), error)
         if problem is not None:
             self._problems.append(problem)
             if not taken and self._manager.has_plugin(name):
@@ -374,46 +342,11 @@ class Plugins(HookCalls):
         found = [item.function() for item in implementations if item.plugin_name == plugin]
         return [value for values in found for value in values or ()]
 
-    def _unknown(self, name: str) -> str:
-        import difflib
-
-        known = [info.name for info in self.providers()]
-        installed = f"installed are {', '.join(known)}" if known else "none is installed"
-        if getattr(sys, "frozen", False):  # nothing can be installed into a program that is one file
-            return f"no provider is called {name!r}; {installed}. This program was built without it"
-        package, ours = f"airouter-{squeezed(name) or 'NAME'}", own_plugins()
-        if package in ours:  # a name like it is no better guess than the name itself
-            return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"
-        near = difflib.get_close_matches(name.lower(), [key for key in self._names if ":" not in key], n=1, cutoff=0.7)
-        if near:
-            return f"no provider is called {name!r}; did you mean {near[0]!r}?"
-        more = f" (if there is one; ours are {', '.join(ours)})" if ours else ""
-        return (
-            f"no provider is called {name!r}; {installed}. A provider is a package of its own: pip install {package}"
-            f"{more}"
-        )
-
-
-@contextlib.contextmanager
-def loading(failure: str) -> Iterator[None]:
-    """Run a stranger's code: whatever it raises is a ``PluginLoadError``, so that others go on."""
-    try:
-        yield
-    except (Exception, SystemExit) as error:  # a plugin may raise anything, and must take nothing down with it
-        kind = "" if isinstance(error, pluggy.PluginValidationError) else f"{type(error).__name__}: "
-        raise PluginLoadError(f"{failure}: {kind}{' '.join(str(error).split())}") from error
-
 
 @functools.cache
 def installed() -> Plugins:
     """The plugins installed in this environment, discovered once."""
     return Plugins.discover()
-
-
-def _logger() -> logging.Logger:
-    import logging
-
-    return logging.getLogger("airouter.plugins")
 
 
 def _new_manager() -> pluggy.PluginManager:
@@ -439,62 +372,3 @@ def _plugin_name(source: PluginSource) -> str:
 
 def _of(source: PluginSource, declared: Declared) -> Declared:
     return msgspec.structs.replace(declared, distribution=declared.distribution or source.distribution)
-
-
-def _assign_names(
-    registered: Iterable[_Registered],
-) -> tuple[dict[str, ProviderInfo | str], list[PluginProblem]]:
-    """Give each name to the one provider that claims it. A canonical name is stronger than an alias.
-
-    A name with two claims of the same strength goes to nobody: which of the two was meant cannot be told, and a guess
-    might send a prompt to the wrong place.
-    """
-    names: dict[str, ProviderInfo | str] = {}
-    problems: list[PluginProblem] = []
-    claims = [(item.source, info) for item in registered for info in item.providers]
-    for strength in ("name", "alias"):
-        taken = dict(names)
-        for source, info in claims:
-            for name in (info.name,) if strength == "name" else {alias.lower(): None for alias in info.aliases}:
-                rival = names.get(name)
-                if rival is None:
-                    names[name] = info
-                elif rival != info:
-                    other = rival.distribution if isinstance(rival, ProviderInfo) else "another plugin"
-                    problems.append(_clash(source, name, str(other), info))
-                    if name not in taken:
-                        names[name] = str(problems[-1])
-    for source, info in claims:
-        names.setdefault(f"{source.distribution}:{info.name}".lower(), info)
-    return names, problems
-
-
-def _clash(source: PluginSource, name: str, other: str, info: ProviderInfo) -> PluginProblem:
-    return PluginProblem(
-        source,
-        f"declares the provider name {name!r}, which {other} declares too",
-        f"uninstall one of them, name it in {DISABLED}, or ask for '{source.distribution}:{info.name}'",
-        (name,),
-    )
-
-
-def _declared_wrongly(
-    source: PluginSource, infos: Sequence[ProviderInfo], commands: Sequence[Command]
-) -> PluginProblem | None:
-    for value, expected in ((infos, ProviderInfo), (commands, Command)):
-        for item in value:
-            if not isinstance(item, expected):
-                return _unusable(source, f"declares {item!r}, which is no {expected.__name__}", None)
-    for info in infos:
-        major, ours = info.interface_version.partition(".")[0], INTERFACE_VERSION.partition(".")[0]
-        if major != ours:
-            older = major.isdigit() and int(major) < int(ours)
-            cure = f"upgrade {source.distribution}" if older else "upgrade airouter-core"
-            message = f"provider {info.name!r} was made for version {info.interface_version} of the interface, this is"
-            return PluginProblem(source, f"{message} {INTERFACE_VERSION}", cure, (info.name, *info.aliases))
-    return None
-
-
-def _unusable(source: PluginSource, message: str, cause: Exception | None) -> PluginProblem:
-    cure = f"upgrade it, uninstall it, or set {DISABLED}={source.distribution}"
-    return PluginProblem(source, message, cure, cause=cause)
