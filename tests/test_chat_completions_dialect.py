@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from airouter_core.config.http import HttpConfig
-from airouter_core.dialects.chat_completions.dialect import ChatDialect
-from airouter_core.dialects.chat_completions.reader import FINISH_REASONS
+from airouter_core.dialects.chat_completions.dialect import FINISH_REASONS, ChatDialect
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response, fold

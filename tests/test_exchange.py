@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from airouter_core.config.http import HttpConfig
-from airouter_core.dialects.chat_completions.dialect import parse_error
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
+from airouter_core.dialects.chat_completions.wire import parse_error
 from airouter_core.errors import (
     BadRequestError,
     ConnectionFailedError,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core import errors
-from airouter_core.dialects.chat_completions.dialect import parse_error
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES, failure_of, status_in
+from airouter_core.dialects.chat_completions.wire import parse_error
 from airouter_core.wire.failures import BODY_KEPT, ErrorTable, Failure, seconds_to_wait
 
 TABLE = ErrorTable("p", {**COMMON_CODES, "own_code": errors.ContentFilteredError})

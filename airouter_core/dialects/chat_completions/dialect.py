@@ -1,34 +1,41 @@
-"""What may differ between servers of one format, as a value; and the wire that it makes."""
+"""What may differ between servers of one format, as a value: what reads, writes and fails is made of it."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
-from ...config.http import HttpConfig
-from ...errors import ProviderError
 from ...profile.declarations import ParameterSupport
 from ...profile.losses import Loss
-from ...values.events import FinishReason, StreamEvent
+from ...values.events import FinishReason
 from ...values.messages import Message
 from ...values.request import Request
 from ...values.usage import Cost
 from ...values.value import Value
 from ...wire.failures import ErrorTable
-from ...wire.http import Headers, HttpRequest, Wire, bearer, json_request
-from ...wire.json import decoded_object
-from ...wire.sse import ServerSentEvent, SseDecoder
-from ...wire.streams import FramedParser
-from .errors import ReadFailure, failure_in, failure_of
-from .reader import FINISH_REASONS, ChatReader, Received
-from .request import LACKS, Returned, chat_body
-from .unread import FORMAT
+from ...wire.http import Headers, Wire, bearer
+from .errors import ReadFailure, failure_in
 
 Body = dict[str, Any]
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+"""What its reasons to stop mean wherever they were seen."""
+LACKS = frozenset(Loss) - {Loss.NAMES, Loss.THOUGHTS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
+"""What the format has no place for."""
+
+Received = Callable[[dict[str, Any]], dict[str, Any]]
+"""A chunk or a whole answer, as a server sends it, put into this format."""
 
 
 def _as_is(body: Body, request: Request, config: Any) -> Body:
@@ -86,69 +93,6 @@ class ChatDialect(Value, frozen=True, kw_only=True):
 
     def wire(self) -> Wire:
         """The wire of this server."""
-        return Wire(
-            build_request=functools.partial(_build_request, self),
-            parse_body=functools.partial(_parse_body, self),
-            open_stream=functools.partial(_open_stream, self),
-            parse_error=functools.partial(
-                parse_error, self.errors, read=self.read_failure, request_id_headers=self.request_id_headers
-            ),
-            support=self.support,
-            lacks=self.lacks,
-            request_id_headers=self.request_id_headers,
-            speaks=FORMAT,
-        )
+        from .wire import wire_of
 
-
-def parse_error(
-    table: ErrorTable,
-    status: int,
-    headers: Headers,
-    body: bytes,
-    *,
-    read: ReadFailure = failure_in,
-    request_id_headers: tuple[str, ...] = (),
-) -> ProviderError:
-    """The error of an answer whose status is one. Header names are in lower case."""
-    error = table.error(failure_of(body, status, read), status=status, body=body)
-    error.request_id = error.request_id or next(filter(None, map(headers.get, request_id_headers)), None)
-    return error
-
-
-def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
-    rows = dialect.support(request, config) if request.parameters else ()
-    body = chat_body(
-        request,
-        dialect.parameters if rows is None else rows,
-        stream=stream,
-        system_role=dialect.system_role(request.model),
-        sent_message=dialect.sent_message,
-        returned=Returned(dialect.provider, dialect.returned_fields),
-    )
-    body = dialect.adapt(body, request, config)
-    path = dialect.path.replace("{model}", quote(request.model, safe=""))
-    return json_request(config, "POST", path, body, headers=dialect.headers(config))
-
-
-def _parse_body(dialect: ChatDialect, body: bytes) -> Iterable[StreamEvent]:
-    return _reader(dialect).read_answer(decoded_object(body))
-
-
-def _open_stream(dialect: ChatDialect) -> FramedParser[ServerSentEvent]:
-    return FramedParser(SseDecoder(), _reader(dialect))
-
-
-def _reader(dialect: ChatDialect) -> ChatReader:
-    return ChatReader(
-        dialect.provider,
-        dialect.errors,
-        reasoning_fields=dialect.reasoning_fields,
-        metadata_fields=dialect.metadata_fields,
-        part_fields=dialect.part_fields,
-        growing_fields=dialect.growing_fields,
-        returned_fields=dialect.returned_fields,
-        cost=dialect.cost,
-        read_failure=dialect.read_failure,
-        received=dialect.received,
-        finish_reasons=dialect.finish_reasons,
-    )
+        return wire_of(self)

@@ -7,7 +7,7 @@ chunk with one piece of text, comes first and does little.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -30,26 +30,16 @@ from ...values.events import (
     Warned,
 )
 from ...values.messages import FilePart
-from ...values.usage import Cost
-from ...wire.failures import ErrorTable, Failure, is_error
+from ...wire.failures import Failure, is_error
 from ...wire.json import decoded_object, items, mapping, text
 from ...wire.sse import ServerSentEvent
 from ...wire.streams import not_understood
 from .calls import Calls
 from .content import file_part, read_content
-from .errors import ReadFailure, error_named, failure_in, status_in
+from .dialect import ChatDialect
+from .errors import error_named, status_in
 from .usage import usage_of
 
-FINISH_REASONS: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "error": "error",
-}
 CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 """One of them is in each chunk."""
 CONTENT = "content"
@@ -58,40 +48,14 @@ REASONING_FIELD = "reasoning_field"
 BROKEN_OFF = Failure(message="the server broke the answer off, and does not say why")
 
 
-Received = Callable[[dict[str, Any]], dict[str, Any]]
-"""A chunk or a whole answer, as a server sends it, put into this format."""
-
-
 class ChatReader:
     """Reads the chunks of one answer; a :class:`~airouter_core.wire.streams.FrameReader`."""
 
-    def __init__(
-        self,
-        provider: str,
-        errors: ErrorTable,
-        *,
-        reasoning_fields: tuple[str, ...],
-        metadata_fields: tuple[str, ...],
-        part_fields: tuple[str, ...],
-        cost: Callable[[Mapping[str, Any]], Cost | None],
-        growing_fields: tuple[str, ...] = (),
-        returned_fields: tuple[str, ...] = (),
-        read_failure: ReadFailure = failure_in,
-        received: Received | None = None,
-        finish_reasons: Mapping[str, FinishReason] = FINISH_REASONS,
-    ) -> None:
-        self._received = received
-        self._finish_reasons = finish_reasons
-        self._provider = provider
-        self._errors = errors
-        self._reasoning_fields = reasoning_fields
-        self._metadata_fields = metadata_fields
-        self._metadata_names = frozenset(metadata_fields)
-        self._part_fields = part_fields
-        self._growing_fields = growing_fields
-        self._returned_fields = returned_fields
-        self._cost = cost
-        self._read_failure = read_failure
+    def __init__(self, dialect: ChatDialect) -> None:
+        self._dialect = dialect
+        self._provider = dialect.provider
+        self._errors = dialect.errors
+        self._metadata_names = frozenset(dialect.metadata_fields)
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._metadata: dict[str, Any] = {}
@@ -108,9 +72,9 @@ class ChatReader:
         if self.done:
             return ()
         if frame.event == "error":
-            raise error_named(self._errors, frame.data, self._read_failure)
+            raise error_named(self._errors, frame.data, self._dialect.read_failure)
         chunk = decoded_object(frame.data)
-        return self._chunk(chunk if self._received is None else self._received(chunk))
+        return self._chunk(chunk if self._dialect.received is None else self._dialect.received(chunk))
 
     def read_answer(self, answer: dict[str, Any]) -> Iterable[StreamEvent]:
         """The events of a whole answer.
@@ -118,7 +82,7 @@ class ChatReader:
         Raises:
             ProtocolError: it holds no choice.
         """
-        yield from self._chunk(answer if self._received is None else self._received(answer))
+        yield from self._chunk(answer if self._dialect.received is None else self._dialect.received(answer))
         if not self._choices:
             raise ProtocolError("the provider sent an answer without choices")
         self.done = True
@@ -166,7 +130,7 @@ class ChatReader:
         if chunk.get("usage"):
             yield from self._usage(chunk["usage"])
         if (error := chunk.get("error")) or self._broken:
-            failure = self._read_failure(error, chunk) if error else BROKEN_OFF
+            failure = self._dialect.read_failure(error, chunk) if error else BROKEN_OFF
             raise self._errors.error(failure, status=status_in(error) if error else 500, inside=True)
         if not choices:
             yield from self._without_choices(chunk)
@@ -176,7 +140,7 @@ class ChatReader:
     def _without_choices(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """Look what a chunk is in which nobody says anything: an error without its frame, or something unknown."""
         if is_error(chunk):
-            raise self._errors.error(self._read_failure(chunk, chunk), status=status_in(chunk), inside=True)
+            raise self._errors.error(self._dialect.read_failure(chunk, chunk), status=status_in(chunk), inside=True)
         if not self._noted and chunk and CHUNK_FIELDS.isdisjoint(chunk) and self._metadata_names.isdisjoint(chunk):
             self._noted = True
             yield not_understood(chunk)
@@ -204,12 +168,12 @@ class ChatReader:
                 rest["content"] = None
                 state.differs = content.strip() != said.strip()
         if state.reasoned and whole:
-            rest = {name: value for name, value in rest.items() if name not in self._reasoning_fields}
+            rest = {name: value for name, value in rest.items() if name not in self._dialect.reasoning_fields}
         return rest
 
     def _rest_of(self, index: int, state: _Choice, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
         if error := choice.get("error"):
-            raise self._errors.error(self._read_failure(error, None), status=status_in(error), inside=True)
+            raise self._errors.error(self._dialect.read_failure(error, None), status=status_in(error), inside=True)
         if logprobs := mapping(choice.get("logprobs")):
             state.logprobs.extend(items(logprobs.get("content")))
         if native := choice.get("native_finish_reason"):
@@ -223,7 +187,7 @@ class ChatReader:
                     differs = Warned("the whole message at the end of the stream differs from what was said in pieces")
                     yield from _for_choice(index, (differs,))
                 yield from _for_choice(index, self._delta(state, rest))
-            known = self._finish_reasons.get(str(reason), "other")
+            known = self._dialect.finish_reasons.get(str(reason), "other")
             if known == "error":
                 self._broken = True  # said at the end of the chunk, which may hold more about it
                 return
@@ -231,7 +195,7 @@ class ChatReader:
             yield from _for_choice(index, state.finish(reason, known, self._provider))
 
     def _delta(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        for field in self._reasoning_fields:
+        for field in self._dialect.reasoning_fields:
             if (reasoning := delta.get(field)) and isinstance(reasoning, str):
                 state.think(field)
                 yield ReasoningDelta(reasoning)
@@ -262,10 +226,10 @@ class ChatReader:
         return found
 
     def _collect(self, state: _Choice, delta: Mapping[str, Any]) -> None:
-        for field in self._part_fields:
+        for field in self._dialect.part_fields:
             for item in items(delta.get(field)):
-                _join(state.kept.setdefault(field, []), item, self._growing_fields)
-        for field in self._returned_fields:
+                _join(state.kept.setdefault(field, []), item, self._dialect.growing_fields)
+        for field in self._dialect.returned_fields:
             if value := mapping(delta.get(field)):
                 state.kept[field] = {**mapping(state.kept.get(field)), **value}
         state.annotations.extend(items(delta.get("annotations")))
@@ -279,12 +243,12 @@ class ChatReader:
         if all(value is None for value in usage.values()):
             return []  # some say so until they have counted
         self._counted = True
-        cost = self._cost(usage)
+        cost = self._dialect.cost(usage)
         counted: list[StreamEvent] = [UsageReported(usage_of(usage))]
         return counted if cost is None else [*counted, CostReported(cost)]
 
     def _keep(self, chunk: Mapping[str, Any]) -> None:
-        for field in self._metadata_fields:
+        for field in self._dialect.metadata_fields:
             if (value := chunk.get(field)) is not None:
                 self._metadata[field] = value
 

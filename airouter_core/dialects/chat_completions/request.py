@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...errors import UnsupportedFeatureError
 from ...profile.declarations import ParameterSupport
-from ...profile.losses import Loss
 from ...profile.resolving import overlaid, place
 from ...values.arguments import CALL_FIELDS, arguments_text
 from ...values.messages import (
@@ -22,45 +21,21 @@ from ...values.messages import (
 )
 from ...values.request import Request
 from ...values.tools import ResponseFormat, Tool, ToolChoice
-from ...values.value import NO_METADATA, Value
+from ...values.value import NO_METADATA
 from ...wire.json import mapping
+from .dialect import ChatDialect
 from .reader import CONTENT, REASONING_FIELD
 from .unread import as_it_came, result_as_it_came
 
-SentMessage = Callable[[dict[str, Any], Message], dict[str, Any]]
-
-
-class Returned(Value, frozen=True):
-    """What of an answer goes back to the server with the history, unread.
-
-    Attributes:
-        provider: whose answers; the key of their metadata.
-        fields: of a message, beside the thoughts and the fields of its calls.
-    """
-
-    provider: str
-    fields: tuple[str, ...] = ()
-
-
-LACKS = frozenset(Loss) - {Loss.NAMES, Loss.THOUGHTS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
-"""What the format has no place for."""
-
 
 def chat_body(
-    request: Request,
-    support: Iterable[ParameterSupport],
-    *,
-    stream: bool,
-    system_role: str,
-    sent_message: SentMessage,
-    returned: Returned,
+    dialect: ChatDialect, request: Request, support: Iterable[ParameterSupport], *, stream: bool
 ) -> dict[str, Any]:
     """The body, with ``provider_options`` laid over it."""
+    system_role = dialect.system_role(request.model)
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [
-            sent for message in request.messages for sent in _messages(message, system_role, sent_message, returned)
-        ],
+        "messages": [sent for message in request.messages for sent in _messages(message, system_role, dialect)],
     }
     if request.tools:
         body["tools"] = [tool_body(tool) for tool in request.tools]
@@ -93,9 +68,7 @@ def tool_choice_body(choice: ToolChoice) -> str | dict[str, Any]:
     return choice.mode
 
 
-def _messages(
-    message: Message, system_role: str, sent_message: SentMessage, returned: Returned
-) -> Iterator[dict[str, Any]]:
+def _messages(message: Message, system_role: str, dialect: ChatDialect) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
         for part in message.parts:
             if isinstance(part, ToolResultPart):
@@ -104,16 +77,16 @@ def _messages(
         return
     sent: dict[str, Any] = {"role": system_role if message.role == "system" else message.role}
     if message.role == "assistant":
-        _add_assistant(sent, message, returned)
+        _add_assistant(sent, message, dialect)
     else:
         sent["content"] = _content(message.parts)
     if message.name:
         sent["name"] = message.name
-    sent = sent_message(sent, message)
+    sent = dialect.sent_message(sent, message)
     yield sent if message.is_plain else as_it_came(sent, message)
 
 
-def _add_assistant(sent: dict[str, Any], message: Message, returned: Returned) -> None:
+def _add_assistant(sent: dict[str, Any], message: Message, dialect: ChatDialect) -> None:
     said = any(isinstance(part, TextPart) for part in message.parts)
     refusals = [part.text for part in message.parts if isinstance(part, RefusalPart)]
     # Null beside nothing is refused by most: a turn of thoughts alone has said nothing, which is a text too.
@@ -121,15 +94,15 @@ def _add_assistant(sent: dict[str, Any], message: Message, returned: Returned) -
     if refusals:
         sent["refusal"] = "".join(refusals)
     if message.tool_calls:
-        sent["tool_calls"] = [_tool_call(call, returned.provider) for call in message.tool_calls]
-    _give_back(sent, message, returned)
+        sent["tool_calls"] = [_tool_call(call, dialect.provider) for call in message.tool_calls]
+    _give_back(sent, message, dialect)
 
 
-def _give_back(sent: dict[str, Any], message: Message, returned: Returned) -> None:
+def _give_back(sent: dict[str, Any], message: Message, dialect: ChatDialect) -> None:
     """Send back what only this provider understands of its earlier answer: thoughts, and fields that it added."""
     thinking: list[dict[str, Any]] = []
     for part in message.parts:
-        own = mapping(getattr(part, "provider_metadata", NO_METADATA).get(returned.provider))
+        own = mapping(getattr(part, "provider_metadata", NO_METADATA).get(dialect.provider))
         field = own.get(REASONING_FIELD)
         if not own or isinstance(part, ToolCallPart):
             continue
@@ -137,7 +110,7 @@ def _give_back(sent: dict[str, Any], message: Message, returned: Returned) -> No
             thinking.append({"type": "thinking", "thinking": [{"type": "text", "text": part.text}]})
         elif isinstance(part, ReasoningPart) and isinstance(field, str):
             sent[field] = sent.get(field, "") + part.text
-        for name in returned.fields:
+        for name in dialect.returned_fields:
             if value := mapping(own.get(name)):
                 sent[name] = {**mapping(sent.get(name)), **value}
     if thinking:

@@ -10,9 +10,7 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.dialects.chat_completions.dialect import ChatDialect
-from airouter_core.dialects.chat_completions.reader import FINISH_REASONS
-from airouter_core.dialects.chat_completions.request import LACKS
+from airouter_core.dialects.chat_completions.dialect import FINISH_REASONS, LACKS, ChatDialect
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid
 from airouter_core.values.messages import Message, ReasoningPart

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airouter_core.dialects.chat_completions.dialect import ChatDialect
+from airouter_core.dialects.chat_completions.dialect import LACKS, ChatDialect
 from airouter_core.dialects.chat_completions.endpoints import base_model, embeddings_operation, models_operation
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
-from airouter_core.dialects.chat_completions.request import LACKS
 from airouter_core.errors import (
     BadRequestError,
     ContextLengthError,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-from airouter_core.dialects.chat_completions.dialect import ChatDialect
-from airouter_core.dialects.chat_completions.request import LACKS
+from airouter_core.dialects.chat_completions.dialect import LACKS, ChatDialect
 from airouter_core.errors import ParameterError
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.losses import Loss

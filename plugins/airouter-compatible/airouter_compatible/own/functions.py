@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airouter_core.dialects.chat_completions.reader import Received
+from airouter_core.dialects.chat_completions.dialect import Received
 from airouter_core.values.messages import Message
 from airouter_core.values.value import Value
 from airouter_core.wire.http import Headers
