@@ -6,21 +6,15 @@ chunk with one piece of text, comes first and does little.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from ...errors import ProtocolError
 from ...values.events import (
     Alternative,
     CostReported,
-    Finish,
-    FinishReason,
     MetadataReported,
     PartAdded,
-    PartEnd,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -34,7 +28,7 @@ from ...wire.failures import Failure, is_error
 from ...wire.json import decoded_object, items, mapping, text
 from ...wire.sse import ServerSentEvent
 from ...wire.streams import not_understood
-from .calls import Calls
+from .choice import CONTENT, Choice
 from .content import file_part, read_content
 from .dialect import ChatDialect
 from .errors import error_named, status_in
@@ -42,9 +36,6 @@ from .usage import usage_of
 
 CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 """One of them is in each chunk."""
-CONTENT = "content"
-REASONING_FIELD = "reasoning_field"
-"""In the metadata of a thought: where the server said it, and gets it back."""
 BROKEN_OFF = Failure(message="the server broke the answer off, and does not say why")
 
 
@@ -56,7 +47,7 @@ class ChatReader:
         self._provider = dialect.provider
         self._errors = dialect.errors
         self._metadata_names = frozenset(dialect.metadata_fields)
-        self._choices: dict[int, _Choice] = {}
+        self._choices: dict[int, Choice] = {}
         self._started = False
         self._metadata: dict[str, Any] = {}
         self._counted = False
@@ -110,7 +101,7 @@ class ChatReader:
                 index = 0
             state = self._choices.get(index)
             if state is None:
-                state = self._choices[index] = _Choice()
+                state = self._choices[index] = Choice()
             delta = choice.get("delta")
             if delta and type(delta) is dict:
                 if index:
@@ -145,7 +136,7 @@ class ChatReader:
             self._noted = True
             yield not_understood(chunk)
 
-    def _without_delta(self, state: _Choice, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _without_delta(self, state: Choice, choice: Mapping[str, Any]) -> Mapping[str, Any]:
         """What stands in the place of a delta."""
         if choice.get("delta"):
             raise ProtocolError("the provider sent a delta that is no object")
@@ -153,7 +144,7 @@ class ChatReader:
             return self._rest_of_message(state, message) if choice.get("finish_reason") else message
         return {"content": text(choice.get("text"))}
 
-    def _rest_of_message(self, state: _Choice, message: Mapping[str, Any], *, whole: bool = False) -> Mapping[str, Any]:
+    def _rest_of_message(self, state: Choice, message: Mapping[str, Any], *, whole: bool = False) -> Mapping[str, Any]:
         """What a message adds to what was said in pieces: some servers repeat it, some say it only there.
 
         Args:
@@ -171,7 +162,7 @@ class ChatReader:
             rest = {name: value for name, value in rest.items() if name not in self._dialect.reasoning_fields}
         return rest
 
-    def _rest_of(self, index: int, state: _Choice, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    def _rest_of(self, index: int, state: Choice, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:
         if error := choice.get("error"):
             raise self._errors.error(self._dialect.read_failure(error, None), status=status_in(error), inside=True)
         if logprobs := mapping(choice.get("logprobs")):
@@ -194,7 +185,7 @@ class ChatReader:
             state.finished = True
             yield from _for_choice(index, state.finish(reason, known, self._provider))
 
-    def _delta(self, state: _Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    def _delta(self, state: Choice, delta: Mapping[str, Any]) -> Iterator[StreamEvent]:
         for field in self._dialect.reasoning_fields:
             if (reasoning := delta.get(field)) and isinstance(reasoning, str):
                 state.think(field)
@@ -212,9 +203,11 @@ class ChatReader:
         if more and state.thinking is not None:
             yield state.end_thought(self._provider)
         yield from more
-        self._collect(state, delta)
+        state.collect(delta, self._dialect)
+        if function_call := delta.get("function_call"):
+            self._metadata["function_call"] = function_call
 
-    def _beside_content(self, state: _Choice, delta: Mapping[str, Any]) -> list[StreamEvent]:
+    def _beside_content(self, state: Choice, delta: Mapping[str, Any]) -> list[StreamEvent]:
         found: list[StreamEvent] = []
         if refusal := text(delta.get("refusal")):
             found.append(RefusalDelta(refusal))
@@ -224,19 +217,6 @@ class ChatReader:
             if address := text(mapping(mapping(image).get("image_url")).get("url")):
                 found.append(PartAdded(file_part(FilePart.from_url, address)))
         return found
-
-    def _collect(self, state: _Choice, delta: Mapping[str, Any]) -> None:
-        for field in self._dialect.part_fields:
-            for item in items(delta.get(field)):
-                _join(state.kept.setdefault(field, []), item, self._dialect.growing_fields)
-        for field in self._dialect.returned_fields:
-            if value := mapping(delta.get(field)):
-                state.kept[field] = {**mapping(state.kept.get(field)), **value}
-        state.annotations.extend(items(delta.get("annotations")))
-        if function_call := delta.get("function_call"):
-            self._metadata["function_call"] = function_call
-        if audio := mapping(delta.get("audio")):
-            state.add_audio(audio)
 
     def _usage(self, usage: Any) -> list[StreamEvent]:
         usage = mapping(usage)
@@ -253,97 +233,10 @@ class ChatReader:
                 self._metadata[field] = value
 
 
-class _Choice(msgspec.Struct, eq=False):
-    """What must be remembered of one answer.
-
-    Attributes:
-        texts: the pieces of its text.
-        reasoned: whether it has thought aloud.
-        thinking: the field of the thought that is being said, or ``None``.
-        differs: whether the whole message at the end says something else than its pieces.
-        kept: fields that are kept with the message, to be sent back.
-        content_parts: parts of its content that say nothing themselves.
-    """
-
-    calls: Calls = msgspec.field(default_factory=Calls)
-    logprobs: list[Any] = msgspec.field(default_factory=list)
-    annotations: list[Any] = msgspec.field(default_factory=list)
-    content_parts: list[Any] = msgspec.field(default_factory=list)
-    kept: dict[str, Any] = msgspec.field(default_factory=dict)
-    audio: dict[str, str] = msgspec.field(default_factory=dict)
-    texts: list[str] = msgspec.field(default_factory=list)
-    reasoned: bool = False
-    thinking: str | None = None
-    differs: bool = False
-    finished: bool = False
-
-    def think(self, field: str) -> None:
-        """Go on with a thought, or begin one, that is said in a field."""
-        self.reasoned = True
-        self.thinking = self.thinking or field
-
-    def end_thought(self, provider: str) -> StreamEvent:
-        """End the thought that is open, with the name of the field in which it goes back."""
-        field, self.thinking = self.thinking, None
-        return PartEnd({provider: {REASONING_FIELD: field}})
-
-    def add_audio(self, audio: Mapping[str, Any]) -> None:
-        """Take one fragment of spoken answer: base64 of the sound, and its words."""
-        for field in ("data", "transcript"):
-            self.audio[field] = self.audio.get(field, "") + text(audio.get(field))
-        for field in ("id", "expires_at"):
-            if audio.get(field):
-                self.audio[field] = audio[field]
-
-    def finish(self, reason: Any, known: FinishReason, provider: str) -> Iterator[StreamEvent]:
-        """Take the finish reason."""
-        if self.thinking is not None:
-            yield self.end_thought(provider)
-        yield from self.calls.end(provider)
-        yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
-
-    def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:
-        """Give what was collected; an answer that ended in good order without a reason has ended."""
-        if self.thinking is not None:
-            yield self.end_thought(provider)
-        kept: dict[str, Any] = {field: values for field, values in self.kept.items() if values}
-        if self.content_parts:
-            kept["content_parts"] = self.content_parts
-        if self.logprobs:
-            kept["logprobs"] = self.logprobs
-        if self.annotations:
-            kept["annotations"] = self.annotations
-        if data := self.audio.pop("data", ""):
-            yield PartAdded(file_part(functools.partial(FilePart.from_data, media_type="audio/*"), data))
-        if self.audio:
-            kept["audio"] = self.audio
-        if kept:
-            yield PartEnd({provider: kept})
-            yield MetadataReported({provider: kept})
-        if finished and not self.finished:
-            self.finished = True
-            yield from self.calls.end(provider)
-            yield Warned("the provider ended the answer without saying why; it may not be whole")
-            yield Finish("tool_calls" if self.calls else "other")
-
-
 def _begins(chunk: Mapping[str, Any]) -> bool:
     """Whether this belongs to the answer: a chunk before it may be about the prompt alone, without id or model."""
     named = chunk.get("choices") or (chunk.get("id") and chunk.get("model"))
     return bool(named) and not chunk.get("error")
-
-
-def _join(known: list[Any], item: Any, growing: tuple[str, ...]) -> None:
-    """Add an item; one that carries on another of its type and index is joined to it, as fragments of a stream are."""
-    fields = [field for field in growing if field in mapping(item)]
-    key = (item.get("type"), item.get("index")) if isinstance(item, Mapping) else None
-    start = next((old for old in reversed(known) if key == (mapping(old).get("type"), mapping(old).get("index"))), None)
-    if key is None or start is None or not (fields or any(field in start for field in growing)):
-        known.append(dict(item) if isinstance(item, Mapping) else item)
-        return
-    grown = {field: text(start.get(field)) + text(item.get(field)) for field in fields}
-    start.update({name: value for name, value in item.items() if value is not None or name not in start})
-    start.update(grown)
 
 
 def _for_choice(index: int, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:

@@ -23,8 +23,8 @@ from ...values.request import Request
 from ...values.tools import ResponseFormat, Tool, ToolChoice
 from ...values.value import NO_METADATA
 from ...wire.json import mapping
+from .choice import CONTENT, REASONING_FIELD
 from .dialect import ChatDialect
-from .reader import CONTENT, REASONING_FIELD
 from .unread import as_it_came, result_as_it_came
 
 
