@@ -13,7 +13,7 @@ from airouter_core.dialects.chat_completions.dialect import ChatDialect
 from airouter_core.testing.recordings import pieces
 from airouter_core.values.characters import is_whole, parted, with_whole_characters
 from airouter_core.values.events import ReasoningDelta, StreamEvent, TextDelta
-from airouter_core.values.response import fold
+from airouter_core.values.folding import fold
 from airouter_core.wire.failures import ErrorTable
 
 LLAMA = "\U0001f999"

@@ -7,9 +7,10 @@ from typing import Any
 
 from airouter_core.config.http import HttpConfig
 from airouter_core.dialects.chat_completions.dialect import FINISH_REASONS, ChatDialect
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.wire.failures import ErrorTable
 
 ERRORS = ErrorTable("p")

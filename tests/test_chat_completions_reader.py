@@ -30,8 +30,9 @@ from airouter_core.errors import (
 from airouter_core.testing.compare import difference
 from airouter_core.testing.recordings import Recording, load_recordings, pieces, wire_events
 from airouter_core.values.events import ToolCallEnd, ToolCallStart
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
 from airouter_core.wire.failures import ErrorTable
 

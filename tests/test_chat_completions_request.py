@@ -19,6 +19,7 @@ from airouter_core.dialects.chat_completions.endpoints import (
 )
 from airouter_core.errors import ParameterError, ProtocolError, UnsupportedFeatureError
 from airouter_core.profile.declarations import ParameterSupport
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -30,7 +31,6 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.request import Request
-from airouter_core.values.response import fold
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest

@@ -15,6 +15,7 @@ import pytest
 from airouter_core.errors import AirouterError
 from airouter_core.testing.recordings import load_recordings, wire_events
 from airouter_core.values import events as e
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -27,7 +28,7 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.request import Request
-from airouter_core.values.response import ParameterReceipt, Response, fold
+from airouter_core.values.response import ParameterReceipt, Response
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.values.usage import Cost, Usage
 

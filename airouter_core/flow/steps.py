@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import msgspec
 
 from ..values.events import StreamEvent
-from ..values.response import Response, events_of
+from ..values.folding import events_of
+from ..values.response import Response
 from ..wire.http import HttpRequest
 from .slots import Slots
 from .threads import finished

@@ -17,8 +17,9 @@ from ..flow.steps import Delegate, Endpoint, Flow, done, replayed
 from ..values.ask import Ask
 from ..values.calls import Call, Identity, Outcome
 from ..values.events import CostReported, MetadataReported, StreamEvent, StreamStart, UsageReported, Warned
+from ..values.folding import ResponseBuilder
 from ..values.request import Request
-from ..values.response import Response, ResponseBuilder
+from ..values.response import Response
 from .parsing import parsed_json
 from .preparation import Caution, Prepared
 from .streams import NO_RESPONSE

@@ -23,7 +23,7 @@ from .value import Value, hiding
 if TYPE_CHECKING:
     from typing import Self
 
-    from .response import ResponseBuilder
+    from .folding import ResponseBuilder
 
 NOTHING: Mapping[str, Any] = {}
 

@@ -12,7 +12,8 @@ import pytest
 
 from airouter_core.errors import AirouterError
 from airouter_core.testing.recordings import Recording, load_recordings, pieces
-from airouter_core.values.response import Response, fold
+from airouter_core.values.folding import fold
+from airouter_core.values.response import Response
 from airouter_core.wire.http import Operation, Wire
 
 SHARED = pathlib.Path(__file__).parents[2].parent / "shared"

@@ -17,7 +17,7 @@ from airouter_core.testing.cassettes import cassette, recordings_in, without_sec
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.server import Answer, LoopbackServer
 from airouter_core.testing.subject import CANARY
-from airouter_core.values.response import fold
+from airouter_core.values.folding import fold
 
 MAIL = "someone@example.org"
 ACCOUNT = "org-AbCdEfGhIjKlMnOpQr"

@@ -38,7 +38,7 @@ from airouter_core.testing.halves import AWAITED
 from airouter_core.testing.samples import CHAT_COMPLETIONS
 from airouter_core.transports.blocking import RequestsTransport
 from airouter_core.values import events as e
-from airouter_core.values.response import fold
+from airouter_core.values.folding import fold
 from airouter_core.values.usage import Usage
 
 WIRE = DIALECT.wire()

@@ -37,8 +37,9 @@ from airouter_core.testing.recordings import (
 )
 from airouter_core.testing.samples import CHAT_COMPLETIONS, TEXT, sample
 from airouter_core.testing.server import Answer, LoopbackServer
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import Message, ToolCallPart
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
 WIRE = DIALECT.wire()

@@ -15,8 +15,9 @@ import pytest
 from ...errors import AirouterError, ProviderError
 from ...provider.facade import Provider
 from ...values.events import ToolCallStart
+from ...values.folding import events_of, fold
 from ...values.messages import ToolCallPart
-from ...values.response import Response, events_of, fold
+from ...values.response import Response
 from ...values.tools import is_invented
 from ...wire.http import Wire
 from ..halves import in_each_half

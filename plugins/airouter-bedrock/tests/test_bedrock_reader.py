@@ -26,8 +26,9 @@ from airouter_core.errors import (
     ServerError,
     TruncatedStreamError,
 )
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import FilePart, ProviderPart, ReasoningPart, TextPart, ToolCallPart
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 

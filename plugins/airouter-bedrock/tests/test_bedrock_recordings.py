@@ -20,6 +20,7 @@ from airouter_core.errors import AirouterError, BadRequestError, ModelNotFoundEr
 from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings, pieces, wire_events
 from airouter_core.values.ask import Ask
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -31,7 +32,7 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError, ProviderError
+from airouter_core.values.folding import fold
 from airouter_core.values.record import Record
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.usage import count
 from airouter_core.values.value import Value, hiding
 from airouter_core.wire.http import HttpRequest, Operation, json_request

@@ -28,8 +28,9 @@ from airouter_core.errors import (
 )
 from airouter_core.testing.recordings import pieces
 from airouter_core.values.events import ToolCallStart
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import ProviderPart, ReasoningPart, TextPart, ToolCallPart
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 
 WIRE = messages_wire()
 Event = dict[str, Any]

@@ -22,8 +22,9 @@ from airouter_core.testing.recordings import (
     pieces,
     wire_events,
 )
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import ProviderPart, ReasoningPart, TextPart
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 
 SHARED = Path(__file__).parents[4] / "shared"
 FIXTURES = SHARED / "specs" / "fixtures" / "anthropic"

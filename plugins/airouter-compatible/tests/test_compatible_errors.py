@@ -20,7 +20,7 @@ from airouter_core.errors import (
     QuotaExceededError,
     RateLimitedError,
 )
-from airouter_core.values.response import fold
+from airouter_core.values.folding import fold
 
 KEY = "a-key-0123456789"
 PLACES = {"azure": {"endpoint": "https://h"}, "cloudflare": {"account_id": "a"}, "databricks": {"host": "h"}}

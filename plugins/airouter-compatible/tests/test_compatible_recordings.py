@@ -12,7 +12,7 @@ from airouter_compatible.plugin import SERVICES
 from airouter_core import create_provider
 from airouter_core.errors import AirouterError, ProviderError
 from airouter_core.testing.recordings import Recording, ReplayServer, difference, load_recordings, pieces, wire_events
-from airouter_core.values.response import fold
+from airouter_core.values.folding import fold
 
 FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "recordings-more"
 PLACES: Mapping[str, Mapping[str, str]] = {

@@ -33,8 +33,9 @@ from airouter_core.values.events import (
     ToolCallStart,
     UsageReported,
 )
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import Message
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 from airouter_gateway.dialects import table
 from airouter_gateway.dialects.dialect import Dialect

@@ -10,8 +10,9 @@ import msgspec
 
 from airouter_core.errors import ContentFilteredError, ParameterError, ProtocolError
 from airouter_core.profile.resolving import overlaid
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import FilePart
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.value import Value
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation
 from airouter_core.wire.json import mapping, text

@@ -12,9 +12,10 @@ from airouter_core.errors import ProtocolError, UnsupportedFeatureError
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid
 from airouter_core.values.events import StreamEvent
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import FilePart, TextPart
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_core.values.usage import count
 from airouter_core.wire.http import HttpRequest, Operation, Wire, bearer, json_request
 from airouter_core.wire.json import decoded_object, mapping

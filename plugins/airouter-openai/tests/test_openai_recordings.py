@@ -14,7 +14,8 @@ import pytest
 from airouter_core import FilePart, create_provider
 from airouter_core.errors import AirouterError, ProviderError
 from airouter_core.testing.recordings import Recording, ReplayServer, cuts, difference, required_recordings, wire_events
-from airouter_core.values.response import Response, fold
+from airouter_core.values.folding import fold
+from airouter_core.values.response import Response
 from airouter_openai.completions import COMPLETIONS
 from airouter_openai.request import input_items
 

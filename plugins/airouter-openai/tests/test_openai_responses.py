@@ -16,6 +16,7 @@ from airouter_core.errors import (
     TruncatedStreamError,
     UnsupportedFeatureError,
 )
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -27,7 +28,7 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response, fold
+from airouter_core.values.response import Response
 from airouter_openai.config import OpenAIConfig
 from airouter_openai.request import input_items
 from airouter_openai.wire import RESPONSES

@@ -31,10 +31,10 @@ from airouter_core.errors import (
 )
 from airouter_core.testing.recordings import load_recordings, pieces, wire_events
 from airouter_core.testing.server import Answer, LoopbackServer
+from airouter_core.values.folding import fold
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart
 from airouter_core.values.request import Request
-from airouter_core.values.response import fold
 from airouter_openrouter.config import OpenRouterConfig
 from airouter_openrouter.plugin import OPENROUTER
 from airouter_openrouter.provider import OpenRouterProvider
