@@ -103,8 +103,8 @@ class Exchange:
         self._sign = sign
         self._parse_error = parse_error
         self._policy = policy
-        self._read: ReadSome | None = None
         self._is_logged = LOGGER.isEnabledFor(logging.DEBUG)
+        self._logs_content = policy.log_content and self._is_logged
 
     def begin(self, read: Callable[[HttpResponse], Flow[Result]]) -> Flow[tuple[HttpResponse, Result]]:
         """The answer, and what ``read`` made of its beginning, or of all of it.
@@ -139,19 +139,23 @@ class Exchange:
     def read_all(self, response: HttpResponse, limit: int) -> Flow[bytes]:
         """The whole body."""
         body: bytes = yield ReadAll(response, self._policy.timeout, limit)
-        if self._policy.log_content:
-            self._log_body("answer", body)
+        self.log_content("answer", body)
         return body
 
     def read_some(self, response: HttpResponse) -> Flow[bytes]:
         """The next bytes; empty at the end."""
-        step = self._read
-        if step is None or step.response is not response:
-            step = self._read = ReadSome(response, self._policy.timeout)
-        data: bytes = yield step
-        if self._policy.log_content:
-            self._log_body("received", data)
+        data: bytes = yield self.piece_of(response)
+        self.log_content("received", data)
         return data
+
+    def piece_of(self, response: HttpResponse) -> ReadSome:
+        """The step that gives the next bytes, as often as it is yielded."""
+        return ReadSome(response, self._policy.timeout)
+
+    def log_content(self, what: str, data: bytes) -> None:
+        """Write what was said into the log, without secrets, where both the configuration and the log want it."""
+        if self._logs_content:
+            LOGGER.debug("%s: %s", what, self.cleaner.data(data).decode("utf-8", "replace"))
 
     def drain(self, response: HttpResponse) -> Flow[None]:
         """Read what follows the end of a complete answer, if it comes at once."""
@@ -189,7 +193,7 @@ class Exchange:
         if self._is_logged:
             body = request.body if isinstance(request.body, bytes) else b""  # a file is sent, not shown
             LOGGER.debug("%s %s, %d bytes", request.method, _shown(request.url), len(body))
-            self._log_body("request", body)
+            self.log_content("request", body)
         return Open(request, self._policy.connect_timeout, self._policy.timeout, is_retry=attempt > 0)
 
     def _read_failure(self, response: HttpResponse) -> Flow[bytes]:
@@ -245,10 +249,6 @@ class Exchange:
             status=response.status,
             retryable=False,
         )
-
-    def _log_body(self, what: str, body: bytes) -> None:
-        if self._policy.log_content and self._is_logged:
-            LOGGER.debug("%s: %s", what, self.cleaner.data(body).decode("utf-8", "replace"))
 
 
 def _advise(error: ProviderError, response: HttpResponse, now: float) -> None:

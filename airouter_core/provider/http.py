@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
 import msgspec
@@ -15,6 +15,7 @@ from ..config.loading import require_api_key
 from ..errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
 from ..flow import steps as flows
 from ..flow.exchange import Exchange, Policy, broke_after_the_end
+from ..flow.layers import tapped
 from ..flow.steps import AsyncTransport, Emit, Endpoint, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
@@ -25,7 +26,6 @@ from ..values.calls import Identity
 from ..values.catalog import ModelInfo
 from ..values.events import (
     CostReported,
-    Finish,
     MetadataReported,
     StreamEvent,
     StreamStart,
@@ -294,7 +294,9 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         yield Emit(begun.events)
         if begun.parser is not None:
             if not begun.ended:
-                yield from self._parsed(exchange, response, begun)
+                # Delegated, so that the driver comes by nobody else between one piece and the next.
+                parsed = self._parsed(exchange, response, begun.parser, begun.measure)
+                yield from delegated(parsed, through=tapped(begun.measure.add))
             yield Emit(begun.parser.close())
 
     def _begun(self, wire: Wire, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
@@ -324,16 +326,16 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             data = yield from exchange.read_some(response)
         begun.ended = True
 
-    def _parsed(self, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
-        parser, progress = begun.parser, _Progress(begun)
-        assert parser is not None
+    def _parsed(self, exchange: Exchange, response: HttpResponse, parser: StreamParser, measure: Measure) -> Flow[None]:
+        piece = exchange.piece_of(response)
         try:
-            while not parser.done and (data := (yield from exchange.read_some(response))):
-                yield Emit(progress.watched(parser.feed(data)))
+            while not parser.done and (data := (yield piece)):
+                exchange.log_content("received", data)
+                yield Emit(parser.feed(data))
             if parser.done:
                 yield from exchange.drain(response)
         except TransportError as error:
-            if not progress.finished:
+            if not measure.finished:
                 raise
             yield Emit((broke_after_the_end(error),))
 
@@ -385,31 +387,12 @@ class _Begun(msgspec.Struct, eq=False):
         """Forget what an earlier attempt has brought."""
         self.events, self.parser, self.says_something, self.measure = list(events), None, False, Measure()
 
-    @property
-    def finished(self) -> bool:
-        return any(type(event) is Finish for event in self.events)
-
     def collect(self, events: Iterable[StreamEvent]) -> None:
         """Add events one by one: those before a failure are kept."""
         for event in events:
             self.measure.add(event)
             self.events.append(event)
             self.says_something = self.says_something or type(event) not in BEFORE_THE_ANSWER
-
-
-class _Progress:
-    """Notices whether the end of the answer has gone by, and that it is not too much."""
-
-    def __init__(self, begun: _Begun) -> None:
-        self.finished = begun.finished
-        self._add = begun.measure.add
-
-    def watched(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        for event in events:
-            if type(event) is Finish:
-                self.finished = True
-            self._add(event)
-            yield event
 
 
 def _start(response: HttpResponse, wire: Wire, cleaner: Cleaner) -> Iterable[StreamEvent]:

@@ -191,7 +191,8 @@ class RequestsResponse:
         """
         if self._ended:
             return b""
-        self._wait_at_most(timeout)
+        if timeout != self._patience:
+            self._wait_at_most(timeout)
         try:
             data = self._next()
         except (HTTPError, OSError, ValueError) as error:
@@ -230,7 +231,8 @@ class RequestsResponse:
         )
 
     def _rest(self, timeout: float) -> bytes:
-        self._wait_at_most(timeout)
+        if timeout != self._patience:
+            self._wait_at_most(timeout)
         try:
             data: bytes = self._raw.read()
         except (HTTPError, OSError, ValueError) as error:
@@ -261,8 +263,6 @@ class RequestsResponse:
         return fp is None or fp.isclosed()
 
     def _wait_at_most(self, seconds: float) -> None:
-        if seconds == self._patience:
-            return
         self._patience = seconds
         socket = getattr(getattr(self._raw, "connection", None), "sock", None) or self._socket_of_its_own()
         if socket is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import ProtocolError
 from ..values.events import (
     Alternative,
+    Finish,
     MetadataReported,
     PartAdded,
     ReasoningDelta,
@@ -54,12 +55,17 @@ class Collected:
 
 
 class Measure:
-    """Adds up what is collected of a stream, whose length nobody announces."""
+    """Adds up what is collected of a stream, whose length nobody announces.
 
-    __slots__ = ("_size",)
+    Attributes:
+        finished: whether the end of the answer has gone by.
+    """
+
+    __slots__ = ("_size", "finished")
 
     def __init__(self) -> None:
         self._size = 0
+        self.finished = False
 
     def add(self, event: StreamEvent) -> None:
         """Count an event.
@@ -71,6 +77,7 @@ class Measure:
         if kind is TextDelta or kind is ReasoningDelta:
             self._size += len(event.text) + EACH  # type: ignore[union-attr]  # both have it; isinstance takes longer
         else:
+            self.finished = self.finished or kind is Finish
             self._size += _size_of(event) + EACH
         if self._size > MOST:
             raise ProtocolError(f"the provider streamed more than {MOST} bytes for one answer")
