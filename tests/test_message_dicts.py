@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airouter_core.errors import ParameterError
 from airouter_core.profile.losses import unsent
-from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from
+from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -21,7 +21,7 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from airouter_core.values.tools import NO_ARGUMENTS, Tool, ToolChoice
+from airouter_core.values.tools import NO_ARGUMENTS, Tool, ToolChoice, tool_choice_from, tools_from
 
 HI = Message.user("hi")
 

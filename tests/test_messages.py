@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.values.media import decoded, media_type_of
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -20,8 +21,6 @@ from airouter_core.values.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    decoded,
-    media_type_of,
 )
 from airouter_core.values.request import Request
 

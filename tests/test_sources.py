@@ -22,7 +22,7 @@ from airouter_core.testing.fakes import FakeProvider, fake_provider
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_core.transports import fetching
 from airouter_core.transports.fetching import fetch
-from airouter_core.values.messages import media_type_of_file
+from airouter_core.values.media import media_type_of_file
 from airouter_core.values.texts import is_textual, named_text, text_of
 from airouter_core.wire.hosts import is_public
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from ..values.messages import MOST_OF_A_FILE
+from ..values.media import MOST_OF_A_FILE
 
 
 class Text(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone

@@ -11,7 +11,8 @@ import click
 
 from ..errors import AirouterError, ConfigurationError
 from ..plugins.registry import installed
-from ..values.messages import FilePart, Message, TextPart, media_type_of_file
+from ..values.media import media_type_of_file
+from ..values.messages import FilePart, Message, TextPart
 from ..values.texts import named_text, with_texts_in_place
 from ..values.tokens import estimate_tokens
 from .choices import Function

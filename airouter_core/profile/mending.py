@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ..values.messages import FilePart, Message, Part, ToolResultPart, media_type_of
+from ..values.media import media_type_of
+from ..values.messages import FilePart, Message, Part, ToolResultPart
 from ..values.request import Request
 
 

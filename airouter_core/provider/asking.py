@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import ParameterError
 from ..values.ask import NOTHING, Ask
 from ..values.labels import labels
-from ..values.message_dicts import MessageLike, messages_from, tool_choice_from, tools_from
+from ..values.message_dicts import MessageLike, messages_from
 from ..values.messages import FilePart, Message
-from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from
+from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from, tool_choice_from, tools_from
 
 Parameters = Mapping[str, Any]
 Messages = str | MessageLike | Iterable[MessageLike]

@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from ..config.fragments import FRAGMENTS
 from ..errors import ParameterError
-from ..values.messages import MOST_OF_A_FILE, FilePart, TextPart, media_type_of_file
+from ..values.media import MOST_OF_A_FILE, media_type_of_file
+from ..values.messages import FilePart, TextPart
 from ..values.texts import named_text, text_of
 
 WEB = ("http://", "https://")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from .value import Value
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 INVENTED = re.compile(r"call_\d+_[0-9a-f]{12}")
+DECLARED_FIELDS = frozenset({"type", "name", "description", "parameters", "input_schema", "strict"})
 TOOL_CHOICES = ("auto", "none", "required", "tool")
 
 
@@ -118,6 +119,81 @@ def _schema_name(schema: Mapping[str, Any]) -> str:
     title = str(schema.get("title", ""))
     name = "".join(character if character.isascii() and character.isalnum() else "_" for character in title)
     return name.strip("_")[:64] or "answer"
+
+
+def tools_from(values: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ...]:
+    """Take tools as values or as dicts, nested (``{"type": "function", "function": {...}}``) or flat.
+
+    Raises:
+        ParameterError: one has no name, or two have the same.
+    """
+    if not isinstance(values, Iterable | None):
+        raise ParameterError(f"tools must be a list of tools, not {type(values).__name__}")
+    tools = tuple(value if isinstance(value, Tool) else _tool(value) for value in values or ())
+    names = [tool.name for tool in tools]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ParameterError(f"two tools are called {', '.join(sorted(doubled))}")
+    return tools
+
+
+def tool_choice_from(value: str | Mapping[str, Any] | ToolChoice | None, tools: Sequence[Tool]) -> ToolChoice | None:
+    """Take a tool choice as a value, as ``"auto"``, ``"none"``, ``"required"``, as a tool's name, or as a dict.
+
+    Raises:
+        ParameterError: it is none of these, names a tool that is not among ``tools``, or requires one of none.
+    """
+    if value is None or isinstance(value, ToolChoice):
+        choice = value
+    elif isinstance(value, str):
+        choice = ToolChoice(value) if value in ("auto", "none", "required") else ToolChoice("tool", value)  # type: ignore[arg-type]  # checked by the condition
+    elif not isinstance(value, Mapping):
+        raise ParameterError(f"tool_choice must be a word, a tool's name or a dict, not {type(value).__name__}")
+    else:
+        function = value.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else value.get("name")
+        if not isinstance(name, str):
+            raise ParameterError(f"tool_choice {value!r} names no tool")
+        choice = ToolChoice("tool", name)
+    if choice is None:
+        return None
+    if choice.name is not None and choice.name not in {tool.name for tool in tools}:
+        known = ", ".join(tool.name for tool in tools) or "none"
+        raise ParameterError(f"tool_choice names {choice.name!r}, which is not among the tools given ({known})")
+    if choice.mode == "required" and not tools:
+        raise ParameterError('tool_choice is "required", and there is no tool to call: give tools too')
+    return choice
+
+
+def _tool(value: Any) -> Tool:
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"a tool must be a Tool or a dict, not {type(value).__name__}")
+    function = value.get("function", value)
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ParameterError(f"tool {value!r} has no name")
+    kind = value.get("type", "function")
+    if kind not in ("function", "custom"):
+        raise ParameterError(
+            f"tool {function['name']!r} is of type {kind!r}, which is a provider's own: it goes in provider_options, "
+            "as {'<provider>': {'tools': [...]}}"
+        )
+    outside = set(value) - {"type", "function"} if "function" in value else set()
+    for field in (*outside, *(set(function) - DECLARED_FIELDS)):
+        if {**value, **function}.get(field) is not None:
+            raise ParameterError(
+                f"tool {function['name']!r} has the field {field!r}, which is not known; what only one provider "
+                "understands goes in provider_options"
+            )
+    schema = function.get("parameters", function.get("input_schema"))
+    if not isinstance(schema, Mapping | None):
+        raise ParameterError(
+            f"tool {function['name']!r}: the schema of the arguments must be a mapping, not {type(schema).__name__}"
+        )
+    return Tool(
+        function["name"],
+        function.get("description"),
+        NO_ARGUMENTS if schema is None else schema,
+        strict=function.get("strict"),
+    )
 
 
 def invented_id(number: int) -> str:

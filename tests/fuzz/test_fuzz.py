@@ -32,7 +32,7 @@ from airouter_core.provider.http import HttpProvider
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.samples import CHAT_COMPLETIONS
 from airouter_core.values.folding import events_of, fold
-from airouter_core.values.message_dicts import messages_from, tool_choice_from, tools_from
+from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -44,7 +44,7 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.response import Response
-from airouter_core.values.tools import response_format_from
+from airouter_core.values.tools import response_format_from, tool_choice_from, tools_from
 from airouter_core.wire.failures import seconds_to_wait
 from airouter_core.wire.http import EVENT_STREAM, Wire
 from airouter_core.wire.ndjson import NdjsonDecoder

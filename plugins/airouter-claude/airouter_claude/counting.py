@@ -13,7 +13,8 @@ import msgspec
 from airouter_core.errors import BadRequestError, ProviderError, ServerError
 from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Flow
-from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart, media_type_of
+from airouter_core.values.media import media_type_of
+from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart
 from airouter_core.wire.failures import RETRIED_STATUSES
 from airouter_core.wire.http import MEBIBYTE, HttpRequest
 

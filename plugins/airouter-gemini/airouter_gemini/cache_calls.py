@@ -9,9 +9,9 @@ from airouter_core.flow.steps import Flow
 from airouter_core.provider.asking import Messages
 from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
-from airouter_core.values.message_dicts import messages_from, tools_from
+from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.request import Request
-from airouter_core.values.tools import Tool
+from airouter_core.values.tools import Tool, tools_from
 
 from .caches import CACHE_PAGE, CREATE_CACHE, DELETE_CACHE, GET_CACHE, UPDATE_CACHE, Cache
 from .config import GeminiConfig

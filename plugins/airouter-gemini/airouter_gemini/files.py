@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError
-from airouter_core.values.messages import FilePart, media_type_of
+from airouter_core.values.media import media_type_of
+from airouter_core.values.messages import FilePart
 from airouter_core.values.record import Record
 from airouter_core.values.value import hiding
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation, json_request

@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 
 from airouter_core.errors import ParameterError, ProtocolError
 from airouter_core.values.arguments import arguments_object
+from airouter_core.values.media import decoded
 from airouter_core.values.messages import (
     FilePart,
     Metadata,
@@ -23,7 +24,6 @@ from airouter_core.values.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    decoded,
 )
 from airouter_core.values.value import NO_METADATA
 from airouter_core.wire.json import mapping, text

@@ -16,7 +16,8 @@ from airouter_core.config.http import HttpConfig
 from airouter_core.errors import BadRequestError, ProviderError, ServerError
 from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Do, Flow
-from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart, media_type_of
+from airouter_core.values.media import media_type_of
+from airouter_core.values.messages import FilePart, Message, Part, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.version import VERSION
 from airouter_core.wire.hosts import is_public

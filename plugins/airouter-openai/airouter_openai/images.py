@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import ParameterError, ProtocolError
-from airouter_core.values.messages import decoded, media_type_of
+from airouter_core.values.media import decoded, media_type_of
 from airouter_core.values.value import Value
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, text

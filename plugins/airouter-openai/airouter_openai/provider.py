@@ -13,7 +13,8 @@ from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
 from airouter_core.provider.preparation import Caution
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.messages import FilePart, media_type_of
+from airouter_core.values.media import media_type_of
+from airouter_core.values.messages import FilePart
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response

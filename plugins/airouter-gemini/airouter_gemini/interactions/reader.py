@@ -29,7 +29,8 @@ from airouter_core.values.events import (
     ToolCallStart,
     UsageReported,
 )
-from airouter_core.values.messages import FilePart, Metadata, ProviderPart, decoded, media_type_of
+from airouter_core.values.media import decoded, media_type_of
+from airouter_core.values.messages import FilePart, Metadata, ProviderPart
 from airouter_core.values.value import NO_METADATA
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent

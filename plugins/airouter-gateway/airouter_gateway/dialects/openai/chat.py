@@ -8,8 +8,9 @@ from typing import Any
 from airouter_core.dialects.chat_completions.unread import FORMAT, kept_as_it_came
 from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
-from airouter_core.values.message_dicts import DECLARED_FIELDS, PART_FIELDS, messages_from
+from airouter_core.values.message_dicts import PART_FIELDS, messages_from
 from airouter_core.values.messages import ProviderPart
+from airouter_core.values.tools import DECLARED_FIELDS
 
 from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
 
