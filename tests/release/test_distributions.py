@@ -58,7 +58,7 @@ CORE_NEEDS = {"attrs", "filelock", "importlib-metadata", "msgspec", "platformdir
 INSTALLERS = ("pip", "setuptools", "pkg_resources", "_distutils", "distutils")
 """What a fresh environment holds before anything is installed."""
 MEGABYTE = 1_000_000
-MOST_OF_CORE = 8 * MEGABYTE
+MOST_OF_CORE = 12 * MEGABYTE
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 MADE = ROOT / ".cache" / "engines" / "python" / "bin"
 """Where ``make engines`` puts the Python that a machine is least likely to have."""
@@ -163,7 +163,7 @@ def test_a_plugin_needs_the_core_and_no_other_plugin(dist: Path, name: str) -> N
 
 
 def test_the_core_alone_is_small(dist: Path, environment: Callable[..., Environment]) -> None:
-    """Installing it brings seven dependencies and what they bring, in less than 8 MB, and works without any plugin."""
+    """Installing it brings seven dependencies and what they bring, in less than 12 MB, and works without any plugin."""
     wheel = _wheel(dist, "airouter-core")
     assert {re.split(r"[^\w.-]", text)[0] for text in _requirements(_metadata(wheel))} == CORE_NEEDS
     made = environment(CORE_NEEDS)
