@@ -75,6 +75,7 @@ _HOMES = {
     "provider.http": ("HttpProvider",),
     "provider.preparation": ("Prepared",),
     "provider.streams": ("AsyncResponseStream", "ResponseStream"),
+    "tools.fitting": ("fitted",),
     "tools.loop": ("ToolRun",),
     "transports.sources": ("attachment", "fragment"),
     "values.ask": ("Ask",),

@@ -70,6 +70,7 @@ from .provider.http import HttpProvider as HttpProvider
 from .provider.preparation import Prepared as Prepared
 from .provider.streams import AsyncResponseStream as AsyncResponseStream
 from .provider.streams import ResponseStream as ResponseStream
+from .tools.fitting import fitted as fitted
 from .tools.loop import ToolRun as ToolRun
 from .transports.sources import attachment as attachment
 from .transports.sources import fragment as fragment

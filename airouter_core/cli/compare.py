@@ -19,6 +19,7 @@ from ..provider.facade import Provider
 from ..values.events import TextDelta
 from ..values.messages import Message
 from ..values.response import Response
+from .answering import ending
 from .choices import (
     given_parameters,
     given_provider_options,
@@ -29,7 +30,6 @@ from .choices import (
 )
 from .input import TEXT, text_or_pipe
 from .output import INTERRUPTED, complain, told, warn, write, write_json
-from .run import ending
 from .streams import harmless, plainly, styled
 from .targets import called, chosen_model, compared_target, named_target
 

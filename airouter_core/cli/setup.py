@@ -16,9 +16,9 @@ from ..plugins.factory import config_class, create_provider, validate_provider_c
 from ..plugins.registry import installed
 from ..profile.declarations import ProviderInfo
 from ..values.messages import Message
+from .answering import show_stream, summary
 from .input import piped_line
 from .output import note, waiting
-from .run import show_stream, summary
 from .targets import NO_MODELS, NO_PROVIDER, SHOWN, current_settings, listed_providers, provider_table
 
 HELLO = "Say hello in one short sentence."

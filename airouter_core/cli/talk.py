@@ -13,8 +13,8 @@ from ..errors import AirouterError
 from ..provider.facade import Provider
 from ..values.messages import Message
 from ..values.response import Response
+from .answering import ending, show_stream
 from .output import note, warn
-from .run import ending, show_stream
 from .sending import Along, announce
 
 

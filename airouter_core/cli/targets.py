@@ -27,6 +27,7 @@ from .choices import given_settings
 from .output import waiting
 
 if TYPE_CHECKING:
+    from ..plugins.layering import GivenLayer
     from ..provider.facade import Provider
     from ..values.catalog import ModelInfo
 
@@ -43,15 +44,18 @@ def current_settings() -> Settings | None:
 
 
 def chosen_target(
-    name: str | None, model: str | None, settings: Sequence[str] = ()
+    name: str | None, model: str | None, settings: Sequence[str] = (), layers: Sequence[GivenLayer] = ()
 ) -> tuple[Provider[Any], str | None]:
     """The provider that a command means, and the model if that can be told without asking.
+
+    Args:
+        layers: what is to stand around its answers.
 
     Raises:
         ConfigurationError: the provider cannot be told, or not be made.
     """
     provider, model = named_target(name, model)
-    return called(provider, settings), model
+    return called(provider, settings, layers), model
 
 
 def chosen_provider(name: str | None, model: str | None, settings: Sequence[str] = ()) -> Provider[Any]:
@@ -93,14 +97,14 @@ def full_address(address: str) -> Address:
     return named(meant, _candidates(meant), installed()) or _resolved(meant)
 
 
-def called(name: str, settings: Sequence[str] = ()) -> Provider[Any]:
+def called(name: str, settings: Sequence[str] = (), layers: Sequence[GivenLayer] = ()) -> Provider[Any]:
     """The provider of this name, made with its settings.
 
     Raises:
         ConfigurationError: it cannot be made.
     """
     info, table = provider_table(name)
-    return create_provider(info.name, given_settings(info, settings), fallback=table)
+    return create_provider(info.name, given_settings(info, settings), fallback=table, layers=layers)
 
 
 def compared_target(target: str) -> tuple[str | None, str | None]:

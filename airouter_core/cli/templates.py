@@ -20,9 +20,11 @@ from ..plugins.registry import installed
 from .choices import given_parameters, json_option, model_option, parameters_option, system_option
 from .input import TEXT
 from .output import note, write, write_json
+from .shaping import chosen_schema, schema_option
 from .tables import write_table
 from .targets import named_target
 from .templating import given_variables
+from .tooling import tool_option
 
 BEGINNING = """\
 # $name is a variable, $input what is asked or piped in, $$ a dollar sign.
@@ -30,6 +32,8 @@ BEGINNING = """\
 # model = "PROVIDER/MODEL, or an alias"
 # system = "You are brief."
 prompt = "$input"
+# schema = "name, age int, tags list"
+# tools = ["calculate"]
 
 # [parameters]
 # temperature = 0.2
@@ -51,6 +55,8 @@ def templates() -> None:
 @model_option
 @system_option
 @parameters_option
+@schema_option
+@tool_option
 @click.option("--default", "defaults", multiple=True, metavar="NAME=VALUE", help="What a variable is unless -v says.")
 @click.option("--description", metavar="TEXT", help="What it is for.")
 @click.option("--force", is_flag=True, help="Overwrite.")
@@ -60,6 +66,8 @@ def save(
     model: str | None,
     system: str | None,
     options: tuple[str, ...],
+    schema: str | None,
+    tools: tuple[str, ...],
     defaults: tuple[str, ...],
     description: str | None,
     force: bool,
@@ -70,14 +78,17 @@ def save(
 
     Such as: airouter templates save review -s 'You review code for $team.' 'Review this: $input'
     """
-    if not (prompt or system or model or options):
-        raise click.UsageError("A template needs at least one of PROMPT, -s, -m and -o.")
+    if not (prompt or system or model or options or schema or tools):
+        raise click.UsageError("A template needs at least one of PROMPT, -s, -m, -o, --schema and --tool.")
+    chosen_schema(schema)  # what is wrong with it is told now
     path = template_file(name)
     if os.path.exists(path) and not force:
         raise ConfigurationError(f"{path} is there already; --force overwrites it, `templates edit` changes it")
     provider = named_target(None, model)[0] if model else ""
     parameters = given_parameters(options, installed().parameters(provider))
-    made = Template(description, model, system, prompt, parameters, given_variables(defaults, "--default"))
+    made = Template(
+        description, model, system, prompt, parameters, given_variables(defaults, "--default"), schema, tools
+    )
     write(save_template(name, made))
 
 
@@ -159,6 +170,8 @@ def _known(template: Template) -> dict[str, object]:
         "model": template.model,
         "system": template.system,
         "prompt": template.prompt,
+        "schema": template.schema,
+        "tools": template.tools,
         "parameters": dict(template.parameters),
         "defaults": dict(template.defaults),
         "variables": template.variables,

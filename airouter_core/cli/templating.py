@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from ..config.templates import Template, read_template
-from ..errors import ParameterError
+from ..config.templates import ENDING, Template, read_template
+from ..errors import ConfigurationError, ParameterError
 from .choices import Function, given_parameters
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ def chosen_template(name: str | None, variables: Sequence[str]) -> Chosen:
             raise click.UsageError("-v sets a variable of a template: name one with -t.")
         return Chosen(Template(), {})
     chosen = Chosen(read_template(name), given_variables(variables, "-v"))
+    if name.endswith(ENDING) and any(":" in tool for tool in chosen.template.tools):
+        raise ConfigurationError(
+            f"{name} names functions of modules as tools, and would have them imported: give those with --tool, or "
+            "save the template as one of your own"
+        )
     chosen.fill("anything")  # what is missing is told before anything is asked
     return chosen
 

@@ -35,8 +35,10 @@ from .writing import write_whole
 INPUT = "input"
 ENDING = ".toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TEXTS = ("description", "model", "system", "prompt")
+_TEXTS = ("description", "model", "system", "prompt", "schema")
+_LISTS = ("tools",)
 _TABLES = ("parameters", "defaults")
+_KINDS = {"a text": str, "a list": list, "a table": dict}
 
 
 @attrs.frozen
@@ -47,6 +49,8 @@ class Template:
         prompt: with variables; what is asked stands below it unless it has ``$input``.
         system: the system prompt, with variables.
         model: an address or an alias.
+        schema: of the answer, as ``--schema`` takes it.
+        tools: that the model may call, as ``--tool`` takes them.
         parameters: by canonical name or alias.
         defaults: of variables.
     """
@@ -57,6 +61,8 @@ class Template:
     prompt: str | None = None
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
     defaults: Mapping[str, str] = attrs.field(factory=dict)
+    schema: str | None = None
+    tools: tuple[str, ...] = ()
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -94,6 +100,7 @@ class Template:
     def to_toml(self) -> str:
         """The file's text."""
         lines = [f"{name} = {toml_string(text)}" for name in _TEXTS if (text := getattr(self, name)) is not None]
+        lines += [f"{name} = {_value(given)}" for name in _LISTS if (given := getattr(self, name))]
         for table in _TABLES:
             if values := getattr(self, table):
                 lines += ["", f"[{table}]", *(f"{toml_key(name)} = {_value(value)}" for name, value in values.items())]
@@ -149,19 +156,21 @@ def parsed_template(text: str, path: str) -> Template:
         ConfigurationError: it is no TOML, or holds what a template does not have.
     """
     content = parsed_toml(text, path)
+    known = {**dict.fromkeys(_TEXTS, "a text"), **dict.fromkeys(_LISTS, "a list"), **dict.fromkeys(_TABLES, "a table")}
     for key, value in content.items():
-        if key not in (*_TEXTS, *_TABLES):
-            near = difflib.get_close_matches(key, (*_TEXTS, *_TABLES), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join((*_TEXTS, *_TABLES))}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
             raise ConfigurationError(f"{path!r}: a template has no {key!r}; {hint}")
-        if not isinstance(value, str if key in _TEXTS else dict):
-            raise ConfigurationError(
-                f"{path!r}: {key} must be {'a text' if key in _TEXTS else 'a table'}, not {value!r}"
-            )
+        if not isinstance(value, _KINDS[known[key]]):
+            raise ConfigurationError(f"{path!r}: {key} must be {known[key]}, not {value!r}")
+    for name in content.get("tools", ()):
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{path!r}: tools must be names, not {name!r}")
     for name, value in content.get("defaults", {}).items():
         if not isinstance(value, str):
             raise ConfigurationError(f"{path!r}: the default of {name} must be a text, not {value!r}")
-    return Template(**content)
+    return Template(**{**content, "tools": tuple(content.get("tools", ()))})
 
 
 def save_template(name: str, template: Template, environ: Mapping[str, str] | None = None) -> str:

@@ -37,7 +37,7 @@ from .seam import ConfigT, ProviderSeam
 from .streams import words_of
 
 if TYPE_CHECKING:
-    from ..tools.loop import ToolLike, ToolRun
+    from ..tools.loop import Approve, ToolLike, ToolRun, Watch
 
 Result = TypeVar("Result")
 
@@ -247,11 +247,21 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
         max_rounds: int = 10,
         parameters: Parameters | None = None,
         provider_options: ProviderOptions | None = None,
+        response_format: str | Mapping[str, Any] | ResponseFormat | None = None,
+        approve: Approve | None = None,
+        watch: Watch | None = None,
     ) -> Flow[ToolRun]:
         """Ask, run the functions that the model calls, give it what they returned, until it has an answer.
 
         The calls of one turn run at the same time, in threads; awaited, a function may be a coroutine. What a function
         raises goes back to the model.
+
+        Args:
+            max_rounds: how often the model is asked at most.
+            response_format: ``"json"``, a JSON Schema or a value, for the last answer.
+            approve: is asked before each call, one after the other; may block. What it says no to is not run, and the
+                model is told so.
+            watch: is shown each answer as it comes, with the calls that are about to be made.
 
         Raises:
             ConfigurationError: the call is wrong; nothing was sent.
@@ -260,8 +270,15 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
         from ..tools.loop import Toolbox, loop
 
         toolbox = Toolbox(tools)
-        ask = ask_of(model, messages, parameters=parameters, tools=toolbox.tools, provider_options=provider_options)
-        return loop(ask, self.flow_of, toolbox, max_rounds)
+        ask = ask_of(
+            model,
+            messages,
+            parameters=parameters,
+            tools=toolbox.tools,
+            provider_options=provider_options,
+            response_format=response_format,
+        )
+        return loop(ask, self.flow_of, toolbox, max_rounds, approve, watch)
 
     run_tools, arun_tools = both(tools_flow, name="run_tools")
     list_models, alist_models = both(ProviderSeam.models_flow, kind="models", name="list_models")

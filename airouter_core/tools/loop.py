@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..errors import AirouterError, ExecutionError, ParameterError
-from ..flow.steps import Do, Flow, Gather
+from ..flow.steps import Do, Flow, Gather, done
 from ..values.ask import Ask
 from ..values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from ..values.record import plain
@@ -30,11 +30,13 @@ class ToolRun(Value, frozen=True):
         response: the model's last answer, which calls no tool.
         messages: the whole conversation, to go on from.
         rounds: how often the model was asked.
+        responses: the answers of all rounds; each has its usage and cost.
     """
 
     response: Response
     messages: tuple[Message, ...]
     rounds: int
+    responses: tuple[Response, ...] = ()
 
     @property
     def text(self) -> str:
@@ -72,7 +74,20 @@ class Toolbox:
         return structured.call(function, call.arguments)
 
 
-def loop(ask: Ask, answer: Callable[[Ask], Flow[Any]], toolbox: Toolbox, limit: int) -> Flow[ToolRun]:
+Approve = Callable[[ToolCallPart], bool]
+"""Whether a call may be made."""
+Watch = Callable[[Response], Any]
+"""Is shown each answer as it comes."""
+
+
+def loop(
+    ask: Ask,
+    answer: Callable[[Ask], Flow[Any]],
+    toolbox: Toolbox,
+    limit: int,
+    approve: Approve | None = None,
+    watch: Watch | None = None,
+) -> Flow[ToolRun]:
     """Ask, run, give back, until an answer calls no tool; the calls of one turn at the same time.
 
     Raises:
@@ -82,17 +97,37 @@ def loop(ask: Ask, answer: Callable[[Ask], Flow[Any]], toolbox: Toolbox, limit: 
     if not isinstance(limit, int) or limit < 1:
         raise ParameterError(f"max_rounds must be a whole number of at least 1, not {limit!r}")
     conversation = ask.messages
-    response = None
+    responses: tuple[Response, ...] = ()
     for number in range(1, limit + 1):
         response = yield from answer(msgspec.structs.replace(ask, messages=conversation))
+        responses = (*responses, response)
+        if watch is not None:
+            watch(response)
         conversation = (*conversation, response.message)
         if not response.tool_calls:
-            return ToolRun(response, conversation, number)
-        results = yield Gather([run_call(toolbox, call) for call in response.tool_calls])
-        conversation = (*conversation, Message("tool", tuple(results)))
+            return ToolRun(response, conversation, number, responses)
+        results = yield from _results(response.tool_calls, toolbox, approve)
+        conversation = (*conversation, Message("tool", results))
     error = ExecutionError(f"the model still calls tools after {limit} rounds; raise max_rounds if that is right")
-    error.partial = response
+    error.partial = responses[-1]
     raise error
+
+
+def _results(
+    calls: tuple[ToolCallPart, ...], toolbox: Toolbox, approve: Approve | None
+) -> Flow[tuple[ToolResultPart, ...]]:
+    """What the calls of one turn gave: those that may be made, at the same time; asked about one after the other."""
+    allowed = []
+    for call in calls:
+        allowed.append(approve is None or (yield from done(approve, call)))
+    results: list[ToolResultPart] = yield Gather(
+        [run_call(toolbox, call) for call, yes in zip(calls, allowed, strict=True) if yes]
+    )
+    made = iter(results)
+    return tuple(next(made) if yes else result_of(call, REFUSED) for call, yes in zip(calls, allowed, strict=True))
+
+
+REFUSED = ParameterError("the user has refused this call; do not try it again")
 
 
 def run_call(toolbox: Toolbox, call: ToolCallPart) -> Flow[ToolResultPart]:

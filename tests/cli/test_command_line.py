@@ -20,10 +20,10 @@ import pytest
 pytest.importorskip("click", reason="the command line is an extra: pip install 'airouter-core[cli]'")
 pytest.importorskip("rich", reason="the command line is an extra: pip install 'airouter-core[cli]'")
 
-from airouter_core.cli import run
+from airouter_core.cli import answering
+from airouter_core.cli.answering import show_stream
 from airouter_core.cli.app import run_app
 from airouter_core.cli.output import error_record
-from airouter_core.cli.run import show_stream
 from airouter_core.errors import TruncatedStreamError
 from airouter_core.plugins.registry import installed
 from airouter_core.values.events import ReasoningDelta, StreamStart, TextDelta
@@ -196,7 +196,7 @@ def test_waiting_goes_on_while_a_model_thinks(monkeypatch: pytest.MonkeyPatch) -
                 shown.append(type(event).__name__)
                 yield event
 
-    monkeypatch.setattr(run, "waiting", waiting)
+    monkeypatch.setattr(answering, "waiting", waiting)
     show_stream(cast("ResponseStream", Answer()), "thinker")
     assert shown == ["waits", "StreamStart", "ReasoningDelta", "ReasoningDelta", "TextDelta", "no longer"]
 

@@ -86,6 +86,7 @@ from airouter_core import (
     create_provider,
     delegated,
     done,
+    fitted,
     fragment,
     given,
     hookimpl,
@@ -223,7 +224,9 @@ def asks(provider: Provider[Any]) -> None:
     assert_type(provider.validate_config(), bool)
     assert_type(fragment("notes.md"), TextPart)
     assert_type(attachment("picture.png"), FilePart)
-    run = provider.run_tools("m", "hi", [add], max_rounds=2)
+    create_provider("example", layers=[fitted])
+    run = provider.run_tools("m", "hi", [add], max_rounds=2, approve=lambda call: bool(call.id), watch=lambda _: None)
+    assert_type(run.responses, tuple[Response, ...])
     assert_type(run, ToolRun)
     assert_type(run.response, Response)
     assert_type(run.messages, tuple[Message, ...])
