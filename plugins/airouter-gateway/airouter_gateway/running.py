@@ -8,11 +8,13 @@ import ipaddress
 import logging
 import signal
 import socket
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from airouter_core.errors import ConfigurationError
+from airouter_core.errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
 
 from .access.access import Access
 from .admin.entrance import require_usable
@@ -24,6 +26,8 @@ from .serving import serving_from
 KEEP_ALIVE = 75
 """Seconds for which an idle connection stays open: longer than clients and proxies keep theirs."""
 MOST_HEADERS = 64 * 1024
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -131,13 +135,42 @@ class _Server(uvicorn.Server):
 def serve_forever(gateway: Gateway, listening: socket.socket) -> None:
     """:func:`run`, on the fastest loop that is here."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # What was left out is told to the client, in a header.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedParameterWarning)
+        try:
+            import uvloop
+        except ImportError:
+            asyncio.run(run(gateway, listening))
+        else:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(run(gateway, listening))
+
+
+def serve_here(handle: str, host: str, quiet: str = "") -> None:
+    """Serve as one of several processes.
+
+    Args:
+        handle: the number of the socket that this process was given.
+    """
+    write_log(quiet=bool(quiet))
     try:
-        import uvloop
-    except ImportError:
-        asyncio.run(run(gateway, listening))
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(gateway, listening))
+        gateway = make_gateway(None, host)
+    except AirouterError as error:
+        raise SystemExit(str(error)) from error
+    serve_forever(gateway, socket.socket(fileno=int(handle)))
+
+
+def write_log(*, quiet: bool) -> None:
+    """Write what there is to tell to where errors go; without ``quiet`` a line for each request too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    for name, level in (
+        ("airouter.access", logging.WARNING if quiet else logging.INFO),
+        ("airouter.gateway", logging.INFO),
+    ):
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(level)
 
 
 def shown_address(host: str, port: int) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +105,39 @@ class Running:
 Serve = Callable[..., Running]
 
 
+class Program:
+    """``airouter serve``, as a process of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIROUTER", "OPENAI"))}
+        environ |= {"XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+        command = [sys.executable, "-c", "from airouter_core.cli import main; main()", "serve", *options]
+        self.log = folder / "serve.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
+
+    def url(self) -> str:
+        """Where it listens, once it does."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if found := re.search(r"at (http://\S+)", self.text):
+                with contextlib.suppress(requests.RequestException):
+                    requests.get(f"{found[1]}/health/live", timeout=20)
+                    return found[1]
+            time.sleep(0.05)
+        raise AssertionError(self.text)
+
+    @property
+    def text(self) -> str:
+        """What it has said."""
+        return self.log.read_text(encoding="utf-8")
+
+    def end(self, sign: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(sign)
+        return self.process.wait(30)
+
+
 @contextlib.contextmanager
 def served(gateway: Gateway) -> Iterator[str]:
     """A server that runs in a thread; its address."""
@@ -177,3 +216,24 @@ def serve_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
             return stack.enter_context(served(Gateway(serving, Access(KeyFile(), serving.books))))
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def started() -> type[Program]:
+    """``started(folder, *options)`` is ``airouter serve`` as a process; whoever begins one ends it."""
+    return Program
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """``program(*options)``: the same, ended with the test."""
+    begun: list[Program] = []
+
+    def begin(*options: str) -> Program:
+        begun.append(Program(tmp_path, *options))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        if one.process.poll() is None:
+            one.end()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,41 +29,8 @@ needs_engine = pytest.mark.skipif(
 )
 
 
-class Program:
-    """``airouter serve``, as a process of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIROUTER", "OPENAI"))}
-        environ |= {"XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
-        command = [sys.executable, "-c", "from airouter_core.cli import main; main()", "serve", *options]
-        self.log = folder / "serve.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
-
-    def url(self) -> str:
-        """Where it listens, once it does."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if found := re.search(r"at (http://\S+)", self.text):
-                with contextlib.suppress(requests.ConnectionError):
-                    requests.get(f"{found[1]}/health/live", timeout=5)
-                    return found[1]
-            time.sleep(0.05)
-        raise AssertionError(self.text)
-
-    @property
-    def text(self) -> str:
-        """What it has said."""
-        return self.log.read_text(encoding="utf-8")
-
-    def end(self, sign: int = signal.SIGTERM) -> int:
-        """Ask it to end; its exit code."""
-        self.process.send_signal(sign)
-        return self.process.wait(30)
-
-
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory, started: Any) -> Iterator[str]:
     """A server of the toy model."""
     pytest.importorskip("airouter_llamacpp")
     pytest.importorskip("xllamacpp", reason="needs the embedded engine: airouter-llamacpp[embedded]")
@@ -77,7 +39,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings.write_text(
         f'[llama-cpp]\nmode = "embedded"\nmodels_dir = "{ROOT / "models"}"\n\n[gateway.models]\ntoy = "{MODEL}"\n'
     )
-    program = Program(folder, "--config", str(settings), "--port", "0")
+    program = started(folder, "--config", str(settings), "--port", "0")
     try:
         yield program.url()
     finally:
@@ -208,7 +170,7 @@ def test_an_answer_in_a_form_that_was_asked_for(url: str) -> None:
         assert text.lstrip().startswith('{"name"') or text.lstrip().startswith('{ "name"'), text
 
 
-def test_routes_and_budgets_stand_behind_every_dialect(serve: Serve, tmp_path: Path) -> None:
+def test_routes_and_budgets_stand_behind_every_dialect(serve: Serve, tmp_path: Path, started: Any) -> None:
     """A route goes on where its first target is down; a budget that covers a key refuses its calls, and no others."""
     pytest.importorskip("airouter_router")
     pytest.importorskip("airouter_ledger")
@@ -225,7 +187,7 @@ def test_routes_and_budgets_stand_behind_every_dialect(serve: Serve, tmp_path: P
     )
     keys = KeyFile(str(tmp_path / "made.json"))
     rich, poor = keys.create("rich")[0], keys.create("poor")[0]
-    program = Program(tmp_path, "--config", str(settings), "--port", "0")
+    program = started(tmp_path, "--config", str(settings), "--port", "0")
     try:
         url = program.url()
         for path in ("/v1/chat/completions", "/v1/messages"):
@@ -243,12 +205,12 @@ def test_routes_and_budgets_stand_behind_every_dialect(serve: Serve, tmp_path: P
         assert program.end() == 0, program.text
 
 
-def test_the_program_reads_its_settings_again_and_ends_in_good_order(tmp_path: Path) -> None:
+def test_the_program_reads_its_settings_again_and_ends_in_good_order(tmp_path: Path, started: Any) -> None:
     """SIGHUP serves what the file says now, a broken file changes nothing; SIGTERM ends it with 0."""
     settings = tmp_path / "airouter.toml"
     table = '[ollama]\nbase_url = "http://127.0.0.1:9"\nmax_retries = 0\n'
     settings.write_text(table)
-    program = Program(tmp_path, "--config", str(settings), "--port", "0")
+    program = started(tmp_path, "--config", str(settings), "--port", "0")
     try:
         url = program.url()
         settings.write_text(f'{table}[gateway.models]\nfresh = "ollama/x"\n')
@@ -266,19 +228,19 @@ def test_the_program_reads_its_settings_again_and_ends_in_good_order(tmp_path: P
     assert "Traceback" not in program.text
 
 
-def test_the_program_says_why_it_does_not_start(tmp_path: Path) -> None:
+def test_the_program_says_why_it_does_not_start(tmp_path: Path, started: Any) -> None:
     """A port that is taken, an address beyond loopback without keys, a wrong setting: an error, and no server."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        program = Program(tmp_path, "--port", port)
+        program = started(tmp_path, "--port", port)
         assert program.process.wait(60) == 2
         assert "take another with --port" in program.text
-    program = Program(tmp_path, "--host", "0.0.0.0", "--port", "0")
+    program = started(tmp_path, "--host", "0.0.0.0", "--port", "0")
     assert program.process.wait(60) == 2
     assert "airouter gateway create NAME" in program.text
     settings = tmp_path / "wrong.toml"
     settings.write_text("[gateway]\nlargest = 1\n")
-    program = Program(tmp_path, "--config", str(settings), "--port", "0")
+    program = started(tmp_path, "--config", str(settings), "--port", "0")
     assert program.process.wait(60) == 2
     assert "unknown setting 'largest'" in program.text
 
