@@ -28,8 +28,6 @@ from . import content
 from . import conventions as names
 
 SCOPE = "airouter"
-OF_THE_API = ("opentelemetry.trace", "opentelemetry.metrics")
-"""Modules whose providers keep nothing; an SDK has its own."""
 
 
 class Telemetry:
@@ -40,8 +38,6 @@ class Telemetry:
         tracers, meters: where they come from; what the program has set up unless given.
     """
 
-    passes_on = True
-
     def __init__(
         self,
         *,
@@ -50,7 +46,6 @@ class Telemetry:
         meters: metrics.MeterProvider | None = None,
     ) -> None:
         self._with_content = with_content
-        self._is_heard = tracers is not None or meters is not None
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracers)
         meter = metrics.get_meter(SCOPE, meter_provider=meters)
         self._duration = _histogram(meter, names.DURATION, names.SECONDS)
@@ -61,17 +56,9 @@ class Telemetry:
 
     def __call__(self, ask: Ask, answer: Answer) -> Flow[Any]:
         operation = names.OPERATIONS.get(ask.kind)
-        if operation is None or not (self._is_heard or self._is_set_up()):
+        if operation is None:
             return answer(ask)
         return self._observed(ask, answer, operation)
-
-    def _is_set_up(self) -> bool:
-        """Whether spans or figures go anywhere by now. What the API brings by itself leads nowhere."""
-        self._is_heard = not (
-            type(trace.get_tracer_provider()).__module__.startswith(OF_THE_API)
-            and type(metrics.get_meter_provider()).__module__.startswith(OF_THE_API)
-        )
-        return self._is_heard
 
     def _observed(self, ask: Ask, answer: Answer, operation: str) -> Flow[Any]:
         call = _Call(self, ask, answer, operation)

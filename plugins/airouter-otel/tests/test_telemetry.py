@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,7 +29,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
-from airouter_otel import conventions
+from airouter_otel import conventions, making
 from airouter_otel.making import telemetry
 from airouter_otel.telemetry import Telemetry
 
@@ -212,14 +215,29 @@ def test_content_where_it_is_asked_for(collected: Collected) -> None:
 def test_without_an_sdk_the_layer_steps_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is set up the call is the provider's own flow; what is set up later is noticed."""
     layer, answer = telemetry({}), Answering(says)
-    flow = layer(Ask(model="m"), answer)
-    assert flow.gi_code is says.__code__  # type: ignore[attr-defined]  # a generator, of the provider's function
-    flow.close()
+
+    def is_own(flow: Any) -> bool:
+        flow.close()
+        return flow.gi_code is says.__code__
+
+    assert is_own(layer(Ask(model="m"), answer))
     monkeypatch.setattr(trace, "get_tracer_provider", TracerProvider)
     assert Driver(layered(answer, [layer])(Ask(model="m"))).run().text == "hello"
-    observed = layer(Ask(model="m"), answer)
-    assert observed.gi_code is not says.__code__  # type: ignore[attr-defined]  # as above
-    observed.close()
+    assert not is_own(layer(Ask(model="m"), answer))
+
+
+def test_a_program_that_does_not_use_it_does_not_import_it() -> None:
+    """Neither for the layer nor for a call; a variable that sets it up does."""
+    program = (
+        "import sys; from airouter_otel import making; layer = making.telemetry({});"
+        "print(making.is_set_up(), 'opentelemetry' in sys.modules)"
+    )
+    for variable, said in (("", "False False"), ("sdk_tracer_provider", "True True")):
+        environment = {**os.environ, making.SET_UP[0]: variable}
+        done = subprocess.run(
+            [sys.executable, "-c", program], check=True, env=environment, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == said, done.stderr
 
 
 def test_the_names_are_the_conventions() -> None:
@@ -239,8 +257,8 @@ def test_the_names_are_the_conventions() -> None:
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table counts before the environment; what it cannot say is named."""
     monkeypatch.setenv(conventions.CONTENT_VARIABLE, "true")
-    assert telemetry({})._with_content
-    assert not telemetry({"content": False})._with_content
+    assert telemetry({}).with_content
+    assert not telemetry({"content": False}).with_content
     with pytest.raises(ConfigurationError, match="takes on, content"):
         telemetry({"contents": True})
     with pytest.raises(ConfigurationError, match="must be true or false"):
