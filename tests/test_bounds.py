@@ -26,7 +26,7 @@ from airouter_core.errors import (
     TransportTimeoutError,
 )
 from airouter_core.testing.halves import AWAITED, BLOCKING, Half
-from airouter_core.values import messages
+from airouter_core.values import media
 from airouter_core.values.events import (
     Alternative,
     MetadataReported,
@@ -166,11 +166,11 @@ def test_only_regular_files_are_read(tmp_path: Any, monkeypatch: pytest.MonkeyPa
         with pytest.raises(ParameterError, match="cannot read"):
             FilePart.from_path(path)
     (tmp_path / "long.png").write_bytes(b"x" * 11)
-    monkeypatch.setattr(messages, "MOST_OF_A_FILE", 10)
+    monkeypatch.setattr(media, "MOST_OF_A_FILE", 10)
     with pytest.raises(ParameterError, match="longer than 10 bytes"):
         FilePart.from_path(tmp_path / "long.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "long.png")
-    monkeypatch.setattr(messages, "MOST_OF_A_FILE", 11)
+    monkeypatch.setattr(media, "MOST_OF_A_FILE", 11)
     assert FilePart.from_path(tmp_path / "link.png").data == b"x" * 11
 
 

@@ -23,7 +23,7 @@ from airouter_core.errors import (
 )
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.profile.declarations import ProviderInfo
-from airouter_core.provider import http as http_provider
+from airouter_core.provider import reading
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.events import TextDelta
 from airouter_core.values.request import Request
@@ -62,7 +62,7 @@ def test_a_body_in_place_of_a_stream_has_a_limit(
     serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that answers a stream with a body without end is given up."""
-    monkeypatch.setattr(http_provider, "MOST", 100)
+    monkeypatch.setattr(reading, "MOST", 100)
 
     def script(peer: Any, received: Any) -> None:
         peer.head(200, Content_Type="application/json", Transfer_Encoding="chunked")

@@ -12,10 +12,9 @@ import msgspec
 from ..config.cleaning import Cleaner
 from ..config.http import HttpConfig
 from ..config.loading import require_api_key
-from ..errors import AirouterError, ConfigurationError, ExecutionError, ProtocolError, ProviderError, TransportError
+from ..errors import AirouterError, ConfigurationError, ExecutionError, ProviderError, TransportError
 from ..flow import steps as flows
-from ..flow.exchange import Exchange, Policy, broke_after_the_end
-from ..flow.layers import tapped
+from ..flow.exchange import Exchange, Policy
 from ..flow.steps import AsyncTransport, Emit, Endpoint, Flow, HttpResponse, Transport, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
@@ -25,20 +24,15 @@ from ..values.ask import Ask
 from ..values.calls import Identity
 from ..values.catalog import ModelInfo
 from ..values.events import (
-    CostReported,
-    MetadataReported,
     StreamEvent,
-    StreamStart,
-    UsageReported,
     Warned,
 )
 from ..values.request import Request
 from ..version import VERSION
-from ..wire.bounds import MOST, Collected, Measure
 from ..wire.failures import error_inside
-from ..wire.http import NDJSON, HttpRequest, Operation, StreamParser, Wire, unsigned
-from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
+from ..wire.http import HttpRequest, Operation, Wire, unsigned
 from .facade import Provider
+from .reading import fetched, streamed
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -51,9 +45,6 @@ else:
 
     HttpConfigT = TypeVar("HttpConfigT", bound=HttpConfig)
 Result = TypeVar("Result")
-
-BEFORE_THE_ANSWER = frozenset({StreamStart, UsageReported, CostReported, MetadataReported, Warned})
-"""Events that say nothing of the answer itself: while there are only these, a call that fails can be made again."""
 
 
 class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
@@ -258,7 +249,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
                     yield Emit(notes)
                 sent = wire.build_request(request, config, stream=stream)
                 exchange = self.exchange(sent, config, wire, cleaner=cleaner)
-                yield from (self._streamed if stream else self._fetched)(wire, exchange)
+                yield from (streamed if stream else fetched)(wire, exchange)
             except TransportError as error:
                 yield from self._explain(error, config)
                 raise
@@ -269,75 +260,6 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         explained = yield from self.explained(error, config)
         if explained is not error:
             raise explained from error
-
-    def _fetched(self, wire: Wire, exchange: Exchange) -> Flow[None]:
-        events: list[StreamEvent] = []
-
-        def read(response: HttpResponse) -> Flow[None]:
-            events[:] = _start(response, wire, exchange.cleaner)
-            events.extend(wire.parse_body((yield from exchange.read_all(response, MOST))))
-
-        try:
-            yield from exchange.begin(read)
-        except ExecutionError:
-            yield Emit(events)  # what there is of the answer belongs to the error
-            raise
-        yield Emit(events)
-
-    def _streamed(self, wire: Wire, exchange: Exchange) -> Flow[None]:
-        begun = _Begun()
-        try:
-            response, _ = yield from exchange.begin(lambda response: self._begun(wire, exchange, response, begun))
-        except ExecutionError:
-            yield Emit(begun.events)
-            raise
-        yield Emit(begun.events)
-        if begun.parser is not None:
-            if not begun.ended:
-                # Delegated, so that the driver comes by nobody else between one piece and the next.
-                parsed = self._parsed(exchange, response, begun.parser, begun.measure)
-                yield from delegated(parsed, through=tapped(begun.measure.add))
-            yield Emit(begun.parser.close())
-
-    def _begun(self, wire: Wire, exchange: Exchange, response: HttpResponse, begun: _Begun) -> Flow[None]:
-        """Read a stream until it says something."""
-        begun.again(_start(response, wire, exchange.cleaner))
-        data = after_prelude((yield from exchange.read_some(response)))
-        while is_prelude(data) and (more := (yield from exchange.read_some(response))):
-            data = after_prelude(data + more)
-        if is_html(data):
-            raise ProtocolError(
-                f"the provider sent a web page instead of a stream ({shown(data)}); check base_url and any proxy"
-            )
-        if wire.stream_type != NDJSON and begins_as_json(data):
-            # Some servers do not stream, and some report their errors so. The content type tells less: streams have
-            # been recorded that call themselves application/json.
-            body = Collected(MOST)
-            while data:
-                body.add(data)
-                data = yield from exchange.read_some(response)
-            begun.collect(wire.parse_body(body.whole()))
-            return
-        begun.parser = wire.open_stream()
-        while data:
-            begun.collect(begun.parser.feed(data))
-            if begun.says_something or begun.parser.done:
-                return
-            data = yield from exchange.read_some(response)
-        begun.ended = True
-
-    def _parsed(self, exchange: Exchange, response: HttpResponse, parser: StreamParser, measure: Measure) -> Flow[None]:
-        piece = exchange.piece_of(response)
-        try:
-            while not parser.done and (data := (yield piece)):
-                exchange.log_content("received", data)
-                yield Emit(parser.feed(data))
-            if parser.done:
-                yield from exchange.drain(response)
-        except TransportError as error:
-            if not measure.finished:
-                raise
-            yield Emit((broke_after_the_end(error),))
 
     def _policy_of(self, config: HttpConfig) -> Policy:
         known, policy = self._policy
@@ -372,34 +294,6 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def _was_closed(self) -> ConfigurationError:
         return ConfigurationError(f"this {self.info.name} provider was closed; create another one")
-
-
-class _Begun(msgspec.Struct, eq=False):
-    """The beginning of an answer, which is handed on when it is known to be one."""
-
-    events: list[StreamEvent] = msgspec.field(default_factory=list)
-    parser: StreamParser | None = None
-    ended: bool = False
-    says_something: bool = False
-    measure: Measure = msgspec.field(default_factory=Measure)
-
-    def again(self, events: Iterable[StreamEvent]) -> None:
-        """Forget what an earlier attempt has brought."""
-        self.events, self.parser, self.says_something, self.measure = list(events), None, False, Measure()
-
-    def collect(self, events: Iterable[StreamEvent]) -> None:
-        """Add events one by one: those before a failure are kept."""
-        for event in events:
-            self.measure.add(event)
-            self.events.append(event)
-            self.says_something = self.says_something or type(event) not in BEFORE_THE_ANSWER
-
-
-def _start(response: HttpResponse, wire: Wire, cleaner: Cleaner) -> Iterable[StreamEvent]:
-    for name in wire.request_id_headers:
-        if request_id := response.headers.get(name):
-            return (StreamStart(request_id=cleaner.given(request_id)),)
-    return ()
 
 
 def _signed(wire: Wire, config: HttpConfig, request: HttpRequest, now: float) -> HttpRequest:
