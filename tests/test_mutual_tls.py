@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from airouter_core import create_provider, list_providers
 from airouter_core.errors import AirouterError, ConfigurationError
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.skipif(
     not any(info.name == "openai" for info in list_providers()),
     reason="asks through airouter-openai",
 )
+
+
+PASSWORD = "of-the-client-s-key"
+
+
+def placed(own: dict[str, str], folder: Path) -> dict[str, str]:
+    """Settings whose files lie in this folder."""
+    return {name: str(folder / value) if value.endswith(".pem") else value for name, value in own.items()}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -56,6 +65,12 @@ def settings(tmp_path: Path) -> Iterator[dict[str, Any]]:
     own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
     own.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     own.cert_chain_pems[0].write_to_path(str(tmp_path / "certificate.pem"))
+    locked = serialization.load_pem_private_key(own.private_key_pem.bytes(), None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(PASSWORD.encode()),
+    )
+    (tmp_path / "locked.pem").write_bytes(locked)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     yield {
         "base_url": f"https://localhost:{server.server_port}",
@@ -70,13 +85,18 @@ def settings(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("awaited", [False, True])
 @pytest.mark.parametrize(
-    "own", [{"client_certificate": "both.pem"}, {"client_certificate": "certificate.pem", "client_key": "key.pem"}]
+    "own",
+    [
+        {"client_certificate": "both.pem"},
+        {"client_certificate": "certificate.pem", "client_key": "key.pem"},
+        {"client_certificate": "certificate.pem", "client_key": "locked.pem", "client_key_password": PASSWORD},
+    ],
 )
 def test_a_client_shows_its_certificate(
     own: dict[str, str], awaited: bool, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    """In one file with its key, or in two."""
-    files = {name: str(tmp_path / file) for name, file in own.items()}
+    """In one file with its key, or in two, the key behind a password or not."""
+    files = placed(own, tmp_path)
 
     async def asked() -> str:
         async with create_provider("openai", {**settings, **files}) as provider:
@@ -102,10 +122,20 @@ def test_without_one_it_is_turned_away(settings: dict[str, Any]) -> None:
         ({"client_key": "key.pem"}, "belongs to a client_certificate"),
         ({"client_certificate": "ca.pem"}, "no PEM file of a certificate and its key"),
         ({"client_certificate": "nothing.pem"}, "no PEM file of a certificate and its key"),
+        ({"client_certificate": "certificate.pem", "client_key": "locked.pem"}, "it has a password"),
+        (
+            {"client_certificate": "certificate.pem", "client_key": "locked.pem", "client_key_password": PASSWORD[1:]},
+            "client_key_password",
+        ),
+        ({"client_key_password": PASSWORD}, "belongs to a client_certificate"),
     ],
 )
 def test_files_that_are_none_are_told(own: dict[str, str], said: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    """Before anything is sent."""
-    files = {name: str(tmp_path / file) for name, file in own.items()}
-    with pytest.raises(ConfigurationError, match=said), create_provider("openai", {**settings, **files}) as provider:
+    """Before anything is sent, and without the password."""
+    files = placed(own, tmp_path)
+    with (
+        pytest.raises(ConfigurationError, match=said) as caught,
+        create_provider("openai", {**settings, **files}) as provider,
+    ):
         provider.execute("m", "x")
+    assert PASSWORD not in str(caught.value)

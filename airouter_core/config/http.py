@@ -49,6 +49,7 @@ class HttpConfig(ProviderConfig):
         "path", description="PEM file with the certificate by which the server knows this program (mutual TLS)"
     )
     client_key: str | None = setting("path", description="PEM file of its private key, where that is another file")
+    client_key_password: str | None = setting("string", secret=True, description="password of that key, if it has one")
     proxies: Mapping[str, str] = setting(
         "mapping", factory=dict, secret=True, description="proxy by scheme, such as {'https': 'http://proxy:8080'}"
     )
@@ -68,8 +69,9 @@ class HttpConfig(ProviderConfig):
                 raise ValueError(f"custom_headers: {key!r} is no name of a header")
             if not _fits_a_header(value):
                 raise ValueError(f"custom_headers: {key!r} holds a character that no header can")
-        if self.client_key is not None and self.client_certificate is None:
-            raise ValueError("client_key belongs to a client_certificate, and there is none")
+        for name in ("client_key", "client_key_password"):
+            if getattr(self, name) is not None and self.client_certificate is None:
+                raise ValueError(f"{name} belongs to a client_certificate, and there is none")
         if self.api_key is not None and not _fits_a_header(self.api_key):
             raise ValueError("api_key holds a line break, or a character that no header can: was it copied whole?")
 

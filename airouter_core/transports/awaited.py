@@ -142,7 +142,7 @@ class AiohttpTransport:
         if not url.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return True
         if self._ssl is None:
-            own = own_certificate(self._config.client_certificate, self._config.client_key)
+            own = own_certificate(self._config)
             self._ssl = context_for(authorities(self._config.verify_ssl), own)
         return self._ssl
 

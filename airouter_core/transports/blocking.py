@@ -161,8 +161,8 @@ class RequestsTransport:
     def _trust(self, origin: str, proxy: Proxy | None) -> dict[str, Any]:
         if not origin.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
             return {}
-        own = own_certificate(self._config.client_certificate, self._config.client_key)
-        shown = {} if own is None else {"cert_file": own[0], "key_file": own[1]}
+        own = own_certificate(self._config)
+        shown = {} if own is None else {"cert_file": own.file, "key_file": own.key, "key_password": own.password}
         path = authorities(self._config.verify_ssl)
         if path is None:
             return {"cert_reqs": "CERT_NONE", **shown}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import ssl
 import warnings
+from typing import NamedTuple
 
+from ..config.http import HttpConfig
 from ..errors import ConfigurationError, InsecureConnectionWarning
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -39,26 +41,42 @@ def authorities(verify: bool | str) -> str | None:
     return certifi.where()
 
 
-def own_certificate(certificate: str | None, key: str | None) -> tuple[str, str | None] | None:
+class OwnCertificate(NamedTuple):
+    """What this program shows of itself: what ``SSLContext.load_cert_chain`` takes."""
+
+    file: str
+    key: str | None
+    password: str | None
+
+    def __repr__(self) -> str:
+        return f"OwnCertificate({self.file!r})"
+
+
+def own_certificate(config: HttpConfig) -> OwnCertificate | None:
     """The files by which this program says who it is, with ``~`` resolved; ``None`` when it does not.
 
     Raises:
-        ConfigurationError: they are no certificate with its key, or the key needs a password.
+        ConfigurationError: they are no certificate with its key, or the password is not the key's.
     """
-    if certificate is None:
+    if config.client_certificate is None:
         return None
-    found = os.path.expanduser(certificate), None if key is None else os.path.expanduser(key)
+    key = None if config.client_key is None else os.path.expanduser(config.client_key)
+    found = OwnCertificate(os.path.expanduser(config.client_certificate), key, config.client_key_password)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*found, password=_no_password)
+        # Without a password to hand over OpenSSL would ask for one at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(found.file, found.key, found.password or _no_password)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"client_certificate: {certificate!r} is no PEM file of a certificate and its key ({error}); a key in "
-            "another file is given as client_key, one with a password cannot be used"
-        ) from error
-    return found
+        failure = ConfigurationError(
+            f"client_certificate: {config.client_certificate!r} is no PEM file of a certificate and its key, or the "
+            f"password is wrong ({error}); a key in another file is given as client_key, its password as "
+            "client_key_password"
+        )
+    else:
+        return found
+    raise failure
 
 
-def context_for(path: str | None, own: tuple[str, str | None] | None = None) -> ssl.SSLContext | bool:
+def context_for(path: str | None, own: OwnCertificate | None = None) -> ssl.SSLContext | bool:
     """What :func:`authorities` says, as a context; ``False`` to check nothing and to show nothing.
 
     Args:
