@@ -17,6 +17,9 @@ from .stack import Stack
 from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take
 from .threads import loop_of_asyncio
 
+# The same loop as the blocking driver's, and the same stack; only how a step is performed differs. What the two halves
+# could get wrong in different ways (who is resumed, what is closed, what is due) stands in the stack, once.
+
 
 class AsyncDriver:
     """:class:`~airouter_core.flow.blocking.Driver`, awaited. Cancelling it closes at once what its flows have open."""
@@ -153,6 +156,8 @@ class AsyncDriver:
         return pieces.whole()
 
     async def _do(self, function: Callable[[], Any]) -> Any:
+        # Hooks and tools run with the context variables of whoever awaits. Python cannot stop a thread: when the task
+        # is cancelled the work goes on, and what is due at the end waits for it (see `_due`).
         self._work = work = _Work(function)
         loop = loop_of_asyncio()
         value = await loop.run_in_executor(None, contextvars.copy_context().run, work)
@@ -163,6 +168,7 @@ class AsyncDriver:
         loop = loop_of_asyncio()
         handed_over = loop.create_future()
 
+        # Called by whoever gives a slot back, perhaps in another thread or another event loop.
         def ready() -> None:
             loop.call_soon_threadsafe(_settle, handed_over)
 
@@ -172,6 +178,7 @@ class AsyncDriver:
             async with asyncio.timeout(None if self._stack.until is None else self._stack.left()):
                 await handed_over
         except BaseException as error:
+            # Cancelled or too late: the place in the queue is given up, and a slot handed over meanwhile goes on.
             step.slots.forget(ready)
             if isinstance(error, TimeoutError):
                 self._stack.left()
@@ -204,6 +211,7 @@ class AsyncDriver:
         waiting = set(positions)
         missing = step.enough
         try:
+            # In the order of positions where several have finished at once, so that a run can be repeated.
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in sorted(done, key=positions.__getitem__):
@@ -216,6 +224,7 @@ class AsyncDriver:
                 if missing is not None and missing <= 0:
                     return
         finally:
+            # Awaited after they are cancelled: their connections are closed before the flow that gathered goes on.
             for task in positions:
                 task.cancel()
             await asyncio.gather(*positions, return_exceptions=True)
@@ -234,6 +243,7 @@ class AsyncDriver:
         while due:
             function = due.pop(0)
 
+            # What a thread still does must be over before its end is told: a start is never told after it.
             def after(function: Callable[[], Any] = function) -> Any:
                 if work is not None:
                     work.wait()

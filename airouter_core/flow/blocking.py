@@ -16,6 +16,9 @@ from .stack import Stack
 from .steps import Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take, Transport
 from .threads import as_they_finish, finished
 
+# A driver is a loop: give the innermost flow what came of its step, get the next step, perform it. What fails while
+# performing is raised inside the flow. Two methods do it: `run` for whoever wants the result, `events` for a reader.
+
 
 class Driver:
     """Drives one flow.
@@ -69,6 +72,8 @@ class Driver:
     def events(self) -> Generator[Any, None, Any]:  # noqa: C901  # every chunk of every stream comes by here
         """The events, as they come; the generator's value is the flow's. Closing it ends the flow."""
         stack = self._stack
+        # The two steps of which a stream consists, reading a piece and handing on its events, are done in this very
+        # frame: a method for each would cost more than parsing a chunk.
         resume = stack.resume
         outcome: Any = None
         error: Exception | None = None
@@ -160,6 +165,7 @@ class Driver:
 
     def _take(self, step: Take) -> None:
         handed_over = threading.Event()
+        # Either a slot is free now, or the one who gives one back sets the event: then the slot is ours already.
         if step.slots.take(handed_over.set):
             return
         try:
@@ -183,6 +189,8 @@ class Driver:
         if len(drivers) == 1:
             yield 0, _outcome(drivers[0])
             return
+        # Each flow has a thread and a driver of its own. Threads cannot be cancelled: those that are wanted no longer
+        # are told to stop, and do so at their next step, which nobody waits for.
         missing = step.enough
         try:
             for position, outcome in as_they_finish([functools.partial(_outcome, driver) for driver in drivers]):
@@ -201,6 +209,7 @@ class Driver:
         try:
             stack.close()
         finally:
+            # Also where closing has failed: whoever was told of a start must be told of its end.
             while stack.due:
                 finished(stack.due.pop(0)())
 

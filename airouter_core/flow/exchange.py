@@ -78,6 +78,11 @@ class Policy(Value, frozen=True, kw_only=True):
         )
 
 
+# The order of one exchange: sign, send, follow redirects of the same host, read a failure's body and make an error of
+# it, wait and send again if that may help. What `read` makes of the answer belongs to the attempt, so that an answer
+# which fails before it has said anything is asked for again like a request that never arrived.
+
+
 class Exchange:
     """One request under one policy.
 
@@ -112,6 +117,7 @@ class Exchange:
         Nothing has been handed on before ``read`` is through, so a failure in it is tried again under the same rules as
         one of the request: a broken connection, or an overload that is told inside an answer of status 200.
         """
+        # The first attempt and the further ones; the last failure is raised by `_delay`.
         for attempt in range(self._policy.max_retries + 1):
             response: HttpResponse | None = None
             try:
@@ -160,12 +166,15 @@ class Exchange:
     def drain(self, response: HttpResponse) -> Flow[None]:
         """Read what follows the end of a complete answer, if it comes at once."""
         try:
+            # Read to its end a connection goes back to its pool; left in the middle it must be closed, and the next
+            # call pays for another handshake.
             while (yield ReadSome(response, DRAIN)):
                 pass
         except TransportError:
             LOGGER.debug("the connection stayed open after the end of the answer; it is closed")
 
     def _attempt(self, attempt: int) -> Flow[HttpResponse]:
+        # From the first request each time: a redirect that was good for one attempt need not be for the next.
         request = self._request
         for _ in range(MAX_REDIRECTS + 1):
             step, started = self._sending(request, attempt), self._policy.now()
@@ -187,6 +196,7 @@ class Exchange:
         raise ProviderError(f"{_shown(self._request.url)} redirects more than {MAX_REDIRECTS} times", retryable=False)
 
     def _sending(self, request: HttpRequest, attempt: int) -> Open:
+        # At the last moment, since a signature holds for minutes and waits may have passed.
         if self._sign is not None:
             request = self._sign(request, self._policy.now())
         self.cleaner.learn(request.headers)
@@ -208,6 +218,7 @@ class Exchange:
         """Seconds until the next attempt; raises the failure when there is to be none."""
         if attempt >= self._policy.max_retries or not failure.retryable:
             raise failure
+        # Exponential, with half of it left to chance: many callers that failed together must not come back together.
         delay: float = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * (0.5 + self._policy.chance() / 2)
         asked = failure.retry_after if isinstance(failure, ProviderError) else None
         if asked is not None:
@@ -233,6 +244,7 @@ class Exchange:
                 status=response.status,
                 retryable=False,
             ) from error
+        # A redirect elsewhere is how prompts and keys are stolen. To the same host, and from http to https, is safe.
         upgraded = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
         if (old.scheme, old.netloc) != (new.scheme, new.netloc) and not upgraded:
             raise ProviderError(
@@ -241,6 +253,7 @@ class Exchange:
                 status=response.status,
                 retryable=False,
             )
+        # Of the others clients have made a GET by custom: the question would be lost, and the answer be to another.
         if response.status in KEPT_METHOD or request.method in ("GET", "HEAD"):
             return msgspec.structs.replace(request, url=target)
         raise ProviderError(
@@ -255,6 +268,7 @@ def _advise(error: ProviderError, response: HttpResponse, now: float) -> None:
     """Add to an error what the headers say about trying again."""
     asked = [seconds for seconds in (error.retry_after, seconds_to_wait(response.headers, now)) if seconds is not None]
     error.retry_after = max(asked, default=None)
+    # Some vendors say it outright, and know best; but nobody pays again for a spent budget by trying again.
     verdict = response.headers.get("x-should-retry")
     if error.failure_class is FailureClass.QUOTA:
         error.retryable = False

@@ -43,6 +43,10 @@ class Layer(Protocol):
     def __call__(self, ask: Ask, answer: Answer, /) -> Flow[Any]: ...
 
 
+# Layers are put together once for each provider, not for each call: asking is then one function call for each layer,
+# and a layer that only delegates is not come by again until its inner flow has ended.
+
+
 class Layered:
     """An answer behind one layer."""
 
@@ -81,6 +85,7 @@ class Tap:
         self.see: See | None = see
 
     def __call__(self, events: Events) -> Iterator[StreamEvent]:
+        # Only where another `through` around it changes events; else the driver calls `see` itself.
         for event in events:
             if self.see is not None:
                 self.see(event)
@@ -125,6 +130,7 @@ class Gate:
 
     def open(self) -> list[StreamEvent]:
         """Open it by hand; the events that it held, for an ``Emit``."""
+        # In one piece: what was held goes before what comes, and the list is let go of.
         self.is_open = True
         held, self._held = self._held, []
         return held

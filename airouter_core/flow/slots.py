@@ -51,9 +51,11 @@ class Slots:
 
     def give_back(self) -> None:
         """Let the next one have it."""
+        # Handed over directly, and not put back first: a newcomer could take it from who has waited longest.
         with self._lock:
             if not self._waiting:
                 self._free += 1
                 return
             ready = self._waiting.popleft()
+        # Outside the lock: it may run code of an event loop, which may ask for a slot in its turn.
         ready()

@@ -25,6 +25,12 @@ CLOCKS_DIFFER = 0.02
 """Seconds by which a wait may end before the deadline that it was cut to."""
 
 
+# How the pieces play together. A flow that delegates yields a `Delegate`; the stack puts the flow outside aside and
+# goes on with the one inside, so that the driver resumes the innermost flow directly, however many are around it. What
+# the outer flow wants meanwhile hangs on the `Delegate`: who sees the events, whose connections are used, until when.
+# When the inner flow ends, the outer one is taken up again with its value or its error, as `yield from` would do it.
+
+
 class RaisedInLayer(Exception):  # noqa: N818  # never seen by anybody but the drivers
     """What a flow raised while events went through it: raised in that flow, and not in those inside."""
 
@@ -105,6 +111,8 @@ class Stack:
 
     def resume(self, outcome: Any, error: Exception | None) -> Step | None:  # noqa: C901, PLR0912  # once for each step
         """Give the innermost flow what came of its step; the next step, or ``None`` at the end."""
+        # A step of the stack itself has come back: something that was due at the end of a flow has been called. Only
+        # the driver may call it, since it may block or have to be awaited; so it goes out as a `Do`, before all else.
         if self._suspended is not None:
             if inspect.isawaitable(outcome):
                 return Do(functools.partial(finished, outcome))
@@ -119,6 +127,8 @@ class Stack:
             error = self._left_to(error)
             if self.due:
                 return self._later(None, error)
+        # Each turn either gets a step for the driver or changes which flow is innermost: one in by a delegation, one
+        # out by an end. Most calls take one turn.
         while True:
             try:
                 step: Step = self._top.send(outcome) if error is None else self._top.throw(error)
@@ -155,6 +165,7 @@ class Stack:
 
     def passed(self, events: Events) -> Iterable[StreamEvent]:
         """The events as the reader sees them, where more is done to them than seeing."""
+        # Wrapped from the inside out: the innermost flow that does something to events comes by them first.
         for scope in reversed(self._scopes):
             if scope.through is not None:
                 events = _through(scope.through, events)
@@ -164,6 +175,8 @@ class Stack:
 
     def look_for_taps(self) -> None:
         """Find out anew what sees the events."""
+        # Kept as a plain tuple of functions, since this is looked at for every chunk of every stream. It changes only
+        # where a flow begins or ends, a gate opens, or a tap puts another function in its place.
         found = []
         for scope in reversed(self._scopes):
             through = scope.through
@@ -186,6 +199,7 @@ class Stack:
             return
         for event in events:
             for see in taps:
+                # A tap belongs to the flow that has set it: its error must not look like one of the flow inside.
                 try:
                     see(event)
                 except Exception as error:
@@ -213,6 +227,7 @@ class Stack:
         Raises:
             TransportTimeoutError: the deadline has passed.
         """
+        # One flow has one response open at a time: a retry or a further page lets go of the connection before.
         if self._last is not None:
             self._drop(len(self._scopes))
         scope = self.innermost
@@ -231,6 +246,7 @@ class Stack:
         """Keep a response until its flow ends."""
         self._held.append((len(self._scopes), response))
         self._last = response
+        # Everybody outside may want to look at the head: a router reads the limits that a vendor tells there.
         scope = self.innermost
         while scope is not None:
             scope.head, scope = response, scope.around
@@ -288,6 +304,7 @@ class Stack:
             return RaisedInLayer(seeing, failure)
         if self.until is None or not isinstance(failure, TransportTimeoutError):
             return failure
+        # Every wait was cut to the deadline, so silence at just that time says nothing of the server.
         if time.monotonic() < self.until - CLOCKS_DIFFER:
             return failure
         late = self._too_late()
@@ -303,6 +320,7 @@ class Stack:
         if not self._scopes and not self._held:
             self._top.close()
             return
+        # An exit stack goes on with the others where one fails to close, and raises that failure at the end.
         with contextlib.ExitStack() as stack:
             stack.callback(self._drop, 0)
             for _ in self._scopes:
@@ -316,6 +334,7 @@ class Stack:
 
     def _left_to(self, raised: RaisedInLayer) -> Exception:
         """Close the flows inside the one that has raised, as those of a reader who has gone."""
+        # From the inside out, up to the flow whose tap or gate it was: that one is told, and may catch it.
         while self._scopes:
             scope = self._scopes[-1]
             self._top.close()
@@ -334,6 +353,7 @@ class Stack:
         return self._next_due()
 
     def _enter(self, scope: Delegate) -> None:
+        # What holds outside is set aside as it is; inside, a deadline can only become tighter.
         around = scope.around = self.innermost
         self.innermost = scope
         self._outer.append((self._top, self.until, self._deadline))
@@ -350,6 +370,7 @@ class Stack:
             self._tighten(scope)
         if scope.builder is not None:
             self.builder = scope.builder
+            # Whoever stands around sees what is being folded, so that a cancelled call can tell what had arrived.
             while around is not None:
                 around.builder, around = scope.builder, around.around
 
@@ -362,6 +383,7 @@ class Stack:
         """A gate has opened in time: go on with the other deadlines."""
         scope.opens_within = None
         scope.ends = scope.ends[:1] if scope.deadline is not None else ()
+        # All deadlines are laid anew, the outermost first: the one that fell away may have hidden others.
         _, self.until, self._deadline = self._outer[0]
         for position, inner in enumerate(self._scopes):
             self._outer[position] = self._outer[position][0], self.until, self._deadline
@@ -376,11 +398,13 @@ class Stack:
         scope.value, scope.error = value, error
         if scope.through is not None:
             self.look_for_taps()
+        # Not called here, where nothing may block: the driver is given it as its next step.
         if scope.after is not None:
             self.due.append(_Once(scope))
 
     def _drop(self, depth: int) -> None:
         held = self._held
+        # Responses lie in the order of their flows, so those of flows that have ended lie on top.
         while held and held[-1][0] >= depth:
             held.pop()[1].close()
         self._last = held[-1][1] if held else None

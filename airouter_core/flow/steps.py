@@ -110,6 +110,10 @@ class Endpoint(Protocol):
     def async_transport(self) -> AsyncTransport: ...
 
 
+# The steps. Each is a plain record: what is to be done, and nothing on how. A flow can so be tested by hand, with
+# `send()` for what a driver would give back, and every step means the same in both halves.
+
+
 class Open(msgspec.Struct, eq=False):
     """Send a request; the result is an :class:`HttpResponse`. What the same flow had open before is closed.
 

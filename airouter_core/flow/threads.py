@@ -90,6 +90,8 @@ def as_they_finish(calls: Sequence[Callable[[], Result]]) -> Iterator[tuple[int,
     import queue
     import threading
 
+    # Daemon threads and a queue in place of a pool: the interpreter waits for the threads of a pool when it ends, so
+    # that Ctrl-C would seem to do nothing until the slowest answer is there.
     arrived: queue.SimpleQueue[tuple[int, Callable[[], Result]]] = queue.SimpleQueue()
 
     def run(place: int, call: Callable[[], Result]) -> None:
@@ -114,6 +116,8 @@ async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterat
     """Iterate in threads, one item at a time. Cancelled in mid-item, the iterator is closed when that item is there."""
     import asyncio
 
+    # One thread call for each item keeps the event loop free while an item is made. A generator cannot be closed
+    # while it runs, so a cancelled one is closed by the thread that comes back from it.
     items = await asyncio.to_thread(start)
     close: Callable[[], None] = getattr(items, "close", lambda: None)
     end: Any = object()

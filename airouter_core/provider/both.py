@@ -82,6 +82,7 @@ def both(
             its own. What a subclass overrides is the flow.
         awaited: name of the method that awaits, where it is another.
     """
+    # The flow is looked up by its name at each call, so that a subclass overrides the flow and both halves follow.
     operation = Operation(name, kind, flow.__name__)
 
     def blocking(self: S, /, *args: P.args, **named: P.kwargs) -> R:

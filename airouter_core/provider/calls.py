@@ -52,6 +52,7 @@ class Innermost:
         self.provider = provider
         self._seam = seam
         self._hooks = hooks
+        # Found out once: most programs have no hooks, and asking nobody for each call costs too.
         self._asks_hooks = any(map(hooks.hears, ("admit", "started", "answer")))
         self._tells_end = hooks.hears("ended") or hooks.hears("started")
 
@@ -65,6 +66,8 @@ class Innermost:
         # A router's answer is folded where it comes from, and handed on as it is.
         builder = ResponseBuilder(**prepared.known) if prepared.request is not None or ask.kind != "chat" else None
         add = None if builder is None else builder.add if prepared.request is not None else _Reports(builder).add
+        # One delegation holds the whole call: the driver counts its requests, keeps its deadline, and tells its end
+        # exactly once, also where the reader has gone or the task was cancelled.
         if self._asks_hooks or self._tells_end:
             told = _Told(self._hooks, add)
             flow = self._hooked(told, ask, prepared.request, builder)
@@ -78,6 +81,7 @@ class Innermost:
 
     def _answered(self, ask: Ask, request: Request | None, builder: ResponseBuilder | None) -> Flow[Any]:
         try:
+            # The events go by the tap above, which folds them; here it is seen that they are complete.
             result = yield from self._seam.reply(ask, request)
             if builder is None or isinstance(result, Response) or request is None:
                 return result
@@ -93,11 +97,13 @@ class Innermost:
             error.partial = builder.partial()
         if isinstance(error, ProviderError) and error.request_id is None and error.partial is not None:
             error.request_id = error.partial.request_id
+        # Last, so that what has just been added is cleaned too.
         self._seam.clean(error)
 
     def _hooked(self, told: _Told, ask: Ask, request: Request | None, builder: ResponseBuilder | None) -> Flow[Any]:
         hooks = self._hooks
         call = told.begin(ask, self.provider, request)
+        # The order is a promise to plugins (see `plugins/hookspecs.py`): who refuses is asked before anybody is told.
         if hooks.hears("admit"):
             yield from done(hooks.admit, call)
         yield from done(told.start) if hooks.hears("started") else told.start_unheard()
@@ -137,9 +143,11 @@ class _Told(Tap):
     def begin(self, ask: Ask, provider: Identity, request: Request | None) -> Call:
         """The call, made for the nearest one around."""
         parent: Call | None = None
+        # A router asks others on behalf of one call: they name it as their parent, so that a ledger can add them up.
         around = self.scope.around
         while parent is None and around is not None:
             parent, around = around.call, around.around
+        # An ask that is handed on as it came is another call all the same, with an id of its own.
         if parent is not None and parent.id == ask.id:
             ask = ask.asked_as(attempt=ask.attempt)
         self.call = self.scope.call = Call(

@@ -241,9 +241,11 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         """The flow of one call: connect, send, read, parse."""
+        # The configuration of this one call: its address and token may be those of an engine that was just started.
         config = yield from self.connect(request.model, request)
         with Cleaner(self._policy_of(config).secrets, self._cleaner) as cleaner:
             try:
+                # The wire is pure: what can go wrong in it is the format alone. The exchange does the rest.
                 wire = self.wire_for(request)
                 if notes := tuple(map(Warned, wire.notes(request, config))):
                     yield Emit(notes)

@@ -111,6 +111,7 @@ class Preparer:
         if "documents" not in self._info.capabilities:
             messages, placed = with_texts_in_place(messages)
             notes += [f"{name} was put in as text: {self._info.name} takes no documents" for name in placed]
+        # A draft, without parameters: which of them are taken may depend on all else that is asked.
         draft = Request(
             model=model,
             messages=messages,
@@ -127,6 +128,7 @@ class Preparer:
         if not is_plain:
             lacks, speaks = target.losses_of(draft), target.speaks(draft)
             notes += unsent(draft.messages, self._info.name, lacks, takes_field=target.takes_field, speaks=speaks)
+        # Once, and the receipts travel with the response: nobody behind this resolves anything again.
         resolved = self._resolved(draft, ask.parameters)
         request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
         if not is_plain or resolved.values:
@@ -140,6 +142,7 @@ class Preparer:
                 len(draft.tools),
                 sorted(resolved.values),
             )
+        # Told twice on purpose: the response says it to the program, the warning to whoever writes the program.
         for name, reason in resolved.omitted.items():
             notes.append(f"parameter {name!r} was left out: {reason}")
             cautions.append(Caution(UnsupportedParameterWarning, (name, model), f"{self._info.name}: {notes[-1]}"))

@@ -77,6 +77,7 @@ def _read_beginning(wire: Wire, exchange: Exchange, response: HttpResponse, begu
             data = yield from exchange.read_some(response)
         begun.collect(wire.parse_body(body.whole()))
         return
+    # The id of a request or a count of tokens is no answer yet: only what says something ends the time of retries.
     begun.parser = wire.open_stream()
     while data:
         begun.collect(begun.parser.feed(data))
@@ -87,6 +88,7 @@ def _read_beginning(wire: Wire, exchange: Exchange, response: HttpResponse, begu
 
 
 def _parsed(exchange: Exchange, response: HttpResponse, parser: StreamParser, measure: Measure) -> Flow[None]:
+    # One step, yielded again and again: a new one for each chunk would be the most made object of a stream.
     piece = exchange.piece_of(response)
     try:
         while not parser.done and (data := (yield piece)):

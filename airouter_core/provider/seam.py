@@ -256,6 +256,7 @@ class ProviderSeam(ABC, Generic[ConfigT]):
 
     def operation_flow(self, operation: str, /, *arguments: Any, **named: Any) -> Flow[Any]:
         """The flow of a method that :func:`~airouter_core.provider.both.both` has made of one, through all layers."""
+        # Any operation as an ask: so layers see embeddings, images and lists of models as they see chats.
         known = operation_of(type(self), operation)
         if known is None or known.kind is None:
             raise ParameterError(f"{self.info.name} has no operation {operation!r}")

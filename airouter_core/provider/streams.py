@@ -79,6 +79,7 @@ class ResponseStream(_StreamState[Driver]):
     """
 
     def __init__(self, flow: Flow[Response]) -> None:
+        # Nothing is sent here: the driver begins with the first event that is asked for.
         self._driver = Driver(flow)
         self._events = self._driver.events()
 
@@ -113,6 +114,7 @@ class ResponseStream(_StreamState[Driver]):
 
     def close(self) -> None:
         """Stop here. Called while another thread reads, it stops that reader at the next event."""
+        # A generator that runs in another thread cannot be closed; it looks at this mark after each event.
         if inspect.getgeneratorstate(self._events) == inspect.GEN_RUNNING:
             self._driver.stopped = True
         else:
