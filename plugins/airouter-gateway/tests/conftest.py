@@ -175,7 +175,8 @@ def opened_books(address: str, **tables: Any) -> Iterator[Books]:
                 found[where] = stack.enter_context(Ledger.open(where, durable=durable))
             return found[where]
 
-        books = Books({"ledger": {"path": address, "on": False}, **tables}, open_ledger=opened)
+        ledger = {"path": address, "on": False, **tables.pop("ledger", {})}
+        books = Books({"ledger": ledger, **tables}, open_ledger=opened)
         stack.callback(books.close)
         yield books
 

@@ -7,6 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..console.doors import problem
+from ..console.routes import console_routes
+from ..console.sessions import PATH
 from .api import api_routes, failure
 from .desk import Served
 from .entrance import Entrance
@@ -17,10 +20,13 @@ KINDS = {404: "not_found", 405: "method_not_allowed"}
 def administration(gateway: Served) -> Starlette:
     """The application, for one server."""
     entrance = Entrance(lambda: gateway.serving.settings.admin_key)
-    return Starlette(routes=api_routes(gateway, entrance), exception_handlers={HTTPException: _said})
+    routes = [*api_routes(gateway, entrance), *console_routes(gateway, entrance)]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _said})
 
 
 async def _said(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if request.url.path.startswith(PATH):
+        return problem(None, error.status_code, "There is no such page.")
     message = f"there is no {request.method} {request.url.path[:100]}"
     return failure(error.status_code, KINDS.get(error.status_code, "invalid_request"), message)

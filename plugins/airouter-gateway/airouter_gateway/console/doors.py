@@ -1,0 +1,109 @@
+"""Doors of pages: whoever is not signed in is shown the way in, and a form counts only from a page of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from airouter_core.errors import AirouterError
+from airouter_ledger.errors import LedgerError
+
+from ..access.accounts import UnknownNameError
+from ..admin.api import TooLargeError, body_of
+from ..admin.desk import Desk, Served
+from ..admin.entrance import Entrance
+from ..dialects.refusals import without_keys
+from .rendering import HEADERS, page, wants_part
+from .sessions import PATH, Session, Sessions, is_own_form
+
+LOGGER = logging.getLogger("airouter.gateway")
+SIGN_IN = f"{PATH}/login"
+MOST_FIELDS = 100
+Form = Mapping[str, str]
+Show = Callable[["Console", Request, Session], Awaitable[Response]]
+Act = Callable[["Console", Request, Session, Form], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Console:
+    """What all pages have: a desk, and who is signed in."""
+
+    def __init__(self, gateway: Served, entrance: Entrance) -> None:
+        self.gateway = gateway
+        self.desk = Desk(gateway, "console")
+        self.entrance = entrance
+        self.sessions = Sessions(entrance)
+
+    def shows(self, show: Show) -> Handler:
+        """A page, for whoever is signed in."""
+
+        async def handle(request: Request) -> Response:
+            session = self.sessions.of(request)
+            if session is None:
+                return _way_in(request)
+            return await _said(show(self, request, session), session)
+
+        return handle
+
+    def does(self, act: Act) -> Handler:
+        """What a form asks for, for whoever is signed in, from a page of ours."""
+
+        async def handle(request: Request) -> Response:
+            session = self.sessions.of(request)
+            if session is None:
+                return _way_in(request)
+
+            async def acted() -> Response:
+                form = await form_of(request)
+                if not is_own_form(request, session, form):
+                    return problem(session, 403, "That form was not sent by this console, or has expired. Try again.")
+                return await act(self, request, session, form)
+
+            return await _said(acted(), session)
+
+        return handle
+
+
+async def form_of(request: Request) -> Form:
+    """The fields of a form; of one that is there more than once all values, one a line."""
+    fields: dict[str, str] = {}
+    body = await body_of(request)
+    for name, value in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS):
+        fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+    return fields
+
+
+def problem(session: Session | None, status: int, message: str) -> Response:
+    """A page that says what is wrong."""
+    return page("problem.html", session, status=status, message=without_keys(message))
+
+
+def to(path: str) -> Response:
+    """On to another page."""
+    return RedirectResponse(path, 303, headers=HEADERS)
+
+
+def _way_in(request: Request) -> Response:
+    if wants_part(request):
+        return Response("", 401, headers={**HEADERS, "hx-redirect": SIGN_IN})
+    return to(SIGN_IN)
+
+
+async def _said(answering: Awaitable[Response], session: Session) -> Response:
+    """An answer, or a page that says what is wrong."""
+    try:
+        return await answering
+    except UnknownNameError as error:
+        return problem(session, 404, str(error))
+    except TooLargeError:
+        return problem(session, 413, "That is too long.")
+    except LedgerError as error:
+        LOGGER.error("the console cannot read the ledger: %s", error)  # noqa: TRY400  # no bug of ours
+        return problem(session, 503, "The database cannot be reached now.")
+    except (AirouterError, ValueError, msgspec.MsgspecError) as error:
+        return problem(session, 400, str(error))

@@ -1,0 +1,44 @@
+"""The way in, and out."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...admin.api import TooLargeError
+from ...admin.entrance import TooManyWrongKeysError
+from ..doors import SIGN_IN, Console, Form, form_of, problem, to
+from ..rendering import page
+from ..sessions import PATH, Session, is_own_page
+
+
+async def way_in(console: Console, request: Request) -> Response:
+    """The page that asks for the admin key."""
+    if console.sessions.of(request) is not None:
+        return to(PATH)
+    return page("login.html", None, message=None)
+
+
+async def sign_in(console: Console, request: Request) -> Response:
+    """Sign in whoever has the admin key."""
+    if not is_own_page(request):
+        return problem(None, 403, "That form was not sent by this console.")
+    try:
+        given = (await form_of(request)).get("key", "")
+        right = console.entrance.admits(given)
+    except TooManyWrongKeysError:
+        return page("login.html", None, status=429, message="Too many wrong keys. Wait a minute.")
+    except (TooLargeError, ValueError):
+        right = False
+    if not right:
+        return page("login.html", None, status=401, message="That is not the admin key.")
+    response = to(PATH)
+    console.sessions.begin(request, response)
+    return response
+
+
+async def sign_out(console: Console, request: Request, session: Session, form: Form) -> Response:
+    """Sign out."""
+    response = to(SIGN_IN)
+    console.sessions.end(response)
+    return response
