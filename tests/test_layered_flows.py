@@ -24,6 +24,7 @@ from airouter_core.flow.steps import (
     Gather,
     Open,
     Pull,
+    Race,
     ReadAll,
     ReadSome,
     Sleep,
@@ -472,6 +473,95 @@ def test_enough_is_enough(world: World) -> None:
     assert second == "fast"
     assert isinstance(first, TimeoutError)
     release.set()
+
+
+def racing(*flows: Flow[Any], after: float = 0.0) -> Flow[Any]:
+    """A race; its result is the winner, and its value."""
+    race = Race(flows[0], lambda: flows[1] if len(flows) > 1 else None, after)
+    yield race
+    return race.winner, race.value
+
+
+def waiting(log: list[str], until: threading.Event, *said: str) -> Flow[Any]:
+    """A flow that says nothing until an event is set."""
+    while not until.is_set():
+        yield Sleep(0.001)
+    return (yield from texts(log, *said))
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_who_says_something_first_has_won(world: World, read: bool) -> None:
+    """Its events and its value are those of the race; of the other nothing is seen, and it is closed."""
+    never, log = threading.Event(), []
+    flow = racing(waiting(log, never, "slow"), texts(log, "a", "b"))
+    if read:
+        assert said(world.read(flow)) == "ab"
+    else:
+        assert world.run(flow) == (1, "ab")
+    assert log == ["end a"]
+
+
+def test_who_is_quick_has_no_rival(world: World) -> None:
+    """The other flow is not even made before its time; where there is none, the first one takes as long as it takes."""
+    assert world.run(racing(texts([], "a", "b"), after=60)) == (0, "ab")
+    assert world.read(racing(given(7), after=60)) == []
+    soon = threading.Event()
+    threading.Timer(0.05, soon.set).start()
+    assert world.run(racing(waiting([], soon, "late"))) == (0, "late")
+
+
+def test_who_fails_is_out(world: World) -> None:
+    """The other one goes on; the failure of the first alone ends the race; where all fail, it is the first one's."""
+
+    def failing(error: Exception, until: threading.Event | None = None) -> Flow[Any]:
+        while until is not None and not until.is_set():
+            yield Sleep(0.001)
+        yield Sleep(0)
+        raise error
+
+    both_run = threading.Event()
+
+    def begins() -> Flow[Any]:
+        both_run.set()
+        yield Sleep(0.02)
+        return (yield from texts([], "b"))
+
+    assert world.run(racing(failing(ValueError("first"), both_run), begins())) == (1, "b")
+    with pytest.raises(ValueError, match="first"):
+        world.run(racing(failing(ValueError("first")), given("unused"), after=60))
+    both_run.clear()
+
+    def begins_and_fails() -> Flow[Any]:
+        both_run.set()
+        yield Sleep(0)
+        raise KeyError("second")
+
+    with pytest.raises(ValueError, match="first"):
+        world.run(racing(failing(ValueError("first"), both_run), begins_and_fails()))
+
+
+def test_a_winner_that_breaks_off_fails(world: World) -> None:
+    """Once it has said something nobody else can take over."""
+    seen: list[Any] = []
+
+    def reading() -> Flow[Any]:
+        return (
+            yield from delegated(
+                racing(texts([], "a", then=ProtocolError("cut")), given("spare"), after=60), through=tapped(seen.append)
+            )
+        )
+
+    with pytest.raises(ProtocolError, match="cut"):
+        world.run(reading())
+    assert said(seen) == "a"
+
+
+def test_a_race_ends_with_its_reader_and_its_deadline(world: World) -> None:
+    """Both flows are closed when the reader goes, and when the time is over."""
+    never, log = threading.Event(), []
+    assert said(world.read(racing(texts(log, *"abc"), waiting(log, never, "x")), most=1)) == "a"
+    with pytest.raises(TransportTimeoutError):
+        world.run(delegated(racing(waiting([], never, "x"), waiting([], never, "y")), deadline=0.1))
 
 
 def test_a_deadline_holds_for_everything_inside(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import sys
@@ -14,7 +15,7 @@ from ..wire.bounds import Collected
 from .blocking import in_order
 from .layers import See
 from .stack import Stack
-from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take
+from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, Race, ReadAll, ReadSome, Sleep, Step, Take
 from .threads import loop_of_asyncio
 
 # The same loop as the blocking driver's, and the same stack; only how a step is performed differs. What the two halves
@@ -103,6 +104,8 @@ class AsyncDriver:
             return self._pulled(step)
         if type(step) is Gather and step.each:
             return self._each(step)
+        if type(step) is Race:
+            return self._raced(step)
         return None
 
     async def _perform(self, step: Any) -> Any:  # one case for each step
@@ -125,6 +128,8 @@ class AsyncDriver:
                 return in_order(len(step.flows), [found async for found in self._gathered(step)])
             case Pull():
                 return await _read(self._pulled(step))
+            case Race():
+                return await _read(self._raced(step))
         raise TypeError(f"a flow yields steps, not {step!r}")
 
     async def _open(self, step: Open) -> Any:
@@ -228,6 +233,15 @@ class AsyncDriver:
             for task in positions:
                 task.cancel()
             await asyncio.gather(*positions, return_exceptions=True)
+
+    async def _raced(self, step: Race) -> AsyncGenerator[Any, None]:
+        from .racing import araced
+
+        events = araced(step, lambda flow: AsyncDriver(flow, self._transport, self._stack), self._stack)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                for seen in self._stack.seen((event,)):
+                    yield seen
 
     async def _close(self) -> None:
         try:

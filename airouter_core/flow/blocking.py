@@ -13,7 +13,7 @@ from typing import Any
 from ..wire.bounds import Collected
 from .layers import See
 from .stack import Stack
-from .steps import Do, Emit, Flow, Gather, Open, Pull, ReadAll, ReadSome, Sleep, Step, Take, Transport
+from .steps import Do, Emit, Flow, Gather, Open, Pull, Race, ReadAll, ReadSome, Sleep, Step, Take, Transport
 from .threads import as_they_finish, finished
 
 # A driver is a loop: give the innermost flow what came of its step, get the next step, perform it. What fails while
@@ -69,7 +69,7 @@ class Driver:
             outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
             self._close()
 
-    def events(self) -> Generator[Any, None, Any]:  # noqa: C901  # every chunk of every stream comes by here
+    def events(self) -> Generator[Any, None, Any]:  # noqa: C901, PLR0912  # every chunk of every stream comes by here
         """The events, as they come; the generator's value is the flow's. Closing it ends the flow."""
         stack = self._stack
         # The two steps of which a stream consists, reading a piece and handing on its events, are done in this very
@@ -102,6 +102,8 @@ class Driver:
                     else:
                         outcome = self._perform(step)
                 except Exception as failure:
+                    if self.stopped:  # what has failed is what it was stopped by
+                        return None
                     error, seeing = stack.told(failure, seeing), None
             self.complete = True
             return stack.value
@@ -117,6 +119,8 @@ class Driver:
             return self._pulled(step)
         if type(step) is Gather and step.each:
             return (value for _, value in self._gathered(step))
+        if type(step) is Race:
+            return self._raced(step)
         return None
 
     def _perform(self, step: Any) -> Any:
@@ -138,6 +142,8 @@ class Driver:
                 return in_order(len(step.flows), self._gathered(step))
             case Pull():
                 return collections.deque(self._pulled(step), maxlen=0)
+            case Race():
+                return collections.deque(self._raced(step), maxlen=0)
         raise TypeError(f"a flow yields steps, not {step!r}")
 
     def _open(self, step: Open) -> Any:
@@ -203,6 +209,15 @@ class Driver:
         finally:
             for driver in drivers:
                 driver.stopped = True
+
+    def _raced(self, step: Race) -> Generator[Any, None, None]:
+        from .racing import raced
+
+        with contextlib.closing(
+            raced(step, lambda flow: Driver(flow, self._transport, self._stack), self._stack)
+        ) as events:
+            for event in events:
+                yield from self._stack.seen((event,))
 
     def _close(self) -> None:
         stack = self._stack

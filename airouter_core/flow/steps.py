@@ -195,6 +195,27 @@ class Gather(msgspec.Struct, eq=False):
     each: bool = False
 
 
+class Race(msgspec.Struct, eq=False):
+    """Drive a flow, and another one beside it where it has neither said anything nor ended after some seconds.
+
+    Who says something first, or ends with a value, is the winner: its events are handed on, as they come, and the other
+    one is closed, with its connection. One that fails is out while the other is under way; where nobody is left, the
+    error of the first is raised.
+
+    Attributes:
+        spare: gives the other flow, when it is time for it; ``None`` for none after all.
+        after: seconds.
+        winner: 0 for the first, 1 for the other, once it is known.
+        value: what the winner returned.
+    """
+
+    flow: Flow[Any]
+    spare: Callable[[], Flow[Any] | None]
+    after: float
+    winner: int | None = None
+    value: Any = None
+
+
 class Delegate(msgspec.Struct, eq=False):
     """Run another flow to its value, as ``yield from`` does; but the driver resumes it without coming by here.
 
@@ -241,7 +262,7 @@ class Delegate(msgspec.Struct, eq=False):
         return partial
 
 
-Step = Open | ReadSome | ReadAll | Sleep | Do | Take | Emit | Pull | Gather | Delegate
+Step = Open | ReadSome | ReadAll | Sleep | Do | Take | Emit | Pull | Gather | Race | Delegate
 
 
 def given(value: Result) -> Flow[Result]:

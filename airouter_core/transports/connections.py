@@ -9,6 +9,7 @@ would be two packets (a tenth of what sending costs, measured in ``benchmarks/``
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 import time
@@ -18,6 +19,7 @@ from typing import Any, Self
 
 from urllib3.util.wait import wait_for_read
 
+from ..flow.stopping import STOP, Stop
 from .answers import Answer, Buffer, Reader
 
 IDLE = 15.0
@@ -73,6 +75,7 @@ class _Connection:
     _rested = 0.0
     _is_connecting = False
     _held: list[bytes] | None = None
+    _stop: Stop | None = None
     _asked = ("", "")
 
     @property
@@ -83,6 +86,9 @@ class _Connection:
     def rest(self) -> None:
         """Take the end of an answer; stay open if that is safe."""
         self._rested = time.monotonic()
+        if self._stop is not None:
+            self._stop.goes_on()
+            self._stop = None
         if not self.is_fit:
             self.close()  # type: ignore[attr-defined]  # as above
 
@@ -145,6 +151,9 @@ class _Connection:
 
     def getresponse(self) -> Any:
         self.sock.settimeout(self.timeout)
+        if (stop := STOP.get()) is not None:
+            self._stop = stop
+            stop.waits(functools.partial(_end, self.sock))
         self.response_class = self._answered
         try:
             answer: Any = HTTPConnection.getresponse(self)  # type: ignore[arg-type]  # as above
@@ -158,6 +167,12 @@ class _Connection:
     def makefile(self, _mode: str) -> Buffer:
         """What an answer is read from."""
         return Buffer(Reader(self.sock, getattr(self.timeout, "end", None)), self)
+
+
+def _end(sock: Any) -> None:
+    """End a connection that another thread reads from: it finds that nothing more comes."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # without what TLS would say, since that thread is using it
 
 
 def _pieces(data: Any) -> Sequence[Any]:
