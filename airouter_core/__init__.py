@@ -55,6 +55,7 @@ _HOMES = {
         "Gather",
         "Open",
         "Pull",
+        "Race",
         "ReadAll",
         "ReadSome",
         "Sleep",

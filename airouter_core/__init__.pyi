@@ -44,6 +44,7 @@ from .flow.steps import Flow as Flow
 from .flow.steps import Gather as Gather
 from .flow.steps import Open as Open
 from .flow.steps import Pull as Pull
+from .flow.steps import Race as Race
 from .flow.steps import ReadAll as ReadAll
 from .flow.steps import ReadSome as ReadSome
 from .flow.steps import Sleep as Sleep

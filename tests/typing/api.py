@@ -51,6 +51,7 @@ from airouter_core import (
     ProviderPart,
     ProviderStatus,
     Pull,
+    Race,
     Ranked,
     ReadAll,
     ReadSome,
@@ -136,6 +137,7 @@ def limits(slots: Slots) -> Layer:
             yield Emit(gate.open())
             yield from delegated(answer(ask), through=silent)
             yield Gather([given(1), done(len, "x")], enough=1)
+            yield Race(given(1), lambda: given(2), after=3.0)
             yield Do(lambda: None)
             return value
         finally:

@@ -12,27 +12,21 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.errors import (
-    AirouterError,
-    ConfigurationError,
-    ExecutionError,
-    ProviderError,
-    RateLimitedError,
-    UnsupportedFeatureError,
-)
-from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Sleep
+from airouter_core.errors import AirouterError, ConfigurationError, ExecutionError
+from airouter_core.flow.steps import Do, Flow, Race, Sleep
 from airouter_core.provider.facade import Provider
-from airouter_core.values.ask import Ask
 from airouter_core.values.response import Attempt, Response
+from airouter_core.values.usage import Usage
 from airouter_core.wire.rate_limits import rate_limits
 
 from .affinity import life_of
 from .eligibility import Eligibility
+from .endings import all_busy, failure, nobody, over
 from .failures import can_be_repeated, retry_after, word_of
 from .health import OF_ACCOUNT
+from .legs import Begun, Leg, gate_of, is_only_read, may_go_on
 from .limits import Lease
-from .opening import Opening, Whole
-from .routes import Target
+from .routes import STICKY, Target
 from .situation import USUAL_ANSWER, Knowledge, Situation
 from .strategies import Candidate, candidates
 
@@ -78,6 +72,7 @@ class Call:
         self._failures: dict[Target, int] = {}
         self._last: AirouterError | None = None
         self._refused: ConfigurationError | None = None
+        self._begun: Begun | None = None
 
     def flow(self) -> Flow[Any]:
         """Ask until somebody has answered.
@@ -88,11 +83,7 @@ class Call:
         """
         yield from self._share()
         while True:
-            candidate, lease = yield from self._next()
-            try:
-                answered, value = yield from self._attempt(candidate, lease)
-            finally:
-                lease.give_back()
+            answered, value = yield from self._attempt(self._leg(*(yield from self._next())))
             if answered:
                 return value
 
@@ -116,7 +107,10 @@ class Call:
             if target in self._seen:
                 continue
             self._seen.add(target)
-            if reason := self._eligibility.refusal(target):
+            reason = self._eligibility.refusal(target)
+            if reason is None and not self._can_go_on(target):
+                reason = "it is not known to go on with an answer that was begun (`prefill`)"
+            if reason is not None:
                 self._pass_over(target, reason)
                 continue
             if target.provider in self._dead:
@@ -129,6 +123,10 @@ class Call:
             ready = bench.until if bench.failure == "rate_limit" else now
             self._put_aside(candidate, ready, f"it rests after {bench.failure}", rank=0 if bench.passes else 1)
         return None
+
+    def _can_go_on(self, target: Target) -> bool:
+        """Whether it may be asked at this point: once an answer was begun, only who goes on with it."""
+        return self._begun is None or bool(self._knowledge.limits(target).prefill)
 
     def _pulled(self) -> Candidate | None:
         return self._ahead.pop(0) if self._ahead else next(self._pending, None)
@@ -145,6 +143,7 @@ class Call:
 
     def _awaited(self) -> Flow[Candidate]:
         """Whoever was put aside and is ready first; waited for."""
+        self._aside = [waiting for waiting in self._aside if self._can_go_on(waiting.candidate.target)]
         if not self._aside:
             raise self._nobody()
         first = min(self._aside, key=lambda waiting: (waiting.rank, waiting.ready))
@@ -182,36 +181,60 @@ class Call:
 
     # One attempt.
 
-    def _attempt(self, candidate: Candidate, lease: Lease) -> Flow[tuple[bool, Any]]:
-        situation, knowledge, target = self._situation, self._knowledge, candidate.target
-        gate = Opening(str(target), knowledge.clock) if situation.ask.stream else Whole(str(target))
-        asked = situation.ask.asked_as(attempt=self._made + 1, model=target.model, deadline=None)
-        began = knowledge.clock()
-        scope: Delegate | None = None
+    def _attempt(self, leg: Leg) -> Flow[tuple[bool, Any]]:
+        """Ask; whether it was answered, and the answer."""
+        legs = [leg]
         try:
-            self._made += 1
-            flow = self._provider(target.provider).flow_of(asked)
-            scope = Delegate(flow, gate, opens_within=self._patience())
-            value = yield scope
-        except ConfigurationError as error:  # nothing was sent
-            self._made -= 1
-            self._refused = self._refused or error
-            lease.give_back(0)
-            self._pass_over(target, str(error))
-            return False, None
-        except ExecutionError as error:
-            self._learn(target, scope, began)
-            ends = self._failed(candidate, error, began, is_open=gate.is_open)
+            winner, value = yield from self._answer(legs)
+        except AirouterError as error:
+            ends = self._came_to_nothing(legs)
             yield from self._share()
-            if ends:
+            if ends or error not in [each.error for each in legs]:
                 raise self._over(error) from error.__cause__
             return False, None
-        self._learn(target, scope, began)
-        if not gate.is_open and (held := gate.open()):
-            yield Emit(held)
-        answered = self._answered(candidate, asked, lease, value, began, gate.first)
+        finally:
+            for each in legs:
+                each.lease.give_back()
+        self._came_to_nothing([each for each in legs if each is not winner])
+        self._learn(winner)
+        answered = self._answered(winner, value)
         yield from self._share()
         return True, answered
+
+    def _leg(self, candidate: Candidate, lease: Lease) -> Leg:
+        self._made += 1
+        asked = self._situation.ask.asked_as(attempt=self._made, model=candidate.target.model, deadline=None)
+        seam = None
+        if self._begun is not None:
+            asked, seam = self._begun.asked(asked), self._begun.seam(candidate.target)
+        gate = gate_of(self._situation, candidate.target, seam)
+        return Leg(candidate, lease, asked, gate, self._knowledge.clock())
+
+    def _answer(self, legs: list[Leg]) -> Flow[tuple[Leg, Any]]:
+        """The value of whoever answers, and who that was; another may be asked beside who is slow."""
+        leg, hedge = legs[0], self._situation.route.hedge
+        flow = leg.flow(self._provider(leg.target.provider), self._patience())
+        if hedge is None or self._made > 1 or not is_only_read(leg.asked):
+            return leg, (yield from flow)
+        self._knowledge.hedging.called(self._situation.route.name)
+        race = Race(flow, lambda: self._spare(legs), hedge)
+        yield race
+        assert race.winner is not None
+        return legs[race.winner], race.value
+
+    def _spare(self, legs: list[Leg]) -> Flow[Any] | None:
+        """Somebody to ask beside who is slow, if that is not too often, and there is anybody who can be asked now."""
+        if self._made >= self._situation.route.attempts:
+            return None
+        if not self._knowledge.hedging.may_begin(self._situation.route.name):
+            return None
+        candidate = self._fresh()
+        lease = None if candidate is None else self._leased(candidate)
+        if candidate is None or lease is None:
+            return None
+        self._knowledge.hedging.begun(self._situation.route.name)
+        legs.append(self._leg(candidate, lease))
+        return legs[1].flow(self._provider(candidate.target.provider), None)
 
     def _patience(self) -> float | None:
         """Seconds until a stream must have begun; whoever is the last to ask has as long as it takes."""
@@ -225,21 +248,57 @@ class Call:
         if self._knowledge.is_to_share(self._situation.now):
             yield Do(self._knowledge.share)
 
-    def _learn(self, target: Target, scope: Delegate | None, sent: float) -> None:
+    def _learn(self, leg: Leg) -> None:
         """Learn from the headers of an answer what its vendor's limits are."""
-        head = None if scope is None else scope.head
+        head = None if leg.scope is None else leg.scope.head
         if head is not None and (limits := rate_limits(head.headers, self._knowledge.wall())):
-            self._knowledge.leases.hear(target, limits, sent)
+            self._knowledge.leases.hear(leg.target, limits, leg.began)
 
-    def _failed(self, candidate: Candidate, error: ExecutionError, began: float, *, is_open: bool) -> bool:
+    # What came of it.
+
+    def _came_to_nothing(self, legs: list[Leg]) -> bool:
+        """Take note of attempts without an answer; whether that ends the call."""
+        ends = False
+        for leg in legs:
+            self._learn(leg)
+            if leg.error is None:
+                self._left_alone(leg)
+            elif isinstance(leg.error, ExecutionError):
+                ends = self._failed(leg, leg.error) or ends
+            elif isinstance(leg.error, ConfigurationError):
+                self._not_sent(leg, leg.error)
+            else:
+                ends = True
+        return ends
+
+    def _left_alone(self, leg: Leg) -> None:
+        """It was slower than another: it has cost the reading of what was sent, at least."""
+        cost = self._knowledge.price_of(leg.target, Usage(self._situation.tokens, 0))
+        seconds = self._knowledge.clock() - leg.began
+        self._trail.append(Attempt(str(leg.target), "cancelled", "another one answered", seconds=seconds, cost=cost))
+
+    def _not_sent(self, leg: Leg, error: ConfigurationError) -> None:
+        self._made -= 1
+        self._refused = self._refused or error
+        leg.lease.give_back(0)
+        self._pass_over(leg.target, str(error))
+
+    def _failed(self, leg: Leg, error: ExecutionError) -> bool:
         """Take note of a failure; whether it ends the call."""
-        knowledge, target, word = self._knowledge, candidate.target, word_of(error)
+        knowledge, target, word = self._knowledge, leg.target, word_of(error)
         now = knowledge.clock()
         knowledge.health.failed(
             target, word, now, retry_after=retry_after(error), cooldown=knowledge.limits(target).cooldown
         )
-        self._trail.append(_failure(target, error, word, now - began, self._spent(target, error.partial)))
-        goes_on = word in self._situation.route.on and not is_open and not error.attempts
+        self._trail.append(failure(target, error, word, now - leg.began, self._spent(target, error.partial)))
+        goes_on = word in self._situation.route.on and not error.attempts
+        before, partial = self._begun, error.partial
+        if goes_on and leg.gate.is_open:
+            goes_on = may_go_on(self._situation, word, error)
+            if goes_on and partial is not None:
+                self._begun = Begun(partial, target, before)
+        if before is not None and partial is not None:
+            error.partial = before.with_rest(partial, target)  # what the reader has seen is the words of both
         if not goes_on or self._left() <= 0:
             return True
         self._last = error
@@ -248,32 +307,35 @@ class Call:
         if can_be_repeated(error):
             times = self._failures[target] = self._failures.get(target, 0) + 1
             delay = min(FIRST_DELAY * 2 ** (times - 1), LONGEST_DELAY) * (0.5 + knowledge.chance() / 2)
-            self._put_aside(candidate, now + max(delay, retry_after(error) or 0.0), f"it failed: {word}")
+            ready = now + max(delay, retry_after(error) or 0.0)
+            self._put_aside(leg.candidate, ready, f"it failed: {word}")
         return False
 
-    def _answered(
-        self, candidate: Candidate, asked: Ask, lease: Lease, value: Any, began: float, first: float | None
-    ) -> Any:
-        situation, knowledge, target = self._situation, self._knowledge, candidate.target
+    def _answered(self, leg: Leg, value: Any) -> Any:
+        situation, knowledge, target = self._situation, self._knowledge, leg.target
         now = knowledge.clock()
         knowledge.health.succeeded(target)
-        seconds = (now if first is None else first) - began
-        knowledge.statistics.add(target, seconds, now, stream=situation.ask.stream)
+        first = leg.gate.first
+        knowledge.statistics.add(
+            target, (now if first is None else first) - leg.began, now, stream=situation.ask.stream
+        )
         if not isinstance(value, Response):
-            lease.give_back()
+            leg.lease.give_back()
             return value
-        lease.give_back(value.usage.total_tokens)
-        self._remember(candidate, value, now)
+        leg.lease.give_back(value.usage.total_tokens)
+        self._remember(leg.candidate, value, now)
         cost = value.cost or knowledge.price_of(target, value.usage)
         self._trail.append(
-            Attempt(str(target), "complete", request_id=value.request_id, seconds=now - began, cost=cost)
+            Attempt(str(target), "complete", request_id=value.request_id, seconds=now - leg.began, cost=cost)
         )
+        if self._begun is not None:
+            value, cost = self._begun.with_rest(value, target), None
         return msgspec.structs.replace(value, cost=cost, attempts=tuple(self._trail), served_by=str(target))
 
     def _remember(self, candidate: Candidate, response: Response, now: float) -> None:
         """Where the conversation is now: at once if it has a name, else once a cache is seen to hold it."""
         situation = self._situation
-        nodes = [(node, index) for node, index in candidate.path if node.strategy not in ("first", "when")]
+        nodes = [(node, index) for node, index in candidate.path if node.strategy in STICKY]
         cached = response.usage.cache_read_tokens or response.usage.cache_write_tokens
         if not nodes or (situation.named_key is None and not cached) or situation.key is None:
             return
@@ -290,40 +352,13 @@ class Call:
     # How it ends.
 
     def _over(self, error: AirouterError) -> AirouterError:
-        """An error that ends the call, with all that was tried before."""
-        if isinstance(error, ExecutionError):
-            error.attempts = (*self._trail, *error.attempts)
-            if isinstance(error, ProviderError):
-                error.retryable = False  # whoever retries around a route multiplies its attempts
-            if len(self._trail) > 1:
-                told = "; ".join(f"{attempt.target}: {attempt.failure or attempt.reason}" for attempt in self._trail)
-                error.args = (f"{error} (route {self._situation.route.name!r} asked {told})", *error.args[1:])
-        return error
+        return over(error, self._situation.route.name, self._trail)
 
     def _nobody(self) -> AirouterError:
         if self._last is not None:
             return self._over(self._last)
-        if self._refused is not None:
-            return self._refused
-        reasons = "; ".join(f"{attempt.target}: {attempt.reason}" for attempt in self._trail)
-        return UnsupportedFeatureError(
-            f"route {self._situation.route.name!r} has nobody who may be asked this: {reasons or 'it has no targets'}"
-        )
+        return self._refused or nobody(self._situation.route.name, self._trail)
 
     def _all_busy(self, wait: float) -> AirouterError:
-        self._trail += [Attempt(str(waiting.candidate.target), "refused", waiting.reason) for waiting in self._aside]
-        reasons = "; ".join(f"{waiting.candidate.target}: {waiting.reason}" for waiting in self._aside)
-        error = RateLimitedError(
-            f"route {self._situation.route.name!r}: nobody can be asked for {wait:.1f} s ({reasons}); "
-            "try again then, raise a limit, or add a target",
-            retry_after=wait,
-        )
-        error.attempts = tuple(self._trail)
-        return error
-
-
-def _failure(target: Target, error: ExecutionError, word: str, seconds: float, cost: Any) -> Attempt:
-    status = error.status if isinstance(error, ProviderError) else None
-    request_id = error.request_id if isinstance(error, ProviderError) else None
-    # The class of the error, not its text: that may repeat what was asked.
-    return Attempt(str(target), "failed", type(error).__name__, word, status, request_id, seconds, cost)
+        aside = [Attempt(str(waiting.candidate.target), "refused", waiting.reason) for waiting in self._aside]
+        return all_busy(self._situation.route.name, self._trail, aside, wait)

@@ -14,6 +14,7 @@ from airouter_core.values.events import (
     StreamEvent,
     TextDelta,
     ToolCallStart,
+    Warned,
 )
 
 NAME = "router"
@@ -58,16 +59,25 @@ class Whole(Gate):
 
 
 class Opening(Whole):
-    """Opens at the first word."""
+    """Opens at the first word.
 
-    def __init__(self, target: str, clock: Callable[[], float]) -> None:
+    Args:
+        seam: what is to be told before it.
+    """
+
+    def __init__(self, target: str, clock: Callable[[], float], seam: Warned | None = None) -> None:
         super().__init__(target, self._opens)
+        self._seam = () if seam is None else (seam,)
         self._clock = clock
         self._count = 0
         self._bytes = 0
 
     def __call__(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         return Gate.__call__(self, events)
+
+    def open(self) -> list[StreamEvent]:
+        """As of every gate; where somebody else has begun the answer, that is told first."""
+        return [*self._seam, *super().open()]
 
     def _opens(self, event: StreamEvent) -> bool:
         says = says_something(event)

@@ -31,6 +31,7 @@ from .explaining import Plan, planned
 from .health import Bench
 from .reading import limits_of, routes_of, unknown_provider
 from .routes import Route, Target, targets_of
+from .shadows import Shadows
 from .situation import Knowledge, Situation
 from .state import State, state_of
 from .strategies import made_ready
@@ -73,7 +74,8 @@ class RouterProvider(Provider[RouterConfig]):
         infos |= {name: provider.info for name, provider in self._made.items()}
         settings = {address: limits_of(address, table) for address, table in config.targets.items()}
         self.routes: Mapping[str, Route] = routes_of(config.routes, settings)
-        for target in (target for route in self.routes.values() for target in targets_of(route.tree)):
+        shadows = [route.shadow.target for route in self.routes.values() if route.shadow is not None]
+        for target in (*(target for route in self.routes.values() for target in targets_of(route.tree)), *shadows):
             if target.provider not in infos:
                 infos[target.provider] = self._installed(target, infos)
         self.knowledge = Knowledge(
@@ -86,6 +88,7 @@ class RouterProvider(Provider[RouterConfig]):
             wall=wall,
             notes=self._registry.shared_notes,
         )
+        self._shadows = Shadows(self.target_provider)
         for route in self.routes.values():
             made_ready(route.tree, self.knowledge)
 
@@ -102,9 +105,14 @@ class RouterProvider(Provider[RouterConfig]):
     def reply(self, ask: Ask, request: Request | None) -> Flow[Any]:
         if ask.kind not in ROUTED:
             return super().reply(ask, request)
-        return Call(
-            Situation(ask, self._route(ask), self.knowledge), self.target_provider, self.deadline_of(ask)
-        ).flow()
+        situation = Situation(ask, self._route(ask), self.knowledge)
+        flow = Call(situation, self.target_provider, self.deadline_of(ask)).flow()
+        return flow if situation.route.shadow is None else self._shadowed(flow, situation)
+
+    def _shadowed(self, flow: Flow[Any], situation: Situation) -> Flow[Any]:
+        value = yield from flow
+        self._shadows.ask(situation)
+        return value
 
     def deadline_of(self, ask: Ask) -> float | None:
         route = self.routes.get(ask.model or "")
@@ -116,12 +124,14 @@ class RouterProvider(Provider[RouterConfig]):
 
     def close(self) -> None:
         """Close all providers behind the routes."""
+        self._shadows.close()
         with contextlib.ExitStack() as stack:
             for provider in self._emptied():
                 stack.callback(provider.close)
 
     async def aclose(self) -> None:
         """:meth:`close`, awaited."""
+        self._shadows.close()
         for provider in self._emptied():
             await provider.aclose()
 

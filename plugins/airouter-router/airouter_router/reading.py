@@ -15,10 +15,12 @@ from airouter_core.values.value import Value
 from .conditions import Condition, condition_of
 from .routes import (
     DEFAULT_ON,
+    SHADOWS_IN_FLIGHT,
     STRATEGIES,
     WORDS,
     Choice,
     Route,
+    Shadow,
     Strategy,
     Target,
     checked_weights,
@@ -29,9 +31,11 @@ from .routes import (
 
 ROUTE_FIELDS = (
     "strategy", "targets", "weights", "when", "attempts", "deadline", "first_event_timeout", "on", "require", "session",
-    "continuity",
+    "continuity", "hedge", "resume", "canary", "shadow",
 )  # fmt: skip
 ENTRY_FIELDS = ("if", "strategy", "targets", "weights")
+CANARY_FIELDS = ("share", "strategy", "targets", "weights")
+SHADOW_FIELDS = ("target", "share", "in_flight")
 EVERY_MODEL = "*"
 
 
@@ -44,6 +48,7 @@ class Limits(Value, frozen=True):
         cooldown: seconds that it is left alone after a failure.
         context: tokens that prompt and answer share.
         capabilities: what the model can do; all that its provider can, unless given.
+        prefill: whether its model goes on with an answer whose beginning it is given.
         max_price: dollars per million tokens above which it is not asked, under ``input`` and ``output``.
     """
 
@@ -54,6 +59,7 @@ class Limits(Value, frozen=True):
     cooldown: float | None = None
     context: int | None = None
     capabilities: frozenset[str] | None = None
+    prefill: bool | None = None
     max_price: Mapping[str, float] | None = None
 
 
@@ -73,6 +79,7 @@ def routes_of(tables: Mapping[str, Any], settings: Mapping[str, Limits]) -> dict
     """
     routes = linked({name: _route(name, table, settings) for name, table in tables.items()})
     leaves = {target for route in routes.values() for target in targets_of(route.tree)}
+    leaves |= {route.shadow.target for route in routes.values() if route.shadow is not None}
     named = {str(target) for target in leaves} | {f"{target.provider}/{EVERY_MODEL}" for target in leaves}
     for address in settings:
         if address not in named:
@@ -102,6 +109,8 @@ def limits_of(address: str, table: Any) -> Limits:
             said[name] = _number(value, "integer", f"{place}: {name}", above=0)
         elif name in ("weight", "cooldown"):
             said[name] = _number(value, "number", f"{place}: {name}", minimum=0)
+        elif name == "prefill":
+            said[name] = _number(value, "boolean", f"{place}: {name}")
         elif name == "capabilities":
             said[name] = frozenset(_number(value, "strings", f"{place}: {name}"))
         else:
@@ -120,7 +129,7 @@ def _route(name: str, table: Any, settings: Mapping[str, Limits]) -> Route:
     on = table.get("on")
     return Route(
         name,
-        _tree(table, settings, place),
+        _with_canary(_tree(table, settings, place), table.get("canary"), settings, place),
         attempts=_number(table.get("attempts", 4), "integer", f"{place}: attempts", above=0),
         deadline=_number(table.get("deadline"), "number", f"{place}: deadline", above=0),
         first_event_timeout=_number(
@@ -130,7 +139,38 @@ def _route(name: str, table: Any, settings: Mapping[str, Limits]) -> Route:
         require=_one_of(table.get("require", "any"), ("any", "known"), f"{place}: require"),
         session=_one_of(table.get("session", "prefer"), ("off", "prefer"), f"{place}: session"),
         continuity=_one_of(table.get("continuity", "keep"), ("keep", "drop"), f"{place}: continuity"),
+        hedge=_number(table.get("hedge"), "number", f"{place}: hedge", above=0),
+        resume=_one_of(table.get("resume", "off"), ("off", "prefill"), f"{place}: resume"),
+        shadow=_shadow(table.get("shadow"), f"{place}: shadow"),
     )
+
+
+def _with_canary(tree: Choice, table: Any, settings: Mapping[str, Limits], place: str) -> Choice:
+    if table is None:
+        return tree
+    where = f"{place}: canary"
+    _known(table, CANARY_FIELDS, where)
+    trial = _choice(_one_of(table.get("strategy", "first"), STRATEGIES[:-1], where), table, settings, where)
+    return Choice("canary", (tree, trial), weights=(_share(table, where, needed=True),))
+
+
+def _shadow(table: Any, place: str) -> Shadow | None:
+    if table is None:
+        return None
+    _known(table, SHADOW_FIELDS, place)
+    target = child_of(table.get("target", ""))
+    if not isinstance(target, Target):
+        raise ConfigurationError(f"{place} asks one target, PROVIDER/MODEL, not {table.get('target')!r}")
+    in_flight = _number(table.get("in_flight", SHADOWS_IN_FLIGHT), "integer", f"{place}: in_flight", above=0)
+    return Shadow(target, _share(table, place), in_flight)
+
+
+def _share(table: Mapping[str, Any], place: str, *, needed: bool = False) -> float:
+    given = table.get("share", None if needed else 1.0)
+    share = _number(given, "number", f"{place}: share", minimum=0)
+    if share is None or share > 1:
+        raise ConfigurationError(f"{place}: share is a number from 0 to 1, not {given!r}")
+    return float(share)
 
 
 def _tree(table: Mapping[str, Any], settings: Mapping[str, Limits], place: str) -> Choice:

@@ -18,14 +18,20 @@ from airouter_core.values.value import Value
 from .conditions import Condition
 
 REFERENCE = "route:"
-Strategy = Literal["first", "weighted", "cheapest", "fastest", "least_busy", "when"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Strategy = Literal["first", "weighted", "cheapest", "fastest", "least_busy", "when", "canary"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)[:-1]
+"""The words of ``strategy``; a canary has a word of its own."""
+STICKY = frozenset({"weighted", "cheapest", "fastest", "least_busy"})
+"""Those whose children a conversation goes back to."""
 CONTEXT = "context"
 """The word for a prompt that does not fit: it is the caller's fault only where there is no larger model."""
 WORDS = (*(item.value for item in FailureClass), CONTEXT)
 DEFAULT_ON = frozenset({"transient", "rate_limit", "credential", "model_access", "model_gone", CONTEXT})
 """What makes a route go on to its next target. An allowance that is used up (``quota``) is not among it: going on would
 spend money elsewhere, and nobody asked for that."""
+
+
+SHADOWS_IN_FLIGHT = 4
 
 
 class Target(Value, frozen=True):
@@ -60,6 +66,19 @@ class Choice(Value, frozen=True, eq=False):
     label: str = ""
 
 
+class Shadow(Value, frozen=True):
+    """Who is asked the same beside the route, for nobody to be answered.
+
+    Attributes:
+        share: of the calls, from 0 to 1.
+        in_flight: calls to it at the same time; what comes while there are so many is not asked.
+    """
+
+    target: Target
+    share: float = 1.0
+    in_flight: int = SHADOWS_IN_FLIGHT
+
+
 class Route(Value, frozen=True, eq=False):
     """A tree with its limits.
 
@@ -72,6 +91,9 @@ class Route(Value, frozen=True, eq=False):
         session: ``"prefer"`` the target that a conversation was with, or ``"off"``.
         continuity: ``"keep"``: while a tool loop is open, only those who can read their own sealed thoughts are asked;
             ``"drop"``: anybody, without them.
+        hedge: seconds after which somebody else is asked beside a target that has said nothing; ``None`` for never.
+        resume: ``"prefill"``: an answer of plain text that breaks off is gone on with by a target that can.
+        shadow: who is asked the same, for nobody to be answered.
     """
 
     name: str
@@ -83,6 +105,9 @@ class Route(Value, frozen=True, eq=False):
     require: Literal["any", "known"] = "any"
     session: Literal["off", "prefer"] = "prefer"
     continuity: Literal["keep", "drop"] = "keep"
+    hedge: float | None = None
+    resume: Literal["off", "prefill"] = "off"
+    shadow: Shadow | None = None
 
 
 def targets_of(node: Target | Reference | Choice) -> Iterator[Target]:
@@ -120,6 +145,11 @@ def Fastest(*children: Child) -> Choice:  # noqa: N802  # as above
 def LeastBusy(*children: Child) -> Choice:  # noqa: N802  # as above
     """By how many calls they are at now."""
     return Choice("least_busy", tuple(map(child_of, children)))
+
+
+def Canary(usual: Child, trial: Child, share: float) -> Choice:  # noqa: N802  # as above
+    """A share of the conversations, from 0 to 1, is asked of the trial, each from its beginning to its end."""
+    return Choice("canary", (child_of(usual), child_of(trial)), weights=(share,))
 
 
 def child_of(given: Child) -> Target | Reference | Choice:

@@ -20,6 +20,7 @@ from airouter_core.values.usage import Cost, Usage
 from .affinity import Affinity, named_key, opening_key
 from .cheapness import Cheapness
 from .health import Health
+from .hedging import Hedging
 from .limits import Leases, limits_for
 from .reading import Limits
 from .routes import Route, Target
@@ -77,6 +78,7 @@ class Knowledge:
         self.leases = Leases(settings)
         self.statistics = Statistics()
         self.affinity = Affinity()
+        self.hedging = Hedging()
         self.orders: dict[tuple[str, int, int], list[int]] = {}
         self.cheapness: dict[tuple[str, int], Cheapness] = {}
         self._names = {name: Names(name, info) for name, info in infos.items()}

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.value import Value
 
-from .affinity import share
+from .affinity import opening_key, share
 from .cheapness import Cheapness
-from .routes import Choice, Reference, Strategy, Target, targets_of
+from .routes import STICKY, Choice, Reference, Strategy, Target, targets_of
 from .situation import USUAL_ANSWER, Knowledge, Situation
 
 MANY = 64
@@ -52,7 +52,7 @@ def candidates(
 def _ordered(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
     order = ORDERS[node.strategy](node, situation)
     affinity = situation.knowledge.affinity
-    if node.strategy in ("first", "when") or affinity.is_empty or situation.key is None:
+    if node.strategy not in STICKY or affinity.is_empty or situation.key is None:
         yield from order
         return
     known = affinity.child(node.label, situation.key, situation.now)
@@ -75,6 +75,15 @@ def _when(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
     raise ConfigurationError(
         f"route {situation.route.name!r}: no `when` of it holds for this prompt, and it has no `targets` for the rest"
     )
+
+
+def _canary(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
+    (trial,) = node.weights
+    if share(f"{node.label}\0{situation.named_key or opening_key(situation.ask)}") < trial:
+        yield 1, f"this conversation is among the {trial:.1%} that try it"
+        yield 0, "the trial has failed"
+    else:
+        yield 0, f"this conversation is not among the {trial:.1%} that try another"
 
 
 def _weighted(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
@@ -215,6 +224,7 @@ def _least_busy(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]
 ORDERS: Mapping[Strategy, Callable[[Choice, Situation], Iterator[tuple[int, str]]]] = {
     "first": _first,
     "when": _when,
+    "canary": _canary,
     "weighted": _weighted,
     "cheapest": _cheapest,
     "fastest": _fastest,

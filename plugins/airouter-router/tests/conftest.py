@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,7 @@ class Scripted(Provider[ProviderConfig]):
     """Does what its script says for each model in turn: an error, a number of seconds, or events; then it answers."""
 
     def __init__(self, world: World, info: ProviderInfo, name: str) -> None:
-        super().__init__(ProviderConfig(), info)
+        super().__init__(ProviderConfig(), info, world.plugins)
         self.kept_as = name
         self.world = world
 
@@ -45,6 +46,7 @@ class Scripted(Provider[ProviderConfig]):
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         world, address = self.world, f"{self.kept_as}/{request.model}"
         world.asked.append(address)
+        world.requests.append(request)
         world.asked_at.append((address, world.now))
         world.busy[address] = world.busy.get(address, 0) + 1
         world.busiest[address] = max(world.busiest.get(address, 0), world.busy[address])
@@ -56,7 +58,10 @@ class Scripted(Provider[ProviderConfig]):
             for action in actions if isinstance(actions, list | tuple) else (actions,):
                 if isinstance(action, Exception):
                     raise action
-                if isinstance(action, int | float):
+                if isinstance(action, threading.Event):
+                    while not action.is_set():
+                        yield Sleep(0.002)
+                elif isinstance(action, int | float):
                     yield Sleep(action)
                 else:
                     yield Emit((action,))
@@ -82,6 +87,7 @@ class World:
     def __init__(self) -> None:
         self.now = 1000.0
         self.asked: list[str] = []
+        self.requests: list[Request] = []
         self.asked_at: list[tuple[str, float]] = []
         self.slept: list[float] = []
         self.busy: dict[str, int] = {}
