@@ -79,7 +79,7 @@ class Driver:
         error: Exception | None = None
         seeing: See | None = None
         try:
-            while not self.stopped and (step := resume(outcome, error)) is not None:
+            while (step := resume(outcome, error)) is not None:
                 outcome = error = None
                 try:
                     if type(step) is ReadSome and stack.until is None:
@@ -101,11 +101,13 @@ class Driver:
                                     return None
                     else:
                         outcome = self._perform(step)
+                        if self.stopped:
+                            return None
                 except Exception as failure:
                     if self.stopped:  # what has failed is what it was stopped by
                         return None
                     error, seeing = stack.told(failure, seeing), None
-            self.complete = not self.stopped
+            self.complete = True
             return stack.value
         finally:
             outcome = None  # who reports a failure shows its frames, and an answer may repeat a key
