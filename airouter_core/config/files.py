@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import tomllib
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -144,6 +143,8 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
 
 def _read(name: str, marks: Mapping[str, str] | None) -> Settings:
     """Read a file; ``marks`` is the environment that leads to the marks of trust, where those are needed."""
+    import tomllib  # most programs have no settings file
+
     try:
         with open(name, "rb") as file:
             raw = file.read()

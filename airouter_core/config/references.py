@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..keys import KeyStore
 
 KEYRING = "keyring:"
 
@@ -53,6 +52,8 @@ def resolved(value: Any, where: str, environ: Mapping[str, str]) -> Any:
 
 
 def _stored(name: str, where: str, environ: Mapping[str, str]) -> str:
+    from ..keys import KeyStore  # few settings are kept there, and it takes more than all the rest of a settings file
+
     key = KeyStore.default(environ).get(name)
     if key is None:
         raise ConfigurationError(

@@ -243,7 +243,7 @@ def _describe(
     flow: Callable[..., Any], operation: Operation, blocking: Any, awaiting: Any, awaited: str, says: tuple[str, str]
 ) -> None:
     """Make two functions look like methods that were written out."""
-    result = str(inspect.signature(flow).return_annotation).removeprefix("Flow[").removesuffix("]")
+    result = str(_signature(flow).return_annotation).removeprefix("Flow[").removesuffix("]")
     _dress(blocking, flow, operation.name, says[0].format(result), flow.__doc__)
     _dress(awaiting, flow, awaited, says[1].format(result), f":meth:`{operation.name}`, awaited.")
     blocking.operation = awaiting.operation = operation
@@ -267,4 +267,4 @@ def _dress(made: Any, source: Callable[..., Any], name: str, result: str, told: 
     made.__name__ = name
     made.__qualname__ = f"{source.__qualname__.rpartition('.')[0]}.{name}"
     made.__doc__ = told
-    made.__signature__ = inspect.signature(source).replace(return_annotation=result)
+    made.__signature__ = _signature(source).replace(return_annotation=result)

@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies
 
 from ..config.secrets import secrets_of_address
 from ..errors import ConfigurationError
@@ -91,6 +90,8 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _of_environment(url: str, no_proxy: str | None) -> dict[str, str]:
+    from urllib.request import getproxies
+
     from requests.utils import should_bypass_proxies
 
     parts = urlsplit(url)
