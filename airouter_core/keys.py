@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .config.folders import config_folder, is_exposed
@@ -13,9 +13,13 @@ from .config.writing import alone, write_whole
 from .errors import ConfigurationError
 
 SERVICE = "airouter"
+KEYS_FILE = "AIROUTER_KEYS_FILE"
+"""The variable that names a file for the keys."""
+FILE = "keys.json"
+"""The file where there is no keyring, beside the settings."""
 KEYS = "the keys"
-INDEX = "names of stored keys"
-"""The entry of the keyring that lists the others: keyrings cannot be listed."""
+INDEX = "keyring.json"
+"""The file beside the settings with the names of the keys that a keyring holds: keyrings cannot be listed."""
 
 
 class KeyStore(ABC):
@@ -27,10 +31,10 @@ class KeyStore(ABC):
     def default(environ: Mapping[str, str] | None = None) -> KeyStore:
         """The system's keyring, or a file; ``AIROUTER_KEYS_FILE`` names the file and takes it for sure."""
         environ = os.environ if environ is None else environ
-        named = environ.get("AIROUTER_KEYS_FILE")
+        named = environ.get(KEYS_FILE)
         if named:
             return FileKeyStore(named)
-        return _system_keyring(environ) or FileKeyStore(os.path.join(config_folder(environ), "keys.json"))
+        return _system_keyring(environ) or FileKeyStore(os.path.join(config_folder(environ), FILE))
 
     @abstractmethod
     def get(self, name: str) -> str | None:
@@ -102,7 +106,7 @@ class SystemKeyStore(KeyStore):
 
     def __init__(self, keyring: Any, folder: str | None = None) -> None:
         self._keyring = keyring
-        self._guarded = os.path.join(folder or config_folder(), "keyring")
+        self._index = os.path.join(folder or config_folder(), INDEX)
         self.place = f"the system's keyring ({keyring.get_keyring().name})"
 
     def get(self, name: str) -> str | None:
@@ -110,20 +114,53 @@ class SystemKeyStore(KeyStore):
         return key
 
     def set(self, name: str, key: str) -> None:
-        with alone(self._guarded, KEYS):
+        with alone(self._index, KEYS):
             self._keyring.set_password(SERVICE, name, key)
-            self._keyring.set_password(SERVICE, INDEX, json.dumps(sorted({*self.names(), name})))
+            write_whole(self._index, json.dumps(sorted({*self.names(), name})), KEYS)
 
     def remove(self, name: str) -> bool:
-        with alone(self._guarded, KEYS):
+        with alone(self._index, KEYS):
             if self.get(name) is None:
                 return False
             self._keyring.delete_password(SERVICE, name)
-            self._keyring.set_password(SERVICE, INDEX, json.dumps([other for other in self.names() if other != name]))
+            write_whole(self._index, json.dumps([other for other in self.names() if other != name]), KEYS)
         return True
 
     def names(self) -> list[str]:
-        return list(json.loads(self._keyring.get_password(SERVICE, INDEX) or "[]"))
+        return _names_in(self._index)
+
+
+def stored_names(environ: Mapping[str, str] | None = None) -> set[str]:
+    """The names of all keys stored, in a keyring or in the file. No keyring is asked: finding one takes long."""
+    environ = os.environ if environ is None else environ
+    if named := environ.get(KEYS_FILE):
+        return set(FileKeyStore(named).names())
+    folder = config_folder(environ)
+    return {*_names_in(os.path.join(folder, INDEX)), *FileKeyStore(os.path.join(folder, FILE)).names()}
+
+
+def stored_key(names: Iterable[str], environ: Mapping[str, str] | None = None) -> str | None:
+    """The key stored under the first of these names that has one; a keyring is asked only for what it has.
+
+    Raises:
+        ConfigurationError: what is stored cannot be read.
+    """
+    known = stored_names(environ)
+    if not (asked := [name for name in names if name in known]):
+        return None
+    store = KeyStore.default(environ)
+    return next((key for name in asked if (key := store.get(name))), None)
+
+
+def _names_in(index: str) -> list[str]:
+    try:
+        with open(index, encoding="utf-8") as file:
+            names = json.load(file)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"cannot read the names of the stored keys in {index!r}: {error}") from None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _system_keyring(environ: Mapping[str, str]) -> KeyStore | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from airouter_core.config.folders import config_folder
 from airouter_core.errors import ConfigurationError
-from airouter_core.keys import FileKeyStore, KeyStore, SystemKeyStore
+from airouter_core.keys import FileKeyStore, KeyStore, SystemKeyStore, stored_key, stored_names
 
 
 class Keyring(types.ModuleType):
@@ -176,3 +177,26 @@ def test_the_keyring_comes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(keyring, "get_keyring", Fail)
     store = KeyStore.default({"XDG_CONFIG_HOME": str(tmp_path)})
     assert store.place == str(tmp_path / "airouter" / "keys.json")
+
+
+def test_a_keyring_is_asked_only_for_what_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Finding a keyring takes longer than many a call: without a key in it, it is not looked for."""
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    monkeypatch.setattr("airouter_core.keys._system_keyring", lambda environ: pytest.fail("it was looked for"))
+    assert stored_key(["openai", "gpt"], environ) is None
+    assert stored_names(environ) == set()
+    store = SystemKeyStore(Keyring(), str(tmp_path / "airouter"))
+    store.set("gpt", "sk-in-the-keyring")
+    monkeypatch.setattr("airouter_core.keys._system_keyring", lambda environ: store)
+    assert stored_key(["openai", "gpt"], environ) == "sk-in-the-keyring"
+    assert stored_key(["openai"], environ) is None
+    assert stored_names(environ) == {"gpt"}
+
+
+def test_names_of_keys_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    """The file is named, and no key is taken for missing."""
+    (tmp_path / "airouter").mkdir()
+    index = tmp_path / "airouter" / "keyring.json"
+    index.write_text("{")
+    with pytest.raises(ConfigurationError, match=re.escape(str(index))):
+        stored_key(["openai"], {"XDG_CONFIG_HOME": str(tmp_path)})

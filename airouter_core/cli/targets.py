@@ -17,7 +17,7 @@ import attrs
 from ..config.aliases import expanded
 from ..config.files import Settings, settings_in_force
 from ..errors import ConfigurationError
-from ..keys import KeyStore
+from ..keys import stored_key, stored_names
 from ..manager.addresses import ROUTE, Address, Candidate, model_names, named, resolve
 from ..plugins.factory import config_class, create_provider, validate_provider_config
 from ..plugins.registry import installed
@@ -176,8 +176,7 @@ def with_stored_key(info: ProviderInfo, table: Mapping[str, Any]) -> dict[str, A
     """The settings, with the key that ``airouter keys set`` has stored under any of the provider's names."""
     if "api_key" in table or "api_key" not in attrs.fields_dict(config_class(info)):
         return dict(table)
-    store = KeyStore.default()
-    stored = next((key for name in (info.name, *info.aliases) if (key := store.get(name))), None)
+    stored = stored_key((info.name, *info.aliases))
     return dict(table) if stored is None else {**table, "api_key": stored}
 
 
@@ -208,7 +207,7 @@ def listed_providers(*, unconfigured: bool = False) -> list[ProviderInfo]:
     known: set[str] = set()
     with contextlib.suppress(ConfigurationError):  # said by whoever needs the file or a key
         known |= {str(table.get("provider", name)) for name, table in _tables().items()}
-        known |= {*KeyStore.default().names()}
+        known |= stored_names()
         if (file := current_settings()) is not None:
             known |= set_up_by_tables(file, installed())
     return [info for info in infos if info.listed == "always" or _is_set_up(info, known)]
