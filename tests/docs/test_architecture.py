@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from airouter_core.plugins.registry import installed
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FILE = re.compile(r"`((?:airouter_core|provider|flow|values|plugins|transports|dialects|cli|wire)/[\w./]*)`")
@@ -32,3 +34,14 @@ def test_the_files_that_it_names_are_there() -> None:
     assert len(named) > 15
     for name in named:
         assert (ROOT / name).exists() or (ROOT / "airouter_core" / name).exists(), name
+
+
+def test_one_role_has_one_file_name_in_every_plugin() -> None:
+    """Providers, their settings and the commands of plugins are where the map says."""
+    plugins = installed()
+    named = [(target, role) for info in plugins.providers() for target, role in ((info.target, "provider"),)]
+    named += [(info.config_target or "", "config") for info in plugins.providers()]
+    named += [(command.target, "commands") for command in plugins.commands()]
+    ours = [(target, role) for target, role in named if target.startswith("airouter_") and "_echo." not in target]
+    assert len(ours) > 20
+    assert [target for target, role in ours if target.partition(":")[0].split(".")[1].rpartition("_")[2] != role] == []

@@ -26,8 +26,8 @@ from airouter_core.wire.ndjson import NdjsonDecoder
 from .config import NEW_VERSION, OLD_VERSION, ClaudeConfig
 from .errors import error_inside
 from .models import FactsOf
-from .parameters import api_version
 from .plugin import CLAUDE
+from .profile import api_version
 from .reader import MessageReader
 from .request import common_headers, items_of, message_body
 from .wire import MESSAGES, time_of

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.profile.declarations import FULL_CHAT, Command, ParameterSupport, ProviderInfo
 
-# As the newest API version and models take them; what older ones take besides is decided per call in parameters.py.
+# As the newest API version and models take them; what older ones take besides is decided per call in profile.py.
 # Fields: the Messages API as of 2026-11 (SDK anthropic 2.12.0, types/message_create_params.py).
 NO_SAMPLING = "API version 2026-10-21 and all models from Claude 4.7 on take none"
 NOT_TAKEN = "the Messages API has no such field"

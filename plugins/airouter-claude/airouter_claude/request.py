@@ -18,9 +18,9 @@ from .blocks import Block, Sending, is_unsent_thought, message_blocks, sent_id
 from .caching import mark_stable_prefix
 from .config import ClaudeConfig
 from .models import ADAPTIVE, ENABLED, MODEST_MAX_TOKENS, ModelFacts
-from .parameters import api_version, is_forced, support
 from .parts import KEY
 from .plugin import CLAUDE
+from .profile import api_version, is_forced, support
 from .schemas import as_words, binding
 
 Body = dict[str, Any]

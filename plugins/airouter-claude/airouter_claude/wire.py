@@ -23,8 +23,8 @@ from airouter_core.wire.streams import FramedParser
 from .config import NEW_VERSION, ClaudeConfig
 from .errors import parse_error
 from .models import FactsOf, known_facts, line_of
-from .parameters import support
 from .plugin import CLAUDE
+from .profile import support
 from .reader import MessageReader
 from .request import LACKS, common_headers, counted_body, message_body, notes, request_headers
 

@@ -21,8 +21,8 @@ from airouter_core.wire.json import decoded_object, encoded, items, mapping
 from airouter_core.wire.sse import ServerSentEvent, SseDecoder
 
 from .config import OpenAIConfig
-from .parameters import completions_support
 from .plugin import OPENAI
+from .profile import completions_support
 from .wire import CHAT, headers
 
 

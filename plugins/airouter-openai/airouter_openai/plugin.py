@@ -13,7 +13,7 @@ LOGPROBS = "message.output_text.logprobs"
 """What the Responses API includes in an answer on request."""
 
 # Fields and limits of both APIs: the types of the vendor's SDK 3.54.0, ranges from openai/openai-openapi@f85dbe22.
-# Which of the rows hold for a model of OpenAI's is decided in parameters.py.
+# Which of the rows hold for a model of OpenAI's is decided in profile.py.
 CHAT_PARAMETERS = (
     ParameterSupport("temperature", "temperature", minimum=0, maximum=2),
     ParameterSupport("top_p", "top_p", minimum=0, maximum=1),

@@ -27,7 +27,7 @@ from .config import Api, OpenAIConfig
 from .families import RETIRED, family_of
 from .images import IMAGES, SUCCESSOR, ImageOrder, settled
 from .moderation import DEFAULT_MODEL, MODERATIONS, Judged, ModerationResult, judged_texts, moderation_input
-from .parameters import api_of
+from .profile import api_of
 from .tokens import count_locally
 from .wire import CHAT, EMBEDDINGS, INPUT_TOKENS, RESPONSES, RETRIEVAL
 

@@ -25,8 +25,8 @@ from airouter_core.wire.streams import FramedParser
 from .config import OpenAIConfig
 from .errors import ERRORS
 from .families import family_of
-from .parameters import chat_support, responses_support
 from .plugin import OPENAI
+from .profile import chat_support, responses_support
 from .reader import ResponseReader
 from .request import JOINED, ends_in_thought, is_named_address, is_unsent_thought, responses_body
 from .strict import as_sent

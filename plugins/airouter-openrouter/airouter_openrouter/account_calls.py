@@ -11,7 +11,7 @@ from airouter_core.values.catalog import ProviderStatus
 from .account import CREDITS, KEY, Credits, KeyInfo, credits_of_key
 from .config import OpenRouterConfig
 from .generation import GENERATION, Generation
-from .support import needs_key
+from .profile import needs_key
 
 STEP = 0.5
 """Seconds between two questions for a generation that is not there yet."""

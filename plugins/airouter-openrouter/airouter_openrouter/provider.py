@@ -25,9 +25,9 @@ from .catalog import Catalog, all_pages
 from .config import OpenRouterConfig
 from .media import EMBEDDINGS, IMAGES, Picture
 from .models import MODELS
+from .profile import narrowed
 from .search import Price, Search
 from .spent import Spent
-from .support import narrowed
 from .wire import WIRE
 
 PathLike = str | os.PathLike[str]

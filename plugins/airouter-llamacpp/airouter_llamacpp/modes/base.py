@@ -19,8 +19,8 @@ from airouter_core.wire.http import Operation
 
 from ..config import LlamaCppConfig, ModeName
 from ..folder import ModelFile, ModelFolder
-from ..parameters import rows
 from ..plugin import LLAMACPP
+from ..profile import rows
 
 Result = TypeVar("Result")
 

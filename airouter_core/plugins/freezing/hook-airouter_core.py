@@ -5,7 +5,7 @@ from importlib.metadata import distributions
 
 from PyInstaller.utils.hooks import collect_submodules, copy_metadata
 
-PARTS_OF_TESTS = ("airouter_core.testing.", "airouter_core.freezing")
+PARTS_OF_TESTS = ("airouter_core.testing.", "airouter_core.plugins.freezing")
 
 
 def _ours(module: str) -> bool:

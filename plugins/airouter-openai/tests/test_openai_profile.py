@@ -19,8 +19,8 @@ from airouter_core.values.tools import Tool, ToolChoice
 from airouter_openai.catalog import limits_of
 from airouter_openai.config import OpenAIConfig
 from airouter_openai.families import FAMILIES, UNKNOWN, family_of
-from airouter_openai.parameters import api_of, chat_support, responses_support
 from airouter_openai.plugin import OPENAI
+from airouter_openai.profile import api_of, chat_support, responses_support
 from airouter_openai.wire import CHAT, RESPONSES
 
 KEY = "sk-test-0123456789"
