@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ExecutionError
+import contextlib
+
 from ..provider.streams import ResponseStream
 from ..values.events import RefusalDelta, TextDelta
 from ..values.response import Response
@@ -34,9 +35,10 @@ def show_stream(answer: ResponseStream, model: str, writer: TextWriter | None = 
                 writer.write(event.text)
                 anything = True
             event = next(events, None)
-    except (ExecutionError, KeyboardInterrupt):
+    except BaseException:
         if anything:
-            writer.end()
+            with contextlib.suppress(OSError):
+                writer.end()
         raise
     writer.end()
     return answer.response

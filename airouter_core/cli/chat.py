@@ -21,6 +21,7 @@ from .choices import (
 )
 from .continuing import continuing_options, past
 from .input import piped_line
+from .markdown import markdown_option
 from .output import complain, note, told, warn
 from .sending import along, attach_option, fragment_option
 from .talk import Talk
@@ -40,6 +41,7 @@ QUOTES = '"""'
 @provider_option_option
 @fragment_option
 @attach_option
+@markdown_option
 def chat(
     provider_name: str | None,
     model: str | None,
@@ -53,6 +55,7 @@ def chat(
     own_options: tuple[str, ...],
     fragments: tuple[str, ...],
     attachments: tuple[str, ...],
+    markdown: bool,
 ) -> None:
     """Talk with a model. /help lists what else there is.
 
@@ -72,7 +75,10 @@ def chat(
         (lambda text: chosen.fill(text)[0]) if chosen.template.prompt else None,
         [message for message in said if message.role != "system"],
         beside,
+        markdown=markdown,
     )
+    if chosen.template.tools or chosen.template.schema:
+        warn("the template's tools and schema are for `run`; a conversation has neither")
     try:
         before = f", {len(talk.messages)} messages" if talk.messages else ""
         note(f"{provider.info.name}, {talk.model}{before}. /help lists commands, Ctrl-D ends.")

@@ -1,15 +1,28 @@
-"""Markdown on a terminal: an answer is shown block by block as it is made, each when it is complete."""
+"""Markdown on a terminal, as it is made.
+
+A terminal forgets nothing that has scrolled by. So only the last block of an answer (a paragraph, a list, a piece of
+code) is drawn again as it grows; it is written for good when the blank line behind it has come.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from typing import Protocol
+import time
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from .streams import Writer, harmless
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.markdown import Markdown
+
+BETWEEN = 0.1
+"""Seconds between two drawings of a block that grows."""
 
 markdown_option = click.option(
     "--markdown/--no-markdown",
@@ -41,15 +54,15 @@ def _can_show() -> bool:
 
 
 class Blocks:
-    """Renders the blocks of a Markdown text, each when the blank line behind it has come: a terminal forgets nothing
-    that was shown, so that nothing is shown that could still become something else.
-    """
+    """Renders the blocks of a Markdown text."""
 
     def __init__(self) -> None:
         self._line = ""
         self._lines: list[str] = []
         self._fence: str | None = None
         self._shown = False
+        self._live: Live | None = None
+        self._drawn = 0.0
 
     def write(self, piece: str) -> None:
         """Take a piece.
@@ -60,6 +73,7 @@ class Blocks:
         *lines, self._line = (self._line + piece).split("\n")
         for line in lines:
             self._take(line.removesuffix("\r"))
+        self._draw()
 
     def end(self) -> None:
         """Show what is left."""
@@ -86,24 +100,55 @@ class Blocks:
         """Whether it is known only from the next line if the block is at its end: what is indented belongs to it."""
         return bool(self._lines) and _ITEM.match(self._lines[0]) is not None
 
+    def _draw(self) -> None:
+        """Draw the block that grows, so far as it fits on the screen."""
+        text = "\n".join([*self._lines, self._line]).strip("\n")
+        if not text.strip() or time.monotonic() < self._drawn + BETWEEN:
+            return
+        if self._live is None:
+            from rich.live import Live
+
+            self._part()
+            self._live = Live(
+                console=_console(), auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
+            self._live.start()
+        self._live.update(_rendered(text), refresh=True)
+        self._drawn = time.monotonic()
+
     def _show(self) -> None:
+        """Write the block for good."""
         text = "\n".join(self._lines).strip("\n")
         self._lines.clear()
-        if not text.strip():
-            return
-        from rich.console import Console
-        from rich.markdown import Markdown
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        elif text.strip():
+            self._part()
+        if text.strip():
+            console = _console()
+            with console.capture() as captured:
+                console.print(_rendered(text))
+            sys.stdout.write(captured.get().strip("\n") + "\n")
+            sys.stdout.flush()
 
+    def _part(self) -> None:
+        """A blank line between two blocks."""
         if self._shown:
             sys.stdout.write("\n")
         self._shown = True
 
-        class Output(Console):
-            def on_broken_pipe(self) -> None:
-                raise BrokenPipeError  # rich would end the process itself
 
-        Output(markup=False, emoji=False).print(Markdown(harmless(text, sys.stdout), hyperlinks=False))
-        sys.stdout.flush()
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False)
+
+
+def _rendered(text: str) -> Markdown:
+    from rich.markdown import Markdown
+
+    return Markdown(harmless(text, sys.stdout), hyperlinks=False)
 
 
 def _fence_after(open_fence: str | None, found: str, line: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from .paging import write_pages
 from .streams import harmless, plainly, styled
 
 SHORT = 12
@@ -17,7 +18,7 @@ UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout: as wide as the terminal, unbounded and plain in a pipe.
+    """A table on stdout: as wide as the terminal, in pages if it is higher; unbounded and plain in a pipe.
 
     Where the columns would be too narrow to be read, each row stands in lines of its own.
     """
@@ -63,22 +64,21 @@ def _write_columns(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> No
     from rich.console import Console
     from rich.table import Table
 
-    class Output(Console):
-        def on_broken_pipe(self) -> None:
-            # The command line ends quietly when its reader has gone; rich would end the process itself, as a failure.
-            raise BrokenPipeError
-
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for position, (column, least) in enumerate(zip(columns, _least(columns, lines), strict=True)):
         table.add_column(column, overflow="fold", no_wrap=position == 0, min_width=least)
     for line in lines:
         table.add_row(*line)
-    Output(markup=False, emoji=False, highlight=False).print(table)
+    console = Console(markup=False, emoji=False, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    write_pages(captured.get().rstrip("\n"))
 
 
 def _write_stacked(columns: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> None:
+    shown = []
     for line in lines:
-        click.echo(styled(line[0], sys.stdout, bold=True))
+        shown.append(styled(line[0], sys.stdout, bold=True))
         for column, cell in zip(columns[1:], line[1:], strict=True):
             if cell != "-":  # a column of nothing says nothing here
                 text = textwrap.fill(
@@ -89,7 +89,9 @@ def _write_stacked(columns: Sequence[str], lines: Sequence[Sequence[str]], width
                     break_long_words=False,
                     break_on_hyphens=False,
                 )
-                click.echo(text)
+                shown.append(text)
+    if shown:
+        write_pages("\n".join(shown))
 
 
 def _write_plain(lines: Sequence[Sequence[str]]) -> None:

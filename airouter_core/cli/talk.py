@@ -14,6 +14,7 @@ from ..provider.facade import Provider
 from ..values.messages import Message
 from ..values.response import Response
 from .answering import ending, show_stream
+from .markdown import writer_for
 from .output import note, warn
 from .sending import Along, announce
 
@@ -42,6 +43,7 @@ class Talk:
     cost: Decimal | None = None
     warned: set[str] = attrs.field(factory=set)
     uncounted: int = 0
+    markdown: bool = False
 
     def ask(self, text: str) -> None:
         """Send a message and show the answer. What fails, and what was stopped before it began, is not kept.
@@ -60,6 +62,20 @@ class Talk:
                 self.beside = Along()
             raise
 
+    def ask_instead(self, text: str) -> None:
+        """Ask this in place of the last question, with the files that went with it; its answer is taken back.
+
+        Raises:
+            AirouterError: there is no answer; the earlier one is kept.
+        """
+        if self.question is None:
+            note("nothing was asked yet")
+            return
+        before = self.messages[:-2] if self._is_answered() else self.messages
+        files = self.question.parts[:-1]
+        self.question = Message.user(*files, text)
+        self._answer(self.question, before)
+
     def retry(self) -> None:
         """Ask the last question again, in place of the answer that there may be.
 
@@ -69,8 +85,10 @@ class Talk:
         if self.question is None:
             note("nothing was asked yet")
             return
-        answered = len(self.messages) > 1 and self.messages[-2] == self.question
-        self._answer(self.question, self.messages[:-2] if answered else self.messages)
+        self._answer(self.question, self.messages[:-2] if self._is_answered() else self.messages)
+
+    def _is_answered(self) -> bool:
+        return len(self.messages) > 1 and self.messages[-2] == self.question
 
     def _answer(self, question: Message, before: list[Message]) -> None:
         system = [Message.system(self.system)] if self.system else []
@@ -82,7 +100,7 @@ class Talk:
             provider_options=self.provider_options,
         ) as stream:
             try:
-                response = show_stream(stream, self.model)
+                response = show_stream(stream, self.model, writer_for(markdown=self.markdown))
             except KeyboardInterrupt:
                 response = stream.partial
                 note("stopped")

@@ -9,20 +9,25 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import click
+
 from ..errors import AirouterError, ConfigurationError
 from ..plugins.registry import installed
-from ..values.messages import FilePart, Message, RefusalPart
+from ..values.messages import FilePart, Message, RefusalPart, TextPart
 from .choices import given_parameters
 from .output import complain, note, told, waiting
 from .sending import Along, along
 from .talk import Talk
 from .targets import called, chosen_model, named_target
+from .tooling import can_ask
 
 HELP = """/model NAME     ask another model, also PROVIDER/MODEL or an alias; /model NAME --force one that is not listed
+/provider NAME  ask another provider, with a model of its own: /provider NAME MODEL names one
 /system TEXT    set the system prompt; without TEXT, take it away
 /set NAME=VALUE set a parameter; /set NAME= takes it away, /set shows them
 /attach SOURCE  send a file with the next message, by path or public web address; without SOURCE, send none
 /retry          ask the last question again
+/edit TEXT      ask TEXT in place of the last question; without TEXT, change it in your editor
 /save PATH      write the conversation: .json for /load and programs, anything else for people
 /load PATH      go on with a conversation that /save has written as .json
 /clear          begin again
@@ -61,6 +66,35 @@ def _set_model(talk: Talk, argument: str) -> None:
             talk.provider = provider
         talk.model = model
     note(f"model: {talk.provider.info.name}, {talk.model}")
+
+
+def _set_provider(talk: Talk, argument: str) -> None:
+    name, _, wanted = argument.partition(" ")
+    if name:
+        provider = called(name)
+        try:
+            model = chosen_model(provider, wanted.strip() or named_target(name, None)[1])
+            if wanted.strip():
+                _check(provider, model)
+        except AirouterError:
+            provider.close()
+            raise
+        talk.provider.close()
+        talk.provider, talk.model = provider, model
+    note(f"model: {talk.provider.info.name}, {talk.model}")
+
+
+def _edit(talk: Talk, argument: str) -> None:
+    text: str | None = argument
+    if not argument and talk.question is not None:
+        if not can_ask():
+            raise ConfigurationError("/edit opens an editor at a terminal only; /edit TEXT asks TEXT instead")
+        before = talk.question.parts[-1:]
+        text = click.edit("".join(part.text for part in before if isinstance(part, TextPart)), extension=".md")
+        if text is None or not text.strip():
+            note("nothing was changed")
+            return
+    talk.ask_instead((text or "").strip())
 
 
 def _meant(talk: Talk, wanted: str) -> tuple[Any, str]:
@@ -183,9 +217,11 @@ def _clear(talk: Talk, _: str) -> None:
 
 COMMANDS: dict[str, Callable[[Talk, str], None]] = {
     "/model": _set_model,
+    "/provider": _set_provider,
     "/system": _set_system,
     "/set": _set_parameter,
     "/attach": _attach,
+    "/edit": _edit,
     "/retry": lambda talk, _: talk.retry(),
     "/save": _save,
     "/load": _load,

@@ -317,3 +317,55 @@ def test_compare_in_a_terminal(asked: list[dict[str, Any]], terminal: Any, progr
     shown = screen.wait_for("ended 0")
     line = next(line for line in shown.splitlines() if "left got" in line)
     assert "right got" in line
+
+
+def test_another_provider_takes_over(
+    asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the only model it has, or one that is named and checked; a wrong name changes nothing."""
+    lines = "hi\n/provider nobody\n/provider gguf nothing\n/provider gguf only\nand again\n/provider\n"
+    assert converse(lines, "-m", "first", monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr().err
+    assert [body["model"] for body in asked] == ["first", "only"]
+    assert len(asked[1]["messages"]) == 3
+    assert "lists no model 'nothing'" in printed
+    assert "'nobody'" in printed
+
+
+def test_a_question_is_edited_and_asked_in_place_of_the_last_one(
+    asked: list[dict[str, Any]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its answer is taken back, what was attached stays; before a question, and without a terminal, that is said."""
+    (tmp_path / "notes.md").write_text("Bread.")
+    lines = "/edit too early\n/attach notes.md\nhello\n/edit hallo\n/edit\nand again\n"
+    assert converse(lines, monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr().err
+    assert "nothing was asked yet" in printed
+    assert "/edit TEXT asks TEXT instead" in printed
+    assert [len(body["messages"]) for body in asked] == [1, 1, 3]
+    texts = [part["text"] for part in asked[2]["messages"][0]["content"]]
+    assert texts == ['<document name="notes.md">\nBread.\n</document>\n\n', "hallo"]
+
+
+def test_a_question_is_edited_in_an_editor(
+    asked: list[dict[str, Any]], terminal: Any, program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that $VISUAL or $EDITOR names."""
+    pytest.importorskip("prompt_toolkit", reason="editing is part of the extra: pip install 'airouter-core[cli]'")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf "edited" > "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    screen = terminal(program("chat", "-p", "llama-cpp", "-m", "only"))
+    screen.wait_for("/help lists commands")
+    screen.keys("hello", "Enter")
+    screen.wait_for("only got 1 messages")
+    screen.keys("/edit", "Enter")
+    screen.keys("/usage", "Enter")
+    screen.wait_for("2 messages")
+    screen.keys("C-d")
+    screen.wait_for("ended 0")
+    assert [body["messages"][-1]["content"] for body in asked] == ["hello", "edited"]

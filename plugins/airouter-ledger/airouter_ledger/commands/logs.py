@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from airouter_core.cli.output import note, write, write_json
+from airouter_core.cli.paging import write_pages
+from airouter_core.cli.streams import harmless
 from airouter_core.cli.tables import write_table
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.record import plain
@@ -126,14 +128,15 @@ def show(call: str, as_json: bool) -> None:
     if as_json:
         write_json({**plain(record), "ask": asked, "response": answered})
         return
-    for name, value in plain(record).items():
-        if value not in (None, {}, [], (), ""):
-            write(f"{name + ':':<14}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
-    for message in () if asked is None else asked.messages:
-        write(f"\n{message.role}: {message.text}")
-    if answered is not None:
-        write(f"\nassistant: {answered.text}")
-    elif asked is None:
+    lines = [
+        f"{name + ':':<14}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in plain(record).items()
+        if value not in (None, {}, [], (), "")
+    ]
+    lines += [f"\n{message.role}: {message.text}" for message in (() if asked is None else asked.messages)]
+    lines += [f"\nassistant: {answered.text}"] if answered is not None else []
+    write_pages(harmless("\n".join(lines), sys.stdout))
+    if answered is None and asked is None:
         note("what was said is not kept: `airouter logs on --content text` keeps it from now on")
 
 
