@@ -276,16 +276,25 @@ class RequestsResponse:
         return found
 
 
-@functools.lru_cache(maxsize=16)  # urllib3 works on a copy; checking the same seconds each time costs more
+class _Allowed(Timeout):
+    """Seconds that were checked once. urllib3 works on copies, and checks each of them anew."""
+
+    def clone(self) -> Timeout:
+        copy = object.__new__(_Allowed)
+        vars(copy).update(vars(self))
+        return copy
+
+
+@functools.lru_cache(maxsize=16)
 def _usual_timeout(connect: float, read: float) -> Timeout:
-    return Timeout(connect=Patience(connect, read), read=read)
+    return _Allowed(connect=Patience(connect, read), read=read)
 
 
 def _timeout(connect: float, read: float, within: float | None) -> Timeout:
     if within is None:
         return _usual_timeout(connect, read)
     end = time.monotonic() + within
-    return Timeout(connect=Patience(connect, read, end), read=Patience(read, read, end))
+    return _Allowed(connect=Patience(connect, read, end), read=Patience(read, read, end))
 
 
 def _translated(error: Exception, url: str, timeout: float, proxy: Proxy | None = None) -> AirouterError:

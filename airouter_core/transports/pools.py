@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import importlib
+import queue
 from typing import Any
 
 import urllib3
@@ -12,7 +14,37 @@ from .connections import ours, socket_options
 from .proxies import Proxy
 
 
+class _AtRest:
+    """Connections at rest, the last one first.
+
+    Nobody waits for one: where none is left, another is made. So this is no queue of the standard library, whose locks
+    and conditions are a dozen Python calls for each request, and where threads meet.
+    """
+
+    def __init__(self, most: int = 0) -> None:
+        self._most = most
+        self._connections: collections.deque[Any] = collections.deque()
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:
+        if connection is None:  # urllib3's word for one that is still to be made
+            return
+        if len(self._connections) >= self._most:
+            raise queue.Full
+        self._connections.append(connection)
+
+    def qsize(self) -> int:
+        return len(self._connections)
+
+
 class _HttpPool(urllib3.HTTPConnectionPool):
+    QueueCls: Any = _AtRest
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name, which only it writes
         # Whoever puts a class of their own in the place of urllib3's (vcrpy does, to record) means it for us too.
@@ -21,6 +53,8 @@ class _HttpPool(urllib3.HTTPConnectionPool):
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
+    QueueCls: Any = _AtRest
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # as above
         usual: Any = urllib3.HTTPSConnectionPool.ConnectionCls
@@ -63,7 +97,7 @@ def through(proxy: Proxy, most: int) -> Any:
     )
     theirs: dict[str, Any] = SOCKSProxyManager.pool_classes_by_scheme
     manager.pool_classes_by_scheme = {
-        scheme: type(pool.__name__, (pool,), {"ConnectionCls": ours(pool.ConnectionCls)})
+        scheme: type(pool.__name__, (pool,), {"ConnectionCls": ours(pool.ConnectionCls), "QueueCls": _AtRest})
         for scheme, pool in theirs.items()
     }
     return manager
