@@ -91,6 +91,15 @@ class ParameterSupport(Record, frozen=True):
     words: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
+def not_taken(reason: str, names: str) -> tuple[ParameterSupport, ...]:
+    """Rows of parameters that a provider does not take, all for one reason.
+
+    Args:
+        names: canonical ones, with blanks between them.
+    """
+    return tuple(ParameterSupport(name, reason=reason) for name in names.split())
+
+
 class ProviderInfo(Record, frozen=True, kw_only=True):
     """All that is needed to list a provider, and the names of what is needed to use it.
 

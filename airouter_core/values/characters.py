@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
 
 def is_whole(text: str) -> bool:
     """Whether a text holds no half of a character, once halves that stand together are taken as one."""

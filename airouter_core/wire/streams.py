@@ -49,6 +49,13 @@ class FrameReader(Protocol[FrameIn]):
         ...
 
 
+def framed_by(
+    decoder: Callable[[], FrameDecoder[Frame]], reader: Callable[[], FrameReader[Frame]]
+) -> Callable[[], FramedParser[Frame]]:
+    """The ``open_stream`` of a wire: a parser for each stream, of a new decoder and a new reader."""
+    return lambda: FramedParser(decoder(), reader())
+
+
 class FramedParser(Generic[Frame]):
     """A :class:`~airouter_core.wire.http.StreamParser` made of a decoder and a reader."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo, not_taken
 
 # As most models take them; what depends on the model is decided per call in profile.py.
 # Fields: the service model bedrock-runtime/2023-09-30 (botocore 1.44.8), ConverseRequest.
@@ -27,24 +27,10 @@ PARAMETERS = (
     ParameterSupport("keep_alive", reason="models are always loaded"),
     ParameterSupport("n", reason=f"{NOT_TAKEN}; ask several times"),
     ParameterSupport("user", reason=f"{NOT_TAKEN}; requestMetadata in provider_options goes into the invocation logs"),
-    *(
-        ParameterSupport(name, reason=OWN_FIELD)
-        for name in (
-            "min_p",
-            "typical_p",
-            "top_a",
-            "seed",
-            "presence_penalty",
-            "frequency_penalty",
-            "repeat_penalty",
-            "repeat_last_n",
-            "logit_bias",
-            "logprobs",
-            "top_logprobs",
-            "grammar",
-            "verbosity",
-            "parallel_tool_calls",
-        )
+    *not_taken(
+        OWN_FIELD,
+        "min_p typical_p top_a seed presence_penalty frequency_penalty repeat_penalty repeat_last_n "
+        "logit_bias logprobs top_logprobs grammar verbosity parallel_tool_calls",
     ),
 )
 

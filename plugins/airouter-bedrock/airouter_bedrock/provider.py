@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import BadRequestError, ExecutionError, ParameterError
+from airouter_core.flow.batches import in_batches
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
@@ -87,11 +89,8 @@ class BedrockProvider(HttpProvider[BedrockConfig]):
         """One vector for each text; most models here take one text in a request."""
         if model is None:
             raise ParameterError("bedrock has no usual model for embeddings; name one, as amazon.titan-embed-text-v2:0")
-        size = AT_ONCE if takes_several(model) else 1
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), size):
-            vectors += yield from self.operate(EMBED, model, texts[start : start + size], model=model)
-        return vectors
+        ask = functools.partial(self.operate, EMBED, model, model=model)
+        return in_batches(texts, AT_ONCE if takes_several(model) else 1, ask)
 
     def _profiles(self) -> Flow[list[Mapping[str, Any]]]:
         entries: list[Mapping[str, Any]] = []

@@ -10,11 +10,11 @@ from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
 from airouter_core.wire.http import HttpRequest, Wire, bearer, json_request
 from airouter_core.wire.json import decoded_object
-from airouter_core.wire.streams import FramedParser
+from airouter_core.wire.streams import framed_by
 
 from .config import BedrockConfig
 from .errors import REQUEST_ID, parse_error
-from .eventstream import EVENT_STREAM, EventMessage, EventStreamDecoder
+from .eventstream import EVENT_STREAM, EventStreamDecoder
 from .profile import support
 from .reader import ConverseReader
 from .request import LACKS, converse_body, notes
@@ -44,14 +44,10 @@ def _parse_body(body: bytes) -> Iterable[StreamEvent]:
     return ConverseReader().read_answer(decoded_object(body))
 
 
-def _open_stream() -> FramedParser[EventMessage]:
-    return FramedParser(EventStreamDecoder(), ConverseReader())
-
-
 CONVERSE = Wire(
     build_request=_build_request,
     parse_body=_parse_body,
-    open_stream=_open_stream,
+    open_stream=framed_by(EventStreamDecoder, ConverseReader),
     parse_error=parse_error,
     stream_type=EVENT_STREAM,
     request_id_headers=(REQUEST_ID,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import FULL_CHAT, Command, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, Command, ParameterSupport, ProviderInfo, not_taken
 
 # As the newest API version and models take them; what older ones take besides is decided per call in profile.py.
 # Fields: the Messages API as of 2026-11 (SDK anthropic 2.12.0, types/message_create_params.py).
@@ -28,22 +28,10 @@ PARAMETERS = (
     ParameterSupport("verbosity", reason=f"{NOT_TAKEN}; reasoning_effort also governs how much is said"),
     ParameterSupport("keep_alive", reason="models are always loaded"),
     ParameterSupport("n", reason=f"{NOT_TAKEN}; ask several times"),
-    *(
-        ParameterSupport(name, reason=NOT_TAKEN)
-        for name in (
-            "min_p",
-            "typical_p",
-            "top_a",
-            "seed",
-            "presence_penalty",
-            "frequency_penalty",
-            "repeat_penalty",
-            "repeat_last_n",
-            "logit_bias",
-            "logprobs",
-            "top_logprobs",
-            "grammar",
-        )
+    *not_taken(
+        NOT_TAKEN,
+        "min_p typical_p top_a seed presence_penalty frequency_penalty repeat_penalty repeat_last_n "
+        "logit_bias logprobs top_logprobs grammar",
     ),
 )
 

@@ -12,8 +12,9 @@ from airouter_core.flow.exchange import Policy
 from airouter_core.flow.steps import Emit, Flow, Sleep
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
-from airouter_core.provider.asking import Messages, ask_of
+from airouter_core.provider.asking import ask_of
 from airouter_core.provider.both import both, both_iterators
+from airouter_core.provider.counting import CountsRequests
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
@@ -42,9 +43,10 @@ FIRST_LOOK = 5.0
 LONGEST_LOOK = 60.0
 
 
-class ClaudeProvider(HttpProvider[ClaudeConfig]):
+class ClaudeProvider(CountsRequests[ClaudeConfig], HttpProvider[ClaudeConfig]):
     """Claude models, at the vendor or at a server that speaks the same format."""
 
+    counting_model = COUNTING_MODEL
     wire = messages_wire()
 
     def __init__(self, config: ClaudeConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
@@ -80,35 +82,12 @@ class ClaudeProvider(HttpProvider[ClaudeConfig]):
 
     # Counting tokens.
 
-    def tokens_flow(self, text: Messages, model: str | None = None) -> Flow[int]:
-        """How many tokens a text (or a list of messages) is, as the vendor counts it, a few for its frame included.
-
-        Args:
-            text: also messages, as :meth:`chat` takes them. Files by address are fetched first, without credentials.
-            model: whose tokens; those of the newest Claude unless given.
-
-        Raises:
-            ConfigurationError: there is no key, or the messages cannot be sent.
-            ExecutionError: the provider was asked and failed.
-        """
-        return self.request_tokens_flow(model or COUNTING_MODEL, text)
-
-    count_tokens, acount_tokens = both(tokens_flow, kind="tokens", name="count_tokens")
-
-    def request_tokens_flow(self, /, model: str, messages: Messages, **arguments: Any) -> Flow[int]:
-        """How many tokens a call would send: with its tools, its system prompt and its files.
-
-        Args:
-            arguments: as :meth:`chat` takes them: ``parameters``, ``tools``, ``tool_choice``, ``response_format``,
-                ``provider_options``.
-        """
-        request = self.request_of(ask_of(model, messages, **arguments))
+    def counted_flow(self, request: Request) -> Flow[int]:
+        """Ask how many tokens a request is; files by address are fetched first, without credentials."""
         # The endpoint takes no addresses, so what they name is fetched and sent along.
         messages = yield from embedded_files(request.messages, Policy.of(self.config))
         request = msgspec.structs.replace(request, messages=messages)
         return (yield from self.operate(COUNT_TOKENS, self._facts_of, request, model=request.model))
-
-    count_request_tokens, acount_request_tokens = both(request_tokens_flow, kind="tokens", name="count_request_tokens")
 
     # Message batches.
 

@@ -17,8 +17,8 @@ from airouter_core.values.usage import count
 from airouter_core.values.value import Value
 from airouter_core.wire.http import HttpRequest, Operation, Wire, json_request
 from airouter_core.wire.json import decoded_object, mapping, text
-from airouter_core.wire.sse import ServerSentEvent, SseDecoder
-from airouter_core.wire.streams import FramedParser
+from airouter_core.wire.sse import SseDecoder
+from airouter_core.wire.streams import framed_by
 
 from .config import NEW_VERSION, ClaudeConfig
 from .errors import parse_error
@@ -47,7 +47,7 @@ def messages_wire(facts_of: FactsOf = known_facts) -> Wire:
     return Wire(
         build_request=functools.partial(_build_request, facts_of),
         parse_body=_parse_body,
-        open_stream=_open_stream,
+        open_stream=framed_by(SseDecoder, MessageReader),
         parse_error=parse_error,
         request_id_headers=("request-id", "x-request-id"),
         support=functools.partial(_support, facts_of),
@@ -74,10 +74,6 @@ def _notes(facts_of: FactsOf, request: Request, config: ClaudeConfig) -> Iterabl
 
 def _parse_body(body: bytes) -> Iterable[StreamEvent]:
     return MessageReader().read_message(decoded_object(body))
-
-
-def _open_stream() -> FramedParser[ServerSentEvent]:
-    return FramedParser(SseDecoder(), MessageReader())
 
 
 # Counting tokens.

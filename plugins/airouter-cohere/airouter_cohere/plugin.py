@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo, not_taken
 
 # Fields of a request as of 2026-11 (SDK cohere 7.3.1, V2Client.chat); limits from the vendor's API reference.
 NOT_TAKEN = "the chat API has no such field"
@@ -29,19 +29,9 @@ PARAMETERS = (
     ParameterSupport(
         "service_tier", reason=f"{NOT_TAKEN}; provider_options={{'cohere': {{'priority': 0}}}} is the nearest"
     ),
-    *(
-        ParameterSupport(name, reason=NOT_TAKEN)
-        for name in (
-            "min_p",
-            "typical_p",
-            "top_a",
-            "repeat_penalty",
-            "repeat_last_n",
-            "logit_bias",
-            "top_logprobs",
-            "grammar",
-            "user",
-        )
+    *not_taken(
+        NOT_TAKEN,
+        "min_p typical_p top_a repeat_penalty repeat_last_n logit_bias top_logprobs grammar user",
     ),
 )
 

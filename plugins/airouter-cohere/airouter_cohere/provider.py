@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from airouter_core.errors import ProtocolError
+from airouter_core.flow.batches import in_batches
 from airouter_core.flow.steps import Flow
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo, Ranked
@@ -59,14 +61,8 @@ class CohereProvider(HttpProvider[CohereConfig]):
             dimensions: numbers in a vector, where the model can make it shorter.
         """
         wished = Embedding(model=model or EMBEDDING_MODEL, input_type=input_type, dimensions=dimensions)
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            some = texts[start : start + TEXTS_AT_ONCE]
-            made = yield from self.operate(EMBEDDINGS, wished, some, model=wished.model)
-            if len(made) != len(some):
-                raise ProtocolError(f"the provider sent {len(made)} embeddings for {len(some)} texts")
-            vectors += made
-        return vectors
+        ask = functools.partial(self.operate, EMBEDDINGS, wished, model=wished.model)
+        return in_batches(texts, TEXTS_AT_ONCE, ask)
 
     def ranking_flow(
         self, query: str, documents: Sequence[str], model: str | None, limit: int | None

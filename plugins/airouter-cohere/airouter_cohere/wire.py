@@ -8,8 +8,8 @@ from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
 from airouter_core.wire.http import HttpRequest, Wire, json_request
 from airouter_core.wire.json import decoded_object
-from airouter_core.wire.sse import ServerSentEvent, SseDecoder
-from airouter_core.wire.streams import FramedParser
+from airouter_core.wire.sse import SseDecoder
+from airouter_core.wire.streams import framed_by
 
 from .config import CohereConfig
 from .errors import REQUEST_ID_HEADERS, parse_error
@@ -27,14 +27,10 @@ def _parse_body(body: bytes) -> Iterable[StreamEvent]:
     return MessageReader().read_message(decoded_object(body))
 
 
-def _open_stream() -> FramedParser[ServerSentEvent]:
-    return FramedParser(SseDecoder(), MessageReader())
-
-
 CHAT = Wire(
     build_request=_build_request,
     parse_body=_parse_body,
-    open_stream=_open_stream,
+    open_stream=framed_by(SseDecoder, MessageReader),
     parse_error=parse_error,
     request_id_headers=REQUEST_ID_HEADERS,
     support=support,

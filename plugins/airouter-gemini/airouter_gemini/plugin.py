@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airouter_core.plugins.hookspecs import hookimpl
-from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo
+from airouter_core.profile.declarations import FULL_CHAT, ParameterSupport, ProviderInfo, not_taken
 
 # Fields of a request as of 2026-11 (SDK google-genai 3.6.1, types.GenerateContentConfig). Which levels and budgets of
 # thinking a model takes is decided per call, in profile.py.
@@ -30,18 +30,9 @@ PARAMETERS = (
     ParameterSupport("verbosity", reason=f"{NOT_TAKEN}; say in the prompt how long the answer is to be"),
     ParameterSupport("keep_alive", reason="models are always loaded"),
     ParameterSupport("parallel_tool_calls", reason=f"{NOT_TAKEN}; the model decides"),
-    *(
-        ParameterSupport(name, reason=NOT_TAKEN)
-        for name in (
-            "min_p",
-            "typical_p",
-            "top_a",
-            "repeat_penalty",
-            "repeat_last_n",
-            "logit_bias",
-            "grammar",
-            "user",
-        )
+    *not_taken(
+        NOT_TAKEN,
+        "min_p typical_p top_a repeat_penalty repeat_last_n logit_bias grammar user",
     ),
 )
 

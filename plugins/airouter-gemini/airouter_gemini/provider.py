@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.errors import ParameterError
+from airouter_core.flow.batches import in_batches
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.profile.losses import Loss
-from airouter_core.provider.asking import Messages, ask_of
 from airouter_core.provider.both import both
+from airouter_core.provider.counting import CountsRequests
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
@@ -32,14 +34,13 @@ from .tokens import Tokens
 from .wire import GENERATE
 
 WIRES: Mapping[str, Wire] = {"generate": GENERATE, "interactions": INTERACTIONS}
-COUNTING_MODEL = "gemini-flash-latest"
-"""Whose tokens are counted when no model is named."""
 EMBEDDING_MODEL = "gemini-embedding-2"
 
 
-class GeminiProvider(FileCalls, CacheCalls):
+class GeminiProvider(CountsRequests[GeminiConfig], FileCalls, CacheCalls):
     """Gemini, at AI Studio or on Vertex AI."""
 
+    counting_model = "gemini-flash-latest"
     wire = GENERATE
 
     def __init__(self, config: GeminiConfig, info: ProviderInfo, plugins: Plugins | None = None) -> None:
@@ -84,32 +85,8 @@ class GeminiProvider(FileCalls, CacheCalls):
 
     # Counting tokens.
 
-    def tokens_flow(self, text: Messages, model: str | None = None) -> Flow[int]:
-        """How many tokens a text (or a list of messages) is, as Google counts it.
-
-        Args:
-            text: also messages, as :meth:`chat` takes them.
-            model: whose tokens; those of the newest Gemini Flash unless given.
-
-        Raises:
-            ConfigurationError: there is no key, or the messages cannot be sent.
-            ExecutionError: the provider was asked and failed.
-        """
-        return self.request_tokens_flow(model or COUNTING_MODEL, text)
-
-    count_tokens, acount_tokens = both(tokens_flow, kind="tokens", name="count_tokens")
-
-    def request_tokens_flow(self, /, model: str, messages: Messages, **arguments: Any) -> Flow[int]:
-        """How many tokens a call would send: with its tools, its system prompt and its files.
-
-        Args:
-            arguments: as :meth:`chat` takes them: ``parameters``, ``tools``, ``tool_choice``, ``response_format``,
-                ``provider_options``.
-        """
-        request = self.request_of(ask_of(model, messages, **arguments))
-        return (yield from self.operate(COUNT_TOKENS, request, model=request.model))
-
-    count_request_tokens, acount_request_tokens = both(request_tokens_flow, kind="tokens", name="count_request_tokens")
+    def counted_flow(self, request: Request) -> Flow[int]:
+        return self.operate(COUNT_TOKENS, request, model=request.model)
 
     # Embeddings.
 
@@ -124,15 +101,8 @@ class GeminiProvider(FileCalls, CacheCalls):
             task: what the vectors are for, in Google's words, such as ``"RETRIEVAL_QUERY"``.
         """
         wished = Embedding(model=model or EMBEDDING_MODEL, dimensions=dimensions, task=task)
-        size = texts_at_once(self.config, wished)
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), size):
-            some = texts[start : start + size]
-            made = yield from self.operate(EMBEDDINGS, wished, some, model=wished.model)
-            if len(made) != len(some):
-                raise ProtocolError(f"the provider sent {len(made)} embeddings for {len(some)} texts")
-            vectors += made
-        return vectors
+        ask = functools.partial(self.operate, EMBEDDINGS, wished, model=wished.model)
+        return in_batches(texts, texts_at_once(self.config, wished), ask)
 
     # Images.
 

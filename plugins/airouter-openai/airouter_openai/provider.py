@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airouter_core.errors import ParameterError, ProtocolError, RetiredModelWarning
+from airouter_core.flow.batches import in_batches
 from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.provider.both import both
@@ -18,7 +19,6 @@ from airouter_core.values.messages import FilePart
 from airouter_core.values.pictures import prepared_target, save
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response
-from airouter_core.values.vectors import one_for_each
 from airouter_core.wire.http import HttpRequest, Wire
 
 from .catalog import MODEL, MODELS
@@ -70,12 +70,7 @@ class OpenAIProvider(HttpProvider[OpenAIConfig]):
             more["encoding_format"] = "base64"
         if dimensions is not None:
             more["dimensions"] = dimensions
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            some = texts[start : start + TEXTS_AT_ONCE]
-            made = yield from self.operate(EMBEDDINGS, some, model, more)
-            vectors += one_for_each(some, made)
-        return vectors
+        return in_batches(texts, TEXTS_AT_ONCE, lambda some: self.operate(EMBEDDINGS, some, model, more))
 
     # Answers that were left with OpenAI.
 

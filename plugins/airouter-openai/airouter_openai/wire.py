@@ -19,8 +19,8 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import count
 from airouter_core.wire.http import HttpRequest, Operation, Wire, bearer, json_request
 from airouter_core.wire.json import decoded_object, mapping
-from airouter_core.wire.sse import ServerSentEvent, SseDecoder
-from airouter_core.wire.streams import FramedParser
+from airouter_core.wire.sse import SseDecoder
+from airouter_core.wire.streams import framed_by
 
 from .config import OpenAIConfig
 from .errors import ERRORS
@@ -116,14 +116,10 @@ def _parse_body(body: bytes) -> Iterable[StreamEvent]:
     return ResponseReader().read_answer(decoded_object(body))
 
 
-def _open_stream() -> FramedParser[ServerSentEvent]:
-    return FramedParser(SseDecoder(), ResponseReader())
-
-
 RESPONSES = Wire(
     build_request=_build,
     parse_body=_parse_body,
-    open_stream=_open_stream,
+    open_stream=framed_by(SseDecoder, ResponseReader),
     parse_error=CHAT.parse_error,
     support=responses_support,
     lacks=LACKS,

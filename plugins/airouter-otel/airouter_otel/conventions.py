@@ -20,7 +20,6 @@ OUTPUT_TYPE = "gen_ai.output.type"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
-TOOL_DEFINITIONS = "gen_ai.tool.definitions"
 TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105  # the name of an attribute
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"

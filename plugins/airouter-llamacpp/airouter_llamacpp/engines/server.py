@@ -86,11 +86,6 @@ class ServerEngine:
         # Asked at its port too: its watchdog takes a moment to notice, and a call in that moment would fail.
         return self._process.exit_code is None and listens(self.address)
 
-    @property
-    def pid_record(self) -> str:
-        """Path of the record that has its process id."""
-        return self._record
-
     def stop(self) -> None:
         """End it, and wait until it has gone."""
         self._process.stop()

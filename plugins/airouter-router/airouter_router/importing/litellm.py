@@ -23,8 +23,6 @@ SETTINGS = {"routing_strategy", "num_retries", "cooldown_time", "fallbacks", "co
             "content_policy_fallbacks", "default_fallbacks", "timeout", "request_timeout"}  # fmt: skip
 MOVES_ON = ["transient", "rate_limit", "quota", "credential", "model_access", "model_gone", "unknown"]
 """LiteLLM goes to a fallback after any error; of those, what the caller has done wrong is left out here, and told."""
-FALLBACKS = {"fallbacks": None, "context_window_fallbacks": "context", "content_policy_fallbacks": "content"}
-"""Its lists of fallbacks, and the failure that each is for; ``None`` is any."""
 RETRIES = 2
 """As its router makes them unless told otherwise (constants.py)."""
 
