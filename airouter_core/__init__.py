@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "config.aliases": ("read_aliases",),
     "config.http": ("HttpConfig",),
     "config.provider": ("ProviderConfig",),
     "errors": (

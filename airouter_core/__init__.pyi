@@ -1,3 +1,4 @@
+from .config.aliases import read_aliases as read_aliases
 from .config.http import HttpConfig as HttpConfig
 from .config.provider import ProviderConfig as ProviderConfig
 from .errors import AirouterError as AirouterError

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from airouter_core import ProviderManager, hookimpl
+from airouter_core import ProviderManager, hookimpl, read_aliases
+from airouter_core.config.aliases import set_alias
 from airouter_core.config.http import HttpConfig
 from airouter_core.errors import ConfigurationError, ConnectionFailedError, ParameterError, UnknownProviderError
 from airouter_core.flow.steps import Flow, done
@@ -346,3 +347,18 @@ def test_a_file_whose_second_table_is_wrong_leaves_nothing_open(
     with pytest.raises(ConfigurationError):
         ProviderManager.from_config(path, plugins=plugins())
     assert len(closed) == 1
+
+
+def test_aliases_count_where_a_program_says_so(
+    manager: ProviderManager, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those it gives stand for addresses; those of the command line are the user's, and no program's by themselves."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    set_alias("fast", "cloud/some")
+    manager.add_provider("cloud", {"base_url": "http://h"})
+    with pytest.raises(UnknownProviderError):
+        manager.resolve("fast")
+    with ProviderManager(plugins=plugins(), aliases=read_aliases()) as knowing:
+        knowing.add_provider("cloud", {"base_url": "http://h"})
+        assert knowing.resolve("fast") == ("cloud", "some")
+        assert knowing.auto_execute("fast", "hi") == "cloud at http://h: hi"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import tomllib
 from pathlib import Path
 
 import click
@@ -13,10 +14,12 @@ from airouter_core.cli.app import OWN
 from airouter_core.profile.declarations import Command, Parameter
 from airouter_core.values.canonical import CANONICAL
 
-COMMANDS = Path(__file__).parents[1] / "docs" / "command-line.md"
+ROOT = Path(__file__).parents[1]
+AVAILABLE = ROOT / "airouter_core" / "cli" / "available.toml"
+COMMANDS = ROOT / "docs" / "command-line.md"
 FROM_COMMANDS, TO_COMMANDS = "<!-- commands: begin -->", "<!-- commands: end -->"
 ADMIN_API = Path(__file__).parents[1] / "docs" / "gateway-admin-api.json"
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "parameters.md"
+GUIDE = ROOT / "docs" / "guides" / "parameters.md"
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 
 
@@ -49,6 +52,24 @@ def admin_api() -> str:
     from airouter_gateway.admin.openapi import document
 
     return json.dumps(document(), indent=1) + "\n"
+
+
+def available_list() -> str:
+    """The distributions of this repository as TOML: what they are, and the providers and commands that they bring."""
+    tables = []
+    for path in sorted(ROOT.glob("plugins/*/pyproject.toml")):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        brings: list[str] = []
+        for target in project.get("entry-points", {}).get("airouter", {}).values():
+            plugin = importlib.import_module(target)
+            providers = getattr(plugin, "airouter_providers", tuple)()
+            brings += [name for info in providers for name in (info.name, *info.aliases)]
+            brings += [command.name for command in getattr(plugin, "airouter_commands", tuple)()]
+        brings = list(dict.fromkeys(brings))
+        tables.append(
+            f"[{project['name']}]\ndescription = {json.dumps(project['description'])}\nbrings = {json.dumps(brings)}\n"
+        )
+    return "# Written by tools/write_docs.py; a test says when it is due.\n\n" + "\n".join(tables)
 
 
 def _name(command: Command) -> str:
@@ -109,6 +130,8 @@ def _values(row: Parameter) -> str:
 
 
 if __name__ == "__main__":
+    AVAILABLE.write_text(available_list(), encoding="utf-8")
+    print(AVAILABLE)
     GUIDE.write_text(with_table(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
     print(GUIDE)
     COMMANDS.write_text(with_commands(COMMANDS.read_text(encoding="utf-8")), encoding="utf-8")

@@ -17,7 +17,7 @@ from .targets import full_address
 def aliases() -> None:
     """Short names for models: `airouter run -m NAME` instead of an address.
 
-    They are lines of aliases.toml in your settings folder, and count wherever an address does.
+    They are lines of aliases.toml in your settings folder, and count wherever the command line takes an address.
     """
 
 

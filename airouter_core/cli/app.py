@@ -38,6 +38,8 @@ OWN = (
     Command(name="tokens", target=f"{CLI}.ask:tokens", help="Count tokens."),
     Command(name="providers", target=f"{CLI}.lists:providers", help="List the providers that are installed."),
     Command(name="plugins", target=f"{CLI}.lists:plugins", help="List plugins, and what is wrong with them."),
+    Command(name="install", target=f"{CLI}.installing:install", help="Install plugins into this environment."),
+    Command(name="uninstall", target=f"{CLI}.installing:uninstall", help="Remove plugins from this environment."),
     Command(name="params", target=f"{CLI}.doctor:params", help="List parameters, and who takes them."),
     Command(name="doctor", target=f"{CLI}.doctor:doctor", help="Check everything, and say what to do next."),
     Command(name="config", target=f"{CLI}.config:config", help="Write, show and check the settings file."),

@@ -59,9 +59,10 @@ def moderate(
 ) -> None:
     """Ask whether TEXT breaks a provider's rules; exit code 1 if it does."""
     content = text_or_pipe(text)
-    provider, _ = chosen_target(provider_name, model, settings)
+    provider, chosen = chosen_target(provider_name, model, settings)
     with provider, waiting("moderating …"):
-        result = _method(provider, "moderation", "moderate_content")(content)
+        judge = _method(provider, "moderation", "moderate_content")
+        result = judge(content, chosen) if model and chosen else judge(content)  # the usual model is one that chats
     if as_json:
         write_json(result)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..values.catalog import ModelInfo
 
 UNKNOWN = "-"
+FEW = 6
+"""Names that a cell lists."""
 INFINITE = Decimal("Infinity")
 
 ORDERS: Mapping[str, Callable[[ModelInfo], Any]] = {
@@ -55,9 +57,13 @@ def providers(as_json: bool, unconfigured: bool) -> None:
 
 @click.command()
 @json_option
-def plugins(as_json: bool) -> None:
+@click.option("--available", "not_only_here", is_flag=True, help="List what can be installed.")
+def plugins(as_json: bool, not_only_here: bool) -> None:
     """List plugins, and what is wrong with them."""
     found = installed()
+    if not_only_here:
+        _list_available(as_json=as_json)
+        return
     if as_json:
         problems = [
             {"distribution": problem.source.distribution, "message": problem.message, "cure": problem.cure}
@@ -76,6 +82,28 @@ def plugins(as_json: bool) -> None:
     write_table(("package", "version", "state", "providers"), rows)
     for problem in found.problems:
         warn(str(problem))
+
+
+def _list_available(*, as_json: bool) -> None:
+    from .available import available, installed_version
+
+    found = [(one, installed_version(one.name)) for one in available()]
+    if as_json:
+        write_json(
+            [
+                {"name": one.name, "brings": one.brings, "description": one.description, "installed": version}
+                for one, version in found
+            ]
+        )
+        return
+    rows = [(one.name, version or UNKNOWN, _few(one.brings), one.description) for one, version in found]
+    write_table(("package", "installed", "brings", "what it is"), rows)
+    note("`airouter install NAME` installs one, by the name of the package or of what it brings")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more or UNKNOWN
 
 
 class ListsFirst(click.Group):

@@ -41,15 +41,30 @@ class ProviderManager:
 
     Args:
         layers: what is to stand around everything that its providers answer, as for :func:`create_provider`.
+        aliases: addresses by short names, which count where an address does. Those of the command line are the user's
+            and no program's, unless it says so: ``aliases=read_aliases()``.
     """
 
-    def __init__(self, *, plugins: Plugins | None = None, layers: Iterable[GivenLayer] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        plugins: Plugins | None = None,
+        layers: Iterable[GivenLayer] = (),
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self._aliases = dict(aliases or {})
         self._plugins = (plugins or installed()).with_layers(layers) if layers else plugins
         self._providers: dict[str, Provider[Any]] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str], *, plugins: Plugins | None = None) -> ProviderManager:
+    def from_config(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        plugins: Plugins | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> ProviderManager:
         """Add the providers of a ``.json`` or ``.toml`` file: a table for each, keyed by name.
 
         Tables that plugins declare as their own are theirs.
@@ -63,7 +78,7 @@ class ProviderManager:
         settings = read_settings(path)
         known = plugins or installed()
         own = {name: settings.own_table(name) for name in known.tables() if name in settings.tables}
-        manager = cls(plugins=known.with_settings(own) if own else plugins)
+        manager = cls(plugins=known.with_settings(own) if own else plugins, aliases=aliases)
 
         def routing(provider: str) -> dict[str, Any]:
             return routing_settings(known.provider(provider), settings, known, settings.table)
@@ -185,7 +200,7 @@ class ProviderManager:
     compare, acompare = both_iterators(comparing_flow, Comparison, name="compare")
 
     def resolve(self, address: str) -> Address:
-        """The provider and the model that ``PROVIDER/MODEL``, ``route:NAME`` or the bare name of a model means.
+        """The provider and the model that ``PROVIDER/MODEL``, ``route:NAME``, an alias or a model's bare name means.
 
         The provider is one of :attr:`names`; :mod:`airouter_core.manager.addresses` tells the rule. Local providers are
         asked for their models where the address does not name a provider.
@@ -195,6 +210,8 @@ class ProviderManager:
             ConfigurationError: several providers could be meant, or none; the message names them.
         """
         candidates = [Candidate(name, held.info, held.list_models) for name, held in self._held()]
+        if isinstance(address, str):
+            address = self._aliases.get(address, address)
         return resolve(address, candidates, self._plugins or installed())
 
     def plan(self, /, address: str, messages: Messages, **options: Any) -> Plan:

@@ -129,6 +129,29 @@ def test_tokens_and_vectors(
         assert "cannot do" in capsys.readouterr().err
 
 
+def test_the_model_that_is_named_moderates(
+    serve_answers: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without -m the provider's usual one does; the default model is one that chats, and does not."""
+    if installed().find("openai") is None:
+        pytest.skip("asks through the openai provider: pip install airouter-openai")
+    asked: list[str] = []
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        asked.append(body["model"])
+        result = {"flagged": False, "categories": {}, "category_scores": {}}
+        return 200, "application/json", json.dumps({"id": "m", "model": "m", "results": [result]}).encode()
+
+    monkeypatch.setenv("OPENAI_BASE_URL", serve_answers(answer))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    monkeypatch.setenv("AIROUTER_PROVIDER", "openai")
+    monkeypatch.setenv("AIROUTER_MODEL", "gpt-5.2")
+    assert run_app(["moderate", "-m", "openai/text-moderation-stable", "hi"]) == 0
+    assert run_app(["moderate", "hi"]) == 0
+    assert asked == ["text-moderation-stable", "omni-moderation-latest"]
+    assert capsys.readouterr().out == "nothing found\n" * 2
+
+
 @needs_provider
 def test_a_choice_that_cannot_be_made_lists_what_there_is(
     serve_answers: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

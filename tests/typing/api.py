@@ -93,6 +93,7 @@ from airouter_core import (
     hookimpl,
     labelled,
     list_providers,
+    read_aliases,
     replayed,
     silent,
     tapped,
@@ -350,7 +351,7 @@ def manages() -> None:
             assert_type(compared.response, Response | None)
             assert_type(compared.error, AirouterError | None)
         manager.remove_provider("mine")
-    ProviderManager().close()
+    ProviderManager(aliases=read_aliases()).close()
 
 
 def handles(provider: Provider[Any]) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from airouter_core.cli.choices import json_option, settings_option
-from airouter_core.cli.output import note, warn, write_json
+from airouter_core.cli.output import note, warn, write, write_json
 from airouter_core.cli.tables import write_table
 from airouter_core.cli.targets import chosen_provider
 from airouter_core.errors import ParameterError
@@ -83,7 +83,7 @@ def results(batch_id: str, settings: tuple[str, ...]) -> None:
         with _bar() as bar:
             task = bar.add_task("results", total=total or None)
             for result in provider.batch_results(batch_id):
-                click.echo(json.dumps(_line(result), ensure_ascii=False))
+                write(json.dumps(_line(result), ensure_ascii=False))
                 bar.advance(task)
 
 
@@ -145,7 +145,7 @@ def _show(shown: Batch, as_json: bool) -> None:
     if as_json:
         write_json(shown)
         return
-    click.echo(f"{shown.id}  {shown.status}  {_told(shown)}")
+    write(f"{shown.id}  {shown.status}  {_told(shown)}")
     if shown.ended:
         note(f"its results: airouter claude-batch results {shown.id}")
 

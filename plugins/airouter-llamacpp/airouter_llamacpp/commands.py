@@ -7,7 +7,7 @@ import time
 
 import click
 
-from airouter_core.cli.output import note, write_json
+from airouter_core.cli.output import note, write, write_json
 from airouter_core.cli.tables import write_table
 from airouter_core.errors import ConfigurationError
 
@@ -91,7 +91,7 @@ def logs(folder: str | None, which: str | None, lines: int) -> None:
         )
     try:
         with open(servers[0].log, encoding="utf-8", errors="replace") as file:
-            click.echo("".join(collections.deque(file, lines)), nl=False)
+            write("".join(collections.deque(file, lines)).removesuffix("\n"))
     except OSError as error:
         raise ConfigurationError(f"the log {servers[0].log} cannot be read: {error.strerror}") from error
 

@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+from airouter_core.cli.output import note, write, write_json
+from airouter_core.cli.streams import harmless
+from airouter_core.cli.tables import write_table
 from airouter_core.plugins.factory import create_provider
 from airouter_core.values.record import plain
 
@@ -47,7 +50,7 @@ def pull(provider: OllamaProvider, name: str, insecure: bool, as_json: bool) -> 
             provider.pull_model(name, reporter.report, insecure=insecure)
     except KeyboardInterrupt:
         # The connection is closed by now, at which the server stops; what it has, it keeps.
-        click.echo(f"stopped; `airouter ollama pull {name}` goes on where it stopped", err=True)
+        note(f"stopped; `airouter ollama pull {name}` goes on where it stopped")
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
@@ -58,7 +61,7 @@ def rm(provider: OllamaProvider, names: tuple[str, ...]) -> None:
     """Remove models from the server's disk."""
     for name in names:
         provider.delete_model(name)
-        click.echo(f"removed {name}", err=True)
+        note(f"removed {name}")
 
 
 @ollama.command()
@@ -68,12 +71,9 @@ def ps(provider: OllamaProvider, as_json: bool) -> None:
     """List the models that are loaded now."""
     running = provider.list_running_models()
     if as_json:
-        _write([plain({**model, "raw": None}) for model in running])
+        write_json([{**model, "raw": None} for model in running])
         return
-    rows = [("MODEL", "MEMORY", "ON GPU", "CONTEXT", "UNTIL"), *(_row(model) for model in running)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    write_table(("model", "memory", "on GPU", "context", "until"), map(_row, running))
 
 
 @ollama.command()
@@ -84,11 +84,11 @@ def show(provider: OllamaProvider, name: str, as_json: bool) -> None:
     """Show what is known about a model."""
     details = provider.show_model(name)
     if as_json:
-        _write(plain({**details, "raw": None}))
+        write_json({**details, "raw": None})
         return
     for label, value in _described(details):
         if value not in (None, "", ()):
-            click.echo(f"{label:<14}{value}")
+            write(f"{label:<14}{value}")
 
 
 class _JsonLines:
@@ -99,7 +99,7 @@ class _JsonLines:
     def __exit__(self, *_: object) -> None: ...
 
     def report(self, progress: Progress) -> None:
-        click.echo(json.dumps(plain(progress)))
+        write(json.dumps(plain(progress)))
 
 
 class _Lines:
@@ -116,7 +116,7 @@ class _Lines:
         if progress.status not in self._said:
             self._said.add(progress.status)
             size = f" ({_size(progress.total)})" if progress.total else ""
-            click.echo(progress.status + size, err=True)
+            note(progress.status + size)
 
 
 class _Bars:
@@ -131,7 +131,7 @@ class _Bars:
         from rich.progress import Progress as Display
 
         self._display = Display(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -154,10 +154,10 @@ class _Bars:
             if progress.status != self._said:
                 self._said = progress.status
                 self._finish_layers(progress.status)
-                self._display.console.print(progress.status)
+                self._display.console.print(harmless(progress.status, sys.stderr), markup=False)
             return
         if layer not in self._layers:
-            self._layers[layer] = self._display.add_task(progress.status, total=progress.total)
+            self._layers[layer] = self._display.add_task(harmless(progress.status, sys.stderr), total=progress.total)
         now = time.monotonic()
         complete = progress.completed == progress.total
         if complete or now - self._looked.get(layer, 0.0) >= self.PAUSE:
@@ -218,7 +218,3 @@ def _size(count: int | None) -> str:
             break
         amount, unit = amount / 1024, larger
     return f"{amount:.0f} {unit}" if unit in ("B", "KiB", "MiB") else f"{amount:.1f} {unit}"
-
-
-def _write(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -85,7 +87,7 @@ def test_loaded_models_are_listed(stub: Callable[..., Any]) -> None:
     }
     with stub(ps=Answer.of_json({"models": [model]})) as server:
         header, row = run(server, "ps").stdout.splitlines()
-        assert header.split()[0] == "MODEL"
+        assert header.split()[0] == "model"
         assert row.split("  ")[0] == "m:latest"
         for word in ("2.0 GiB", "0 B", "4096", "for ever"):
             assert word in row
@@ -107,6 +109,21 @@ def test_a_model_is_shown(stub: Callable[..., Any]) -> None:
         assert "num_ctx=512" in text
         assert "quantization" not in text
         assert json.loads(run(server, "show", "m", "--json").stdout)["options"] == {"stop": ["a"], "num_ctx": 512}
+
+
+def test_what_a_server_says_moves_no_cursor(stub: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names and licenses are others' words: on a terminal their control characters are shown."""
+    evil = "m\x1b]0;owned\x07"
+    model = {"name": evil, "size": 1, "size_vram": 0, "expires_at": "2319-01-01T00:00:00Z"}
+    shown = {"details": {"family": evil}, "model_info": {}, "capabilities": [], "license": evil}
+    with stub(ps=Answer.of_json({"models": [model]}), show=Answer.of_json(shown)) as server:
+        for command in (("ps",), ("show", "m")):
+            out = io.StringIO()
+            monkeypatch.setattr(out, "isatty", lambda: True, raising=False)
+            with contextlib.redirect_stdout(out):
+                commands.ollama.main(["--host", server.url, *command], standalone_mode=False)
+            assert "^[]0;owned^G" in out.getvalue()
+            assert "\x1b]" not in out.getvalue()
 
 
 def test_models_are_removed(stub: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from airouter_core.cli.output import note, write_json
+from airouter_core.cli.output import note, write, write_json
 from airouter_core.cli.tables import write_table
 from airouter_core.cli.targets import called
 from airouter_core.errors import ConfigurationError
@@ -69,7 +69,7 @@ def explain(name: str, prompt: str, session: str | None, tags: tuple[str, ...], 
     if as_json:
         write_json(plan)
     else:
-        click.echo(plan.explain())
+        write(plan.explain())
 
 
 @routes.command()
@@ -128,7 +128,7 @@ def take_over(file: pathlib.Path, source: str, name: str, model: str | None) -> 
         taken = portkey.taken_over(config, installed(), name, model)
     for what in taken.lost:
         note(f"not kept: {what}")
-    click.echo(taken.as_toml())
+    write(taken.as_toml())
 
 
 def _content(file: pathlib.Path) -> Any:
