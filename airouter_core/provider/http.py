@@ -197,7 +197,8 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         config = yield from self.connect(model, None, **options)
         with Cleaner(self._policy_of(config).secrets, self._cleaner) as cleaner:
             try:
-                exchange = self.exchange(operation.build(config, *arguments), config, cleaner=cleaner)
+                request = operation.build(config, *arguments)
+                exchange = self.exchange(request, config, once=operation.once, cleaner=cleaner)
 
                 def read(response: HttpResponse) -> Flow[tuple[Result, Sequence[StreamEvent]]]:
                     body = yield from exchange.read_all(response, operation.max_bytes)
@@ -229,7 +230,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         Args:
             config: from :meth:`connect`; the provider's own unless given.
             wire: whose format it has; the provider's own unless given.
-            once: do not repeat it when it fails, since its body can be read once only.
+            once: do not repeat it when it fails: its body can be read once only, or it would be done twice.
             cleaner: learns what is sent; the provider's own unless given.
         """
         config, wire = config or self.config, wire or self.wire

@@ -123,6 +123,7 @@ class Operation(Value, Generic[Result], frozen=True, kw_only=True):
         report: what the answer says beside its result, as events: usage, cost.
         max_bytes: the longest answer that is read.
         holds_error: whether an ``error`` in the answer is a part of it, and not the failure of this very request.
+        once: never try again, since it may have been done though its answer was lost.
     """
 
     build: Callable[..., HttpRequest]
@@ -130,6 +131,7 @@ class Operation(Value, Generic[Result], frozen=True, kw_only=True):
     report: Callable[[bytes], Sequence[StreamEvent]] = _nothing_reported
     max_bytes: int = 64 * MEBIBYTE
     holds_error: bool = False
+    once: bool = False
 
 
 def json_request(

@@ -249,6 +249,12 @@ class Engine:
             return
         self._wake.clear()
 
+    async def rest(self, seconds: float) -> None:
+        """Wait for so long, or until the run is paused."""
+        end = self._clock.time() + seconds
+        while self.state == "running" and (left := end - self._clock.time()) > 0:
+            await self._woken(left)
+
     async def _drained(self) -> None:
         while self._running:
             await asyncio.wait(self._running)

@@ -68,6 +68,10 @@ class Feed:
         """Take all rows in before any is asked: for a sample by chance."""
         while self._rows is not None:
             self._admit()
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin anew with what the journal has pending."""
         self._buffer.clear()
         self._known_read, self._after = False, 0
 

@@ -21,11 +21,12 @@ from . import feed as feeds
 from .engine import Engine
 from .errors import SpecError
 from .export import Exporter
-from .journal import admission, attempts
+from .journal import admission, attempts, batches
 from .journal.admission import Run
 from .journal.files import NAME, connected, held, transaction
 from .journal.records import Call, unpacked
 from .journal.writer import Writer
+from .lane import Lane
 from .questions import Questions
 from .reports import State, Summary
 from .rows import Row, Rows, rows_of
@@ -80,6 +81,7 @@ async def arun(
     sample: int = 0,
     approve: Approve | None = None,
     late: Late = (),
+    wait_to_look: Callable[[int], float] | None = None,
     **engine: Any,
 ) -> Summary:
     """:func:`run`, awaited.
@@ -90,6 +92,7 @@ async def arun(
         watch: is entered with the engine while it works.
         sample: ask so many rows by chance first, and then ``approve`` whether to go on.
         late: answers to calls of an earlier process that are known all the same.
+        wait_to_look: seconds before the n-th look at a batch; see :func:`airouter_bulk.lane.wait_to_look`.
         engine: as for :class:`~airouter_bulk.engine.Engine`.
     """
     place = os.fspath(folder)
@@ -108,7 +111,8 @@ async def arun(
                 with watch(working) if watch else contextlib.nullcontext(), interrupts(working):
                     for call, answer in late:
                         await working.take(call, answer)
-                    await _work(working, writer, connection, found, questions, read, sample, approve)
+                    lane = await _lane(working, found, answering, questions, tariff, writer, wait_to_look)
+                    await _work(working, writer, connection, found, questions, read, sample, approve, lane)
             finally:
                 await writer.aclose()
         return _ended(connection, found, working, place)
@@ -167,6 +171,7 @@ async def _work(
     rows: Iterator[Row] | None,
     sample: int,
     approve: Approve | None,
+    lane: Lane | None,
 ) -> None:
     feed = await writer.aside(lambda: feeds.Feed(connection, found, questions, rows))
     for job, answer in await writer.aside(lambda: list(admission.answered(connection, found.id))):
@@ -177,7 +182,28 @@ async def _work(
         left = (await writer.do(lambda db: attempts.tally(db, found.id))).pending
         if left and approve is not None and working.state == "running" and not await approve(working, left):
             working.pause("paused", "ended after the sample; run it again to go on")
+    if lane is not None:
+        await lane.run(feed)
+        if working.spec.rest == "batch" and working.spec.lane == "batch":
+            await working.run(feed, ())  # only what is to be corrected is for calls
+            return
     await working.run(feed)
+
+
+async def _lane(
+    working: Engine,
+    found: Run,
+    provider: Provider[Any],
+    questions: Questions,
+    tariff: Tariff,
+    writer: Writer,
+    wait: Callable[[int], float] | None,
+) -> Lane | None:
+    """The lane of batches, where it is wanted or an earlier process has used it."""
+    if found.spec.lane != "batch" and not await writer.do(lambda db: batches.not_ended(db, found.id)):
+        return None
+    more = {} if wait is None else {"wait": wait}
+    return Lane(working, found.id, provider, questions, tariff, writer, **more)
 
 
 def _ended(connection: sqlite3.Connection, found: Run, working: Engine, place: str) -> Summary:

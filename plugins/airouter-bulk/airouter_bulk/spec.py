@@ -44,6 +44,10 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         dedupe: whether rows that ask the same are asked once.
         answer: the field of the output that holds the answer.
         format: of the files that come out, ``"jsonl"`` or ``"parquet"``; the rows that failed are always JSON lines.
+        lane: ``"batch"`` hands questions in as batches of the vendor, for half the price and within a day.
+        rest: what becomes of questions that a batch has not answered: they are asked by calls, at the full price, or
+            go into another batch, up to ``retries`` times, and then fail.
+        batch_size: questions in one batch, at most.
         images_folder: where pictures lie; rows reach no file outside of it. Relative to the specification's file.
         shard: rows of input for each file of output.
         uncertain: what becomes of calls that were under way when a run was killed: they are sent again, or held.
@@ -70,9 +74,12 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tools: list[dict[str, Any]] = msgspec.field(default_factory=list)
     tool_choice: str | dict[str, Any] | None = None
     format: Literal["jsonl", "parquet"] = "jsonl"
+    lane: Literal["calls", "batch"] = "calls"
+    rest: Literal["calls", "batch"] = "calls"
+    batch_size: int = 10_000
 
     def __post_init__(self) -> None:
-        for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1)):
+        for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise SpecError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("requests_per_minute", "tokens_per_minute", "budget"):

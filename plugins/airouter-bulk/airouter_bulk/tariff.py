@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,6 +21,8 @@ from .errors import SpecError
 from .money import pico
 from .spec import Spec
 
+BATCH = Decimal("0.5")
+"""What vendors ask for an answer of a batch, as a part of the price (OpenAI, Anthropic, mostly OpenRouter)."""
 PICTURE = 50_000
 """Tokens that a picture may be which is named by an address: the most that a vendor counts for one."""
 
@@ -34,9 +38,16 @@ class Tariff:
         self._prices = prices
         self._info = provider.info
         self._model = model
+        self._share = Decimal(1)
         self._bounded = spec.budget is not None
         if self._bounded:
             self._require(f"{self._info.name}/{model}", bounded=_output(spec.parameters) is not None)
+
+    def of_batches(self) -> Tariff:
+        """The same for what is handed in as a batch, at half the price."""
+        made = copy.copy(self)
+        made._share = BATCH
+        return made
 
     def most(self, ask: Ask) -> int:
         """The most that a call can cost, where there is a budget; else 0."""
@@ -50,14 +61,18 @@ class Tariff:
         )
         most = self._prices.most(self._info, self._model, size, _output(ask.parameters) or 0)
         assert most is not None
-        return pico(most.amount)
+        return pico(most.amount * self._share)
 
     def cost(self, response: Response | None) -> tuple[int | None, str | None]:
         """What an answer has cost, and who says so; ``None`` where that is unknown."""
         if response is None:
             return None, None
-        cost = response.cost or self._prices.cost(self._info, self._model, response.usage)
-        return (None, None) if cost is None else (pico(cost.amount), cost.source)
+        if response.cost is not None:  # the vendor says it, and knows of batches
+            return pico(response.cost.amount), response.cost.source
+        cost = self._prices.cost(self._info, self._model, response.usage)
+        if cost is None:
+            return None, None
+        return pico(cost.amount * self._share), cost.source + (", batch" if self._share == BATCH else "")
 
     def _require(self, address: str, *, bounded: bool) -> None:
         most = self._prices.most(self._info, self._model, 1_000_000, 1_000_000)

@@ -5,20 +5,17 @@ Source: the vendor's batch processing page, and ``resources/messages/batches.py`
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from airouter_core.errors import ParameterError, ProtocolError, ProviderError
+from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.values.batches import Batch, BatchCounts, BatchRequest, BatchResult
 from airouter_core.values.folding import fold
-from airouter_core.values.record import Record
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response
 from airouter_core.values.usage import count
-from airouter_core.values.value import Value, hiding
 from airouter_core.wire.http import HttpRequest, Operation, json_request
 from airouter_core.wire.json import decoded_object, mapping, text
 from airouter_core.wire.ndjson import NdjsonDecoder
@@ -32,114 +29,10 @@ from .reader import MessageReader
 from .request import common_headers, items_of, message_body
 from .wire import MESSAGES, time_of
 
+__all__ = ["Batch", "BatchCounts", "BatchRequest", "BatchResult"]
+
 BATCHES = f"{MESSAGES}/batches"
-CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
-
-
-class BatchRequest(Value, frozen=True, kw_only=True):
-    """One question of a batch: what :meth:`~airouter_core.provider.facade.Provider.chat` takes, and a name for it.
-
-    Attributes:
-        custom_id: up to 64 letters, digits, ``_`` and ``-``; results come in any order and are told apart by it.
-    """
-
-    custom_id: str
-    model: str
-    messages: Any
-    parameters: Mapping[str, Any] | None = None
-    tools: Any = None
-    tool_choice: Any = None
-    response_format: Any = None
-    provider_options: Mapping[str, Mapping[str, Any]] | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the chat that it is."""
-        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "custom_id"}
-
-
-class BatchCounts(Record, frozen=True, kw_only=True):
-    """How many requests of a batch are in which state. All but ``processing`` stay 0 until the batch has ended."""
-
-    processing: int = 0
-    succeeded: int = 0
-    errored: int = 0
-    canceled: int = 0
-    expired: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.processing + self.succeeded + self.errored + self.canceled + self.expired
-
-
-class Batch(Record, frozen=True, kw_only=True):
-    """A batch, as it was when it was asked for.
-
-    Attributes:
-        status: ``"in_progress"``, ``"canceling"`` or ``"ended"``.
-        warnings: for a batch just made: what was left out of its requests, and why.
-        raw: the vendor's own object.
-    """
-
-    id: str
-    status: str
-    counts: BatchCounts
-    created_at: datetime.datetime | None = None
-    expires_at: datetime.datetime | None = None
-    ended_at: datetime.datetime | None = None
-    warnings: tuple[str, ...] = ()
-    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
-
-    __repr__ = hiding("raw")
-
-    @property
-    def ended(self) -> bool:
-        """Whether its results can be read."""
-        return self.status == "ended"
-
-
-class BatchResult(Record, frozen=True, kw_only=True):
-    """What became of one request of a batch.
-
-    Attributes:
-        outcome: ``"succeeded"`` (there is a response), ``"errored"`` (there is an error), ``"canceled"`` or
-            ``"expired"``.
-    """
-
-    custom_id: str
-    outcome: Literal["succeeded", "errored", "canceled", "expired"]
-    response: Response | None = None
-    error: ProviderError | None = None
-
-
-def batch_requests(given: Iterable[BatchRequest | Mapping[str, Any]]) -> tuple[BatchRequest, ...]:
-    """Take requests as values or as mappings with the same names; one without a name is called by its position.
-
-    Raises:
-        ParameterError: there is none, one cannot be understood, or two have the same name.
-    """
-    requests = tuple(_batch_request(value, position) for position, value in enumerate(given))
-    if not requests:
-        raise ParameterError("a batch needs at least one request")
-    names = [request.custom_id for request in requests]
-    if doubled := {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else None:
-        raise ParameterError(f"custom_id must be unique in a batch; used twice: {', '.join(sorted(doubled)[:5])}")
-    return requests
-
-
-def _batch_request(value: BatchRequest | Mapping[str, Any], position: int) -> BatchRequest:
-    try:
-        request = (
-            value if isinstance(value, BatchRequest) else BatchRequest(**{"custom_id": f"request-{position}", **value})
-        )
-    except TypeError as error:
-        raise ParameterError(f"requests[{position}] is no request of a batch: {error}") from error
-    if not isinstance(request.custom_id, str) or not CUSTOM_ID.fullmatch(request.custom_id):
-        raise ParameterError(
-            f"requests[{position}]: custom_id takes up to 64 letters, digits, _ and -, not {request.custom_id!r}"
-        )
-    return request
 
 
 def _build_create(config: ClaudeConfig, facts_of: FactsOf, requests: Iterable[tuple[str, Request]]) -> HttpRequest:
@@ -253,7 +146,7 @@ def _headers(config: ClaudeConfig) -> dict[str, str]:
     return common_headers(config, config.api_version or NEW_VERSION)
 
 
-CREATE_BATCH: Operation[Batch] = Operation(build=_build_create, parse=_parse_batch)
+CREATE_BATCH: Operation[Batch] = Operation(build=_build_create, parse=_parse_batch, once=True)
 GET_BATCH: Operation[Batch] = Operation(build=_build_get, parse=_parse_batch)
 CANCEL_BATCH: Operation[Batch] = Operation(build=_build_cancel, parse=_parse_batch)
 LIST_BATCHES: Operation[list[Batch]] = Operation(build=_build_list, parse=_parse_batches)

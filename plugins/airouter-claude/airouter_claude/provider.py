@@ -16,6 +16,7 @@ from airouter_core.provider.asking import ask_of
 from airouter_core.provider.both import both, both_iterators
 from airouter_core.provider.counting import CountsRequests
 from airouter_core.provider.http import HttpProvider
+from airouter_core.values.batches import batch_requests
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import StreamEvent
 from airouter_core.values.request import Request
@@ -30,7 +31,6 @@ from .batches import (
     BatchRequest,
     BatchResult,
     ResultsParser,
-    batch_requests,
     build_results,
 )
 from .config import ClaudeConfig
@@ -91,11 +91,14 @@ class ClaudeProvider(CountsRequests[ClaudeConfig], HttpProvider[ClaudeConfig]):
 
     # Message batches.
 
-    def create_batch_flow(self, requests: Iterable[BatchRequest | Mapping[str, Any]]) -> Flow[Batch]:
+    def create_batch_flow(
+        self, requests: Iterable[BatchRequest | Mapping[str, Any]], metadata: Mapping[str, str] | None = None
+    ) -> Flow[Batch]:
         """Hand in many requests at once; they are answered within a day.
 
         Args:
             requests: values, or mappings with the same names: ``custom_id``, ``model``, ``messages``, ``parameters``, …
+            metadata: not kept by this vendor; a batch is known again by the names of its requests.
 
         What was left out of the requests is in the batch's warnings.
 

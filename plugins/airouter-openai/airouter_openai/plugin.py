@@ -74,6 +74,7 @@ OPENAI = ProviderInfo(
         "images",
         "moderation",
         "token_counting",
+        "batches",
     ),
     parameters=CHAT_PARAMETERS,
     # "gpt-oss" is OpenAI's too, but runs elsewhere.

@@ -11,7 +11,6 @@ from airouter_core.flow.batches import in_batches
 from airouter_core.flow.exchange import Exchange, Policy
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.provider.both import both
-from airouter_core.provider.http import HttpProvider
 from airouter_core.provider.preparation import Caution
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.media import media_type_of
@@ -21,9 +20,10 @@ from airouter_core.values.request import Request
 from airouter_core.values.response import Response
 from airouter_core.wire.http import HttpRequest, Wire
 
+from .batch_calls import BatchCalls
 from .catalog import MODEL, MODELS
 from .completions import COMPLETIONS
-from .config import Api, OpenAIConfig
+from .config import Api
 from .families import RETIRED, family_of
 from .images import IMAGES, SUCCESSOR, ImageOrder, settled
 from .moderation import DEFAULT_MODEL, MODERATIONS, Judged, ModerationResult, judged_texts, moderation_input
@@ -37,7 +37,7 @@ TEXTS_AT_ONCE = 2048
 """Inputs that one request for embeddings may hold (API reference, "create embeddings")."""
 
 
-class OpenAIProvider(HttpProvider[OpenAIConfig]):
+class OpenAIProvider(BatchCalls):
     """OpenAI, or a server that speaks its API."""
 
     wire = CHAT

@@ -21,6 +21,7 @@ from airouter_core.values.request import Request
 from airouter_core.values.vectors import one_for_each
 
 from .account_calls import AccountCalls
+from .batch_calls import BatchCalls
 from .catalog import Catalog, all_pages
 from .config import OpenRouterConfig
 from .media import EMBEDDINGS, IMAGES, Picture
@@ -33,7 +34,7 @@ from .wire import WIRE
 PathLike = str | os.PathLike[str]
 
 
-class OpenRouterProvider(AccountCalls):
+class OpenRouterProvider(AccountCalls, BatchCalls):
     """Models of many vendors, reached through OpenRouter."""
 
     wire = WIRE

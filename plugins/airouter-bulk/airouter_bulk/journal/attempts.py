@@ -156,13 +156,15 @@ def judge(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> list[N
 def recover(connection: sqlite3.Connection, run: int, *, resend: bool) -> int:
     """Find the calls that were under way when a process ended; what was reserved for them stays booked.
 
+    Those of a batch are under way still: it is found again, and collected.
+
     Args:
         resend: ask their items again; otherwise they are held as uncertain.
 
     Returns:
         how many there were.
     """
-    under_way = connection.execute("SELECT item, n FROM attempts WHERE state = 'sent'").fetchall()
+    under_way = connection.execute("SELECT item, n FROM attempts WHERE state = 'sent' AND batch IS NULL").fetchall()
     state = "pending" if resend else "uncertain"
     for item, number in under_way:
         connection.execute("UPDATE attempts SET state = 'uncertain' WHERE item = ? AND n = ?", (item, number))

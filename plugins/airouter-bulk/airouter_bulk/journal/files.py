@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import filelock
 
 from ..errors import JournalError
-from .schema import SCHEMA, VERSION
+from .schema import SCHEMA, UPGRADES, VERSION
 
 NAME = "journal.db"
 
@@ -94,6 +94,9 @@ def connected(folder: str, *, durable: bool = False, new: bool = True) -> sqlite
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        for earlier in range(version or VERSION, VERSION):
+            then = f"PRAGMA user_version = {earlier + 1}"
+            connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[earlier]} {then}; COMMIT;")
     if version > VERSION:
         connection.close()
         raise JournalError(f"{path} was written by a later airouter-bulk (version {version}): upgrade this one")

@@ -7,14 +7,32 @@ An item is a question, asked once for all rows that ask it. Its way::
                  ├──→ pending again (a failure that may pass), or failed
                  └──→ uncertain: found as `sent` when a run begins, so nobody knows whether it was answered
 
+An attempt that is part of a batch stays `sent` until the batch is collected; the process that handed it in may end.
+
 An attempt is booked before its call is made and settled after. One without a ``cost`` counts as what was reserved for
 it: that holds for calls under way, for those of a run that was killed, and for those whose price nobody knows.
 """
 
 from __future__ import annotations
 
-VERSION = 1
-SCHEMA = """
+VERSION = 2
+BATCHES = """
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    token TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    vendor TEXT,
+    size INTEGER NOT NULL,
+    began REAL NOT NULL,
+    reason TEXT
+);
+CREATE INDEX attempts_of_batches ON attempts (batch) WHERE batch IS NOT NULL;
+"""
+UPGRADES = {1: f"ALTER TABLE attempts ADD COLUMN batch INTEGER; {BATCHES}"}
+"""From a version to the next one."""
+SCHEMA = (
+    """
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     hash TEXT NOT NULL,
@@ -64,6 +82,7 @@ CREATE TABLE attempts (
     error TEXT,
     request_id TEXT,
     answer BLOB,
+    batch INTEGER,
     PRIMARY KEY (item, n)
 ) WITHOUT ROWID;
 CREATE INDEX attempts_under_way ON attempts (state) WHERE state = 'sent';
@@ -74,3 +93,5 @@ CREATE TABLE exports (
     PRIMARY KEY (run, name)
 ) WITHOUT ROWID;
 """
+    + BATCHES
+)

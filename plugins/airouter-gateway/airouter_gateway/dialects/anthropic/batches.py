@@ -15,6 +15,7 @@ import msgspec
 
 from airouter_core.errors import AirouterError, ParameterError
 from airouter_core.values.ask import Ask
+from airouter_core.values.batches import Batch
 from airouter_core.values.response import Response
 from airouter_core.values.value import Value
 
@@ -28,6 +29,7 @@ encode = msgspec.json.encode
 ASKED = ("model", "messages", "parameters", "tools", "tool_choice", "response_format", "provider_options")
 """Fields of an ask that a question of a batch has."""
 MARK = 24
+KIND = "message_batch"
 
 
 class BatchName(Value, frozen=True):
@@ -71,14 +73,14 @@ def known_id(identity: str, owner: str) -> BatchName | None:
     return name if hmac.compare_digest(mark.encode(), _mark(name, owner).encode()) else None
 
 
-def batch_body(raw: Mapping[str, Any], identity: str) -> bytes:
+def batch_body(batch: Batch, identity: str) -> bytes:
     """A batch, under its id of ours. Its results lie below this server, wherever clients find that."""
-    return encode(_batch(raw, identity))
+    return encode(_batch(batch, identity))
 
 
-def batches_body(listed: Iterable[tuple[Mapping[str, Any], str]]) -> bytes:
+def batches_body(listed: Iterable[tuple[Batch, str]]) -> bytes:
     """A list of batches, on one page."""
-    data = [_batch(raw, identity) for raw, identity in listed]
+    data = [_batch(batch, identity) for batch, identity in listed]
     ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
     return encode({"data": data, "has_more": False, **ends})
 
@@ -105,9 +107,17 @@ def _question(entry: Mapping[str, Any], where: str, headers: Mapping[str, str]) 
         raise ParameterError(f"{where}: {error}") from error
 
 
-def _batch(raw: Mapping[str, Any], identity: str) -> dict[str, Any]:
-    results = f"/v1/messages/batches/{identity}/results" if raw.get("results_url") else None
-    return {**raw, "id": identity, "results_url": results}
+def _batch(batch: Batch, identity: str) -> dict[str, Any]:
+    results = f"/v1/messages/batches/{identity}/results" if batch.ended else None
+    if batch.raw.get("type") == KIND:
+        return {**batch.raw, "id": identity, "results_url": results}
+    # Another vendor's: in this dialect's words.
+    state = "ended" if batch.ended else "canceling" if batch.status.startswith("cancel") else "in_progress"
+    times = {name: getattr(batch, name) for name in ("created_at", "expires_at", "ended_at")}
+    unknown = dict.fromkeys(("archived_at", "cancel_initiated_at"))
+    counts = {name: getattr(batch.counts, name) for name in batch.counts.__struct_fields__}
+    told = {"id": identity, "type": KIND, "processing_status": state, "request_counts": counts}
+    return {**told, **times, **unknown, "results_url": results}
 
 
 def _mark(name: BatchName, owner: str) -> str:

@@ -44,7 +44,7 @@ async def one(server: Server, exchange: Exchange, answering: Answering, serving:
         await _results(exchange, provider, name)
         return
     batch = await until_left(exchange, provider.arun(provider.operation_flow(operation, name.batch)))
-    await exchange.whole(200, batches.batch_body(batch.raw, identity))
+    await exchange.whole(200, batches.batch_body(batch, identity))
 
 
 async def _create(exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -69,7 +69,7 @@ async def _create(exchange: Exchange, answering: Answering, serving: Serving) ->
     batch = await until_left(exchange, provider.arun(flow))
     warn(exchange, (*losses, *batch.warnings))
     identity = batches.shown_id(BatchName(batch.id, target.name), answering.owner)
-    await exchange.whole(200, batches.batch_body(batch.raw, identity))
+    await exchange.whole(200, batches.batch_body(batch, identity))
 
 
 async def _list(exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -81,7 +81,7 @@ async def _list(exchange: Exchange, answering: Answering, serving: Serving) -> N
         provider = serving.manager.provider(name)
         if parameters_of(provider, LIST) is not None:
             found = await until_left(exchange, provider.arun(provider.operation_flow(LIST)))
-            listed += [(batch.raw, batches.shown_id(BatchName(batch.id, name), "")) for batch in found]
+            listed += [(batch, batches.shown_id(BatchName(batch.id, name), "")) for batch in found]
     await exchange.whole(200, batches.batches_body(listed))
 
 
