@@ -47,7 +47,8 @@ class ParameterTable:
         Raises:
             ParameterError: there is none; the message says what may have been meant.
         """
-        if row := self._rows.get(spelling):
+        row = self._rows.get(spelling)
+        if row is not None:  # a row is a mapping too, and asking for its length takes longer
             return row
         if place := ELSEWHERE.get(spelling):
             raise ParameterError(f"{spelling!r} is no parameter; it belongs in {place}")

@@ -13,14 +13,14 @@ import contextlib
 import functools
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Self
 
 from urllib3.util.wait import wait_for_read
 
 from ..flow.stopping import STOP, Stop
-from .answers import Answer, Buffer, Reader
+from .answers import NAME, Answer, Buffer, Reader
 
 IDLE = 15.0
 """Seconds after which a connection that rests is not used again."""
@@ -107,9 +107,8 @@ class _Connection:
             return
         held = self._held = []
         try:
-            self.putrequest(method, url)  # type: ignore[attr-defined]  # as above
-            for name, value in (("Content-Length", str(len(body))), *headers.items()):
-                HTTPConnection.putheader(self, name, value)  # type: ignore[arg-type]  # as above
+            self.putrequest(method, url, skip_accept_encoding=True)  # type: ignore[attr-defined]  # as above
+            self._output(_lines({"Accept-Encoding": "identity", "Content-Length": len(body), **headers}))  # type: ignore[attr-defined]
             self.endheaders()  # type: ignore[attr-defined]  # as above
         finally:
             self._held = None
@@ -173,6 +172,14 @@ def _end(sock: Any) -> None:
     """End a connection that another thread reads from: it finds that nothing more comes."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # without what TLS would say, since that thread is using it
+
+
+def _lines(headers: Mapping[str, Any]) -> bytes:
+    """Headers as they are sent, all at once: http.client looks at each by itself, in twice the time."""
+    said = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if said.count("\r") + said.count("\n") != 2 * len(headers) - 2 or not all(map(NAME.fullmatch, headers)):
+        raise ValueError("a header holds a line break, or has a name that is none")
+    return said.encode("latin-1")
 
 
 def _pieces(data: Any) -> Sequence[Any]:
