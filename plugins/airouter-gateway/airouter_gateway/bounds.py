@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ class Bounds(Value, frozen=True, kw_only=True):
         tpm: tokens a minute, both ways.
         in_flight: requests at a time.
         budget: US dollars for each period.
+        unpriced: whether the budget lets calls through whose price nobody knows.
         period: of the budget: hour, day, week, month, year, forever, or a moving window such as "24 hours".
     """
 
@@ -32,6 +33,7 @@ class Bounds(Value, frozen=True, kw_only=True):
     in_flight: Count | None = None
     budget: Amount | None = None
     period: str = "month"
+    unpriced: Literal["refuse", "allow"] = "refuse"
 
     def permits(self, *names: str) -> bool:
         """Whether one of the names of a model is among those that may be asked."""

@@ -64,6 +64,11 @@ BOUNDS = (
     click.option("--tpm", type=_Count(), help="Tokens a minute."),
     click.option("--in-flight", type=_Count(), help="Requests at a time."),
     click.option("--budget", type=_Amount(), help="US dollars for each period."),
+    click.option(
+        "--unpriced",
+        type=click.Choice(("refuse", "allow")),
+        help="Calls that a budget covers, and whose price nobody knows.  [default: refuse]",
+    ),
     click.option("--period", help="Of the budget: day, week, month, forever, '24 hours', …  [default: month]"),
 )
 OF_KEYS = (

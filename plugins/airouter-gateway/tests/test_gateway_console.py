@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import html.parser
 import json
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -274,6 +276,60 @@ def test_a_key_is_shown_once(browser: Browser) -> None:
     browser.post("/keys/key/ci/revoke")
     assert ">ci</a>" not in browser.get("/keys")
     browser.post("/keys/key/ci/revoke", 404)
+
+
+class Fields(html.parser.HTMLParser):
+    """What a browser sends of the form for a key or a team, as it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self._field: str | None = None
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        name = given.get("name") or ""
+        self._inside = self._inside or (tag == "form" and "fields" in (given.get("class") or ""))
+        if not self._inside or name == "token":
+            return
+        if tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
+            self.sent[name] = (
+                given.get("value") or "on" if given.get("type") == "checkbox" else given.get("value") or ""
+            )
+        if tag in ("textarea", "select"):
+            self._field = name
+            self.sent[name] = ""
+        if tag == "option" and "selected" in given and self._field:
+            self.sent[self._field] = given.get("value") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside and self._field == "models":
+            self.sent["models"] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("textarea", "select"):
+            self._field = None
+        if tag == "form":
+            self._inside = False
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"disabled": True, "unpriced": "allow", "rpm": None, "budget": None, "models": ()}]
+)
+def test_a_form_that_is_sent_as_it_is_shown_changes_nothing(browser: Browser, more: dict[str, Any]) -> None:
+    """Of a key and of a team, whatever is bounded."""
+    accounts = browser.running.gateway.access.books.made_accounts()
+    bounds = {"models": ("up/*", "route:fast"), "rpm": 5, "budget": Decimal("2.50"), "period": "24 hours", **more}
+    team = accounts.create_team("a", by="a test", **bounds)
+    expires = datetime.datetime(2099, 12, 31, 23, 59, 59, tzinfo=datetime.UTC).timestamp()
+    accounts.create("ci", by="a test", team="a", expires=expires, **bounds)
+    key = accounts.key("ci")
+    for path in ("/keys/key/ci", "/keys/team/a"):
+        fields = Fields()
+        fields.feed(browser.get(path))
+        browser.post(path, **fields.sent)
+    assert (accounts.key("ci"), accounts.team("a")) == (key, team)
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,8 @@ def test_a_key_may_spend_its_budget_and_its_teams(serve: Serve) -> None:
     over = running.post(CHAT, asked, headers=bearer(key))
     assert (over.status_code, over.json()["error"]["code"]) == (429, "insufficient_quota")
     assert (over.headers["x-should-retry"], "the budget of key 'ci'" in over.text) == ("false", True)
+    unpriced = running.post(CHAT, {**asked, "model": "up/other"}, headers=bearer(key))
+    assert "unpriced of the budget of key 'ci'" in unpriced.text
     accounts.edit("ci", by=BY, budget=None)
     accounts.edit_team("a", by=BY, budget=Decimal(5))
     assert "the budget of team 'a'" in running.post(CHAT, asked, headers=bearer(key)).text

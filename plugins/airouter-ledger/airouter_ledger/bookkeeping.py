@@ -131,7 +131,7 @@ class Bookkeeper:
             tags[BUDGET_TAG + budget.name] = f"{state.part:.4f}"
             if state.part >= budget.warn_at and (budget.name, state.ends) not in self._told:
                 self._told.add((budget.name, state.ends))
-                said = f"budget {budget.name!r} is used to {state.part:.0%}: {state.used:.4f} of {budget.amount}"
+                said = f"{budget.called} is used to {state.part:.0%}: {state.used:.4f} of {budget.amount}"
                 LOGGER.warning("%s", said)
                 warnings.warn(said, LedgerWarning, stacklevel=2)
             if state.part >= budget.warn_at and budget.tier_down and ask.model != budget.tier_down:
@@ -149,9 +149,9 @@ class Bookkeeper:
             if budget.unpriced == "refuse":
                 address = f"{answer.provider.name}/{ask.model}"
                 raise BudgetExceededError(
-                    f"nobody knows what {address} costs, so budget {budget.name!r} cannot cover it: say it in [prices] "
+                    f"nobody knows what {address} costs, so {budget.called} cannot cover it: say it in [prices] "
                     f"(\"{address}\" = {{ input = …, output = … }}), pip install 'airouter-ledger[prices]', or allow "
-                    f'it with {budget.place} unpriced = "allow"',
+                    f'it with {budget.said("unpriced")} = "allow"',
                     budget=budget.name,
                 )
 

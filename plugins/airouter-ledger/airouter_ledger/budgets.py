@@ -44,7 +44,7 @@ class Budget:
         tier_down: the model to ask in place of the one asked for, from ``warn_at`` on: of the same provider; of a
             router it is another route.
         unpriced: whether a call whose price is unknown is refused or allowed.
-        where: where it is written down, for messages, if not in its own table of the settings.
+        title: what messages call it, if it stands in no table of the settings.
     """
 
     name: str
@@ -60,12 +60,16 @@ class Budget:
     at_limit: Literal["refuse", "warn"] = "refuse"
     tier_down: str | None = None
     unpriced: Literal["refuse", "allow"] = "refuse"
-    where: str | None = None
+    title: str | None = None
 
     @property
-    def place(self) -> str:
-        """Where it is written down."""
-        return self.where or f"[budgets.{self.name}]"
+    def called(self) -> str:
+        """What messages call it."""
+        return self.title or f"budget {self.name!r}"
+
+    def said(self, field: str) -> str:
+        """How messages tell of one of its fields."""
+        return f"{field} of {self.title}" if self.title else f"[budgets.{self.name}] {field}"
 
     def covers(self, ask: Ask, provider: str, names: Iterable[str] = ()) -> bool:
         """Whether a call is to be paid from this budget.
@@ -183,8 +187,8 @@ def _reserve(
 def _exceeded(budget: Budget, span: Span, used: int, amount: Decimal, at: float) -> BudgetExceededError:
     left = max(budget.amount - money.read(used), Decimal(0))
     return BudgetExceededError(
-        f"budget {budget.name!r} has {left:.4f} of {budget.amount} {budget.currency} left, and the call may cost "
-        f"{amount:.4f}: lower max_tokens, ask a cheaper model, or raise {budget.place} amount",
+        f"{budget.called} has {left:.4f} of {budget.amount} {budget.currency} left, and the call may cost "
+        f"{amount:.4f}: lower max_tokens, ask a cheaper model, or raise {budget.said('amount')}",
         budget=budget.name,
         retry_after=None if span.ends is None or amount > budget.amount else max(span.ends - at, 0.0),
     )

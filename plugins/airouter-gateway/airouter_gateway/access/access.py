@@ -110,7 +110,7 @@ class Access:
 
 def budgets_of(key: ClientKey) -> list[Budget]:
     """The budgets that calls with a key are paid from: its own, and its team's."""
-    found = [] if key.budget is None else [_budget(f"key:{key.name}:{key.id}", key, f"the budget of key {key.name!r}:")]
+    found = [] if key.budget is None else [_budget(f"key:{key.name}:{key.id}", key, f"the budget of key {key.name!r}")]
     team = key.of_team
     if team is not None and team.budget is not None:
         found.append(team_budget(team.name, team))
@@ -119,9 +119,9 @@ def budgets_of(key: ClientKey) -> list[Budget]:
 
 def team_budget(name: str, team: Bounds) -> Budget:
     """The budget that all keys of a team share."""
-    return _budget(f"team:{name}", team, f"the budget of team {name!r}:")
+    return _budget(f"team:{name}", team, f"the budget of team {name!r}")
 
 
-def _budget(name: str, bounds: Bounds, where: str) -> Budget:
+def _budget(name: str, bounds: Bounds, title: str) -> Budget:
     assert bounds.budget is not None
-    return Budget(name=name, amount=bounds.budget, period=Period(bounds.period), where=where)
+    return Budget(name=name, amount=bounds.budget, period=Period(bounds.period), title=title, unpriced=bounds.unpriced)

@@ -271,6 +271,7 @@ def _told(record: CallRecord) -> dict[str, Any]:
         "output_tokens": record.usage.output_tokens, "cost": None if cost is None else cost.amount,
         "cost_source": None if cost is None else cost.source, "seconds": record.seconds,
         "first_event": record.first_event, "finish": record.finish, "error": record.error, "stream": record.stream,
+        "route": not record.leaf,
     }  # fmt: skip
 
 

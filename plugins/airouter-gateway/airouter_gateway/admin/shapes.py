@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -66,6 +66,7 @@ class TeamChanges(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     in_flight: Count | UnsetType | None = UNSET
     budget: Amount | UnsetType | None = UNSET
     period: str | UnsetType = UNSET
+    unpriced: Literal["refuse", "allow"] | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
 
 
@@ -172,6 +173,7 @@ class Call(Value, frozen=True, kw_only=True):
     finish: str | None = None
     error: str | None = None
     stream: bool = False
+    route: Annotated[bool, msgspec.Meta(description="of a route: those whom it asked have calls of their own")] = False
 
 
 class WholeCall(Call, frozen=True, kw_only=True):

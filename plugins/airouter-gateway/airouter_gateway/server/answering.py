@@ -154,6 +154,7 @@ class Answering:
             warn(exchange, [f"not sent, since {target.name} is not known to take it: {', '.join(sorted(unknown))}"])
         if "model" in takes:
             given["model"] = target.model
+        await self._lease.set_aside(exchange, _estimated(given))
         with labelled(tags=self.tags):
             flow = provider.operation_flow(name, **given)
         return await until_left(exchange, provider.arun(flow))
@@ -249,6 +250,13 @@ async def until_left(exchange: Exchange, work: Coroutine[Any, Any, Result]) -> R
         for task in (working, leaving):
             task.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+def _estimated(given: Mapping[str, Any]) -> int:
+    """About how many tokens an operation takes at most: its words, and the answer that it may have."""
+    most = given.get("max_tokens")
+    words = sum(estimate_tokens(value) for value in given.values() if isinstance(value, str))
+    return words + (most if isinstance(most, int) else 0)
 
 
 def warn(exchange: Exchange, warnings: Iterable[str]) -> None:

@@ -156,6 +156,7 @@ def _read(form: Form, kind: type[Any], more: tuple[str, ...] = ()) -> Any:
     said: dict[str, Any] = {name: _number(form, name) for name in (*COUNTS, "budget")}
     said["models"] = form.get("models", "").split()
     said["period"] = form.get("period", "").strip() or "month"
+    said["unpriced"] = "allow" if "unpriced" in form else "refuse"
     said["disabled"] = "disabled" in form
     if "name" in kind.__struct_fields__:
         said["name"] = form.get("name", "").strip()
@@ -185,6 +186,8 @@ def _written(shown: Shown) -> Mapping[str, str]:
     """What is known, as a form has it."""
     said = {name: "" if (value := getattr(shown, name)) is None else f"{value}" for name in (*COUNTS, "budget")}
     said |= {"name": shown.name, "models": "\n".join(shown.models), "period": shown.period}
+    if shown.unpriced == "allow":
+        said["unpriced"] = "on"
     if shown.state == "disabled":
         said["disabled"] = "on"
     if isinstance(shown, ShownKey):
