@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airouter_core.errors import ConnectionFailedError, ProtocolError, TruncatedStreamError
 from airouter_core.values import events as e
-from airouter_core.values.folding import ResponseBuilder, events_of, fold
+from airouter_core.values.folding import ResponseBuilder, fold
 from airouter_core.values.messages import (
     FilePart,
     Message,
@@ -24,6 +24,7 @@ from airouter_core.values.messages import (
     TextPart,
     ToolCallPart,
 )
+from airouter_core.values.replaying import events_of
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import msgspec
 
 from ..values.events import StreamEvent
-from ..values.folding import events_of
+from ..values.replaying import events_of
 from ..values.response import Response
 from ..wire.http import HttpRequest
 from .slots import Slots

@@ -11,14 +11,13 @@ Type checkers and editors see the parameters of the flow, by way of ``ParamSpec`
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ..flow.blocking import Driver
 from ..flow.steps import Flow
 from ..values.response import Response
+from .operations import Operation, signature_of, takes
 from .streams import AsyncResponseStream, ResponseStream, words_of
 
 P = ParamSpec("P")
@@ -45,30 +44,6 @@ def _bound(function: Callable[Concatenate[S, P], R]) -> Method[P, R]:
     method: Any = function
     bound: Method[P, R] = method
     return bound
-
-
-class Operation:
-    """What an operation is, for whoever has its name only.
-
-    Attributes:
-        kind: of its asks; ``None`` for one that makes asks of its own, or needs none.
-        flow: the name of the method that has its flow.
-    """
-
-    __slots__ = ("flow", "kind", "name")
-
-    def __init__(self, name: str, kind: str | None, flow: str) -> None:
-        self.name = name
-        self.kind = kind
-        self.flow = flow
-
-    def flow_for(self, owner: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Flow[Any]:
-        """The flow of a call: through the layers of the provider where it has a kind."""
-        if self.kind is not None:
-            flow: Flow[Any] = owner.operation_flow(self.name, *arguments, **named)
-        else:
-            flow = getattr(owner, self.flow)(*arguments, **named)
-        return flow
 
 
 def both(
@@ -209,41 +184,11 @@ def _given(asked: Callable[..., Answering], method: str, owner: Any, args: Any, 
     raise error
 
 
-def operation_of(owner: type, name: str) -> Operation | None:
-    """What a method that :func:`both` has made does; ``None`` of any other."""
-    operation: Operation | None = getattr(getattr(owner, name, None), "operation", None)
-    return operation
-
-
-def arguments_of(method: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by name, without those that were not given.
-
-    Raises:
-        TypeError: the method does not take them.
-    """
-    bound = _signature(getattr(method, "__func__", method)).bind(None, *arguments, **named)
-    given = dict(list(bound.arguments.items())[1:])
-    for parameter in bound.signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            given.update(given.pop(parameter.name, {}))
-    return given
-
-
-def takes(method: Callable[..., Any], name: str) -> bool:
-    """Whether a method has an argument of this name."""
-    return name in _signature(getattr(method, "__func__", method)).parameters
-
-
-@functools.cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
-
-
 def _describe(
     flow: Callable[..., Any], operation: Operation, blocking: Any, awaiting: Any, awaited: str, says: tuple[str, str]
 ) -> None:
     """Make two functions look like methods that were written out."""
-    result = str(_signature(flow).return_annotation).removeprefix("Flow[").removesuffix("]")
+    result = str(signature_of(flow).return_annotation).removeprefix("Flow[").removesuffix("]")
     _dress(blocking, flow, operation.name, says[0].format(result), flow.__doc__)
     _dress(awaiting, flow, awaited, says[1].format(result), f":meth:`{operation.name}`, awaited.")
     blocking.operation = awaiting.operation = operation
@@ -267,4 +212,4 @@ def _dress(made: Any, source: Callable[..., Any], name: str, result: str, told: 
     made.__name__ = name
     made.__qualname__ = f"{source.__qualname__.rpartition('.')[0]}.{name}"
     made.__doc__ = told
-    made.__signature__ = _signature(source).replace(return_annotation=result)
+    made.__signature__ = signature_of(source).replace(return_annotation=result)

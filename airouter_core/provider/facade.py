@@ -31,7 +31,8 @@ from .asking import (
     seconds,
     texts_of,
 )
-from .both import both, four_ways, four_ways_as_text, takes
+from .both import both, four_ways, four_ways_as_text
+from .operations import takes
 from .parsing import parsed_as
 from .seam import ConfigT, ProviderSeam
 from .streams import words_of

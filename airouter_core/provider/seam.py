@@ -29,8 +29,8 @@ from ..values.events import StreamEvent
 from ..values.labels import labels
 from ..values.request import Request
 from ..values.tokens import estimate_tokens
-from .both import arguments_of, operation_of, takes
 from .calls import Innermost
+from .operations import arguments_of, operation_of, takes
 from .preparation import Caution, Prepared, Preparer
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ..provider.facade import Provider
 from ..values.canonical import CANONICAL
 from ..values.catalog import ModelInfo
 from ..values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
-from ..values.folding import events_of
+from ..values.replaying import events_of
 from ..values.request import Request
 from ..values.response import Response
 from ..values.tokens import estimate_tokens

@@ -1,4 +1,4 @@
-"""From events to the response that they add up to, and back."""
+"""From events to the response that they add up to."""
 
 from __future__ import annotations
 
@@ -224,42 +224,6 @@ def fold(events: Iterable[e.StreamEvent], **known: Any) -> Response:
             error.partial = builder.partial()
         raise
     return builder.complete()
-
-
-def events_of(response: Response) -> Iterator[e.StreamEvent]:
-    """The events that fold to this response: how an answer from a cache or a fake is replayed."""
-    yield e.StreamStart(response.model, response.id, response.request_id)
-    for index, part in enumerate(response.message.parts):
-        yield from _part_events(index, part)
-    yield e.UsageReported(response.usage)
-    if response.cost is not None:
-        yield e.CostReported(response.cost)
-    if response.provider_metadata:
-        yield e.MetadataReported(response.provider_metadata)
-    yield from (e.Warned(warning) for warning in response.warnings)
-    for index, alternative in enumerate(response.alternatives, start=1):
-        yield from (e.Alternative(index, event) for event in events_of(alternative))
-    if response.finish_reason is not None:
-        yield e.Finish(response.finish_reason, response.raw_finish_reason)
-
-
-def _part_events(index: int, part: Part) -> Iterator[e.StreamEvent]:
-    match part:
-        case TextPart() if part.text or part.provider_metadata:
-            yield e.TextDelta(part.text)
-            yield e.PartEnd(part.provider_metadata)
-        case ReasoningPart() if part.text or part.provider_metadata:
-            yield e.ReasoningDelta(part.text)
-            yield e.PartEnd(part.provider_metadata)
-        case RefusalPart():
-            yield e.RefusalDelta(part.text)
-            yield e.PartEnd()
-        case ToolCallPart():
-            yield e.ToolCallStart(index, part.id, part.name)
-            yield e.ToolCallDelta(index, part.arguments_json)
-            yield e.ToolCallEnd(index, part.provider_metadata)
-        case _:
-            yield e.PartAdded(part)
 
 
 def _both(earlier: e.StreamStart, later: e.StreamStart) -> e.StreamStart:

@@ -31,7 +31,7 @@ from airouter_core.provider.asking import ask_of
 from airouter_core.provider.http import HttpProvider
 from airouter_core.testing.recordings import pieces, wire_events
 from airouter_core.testing.samples import CHAT_COMPLETIONS
-from airouter_core.values.folding import events_of, fold
+from airouter_core.values.folding import fold
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import (
     FilePart,
@@ -43,6 +43,7 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from airouter_core.values.replaying import events_of
 from airouter_core.values.response import Response
 from airouter_core.values.tools import response_format_from, tool_choice_from, tools_from
 from airouter_core.wire.failures import seconds_to_wait

@@ -15,8 +15,9 @@ import pytest
 from ...errors import AirouterError, ProviderError
 from ...provider.facade import Provider
 from ...values.events import ToolCallStart
-from ...values.folding import events_of, fold
+from ...values.folding import fold
 from ...values.messages import ToolCallPart
+from ...values.replaying import events_of
 from ...values.response import Response
 from ...values.tools import is_invented
 from ...wire.http import Wire

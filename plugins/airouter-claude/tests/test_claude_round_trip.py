@@ -16,8 +16,9 @@ from airouter_claude.wire import messages_wire
 from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import Recording, load_recordings, wire_events
 from airouter_core.values.ask import Ask
-from airouter_core.values.folding import events_of, fold
+from airouter_core.values.folding import fold
 from airouter_core.values.messages import Message
+from airouter_core.values.replaying import events_of
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool, ToolChoice
 

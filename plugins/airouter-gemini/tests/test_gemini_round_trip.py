@@ -11,8 +11,9 @@ import pytest
 from airouter_core.provider.asking import ask_of
 from airouter_core.testing.recordings import Recording, load_recordings, wire_events
 from airouter_core.values.ask import Ask
-from airouter_core.values.folding import ResponseBuilder, events_of, fold
+from airouter_core.values.folding import ResponseBuilder, fold
 from airouter_core.values.messages import FilePart, Message, Part, ProviderPart, TextPart, ToolResultPart
+from airouter_core.values.replaying import events_of
 from airouter_core.values.request import Request
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_gemini.config import GeminiConfig

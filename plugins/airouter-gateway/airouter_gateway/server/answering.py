@@ -10,8 +10,8 @@ from collections.abc import Container, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.provider.both import operation_of
 from airouter_core.provider.facade import Provider
+from airouter_core.provider.operations import operation_of
 from airouter_core.values.ask import Ask
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.labels import labelled

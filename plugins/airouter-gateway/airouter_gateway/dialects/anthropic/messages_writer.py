@@ -13,8 +13,8 @@ import msgspec
 
 from airouter_core.values.arguments import arguments_object
 from airouter_core.values.events import Finish, FinishReason, MetadataReported, StreamEvent, UsageReported
-from airouter_core.values.folding import events_of
 from airouter_core.values.messages import Metadata, Part, ProviderPart, ReasoningPart, ToolCallPart
+from airouter_core.values.replaying import events_of
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 from airouter_core.wire.json import mapping

@@ -14,8 +14,8 @@ import msgspec
 
 from airouter_core.errors import ProtocolError
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, UsageReported
-from airouter_core.values.folding import events_of
 from airouter_core.values.messages import FilePart, ProviderPart
+from airouter_core.values.replaying import events_of
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 

@@ -1,0 +1,65 @@
+"""What a public method does, for whoever has its name only: a file, a network, a layer that asks again."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..flow.steps import Flow
+
+
+class Operation:
+    """What an operation is, for whoever has its name only.
+
+    Attributes:
+        kind: of its asks; ``None`` for one that makes asks of its own, or needs none.
+        flow: the name of the method that has its flow.
+    """
+
+    __slots__ = ("flow", "kind", "name")
+
+    def __init__(self, name: str, kind: str | None, flow: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.flow = flow
+
+    def flow_for(self, owner: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Flow[Any]:
+        """The flow of a call: through the layers of the provider where it has a kind."""
+        if self.kind is not None:
+            flow: Flow[Any] = owner.operation_flow(self.name, *arguments, **named)
+        else:
+            flow = getattr(owner, self.flow)(*arguments, **named)
+        return flow
+
+
+def operation_of(owner: type, name: str) -> Operation | None:
+    """What a method that :func:`both` has made does; ``None`` of any other."""
+    operation: Operation | None = getattr(getattr(owner, name, None), "operation", None)
+    return operation
+
+
+def arguments_of(method: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, without those that were not given.
+
+    Raises:
+        TypeError: the method does not take them.
+    """
+    bound = signature_of(getattr(method, "__func__", method)).bind(None, *arguments, **named)
+    given = dict(list(bound.arguments.items())[1:])
+    for parameter in bound.signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given.update(given.pop(parameter.name, {}))
+    return given
+
+
+def takes(method: Callable[..., Any], name: str) -> bool:
+    """Whether a method has an argument of this name."""
+    return name in signature_of(getattr(method, "__func__", method)).parameters
+
+
+@functools.cache
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """As :func:`inspect.signature` has it, looked at once."""
+    return inspect.signature(function)
