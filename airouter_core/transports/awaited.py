@@ -16,24 +16,13 @@ from typing import Any
 from ..config.http import HttpConfig
 from ..errors import AirouterError, ConfigurationError
 from ..flow.threads import loop_of_asyncio
-from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
 from .proxies import Proxy, proxy_for
 from .security import authorities, context_for, own_certificate, warn_insecure
 from .troubles import (
-    announced,
-    beyond_proxy,
-    broken,
-    insecure,
-    leaves_unsaid,
-    not_connected_in_time,
     of_proxy,
-    of_tunnel,
     refusal_of_proxy,
-    refused,
-    silent,
     stalled,
-    too_long,
     unsendable,
 )
 
@@ -43,6 +32,7 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
 
+from .awaited_answer import AiohttpResponse, translated, trouble_with
 from .sessions import Sessions, Upload, abandon
 
 UNSENDABLE = re.compile("[^\t -\xff]")
@@ -98,12 +88,12 @@ class AiohttpTransport:
             failure = (
                 stalled(request.url, read_timeout)
                 if upload.is_stalled
-                else _translated(error, request.url, read_timeout, proxy)
+                else translated(error, request.url, read_timeout, proxy)
             )
         except Exception as error:  # what the library for SOCKS proxies raises is no OSError
             if proxy is None or not proxy.is_socks:
                 raise
-            failure = _trouble_with(proxy, error)
+            failure = trouble_with(proxy, error)
         else:
             if response.status != 407 or proxy is None:
                 end = None if within is None else loop.time() + within
@@ -165,116 +155,3 @@ def _through(request: HttpRequest, proxy: Proxy | None) -> dict[str, Any]:
         return {}
     tunnel = {"proxy_headers": proxy.headers} if request.url.startswith("https:") else {}
     return {"proxy": proxy.address, **tunnel}
-
-
-class AiohttpResponse:
-    """An answer whose head has arrived."""
-
-    def __init__(self, response: aiohttp.ClientResponse, url: str, patience: float, end: float | None = None) -> None:
-        self._response = response
-        self._end = end
-        self._url = url
-        self._patience = patience
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
-        self._compressed = "content-encoding" in self.headers
-        if response.connection is not None and response.connection.protocol is not None and leaves_unsaid(self.headers):
-            response.connection.protocol.force_close()
-        self._closed = _end_of_connection(response) if "transfer-encoding" in self.headers else None
-        if self._closed is not None:
-            self._closed.add_done_callback(self._lose)
-
-    async def read_some(self, timeout: float) -> bytes:
-        """What has arrived, at least one byte; empty at the end.
-
-        Raises:
-            TransportError: the network failed, or nothing came for ``timeout`` seconds.
-        """
-        try:
-            if timeout < self._patience:
-                async with asyncio.timeout(timeout):
-                    return await self._response.content.readany()
-            if self._end is None:
-                return await self._response.content.readany()
-            # What frames a body can drip as well, and each of its bytes begins the patience anew.
-            async with asyncio.timeout_at(self._end):
-                return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _translated(error, self._url, timeout)
-        raise failure
-
-    async def read_all(self, timeout: float, limit: int) -> bytes:
-        """The whole body.
-
-        Raises:
-            TransportError: the network failed, or nothing came for ``timeout`` seconds.
-            ProtocolError: it is longer than ``limit`` bytes.
-        """
-        if announced(self.headers, limit) and timeout >= self._patience and not self._compressed:
-            return await self._rest(timeout)
-        pieces = Collected(limit, too_long(self._url, limit))
-        while data := await self.read_some(timeout):
-            pieces.add(data)
-        return pieces.whole()
-
-    async def _rest(self, timeout: float) -> bytes:
-        """What is left of an answer that has said how long it is; compressed, it might become any length."""
-        try:
-            return await self._response.content.read()
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _translated(error, self._url, timeout)
-        raise failure
-
-    def close(self) -> None:
-        """Close the connection, unless the answer was read to its end."""
-        if self._closed is not None:
-            self._closed.remove_done_callback(self._lose)
-        self._response.close()
-
-    def _lose(self, _: object) -> None:
-        # aiohttp 3.14 tells nobody of a chunk that it cannot read: whoever waits for the body would wait for ever.
-        content = self._response.content
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError("the answer is not in the form that HTTP prescribes"))
-
-
-def _end_of_connection(response: aiohttp.ClientResponse) -> asyncio.Future[None] | None:
-    """Done when the connection is lost; ``None`` when the answer has been read to its end already."""
-    connection = response.connection
-    protocol = None if connection is None else connection.protocol
-    closed = None if protocol is None else protocol.closed
-    if closed is not None:
-        # Once for each connection, however many answers it brings.
-        closed.remove_done_callback(_notice)
-        closed.add_done_callback(_notice)
-    return closed
-
-
-def _notice(closed: asyncio.Future[None]) -> None:
-    """Look at how a connection was lost, or asyncio reports that nobody did."""
-    if not closed.cancelled():
-        closed.exception()
-
-
-def _translated(error: Exception, url: str, timeout: float, proxy: Proxy | None = None) -> AirouterError:
-    if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
-        return _trouble_with(proxy, error)
-    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
-        # Its own words show the request's headers, and addresses whole.
-        return broken(url, f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return not_connected_in_time(url, error)
-    if isinstance(error, TimeoutError):
-        return silent(url, timeout, error)
-    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return insecure(url, error)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return refused(url, error.os_error)
-    return broken(url, error)
-
-
-def _trouble_with(proxy: Proxy, error: Exception) -> AirouterError:
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return of_tunnel(proxy, f"Tunnel connection failed: {error.status:03}")
-    # Of python-socks: a code is what the proxy says of the server behind it.
-    return beyond_proxy(proxy, error) if getattr(error, "error_code", None) else of_proxy(proxy, error)

@@ -11,35 +11,24 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
 from ..config.http import HttpConfig
 from ..errors import AirouterError
 from ..values.value import Value
-from ..wire.bounds import Collected
 from ..wire.http import HttpRequest
-from .connections import Patience, StalledError
+from .blocking_answer import RequestsResponse, translated
+from .connections import Patience
 from .pools import direct, through
 from .proxies import Proxy, proxy_for
 from .security import authorities, own_certificate, warn_insecure
 from .troubles import (
-    announced,
-    beyond_proxy,
-    broken,
-    insecure,
-    not_connected_in_time,
     of_proxy,
-    of_tunnel,
     refusal_of_proxy,
-    refused,
-    silent,
-    stalled,
-    too_long,
     unsendable,
     without_socks,
 )
@@ -48,8 +37,6 @@ POOL = 256
 """Connections kept for one host; they are made when needed."""
 NO_RETRY = Retry(False, redirect=False)
 """Retries are the exchange's."""
-BLOCK = 65536
-"""Bytes asked for at a time."""
 
 
 class _Route(Value, frozen=True, eq=False):
@@ -105,7 +92,7 @@ class RequestsTransport:
                 timeout=_timeout(connect_timeout, read_timeout, within),
             )
         except (HTTPError, OSError) as error:
-            failure = _translated(error, request.url, read_timeout, route.proxy)
+            failure = translated(error, request.url, read_timeout, route.proxy)
         except ValueError:
             failure = unsendable()
         else:
@@ -169,113 +156,6 @@ class RequestsTransport:
         return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if os.path.isdir(path) else "ca_certs": path, **shown}
 
 
-class RequestsResponse:
-    """An answer whose head has arrived."""
-
-    def __init__(self, raw: Any, url: str, patience: float, *, by_chunk: bool = True) -> None:
-        self._raw = raw
-        self._by_chunk = by_chunk or not hasattr(raw, "read1")
-        self._url = url
-        self._patience = patience
-        self.status: int = raw.status
-        fields: Mapping[str, str] | None = getattr(raw, "fields", None)  # what recorders put in its place has none
-        self.headers = {name.lower(): value for name, value in raw.headers.items()} if fields is None else fields
-        self._chunks: Iterator[bytes] | None = None
-        self._ended = False
-
-    def read_some(self, timeout: float) -> bytes:
-        """What has arrived, at least one byte; empty at the end.
-
-        Raises:
-            TransportError: the network failed, or nothing came for ``timeout`` seconds.
-        """
-        if self._ended:
-            return b""
-        if timeout != self._patience:
-            self._wait_at_most(timeout)
-        try:
-            data = self._next()
-        except (HTTPError, OSError, ValueError) as error:
-            failure = _translated(error, self._url, timeout)
-        else:
-            self._ended = not data
-            return data
-        raise failure
-
-    def read_all(self, timeout: float, limit: int) -> bytes:
-        """The whole body.
-
-        Raises:
-            TransportError: the network failed, or nothing came for ``timeout`` seconds.
-            ProtocolError: it is longer than ``limit`` bytes.
-        """
-        if self._announced(limit):
-            return self._rest(timeout)
-        pieces = Collected(limit, too_long(self._url, limit))
-        while data := self.read_some(timeout):
-            pieces.add(data)
-        return pieces.whole()
-
-    def close(self) -> None:
-        """Close the connection, unless the answer was read to its end."""
-        if not self._ended:
-            self._raw.close()
-        self._raw.release_conn()
-
-    def _announced(self, limit: int) -> bool:
-        """Whether the answer says how long it is, so that one read gets it. Compressed, it may become any length."""
-        return (
-            announced(self.headers, limit)
-            and not getattr(self._raw, "chunked", True)
-            and "content-encoding" not in self.headers
-        )
-
-    def _rest(self, timeout: float) -> bytes:
-        if timeout != self._patience:
-            self._wait_at_most(timeout)
-        try:
-            data: bytes = self._raw.read()
-        except (HTTPError, OSError, ValueError) as error:
-            failure = _translated(error, self._url, timeout)
-        else:
-            self._ended = True
-            return data
-        raise failure
-
-    def _next(self) -> bytes:
-        # Chunks are cheapest as they come. With a deadline, or without chunks, only read1 will do, which gives what is
-        # there: a chunk that drips in must not be waited for. What vcrpy plays back has stream() alone.
-        if self._by_chunk and getattr(self._raw, "chunked", True):
-            if self._chunks is None:
-                self._chunks = self._raw.stream(BLOCK, decode_content=True)
-            for chunk in self._chunks:
-                if chunk:
-                    return chunk
-            return b""
-        while True:
-            data: bytes = self._raw.read1(BLOCK, decode_content=True)
-            # Compressed bytes may have arrived that do not yet make one plain byte.
-            if data or self._raw.closed or not self._raw.headers.get("content-encoding") or self._at_end():
-                return data
-
-    def _at_end(self) -> bool:
-        fp = getattr(self._raw, "_fp", None)
-        return fp is None or fp.isclosed()
-
-    def _wait_at_most(self, seconds: float) -> None:
-        self._patience = seconds
-        socket = getattr(getattr(self._raw, "connection", None), "sock", None) or self._socket_of_its_own()
-        if socket is not None:
-            socket.settimeout(seconds)
-
-    def _socket_of_its_own(self) -> Any:
-        # After "Connection: close" the connection has let go of its socket, and the answer alone reads from it.
-        found = self._raw
-        for name in ("_fp", "fp", "raw", "socket"):
-            found = getattr(found, name, None)
-        return found
-
-
 class _Allowed(Timeout):
     """Seconds that were checked once. urllib3 works on copies, and checks each of them anew."""
 
@@ -295,33 +175,3 @@ def _timeout(connect: float, read: float, within: float | None) -> Timeout:
         return _usual_timeout(connect, read)
     end = time.monotonic() + within
     return _Allowed(connect=Patience(connect, read, end), read=Patience(read, read, end))
-
-
-def _translated(error: Exception, url: str, timeout: float, proxy: Proxy | None = None) -> AirouterError:
-    reason = getattr(error, "reason", None) or error
-    if isinstance(reason, urllib3.exceptions.ProtocolError) and isinstance(reason.args[-1], Exception):
-        reason = reason.args[-1]  # it says what happened; the other that it did
-    if isinstance(reason, StalledError):
-        return stalled(url, timeout)
-    if isinstance(error, ReadTimeoutError | TimeoutError) or isinstance(reason, ReadTimeoutError):
-        return silent(url, timeout, reason)
-    if proxy is not None and (trouble := _trouble_with(proxy, reason)) is not None:
-        return trouble
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return refused(url, reason)
-    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
-        return not_connected_in_time(url, reason)
-    if isinstance(reason, urllib3.exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(reason):
-        return insecure(url, reason)
-    return broken(url, reason)
-
-
-def _trouble_with(proxy: Proxy, reason: object) -> AirouterError | None:
-    if isinstance(reason, urllib3.exceptions.ProxyError):
-        return of_tunnel(proxy, reason.original_error)
-    if proxy.is_socks and isinstance(reason, urllib3.exceptions.NewConnectionError):
-        said = reason.__cause__ or reason.__context__
-        said = getattr(said, "socket_err", None) or said
-        reached = type(said).__name__ in ("SOCKS4Error", "SOCKS5Error")  # PySocks: what it says of the server behind it
-        return beyond_proxy(proxy, said) if reached else of_proxy(proxy, said or reason)
-    return None
