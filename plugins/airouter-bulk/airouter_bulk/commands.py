@@ -18,7 +18,7 @@ from airouter_core.cli.targets import current_settings, named_target, provider_t
 from airouter_core.config.files import VARIABLE
 from airouter_core.errors import AirouterError, FailureClass
 
-from .engine import Engine
+from .engines import engine_options, on_ray
 from .errors import SpecError
 from .forecast import forecast
 from .journal import admission, attempts
@@ -29,6 +29,7 @@ from .rows import Rows, count_of
 from .running import arun, exported
 from .spec import Spec
 from .targets import made_for, prices_of
+from .working import Working
 
 CLASSES = (*(str(one) for one in FailureClass), VETOED, "invalid", "cancelled")
 
@@ -60,6 +61,7 @@ def bulk() -> None:
 @yes_option
 @click.option("--batch", is_flag=True, help="Hand in batches of the vendor: half the price, within a day.")
 @click.option("--fork", is_flag=True, help="Another specification or other rows; equal questions keep their answers.")
+@engine_options
 @json_option
 def run(
     spec: str,
@@ -71,6 +73,7 @@ def run(
     batch: bool,
     fork: bool,
     as_json: bool,
+    **engine: Any,
 ) -> int:
     """Ask the prompt of SPEC (TOML) of every row. The same command again goes on where it ended."""
     wanted = Spec.of(spec)
@@ -81,26 +84,28 @@ def run(
         raise click.UsageError(f"{rows} is no file of rows.")
     if not yes and not sample:
         _agree(f"Ask {wanted.target} about {count_of(rows)} rows, {_bound(wanted)}?")
-    return _run(wanted, rows, folder, as_json=as_json, sample=sample, yes=yes, fork=fork)
+    return _run(wanted, rows, folder, as_json=as_json, sample=sample, yes=yes, fork=fork, **engine)
 
 
 @bulk.command()
 @folder_argument
 @click.option("-i", "--input", "rows", metavar="FILE", help="The rows again, where not all were read.")
 @config_option
+@engine_options
 @json_option
-def resume(folder: str, rows: str | None, config: str | None, as_json: bool) -> int:
+def resume(folder: str, rows: str | None, config: str | None, as_json: bool, **engine: Any) -> int:
     """Go on with the run in OUT."""
     _use(config)
-    return _run(None, rows, folder, as_json=as_json)
+    return _run(None, rows, folder, as_json=as_json, **engine)
 
 
 @bulk.command()
 @folder_argument
 @click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Only failures of this class.")
 @config_option
+@engine_options
 @json_option
-def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bool) -> int:
+def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bool, **engine: Any) -> int:
     """Ask again what has failed in OUT."""
     _use(config)
     with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
@@ -108,7 +113,7 @@ def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bo
         with transaction(connection):
             count = attempts.retry(connection, run_there.id, classes)
     note(f"{count} questions are asked again")
-    return _run(None, None, folder, as_json=as_json)
+    return _run(None, None, folder, as_json=as_json, **engine)
 
 
 @bulk.command()
@@ -167,38 +172,34 @@ def _run(
     sample: int = 0,
     yes: bool = True,
     fork: bool = False,
+    engine: str = "local",
+    **cluster: Any,
 ) -> int:
     if spec is None:
         with contextlib.closing(connected(folder, new=False)) as connection:
             spec = _run_of(connection, folder).spec
     total, done = _size(rows, folder, fork=fork)
     name, model = named_target(None, spec.target)
-    info, table = provider_table(name)
     if model is None:
         raise SpecError(f"{spec.target!r} names no model: write PROVIDER/MODEL")
     began = time.monotonic()
 
-    async def approve(engine: Engine, left: int) -> bool:
-        if engine.counts.costs:
+    async def approve(working: Working, left: int) -> bool:
+        if working.counts.costs:
             seconds = time.monotonic() - began
-            note(str(forecast(engine.counts.costs, seconds, left, engine.spec.requests_per_minute)))
+            note(str(forecast(working.counts.costs, seconds, left, working.spec.requests_per_minute)))
         return yes or _agreed("Go on?")
 
     async def work() -> Summary:
         from .progress import Bar
 
-        async with made_for(info, table) as provider:
-            return await arun(
-                spec,
-                rows,
-                folder,
-                fork=fork,
-                provider=(provider, model),
-                prices=prices_of(current_settings()),
-                watch=Bar(total, done),
-                sample=sample,
-                approve=approve,
-            )
+        settings = current_settings()
+        shown: dict[str, Any] = {"watch": Bar(total, done), "sample": sample, "approve": approve, "fork": fork}
+        shown["prices"] = prices_of(settings)
+        if engine == "ray":
+            return await on_ray(spec, rows, folder, name, model, settings, **shown, **cluster)
+        async with made_for(*provider_table(name)) as provider:
+            return await arun(spec, rows, folder, provider=(provider, model), **shown)
 
     return _show(asyncio.run(work()), as_json)
 

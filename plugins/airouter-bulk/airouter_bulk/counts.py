@@ -28,6 +28,11 @@ class Counts:
         self.failed += ended.item == "failed"
         self.retried += ended.item == "pending"
 
+    def join(self, other: Counts) -> None:
+        """Add what was done before."""
+        for name in ("valid", "failed", "retried", "calls", "spent"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 def size_of(ask: Ask) -> int:
     """About how many tokens are sent."""

@@ -11,3 +11,7 @@ class SpecError(ConfigurationError):
 
 class JournalError(ExecutionError):
     """The journal cannot be opened, read or written."""
+
+
+class InUseError(JournalError):
+    """Another process writes the journal."""

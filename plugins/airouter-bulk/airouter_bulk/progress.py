@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .engine import Engine
 from .money import dollars
+from .working import Working
 
 OFTEN = 0.25
 """Seconds between two looks."""
@@ -30,7 +30,7 @@ class Bar:
         self._done = done
 
     @contextlib.contextmanager
-    def __call__(self, engine: Engine) -> Iterator[None]:
+    def __call__(self, engine: Working) -> Iterator[None]:
         if not sys.stderr.isatty():
             yield
             return
@@ -49,13 +49,13 @@ class Bar:
                 showing.cancel()
                 self._update(progress, task, engine, asyncio.get_running_loop().time())
 
-    async def _show(self, progress: Progress, task: object, engine: Engine) -> None:
+    async def _show(self, progress: Progress, task: object, engine: Working) -> None:
         began = asyncio.get_running_loop().time()
         while True:
             self._update(progress, task, engine, began)
             await asyncio.sleep(OFTEN)
 
-    def _update(self, progress: Progress, task: object, engine: Engine, began: float) -> None:
+    def _update(self, progress: Progress, task: object, engine: Working, began: float) -> None:
         counts = engine.counts
         ended = counts.valid + counts.failed
         fields = {"failed": counts.failed, "cost": float(dollars(counts.spent))}

@@ -19,7 +19,6 @@ from . import parquet
 
 PARQUET = ".parquet"
 BOM = b"\xef\xbb\xbf"
-Rows = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
 
 class Row(NamedTuple):
@@ -34,6 +33,9 @@ class Row(NamedTuple):
     data: bytes
     value: Mapping[str, Any] | None
     problem: str | None = None
+
+
+Rows = str | os.PathLike[str] | Iterable[Mapping[str, Any]] | Iterable[Row]
 
 
 def rows_of(source: Rows) -> Iterator[Row]:
@@ -113,6 +115,8 @@ def _of_cells(head: list[str], cells: list[str], where: str) -> Row:
 
 
 def _given(value: Any) -> Row:
+    if isinstance(value, Row):  # read elsewhere, by the same rules
+        return value
     if not isinstance(value, Mapping):
         return Row(
             repr(value)[:1000].encode("utf-8", "replace"), None, f"a row is a mapping, not {type(value).__name__}"

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from airouter_core.errors import AirouterError
 from airouter_core.manager import ProviderManager
@@ -28,15 +28,16 @@ from .journal.records import Call, unpacked
 from .journal.writer import Writer
 from .lane import Lane
 from .questions import Questions
-from .reports import State, Summary
+from .reports import Summary
 from .rows import Row, Rows, rows_of
 from .spec import Spec
 from .targets import target_of
 from .tariff import Tariff
+from .working import Working
 
 Late = Iterable[tuple[Call, Response | AirouterError]]
-Watch = Callable[[Engine], contextlib.AbstractContextManager[None]]
-Approve = Callable[[Engine, int], Awaitable[bool]]
+Watch = Callable[[Working], contextlib.AbstractContextManager[None]]
+Approve = Callable[[Working, int], Awaitable[bool]]
 SpecLike = Spec | Mapping[str, Any] | str | os.PathLike[str]
 
 
@@ -103,7 +104,9 @@ async def arun(
                 # What is paid for must survive a loss of power too.
                 connection.execute("PRAGMA synchronous = FULL")
             questions = Questions(found.spec, model)
-            read = None if rows is None else _checked(questions, answering, rows_of(rows))
+            given = None if rows is None else rows_of(rows)
+            # Whoever gives the rows may wait for something on this event loop.
+            read = None if given is None else await asyncio.to_thread(_checked, questions, answering, given)
             tariff = Tariff(prices or Prices(), answering, model, found.spec)
             writer = Writer(connection, os.path.join(place, NAME))
             try:
@@ -221,16 +224,8 @@ def exported(connection: sqlite3.Connection, place: str) -> Summary:
     return Summary.of(found, attempts.tally(connection, found.id))
 
 
-class Interruptible(Protocol):
-    """What goes on until it is told otherwise."""
-
-    def pause(self, state: State, reason: str) -> None: ...
-
-    def stop(self) -> None: ...
-
-
 @contextlib.contextmanager
-def interrupts(working: Interruptible) -> Iterator[None]:
+def interrupts(working: Working) -> Iterator[None]:
     """Ctrl-C once ends what is under way and begins no more; twice ends at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ class Witness:
 
     Attributes:
         calls: the questions, in the order in which they came.
+        times: when each of them came, in seconds of a clock that never goes back.
         answered: of each question how many whole answers were sent.
         saw: is given each body.
         behave: answers a question in its n-th call; ``None`` for the usual answer.
@@ -33,6 +35,7 @@ class Witness:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.times: list[float] = []
         self.answered: Counter[str] = Counter()
         self.behave: Behave = lambda witness, question, number: None
         self.saw: Callable[[dict[str, Any]], Any] = lambda body: None
@@ -47,6 +50,7 @@ class Witness:
         with self._lock:
             self.saw(request.json)
             self.calls.append(question)
+            self.times.append(time.monotonic())
             number = self.calls.count(question)
             self._now += 1
             self.most = max(self.most, self._now)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import filelock
 
-from ..errors import JournalError
+from ..errors import InUseError, JournalError
 from .schema import SCHEMA, UPGRADES, VERSION
 
 NAME = "journal.db"
@@ -55,7 +55,7 @@ def held(folder: str) -> Iterator[None]:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise JournalError(f"{folder} is in use by {_holder(folder)}; one run writes it at a time") from error
+            raise InUseError(f"{folder} is in use by {_holder(folder)}; one run writes it at a time") from error
     try:
         with told(path, "opened"), open(f"{path}.pid", "w", encoding="ascii") as file:
             file.write(str(os.getpid()))

@@ -1,0 +1,63 @@
+"""What the journal, its workers and the command say to each other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from airouter_core.profile.prices import Prices
+
+from ..counts import Counts
+from ..rows import Row, row_of
+from ..spec import Spec
+from .pool import Given
+from .reference import Reference
+
+SentRow = tuple[bytes, str | None]
+"""A row as it travels: its data, and what is wrong with it."""
+
+
+class Plan(NamedTuple):
+    """What a run is, for each of its lives."""
+
+    spec: Spec
+    folder: str
+    reference: Reference
+    model: str
+    prices: Prices
+    rows: bool
+
+
+class Lease(NamedTuple):
+    """What a worker is to do.
+
+    Attributes:
+        waited: seconds for which the wish was here.
+    """
+
+    life: str
+    given: list[Given]
+    waited: float
+
+
+class Look(NamedTuple):
+    """How a run stands.
+
+    Attributes:
+        begun: the journal knows of it.
+        left: somebody is asked whether the run goes on, with so many questions.
+    """
+
+    life: str
+    begun: bool
+    counts: Counts | None
+    left: int | None
+
+
+def plain_rows(rows: list[Row]) -> list[SentRow]:
+    """Rows as they travel."""
+    return [(row.data, row.problem) for row in rows]
+
+
+def rows_again(sent: list[SentRow]) -> list[Row]:
+    """Rows that have travelled."""
+    return [Row(data, None if problem is not None else row_of(data), problem) for data, problem in sent]

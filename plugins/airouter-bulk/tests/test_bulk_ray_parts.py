@@ -1,0 +1,376 @@
+"""What a run on Ray is made of, without Ray: journal and workers in one process, and what is sent between them."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airouter_bulk import Spec
+from airouter_core import create_provider
+from airouter_core.config.files import read_settings
+from airouter_core.errors import ConfigurationError, RateLimitedError
+from airouter_core.profile.prices import Prices
+
+pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
+
+from airouter_bulk.ray import pool, reference
+from airouter_bulk.ray.cluster import Node, Staff
+from airouter_bulk.ray.head import Head
+from airouter_bulk.ray.messages import Plan, plain_rows
+from airouter_bulk.ray.worker import Worker, carried
+from airouter_bulk.reports import Summary
+from airouter_bulk.rows import rows_of
+
+if TYPE_CHECKING:
+    from conftest import Bulk
+
+KEY = "sk-planted-0123456789abcdef"
+
+
+class _AwayError(Exception):
+    """The journal is being restarted."""
+
+
+class _Method:
+    def __init__(self, here: _Here, name: str) -> None:
+        self._here, self._name = here, name
+
+    async def remote(self, *arguments: Any) -> Any:
+        method = getattr(self._here.head, self._name, None)
+        if method is None:
+            raise _AwayError
+        asked = asyncio.ensure_future(method(*pickle.loads(pickle.dumps(arguments))))
+        ended = asyncio.ensure_future(self._here.dead.wait())
+        await asyncio.wait({asked, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not asked.done():
+            asked.cancel()
+            raise _AwayError
+        return pickle.loads(pickle.dumps(await asked))
+
+
+class _Here:
+    """The journal as its workers reach it: what is said is pickled, and it may die."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.head: Head | None = None
+        self.born()
+
+    def born(self) -> None:
+        self.head, self.dead = Head(self._plan), asyncio.Event()
+
+    async def die(self) -> None:
+        """What is under way stays as it is in the journal, as when the process is killed."""
+        head, self.head = self.head, None
+        self.dead.set()
+        await asyncio.sleep(0)
+        assert head is not None
+        await head.stop()
+
+    def __getattr__(self, name: str) -> _Method:
+        return _Method(self, name)
+
+
+class Cluster:
+    """A run on workers of this process."""
+
+    def __init__(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch, rows: int, **spec: Any) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        file = bulk.folder.with_name("airouter.toml")
+        file.write_text(f'[openai]\nbase_url = "{bulk.witness.server.url}"\n')
+        self.bulk = bulk
+        self.rows = bulk.numbered(rows)
+        wanted = Spec.of({"target": "openai/m", "prompt": "{{ q }}", **spec})
+        self._reference = reference.by_settings("openai", read_settings(file))
+        prices = Prices.of_settings({"openai/m": {"input": 100, "output": 100}})
+        self.here = _Here(Plan(wanted, str(bulk.folder), self._reference, "m", prices, True))
+        self.working: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self) -> asyncio.Task[Summary]:
+        """A life of the journal."""
+        head = self.here.head
+        assert head is not None
+
+        async def ended() -> Summary:
+            sending = asyncio.ensure_future(self._sent(head))
+            found = await head.run(head.life, list(self.working), fork=False, sample=0)
+            sending.cancel()
+            assert isinstance(found, Summary), found
+            return found
+
+        return asyncio.ensure_future(ended())
+
+    async def _sent(self, head: Head) -> None:
+        for number, rows in enumerate((list(rows_of(self.rows)), [])):
+            assert await head.admit(head.life, number, plain_rows(rows))
+            assert not await head.admit("another", number, plain_rows(rows))
+
+    async def hire(self, name: str, most: int) -> None:
+        """One more worker."""
+        worker = Worker(name, pickle.loads(pickle.dumps(self._reference)), _AwayError)
+        assert isinstance(await worker.ready(), int)
+        await self.here.join.remote(name)
+        self.working[name] = asyncio.ensure_future(worker.work(self.here, most))
+
+    async def called(self, count: int) -> None:
+        """Wait until the server has seen so many calls."""
+        while len(self.bulk.witness.calls) < count:
+            await asyncio.sleep(0.005)
+
+    def states(self) -> dict[str, int]:
+        """Attempts by their state."""
+        with closing(sqlite3.connect(self.bulk.folder / "journal.db")) as journal:
+            return dict(journal.execute("SELECT state, count(*) FROM attempts GROUP BY state").fetchall())
+
+
+Story = Callable[[Cluster], Any]
+
+
+@pytest.fixture
+def told(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Tell what happens to a cluster."""
+
+    def tell(story: Story, rows: int, **spec: Any) -> Cluster:
+        async def within() -> Cluster:
+            cluster = Cluster(bulk, monkeypatch, rows, **spec)
+            try:
+                async with asyncio.timeout(60):
+                    await story(cluster)
+            finally:
+                for task in cluster.working.values():
+                    task.cancel()
+                await asyncio.gather(*cluster.working.values(), return_exceptions=True)
+            return cluster
+
+        return asyncio.run(within())
+
+    return tell
+
+
+def test_workers_share_what_is_asked(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """What comes out is what one process makes; each question is asked once, and no more at a time than allowed."""
+    bulk.witness.pause = 0.02
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        await cluster.hire("one", 3)
+        await cluster.hire("two", 3)
+        summary = await running
+        assert (summary.exit_code, summary.valid, summary.calls) == (0, 40, 40)
+        await asyncio.gather(*cluster.working.values())  # the run is over, so they end
+
+    told(story, 40, in_flight=6)
+    assert bulk.witness.most <= 6
+    assert len(bulk.witness.calls) == 40
+    there = bulk.bytes()
+    bulk.folder = bulk.folder.with_name("alone")
+    bulk.run(bulk.numbered(40), prices=Prices.of_settings({"openai/m": {"input": 100, "output": 100}}))
+    assert bulk.bytes() == there
+
+
+def test_a_journal_that_is_restarted_waits_for_the_calls_under_way(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """Their answers are taken over, so nothing is asked twice, and the limit holds. Booked twice is at most what was on
+    its way to a worker.
+    """
+    bulk.witness.pause = 0.2
+
+    async def story(cluster: Cluster) -> None:
+        first = cluster.begin()
+        await cluster.hire("one", 3)
+        await cluster.hire("two", 3)
+        for calls in (8, 20):
+            await cluster.called(calls)
+            await cluster.here.die()
+            await first
+            await asyncio.sleep(0.3)  # the answers have come meanwhile
+            cluster.here.born()
+            await asyncio.sleep(0.3)  # workers find the new life before it has begun
+            first = cluster.begin()
+        summary = await first
+        assert (summary.exit_code, summary.valid) == (0, 30)
+
+    cluster = told(story, 30, in_flight=6, budget="1", parameters={"max_tokens": 10})
+    assert Counter(bulk.witness.calls).most_common(1)[0][1] == 1
+    assert bulk.witness.most <= 6
+    states = cluster.states()
+    assert states.pop("uncertain", 0) <= 2 * 6
+    assert states == {"answered": 30}
+
+
+def test_what_a_lost_worker_had_is_asked_again(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """Once it is sure to be dead, and not before: what it still reports is taken."""
+    bulk.witness.pause = 0.3
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        await cluster.hire("one", 3)
+        await cluster.called(3)
+        lost = asyncio.ensure_future(cluster.here.lose.remote("one", 1.0))  # its node is gone, and it lives on
+        await cluster.working["one"]
+        assert len(bulk.witness.calls) == 3
+        await lost
+        await cluster.hire("two", 3)
+        await cluster.called(6)
+        cluster.working["two"].cancel()
+        await cluster.here.lose.remote("two", 0.0)
+        await cluster.hire("three", 3)
+        assert (await running).valid == 9
+
+    cluster = told(story, 9, in_flight=3)
+    assert cluster.states() == {"answered": 9, "uncertain": 3}
+    assert len(bulk.witness.calls) == 12
+
+
+def test_a_worker_that_was_given_up_gets_nothing_more(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """Nor does one that the journal never heard of."""
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        assert await cluster.here.lease.remote("stranger", 3, {}) is None
+        await cluster.hire("one", 1)
+        await running
+        assert await cluster.here.lease.remote("one", 3, {}) is None
+
+    told(story, 2)
+
+
+def test_retry_after_closes_for_all_workers(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """Also for calls that are on their way to a worker; they are no tries."""
+
+    def behave(witness: Any, question: str, number: int) -> Any:
+        return bulk.refused(429, "slow", retry_after="1") if len(witness.calls) == 1 else None
+
+    bulk.witness.behave = behave
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        await cluster.hire("one", 1)
+        await cluster.hire("two", 1)
+        assert (await running).valid == 6
+
+    assert "answered" in told(story, 6, in_flight=2, retries=1).states()
+
+
+def test_ended_at_once_or_after_what_is_under_way(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """As one process does: a run that is paused says so, and goes on when it is begun again."""
+    bulk.witness.pause = 0.2
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        await cluster.hire("one", 2)
+        await cluster.called(2)
+        await cluster.here.pause.remote("paused", "somebody said so")
+        summary = await running
+        assert (summary.exit_code, summary.valid, summary.reason) == (4, 2, "somebody said so")
+        await cluster.working.pop("one")
+        cluster.here.born()
+        again = cluster.begin()
+        await cluster.hire("two", 2)
+        assert (await again).valid == 4
+
+    told(story, 4, in_flight=2)
+    assert len(bulk.witness.calls) == 4
+
+
+def test_what_waits_too_long_for_a_worker_is_permitted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else calls that were permitted one by one would go out all at once."""
+    monkeypatch.setattr(pool, "STALE", 0.05)
+
+    async def story() -> None:
+        calls = pool.Pool()
+        waiting = asyncio.ensure_future(calls.answer(None, (1, 1)))  # type: ignore[arg-type]
+        await asyncio.sleep(0.1)
+        assert await calls.give("one", 5, 0.0) == []
+        with pytest.raises(pool.NotSentError):
+            await waiting
+
+    asyncio.run(story())
+
+
+def test_secrets_go_by_reference_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent holds the place of a key, and the provider that is made of it has the key."""
+    file = tmp_path / "airouter.toml"
+    file.write_text('[mine]\nprovider = "openai"\nbase_url = "http://127.0.0.1:1/v1"\napi_key = "${PLACE}"\n[other]\n')
+    monkeypatch.setenv("PLACE", KEY)
+    sent = pickle.dumps(reference.by_settings("mine", read_settings(file)))
+    assert KEY.encode() not in sent
+    assert b"other" not in sent
+    with pickle.loads(sent).provider() as provider:
+        assert provider.config.api_key == KEY
+        assert provider.config.max_retries == 0
+    monkeypatch.delenv("PLACE")
+    with pytest.raises(ConfigurationError, match="PLACE, which is not set"):
+        pickle.loads(sent).provider()
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        (f'api_key = "{KEY}"', "api_key"),
+        (f'custom_headers = {{ Authorization = "Bearer {KEY}" }}', "custom_headers.Authorization"),
+        ('proxies = { https = "http://me:passw0rd@proxy:1" }', "proxies.https"),
+        ('base_url = "https://me:passw0rd@host/v1"', "base_url"),
+    ],
+)
+def test_a_secret_in_the_file_itself_does_not_travel(tmp_path: Path, table: str, named: str) -> None:
+    """It is refused with what to do; the message does not tell it."""
+    file = tmp_path / "airouter.toml"
+    file.write_text(f"[openai]\n{table}\n")
+    file.chmod(0o600)
+    with pytest.raises(ConfigurationError, match="keyring:NAME") as told:
+        reference.by_settings("openai", read_settings(file))
+    assert named in str(told.value)
+    assert KEY not in str(told.value)
+    assert "passw0rd" not in str(told.value)
+
+
+def test_a_provider_of_a_program_goes_by_reference_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its key is in the environment; one that is nowhere else cannot be found by others."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with create_provider("openai", {"base_url": "http://127.0.0.1:1/v1"}) as provider:
+        found = reference.by_provider(provider)
+    assert found.settings.tables["openai"] == {"base_url": "http://127.0.0.1:1/v1", "api_key": "${OPENAI_API_KEY}"}
+    assert KEY.encode() not in pickle.dumps(found)
+    with (
+        create_provider("openai", {"api_key": f"{KEY}2"}) as provider,
+        pytest.raises(ConfigurationError, match="do not travel"),
+    ):
+        reference.by_provider(provider)
+
+
+def _nodes(*resources: dict[str, float]) -> list[Node]:
+    return [Node(f"n{number}", "host", had) for number, had in enumerate(resources)]
+
+
+def test_where_workers_are_placed() -> None:
+    """One on each node that computes, one for each GPU, or as many as are wanted where there is most room."""
+    nodes = _nodes({}, {"CPU": 8}, {"CPU": 4, "GPU": 2})
+    assert [node.id for node in Staff().missing(nodes, Counter())] == ["n1", "n2"]
+    assert [node.id for node in Staff().missing(nodes, Counter({"n1": 1}))] == ["n2"]
+    assert [node.id for node in Staff(gpus=1).missing(nodes, Counter({"n2": 1}))] == ["n2"]
+    assert Staff(gpus=0.5).wanted(nodes) == 4
+    assert [node.id for node in Staff(workers=3).missing(nodes, Counter({"n1": 1}))] == ["n1", "n1"]
+    assert len(Staff(workers=99).missing(nodes, Counter())) == 12
+    assert [node.id for node in Staff(cpus=0).missing(nodes, Counter())] == ["n1", "n2"]
+
+
+class _StrangeError(RateLimitedError):
+    def __init__(self) -> None:
+        super().__init__("slow", retry_after=3.0)
+        self.lock = asyncio.Lock()
+        self.what: Any = lambda: None
+
+
+def test_errors_of_strangers_travel_as_ours() -> None:
+    """Whatever they hold."""
+    assert str(carried(_StrangeError())) == "_StrangeError: slow"
+    assert carried(RateLimitedError("slow", retry_after=3.0)).__dict__["retry_after"] == 3.0
