@@ -28,6 +28,7 @@ from .talk import Talk
 from .talk_commands import obey
 from .targets import chosen_model, chosen_target
 from .templating import chosen_template, template_options
+from .tooling import Consent, chosen_tools, functions_option, tool_option, yes_option
 
 QUOTES = '"""'
 
@@ -41,6 +42,9 @@ QUOTES = '"""'
 @provider_option_option
 @fragment_option
 @attach_option
+@tool_option
+@functions_option
+@yes_option
 @markdown_option
 def chat(
     provider_name: str | None,
@@ -55,6 +59,9 @@ def chat(
     own_options: tuple[str, ...],
     fragments: tuple[str, ...],
     attachments: tuple[str, ...],
+    tools: tuple[str, ...],
+    files: tuple[str, ...],
+    yes: bool,
     markdown: bool,
 ) -> None:
     """Talk with a model. /help lists what else there is.
@@ -62,6 +69,7 @@ def chat(
     The prompt of a template is filled with your first message, and what -f and -a name goes with it.
     """
     chosen = chosen_template(template, variables)
+    functions = chosen_tools((*chosen.template.tools, *tools), files, yes=yes)
     beside = along(fragments, attachments)
     earlier = past(go_on, conversation)
     provider, named = chosen_target(provider_name, earlier.addressed(provider_name, model, chosen), settings)
@@ -76,9 +84,11 @@ def chat(
         [message for message in said if message.role != "system"],
         beside,
         markdown=markdown,
+        tools=functions,
+        consent=Consent(yes),
     )
-    if chosen.template.tools or chosen.template.schema:
-        warn("the template's tools and schema are for `run`; a conversation has neither")
+    if chosen.template.schema:
+        warn("the schema of the template is for `run`; in a conversation answers are free")
     try:
         before = f", {len(talk.messages)} messages" if talk.messages else ""
         note(f"{provider.info.name}, {talk.model}{before}. /help lists commands, Ctrl-D ends.")

@@ -121,6 +121,7 @@ class Blocks:
         text = "\n".join(self._lines).strip("\n")
         self._lines.clear()
         if self._live is not None:
+            self._live.update("", refresh=True)  # stopping would draw all of what does not fit, and erase a part
             self._live.stop()
             self._live = None
         elif text.strip():

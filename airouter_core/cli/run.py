@@ -26,7 +26,7 @@ from .sending import along, announce, sending_options, takes_pipe
 from .shaping import chosen_schema, extracted, shaping_options
 from .targets import chosen_model, chosen_target
 from .templating import chosen_template, template_options
-from .tooling import Rounds, chosen_tools, tool_options
+from .tooling import Consent, Rounds, chosen_tools, tool_options
 
 if TYPE_CHECKING:
     from ..plugins.layering import GivenLayer
@@ -94,7 +94,7 @@ def run(
         announce(provider, name, asked, given["parameters"], beside.told, large=large)
         messages = [*earlier.with_system(system or own_system), asked]
         started, shown = time.monotonic(), False
-        rounds = Rounds(name, yes=yes)
+        rounds = Rounds(name, Consent(yes))
         if functions:
             with rounds:
                 response = provider.run_tools(

@@ -38,6 +38,8 @@ A message of several lines, or one that begins with a slash, stands between two 
 Ctrl-C stops an answer and keeps what there is of it."""
 
 FORCE = "--force"
+SAVED = ("user", "assistant")
+"""Roles of what /save writes: calls of tools and what they gave are no part of what was said."""
 
 
 def obey(talk: Talk, text: str) -> bool:
@@ -162,7 +164,9 @@ def _save(talk: Talk, argument: str) -> None:
         return
     path = os.path.expanduser(argument)
     turns = [_turn(Message.system(talk.system))] if talk.system else []
-    turns += map(_turn, talk.messages)
+    turns += [
+        turn for turn in map(_turn, talk.messages) if turn["role"] in SAVED and (turn["content"] or "files" in turn)
+    ]
     head = {
         "provider": talk.provider.info.name,
         "model": talk.model,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
+import attrs
 import click
 
 from ..errors import ConfigurationError
@@ -71,18 +72,30 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+@attrs.frozen
+class Consent:
+    """What the user has said to calls.
+
+    Attributes:
+        yes: to all of them, before the first.
+        always: tools that run without another question.
+    """
+
+    yes: bool = False
+    always: set[str] = attrs.field(factory=set)
+
+
 class Rounds:
     """Shows the rounds of a loop as they go by, and asks before each call.
 
     Args:
         model: what is waited for.
-        yes: nobody is asked.
+        consent: grows with what is said.
     """
 
-    def __init__(self, model: str, *, yes: bool) -> None:
+    def __init__(self, model: str, consent: Consent) -> None:
         self._model = model
-        self._yes = yes
-        self._always: set[str] = set()
+        self._consent = consent
         self._waiting: contextlib.ExitStack | None = None
         self._number = 0
         self._cost: dict[str, Decimal] = {}
@@ -109,13 +122,13 @@ class Rounds:
 
     def approve(self, call: ToolCallPart) -> bool:
         """Ask whether a call may be made."""
-        if self._yes or call.name in self._always:
+        if self._consent.yes or call.name in self._consent.always:
             return True
         self._stop()
         answer = _asked(f"run {_called(call)}?")
         self._wait()
         if answer == "a":
-            self._always.add(call.name)
+            self._consent.always.add(call.name)
         return answer in ("y", "a")
 
     def in_all(self) -> str:

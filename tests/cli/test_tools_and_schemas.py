@@ -179,6 +179,27 @@ def test_tools_and_a_schema_go_together(say: Say, capsys: pytest.CaptureFixture[
     assert len(asked) == 3
 
 
+def test_a_conversation_has_tools_too(
+    say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Calls stay in it, "always" holds to its end, /retry begins before the calls, and /save leaves them out."""
+    first, second = (calls(("calculate", {"expression": expression})) for expression in ("6 * 7", "1"))
+    asked = say(first, "It is 42.", second, "1.")
+    keys = iter("a")
+    monkeypatch.setattr(tooling, "can_ask", lambda: True)
+    monkeypatch.setattr("click.getchar", lambda: next(keys))
+    saved = tmp_path / "talk.json"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"What is 6 * 7?\n/retry\n/usage\n/save {saved}\n/load {saved}\n"))
+    assert run_app(["chat", "-m", "only", "--tool", "calculate"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "It is 42.\n1.\n"
+    assert [len(body["messages"]) for body in asked] == [1, 3, 1, 3]
+    assert "28 tokens in, 20 out, 4 messages" in printed.err
+    turns = json.loads(saved.read_text())["messages"]
+    assert [(turn["role"], turn["content"]) for turn in turns] == [("user", "What is 6 * 7?"), ("assistant", "1.")]
+    assert "loaded" in printed.err
+
+
 def test_templates_hold_a_schema_and_tools(say: Say, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Those of one's own; one that somebody has given names no functions of modules."""
     asked = say('{"answer": 42}')
