@@ -60,6 +60,7 @@ class _Standing:
 
     def next(self) -> Flow[Any] | None:
         """The flow to begin now; ``None`` where there is none after all."""
+        # The spare flow is made only when it is its time: making one may take a slot, or count as a call.
         if self._begun == 0:
             self._begun, self._next_at = 1, time.monotonic() + self._step.after
             return self._step.flow
@@ -87,12 +88,14 @@ class _Standing:
         """
         step = self._step
         if happened.what == "error":
+            # Before there is a winner an error is one hope less; after it, the winner's error is the race's.
             if happened.place == step.winner:
                 raise happened.it
             self._errors[happened.place] = happened.it
             if step.winner is None and len(self._errors) == self._begun:
                 raise self._errors[0]
             return False
+        # The first to say anything has won, not the first to end: its reader is waiting.
         if step.winner is None:
             step.winner, self._next_at = happened.place, None
         if happened.place != step.winner or happened.what == "event":
@@ -112,11 +115,13 @@ def raced(step: Race, drive: Callable[[Flow[Any]], Driver], stack: Stack) -> Gen
                 runners.append(_Runner(len(runners), drive(flow), happened))
             wait = standing.wait(stack)
             try:
+                # Looked up from now and then: a thread that only waits would not see Ctrl-C on every system.
                 found = happened.get(timeout=SIGHT if wait is None else min(SIGHT, wait))
             except queue.Empty:
                 continue
             if standing.take(found):
                 return
+            # At once, so that its connection is closed and nobody pays for words that are not read.
             if (loser := standing.loser) is not None and loser < len(runners):
                 runners[loser].stop()
             if found.place == step.winner:
@@ -151,6 +156,7 @@ class _Runner:
         try:
             with contextlib.closing(self._driver.events()) as events:
                 for event in events:
+                    # A winner may not run ahead of its reader without bound; who waits here may have lost meanwhile.
                     while not self.room.acquire(timeout=SIGHT):
                         if self._driver.stopped:
                             return

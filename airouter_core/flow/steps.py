@@ -179,6 +179,10 @@ class Pull(msgspec.Struct, eq=False):
     awaited: Callable[[], AsyncIterator[StreamEvent]]
 
 
+# Who runs flows side by side lends them nothing but its deadline and its connections: each has a driver of its own, so
+# that one that fails, waits or is cancelled leaves the others alone.
+
+
 class Gather(msgspec.Struct, eq=False):
     """Drive several flows at the same time; the result has the value, or the ``Exception``, of each, in their order.
 
@@ -214,6 +218,10 @@ class Race(msgspec.Struct, eq=False):
     after: float
     winner: int | None = None
     value: Any = None
+
+
+# The step that layers are made of. It is data that the driver fills in while the inner flow runs: so whoever delegated
+# can be told afterwards how often something was sent, what had arrived, and whether the reader has gone.
 
 
 class Delegate(msgspec.Struct, eq=False):

@@ -26,6 +26,10 @@ S = TypeVar("S")
 Made = TypeVar("Made", covariant=True)  # noqa: PLC0105  # named for what it is
 
 
+# A flow says the order of things once; these make the methods that users call of it. The price is that signatures,
+# names and docstrings must be carried over by hand, at import (`_describe`), and typed by way of `Method`.
+
+
 class Method(Protocol[P, Made]):
     """What type checkers see of a method that was made: it binds as one that was written out.
 

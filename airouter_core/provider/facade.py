@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+# Nothing here answers anything. Each method checks what it was given, makes an ask of it, and leaves the rest to the
+# flow of that ask; so a layer, a router or a gateway that makes asks of its own goes the very same way.
+
+
 class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
     """Something that answers questions with a model. Made by :func:`airouter_core.create_provider`.
 

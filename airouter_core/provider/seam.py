@@ -46,6 +46,11 @@ else:
 Result = TypeVar("Result")
 
 
+# The order in which a provider is asked: `flow_of` goes through the layers to the innermost one (`calls.py`), which
+# comes back here twice: `prepare` makes the request or refuses the ask, `reply` answers. A provider overrides as little
+# as it can: a wire, a flow, or a plain iterator of events.
+
+
 class ProviderSeam(ABC, Generic[ConfigT]):
     """What stands behind the methods that users call; see :class:`~airouter_core.provider.facade.Provider`."""
 

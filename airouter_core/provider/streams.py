@@ -42,6 +42,9 @@ class UnreadError(ExecutionError, AttributeError):
     """What is asked for is not there yet. As an ``AttributeError``, so that debuggers and mocks look on undisturbed."""
 
 
+# Two classes, since one is read and closed with `await` and the other without; all else is in what they share.
+
+
 class _StreamState(Generic[DriverT]):
     """What both kinds of stream know."""
 

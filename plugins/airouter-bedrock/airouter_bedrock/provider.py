@@ -8,7 +8,7 @@ from typing import Any
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import BadRequestError, ExecutionError, ParameterError
-from airouter_core.flow.batches import in_batches
+from airouter_core.flow.portions import in_portions
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
@@ -90,7 +90,7 @@ class BedrockProvider(HttpProvider[BedrockConfig]):
         if model is None:
             raise ParameterError("bedrock has no usual model for embeddings; name one, as amazon.titan-embed-text-v2:0")
         ask = functools.partial(self.operate, EMBED, model, model=model)
-        return in_batches(texts, AT_ONCE if takes_several(model) else 1, ask)
+        return in_portions(texts, AT_ONCE if takes_several(model) else 1, ask)
 
     def _profiles(self) -> Flow[list[Mapping[str, Any]]]:
         entries: list[Mapping[str, Any]] = []

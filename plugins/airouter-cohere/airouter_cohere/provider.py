@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 
 from airouter_core.errors import ProtocolError
-from airouter_core.flow.batches import in_batches
+from airouter_core.flow.portions import in_portions
 from airouter_core.flow.steps import Flow
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.catalog import ModelInfo, Ranked
@@ -62,7 +62,7 @@ class CohereProvider(HttpProvider[CohereConfig]):
         """
         wished = Embedding(model=model or EMBEDDING_MODEL, input_type=input_type, dimensions=dimensions)
         ask = functools.partial(self.operate, EMBEDDINGS, wished, model=wished.model)
-        return in_batches(texts, TEXTS_AT_ONCE, ask)
+        return in_portions(texts, TEXTS_AT_ONCE, ask)
 
     def ranking_flow(
         self, query: str, documents: Sequence[str], model: str | None, limit: int | None

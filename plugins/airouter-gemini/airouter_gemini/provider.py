@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from airouter_core.errors import ParameterError
-from airouter_core.flow.batches import in_batches
+from airouter_core.flow.portions import in_portions
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
@@ -102,7 +102,7 @@ class GeminiProvider(CountsRequests[GeminiConfig], FileCalls, CacheCalls):
         """
         wished = Embedding(model=model or EMBEDDING_MODEL, dimensions=dimensions, task=task)
         ask = functools.partial(self.operate, EMBEDDINGS, wished, model=wished.model)
-        return in_batches(texts, texts_at_once(self.config, wished), ask)
+        return in_portions(texts, texts_at_once(self.config, wished), ask)
 
     # Images.
 

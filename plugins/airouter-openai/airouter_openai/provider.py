@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airouter_core.errors import ParameterError, ProtocolError, RetiredModelWarning
-from airouter_core.flow.batches import in_batches
 from airouter_core.flow.exchange import Exchange, Policy
+from airouter_core.flow.portions import in_portions
 from airouter_core.flow.steps import Do, Flow
 from airouter_core.provider.both import both
 from airouter_core.provider.preparation import Caution
@@ -70,7 +70,7 @@ class OpenAIProvider(BatchCalls):
             more["encoding_format"] = "base64"
         if dimensions is not None:
             more["dimensions"] = dimensions
-        return in_batches(texts, TEXTS_AT_ONCE, lambda some: self.operate(EMBEDDINGS, some, model, more))
+        return in_portions(texts, TEXTS_AT_ONCE, lambda some: self.operate(EMBEDDINGS, some, model, more))
 
     # Answers that were left with OpenAI.
 

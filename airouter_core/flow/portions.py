@@ -10,11 +10,11 @@ from .steps import Flow
 Vectors = list[list[float]]
 
 
-def in_batches(texts: Sequence[str], size: int, ask: Callable[[Sequence[str]], Flow[Vectors]]) -> Flow[Vectors]:
-    """The vectors of all texts, in their order, asked for in batches.
+def in_portions(texts: Sequence[str], size: int, ask: Callable[[Sequence[str]], Flow[Vectors]]) -> Flow[Vectors]:
+    """The vectors of all texts, in their order, asked for in portions.
 
     Args:
-        size: the most texts of one batch.
+        size: the most texts of one.
         ask: makes the vectors of one.
 
     Raises:
