@@ -1,0 +1,72 @@
+"""The real drivers of both halves on the clock of a world: waits take no time, and deadlines end on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import selectors
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from airouter_core.flow import blocking, stack
+from airouter_core.flow.awaited import AsyncDriver
+from airouter_core.flow.blocking import Driver
+from airouter_core.flow.steps import Flow
+
+
+class Selector(selectors.DefaultSelector):
+    """Lets the time of a world pass where nothing else is to be waited for."""
+
+    world: Any
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        found = super().select(0)
+        if not found:
+            self.world.now += timeout
+        return found
+
+
+def virtual_loop(world: Any) -> asyncio.AbstractEventLoop:
+    """An event loop on the clock of a world."""
+    selector = Selector()
+    selector.world = world
+    loop = asyncio.SelectorEventLoop(selector)
+    loop.time = lambda: world.now  # type: ignore[method-assign]
+    return loop
+
+
+@contextlib.contextmanager
+def on_the_clock_of(world: Any) -> Iterator[None]:
+    def sleep(seconds: float) -> None:
+        world.now += seconds
+
+    time = SimpleNamespace(monotonic=lambda: world.now, sleep=sleep)
+    with mock.patch.object(stack, "time", time), mock.patch.object(blocking, "time", time):
+        yield
+
+
+def driven(world: Any, half: str, flow: Flow[Any]) -> tuple[list[Any], Any]:
+    """The events that a reader saw, and the result or the error."""
+    events: list[Any] = []
+    try:
+        with on_the_clock_of(world):
+            if half == "blocking":
+                driver = Driver(flow)
+                events.extend(driver.events())
+                return events, driver.result
+            with asyncio.Runner(loop_factory=lambda: virtual_loop(world)) as runner:
+                return events, runner.run(_awaited(flow, events))
+    except Exception as error:
+        return events, error
+
+
+async def _awaited(flow: Flow[Any], events: list[Any]) -> Any:
+    driver = AsyncDriver(flow)
+    async with contextlib.aclosing(driver.events()) as coming:
+        async for event in coming:
+            events.append(event)
+    return driver.result
