@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import AirouterError, ConfigurationError, ExecutionError
-from airouter_core.flow.steps import Do, Flow, Race, Sleep
+from airouter_core.flow.steps import Do, Flow, Gather, Race, Sleep, delegated
 from airouter_core.provider.facade import Provider
 from airouter_core.values.response import Attempt, Response
 from airouter_core.values.usage import Usage
 from airouter_core.wire.rate_limits import rate_limits
 
 from .affinity import life_of
+from .catalog import PATIENCE
 from .eligibility import Eligibility
 from .endings import all_busy, failure, nobody, over
 from .failures import can_be_repeated, retry_after, word_of
@@ -82,10 +83,23 @@ class Call:
             ExecutionError: nobody has answered; ``attempts`` tells of each.
         """
         yield from self._share()
+        if self._situation.route.require == "known":
+            yield from self._look_up()
         while True:
             answered, value = yield from self._attempt(self._leg(*(yield from self._next())))
             if answered:
                 return value
+
+    def _look_up(self) -> Flow[None]:
+        """Have the providers tell what they know of their models, where that is wanted and not known."""
+        knowledge = self._knowledge
+        names = knowledge.catalog.missing(self._situation.route, knowledge.settings, knowledge.clock())
+        if not names:
+            return
+        lists = [delegated(self._provider(name).operation_flow("list_models"), deadline=PATIENCE) for name in names]
+        for name, models in zip(names, (yield Gather(lists)), strict=True):
+            if not isinstance(models, Exception):
+                knowledge.catalog.learn(name, models, knowledge.clock())
 
     # Who is next.
 
@@ -324,6 +338,7 @@ class Call:
             return value
         leg.lease.give_back(value.usage.total_tokens)
         self._remember(leg.candidate, value, now)
+        knowledge.origins.remember(value.message, target.provider)
         cost = value.cost or knowledge.price_of(target, value.usage)
         self._trail.append(
             Attempt(str(target), "complete", request_id=value.request_id, seconds=now - leg.began, cost=cost)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.value import Value
 
-FIELDS = ("tokens_over", "needs", "use", "tag", "budget_used_over", "hour")
+FIELDS = ("tokens_over", "needs", "use", "tag", "budget", "budget_used_over", "hour")
 NEEDS = ("tools", "vision", "documents", "audio_input", "json", "json_schema", "reasoning")
 BUDGET = "budget:"
 """How a tag that says what share of a budget is used begins."""
@@ -36,6 +36,7 @@ class Condition(Value, frozen=True):
         needs: the ask needs all of these.
         use: what it is for: its tag ``use``.
         tags: what its tags say.
+        budgets: one of these covers the call, as whoever keeps budgets tells; ``"*"`` for any.
         budget_used_over: the share of a budget that is used, by the budget's name; ``"*"`` for any.
         hours: of the day, on the clock of this machine.
     """
@@ -44,6 +45,7 @@ class Condition(Value, frozen=True):
     needs: frozenset[str] = frozenset()
     use: frozenset[str] = frozenset()
     tags: Mapping[str, str] = {}
+    budgets: frozenset[str] = frozenset()
     budget_used_over: Mapping[str, float] = {}
     hours: frozenset[int] | None = None
 
@@ -57,6 +59,8 @@ class Condition(Value, frozen=True):
             return False
         if self.hours is not None and facts.hour not in self.hours:
             return False
+        if self.budgets and not any(_covering(facts.tags, name) for name in self.budgets):
+            return False
         if any(not _is_used(facts.tags, name, share) for name, share in self.budget_used_over.items()):
             return False
         return self.tokens_over is None or facts.tokens > self.tokens_over
@@ -68,6 +72,7 @@ class Condition(Value, frozen=True):
             and self.needs <= other.needs
             and (not self.use or (bool(other.use) and other.use <= self.use))
             and self.tags.items() <= other.tags.items()
+            and (not self.budgets or (bool(other.budgets) and other.budgets <= self.budgets))
             and all(other.budget_used_over.get(name, -1) >= share for name, share in self.budget_used_over.items())
             and (self.hours is None or (other.hours is not None and other.hours <= self.hours))
         )
@@ -94,20 +99,27 @@ def condition_of(given: Any, place: str) -> Condition:
         needs=_needs(given.get("needs", ()), place),
         use=frozenset(_words(given.get("use", ()), f"{place}: use")),
         tags=_tags(given.get("tag", {}), place),
+        budgets=frozenset(_words(given.get("budget", ()), f"{place}: budget")),
         budget_used_over=_budgets(given.get("budget_used_over", {}), place),
         hours=_hours(given["hour"], place) if "hour" in given else None,
     )
 
 
 def _is_used(tags: Mapping[str, str], budget: str, share: float) -> bool:
-    names = [name for name in tags if name.startswith(BUDGET)] if budget == "*" else [BUDGET + budget]
-    for name in names:
+    for name in _covering(tags, budget):
         try:
             if float(tags.get(name, "-1")) > share:
                 return True
         except ValueError:  # a tag of somebody else's
             continue
     return False
+
+
+def _covering(tags: Mapping[str, str], budget: str) -> list[str]:
+    """The tags that tell of a budget; with ``*`` of any."""
+    if budget == "*":
+        return [name for name in tags if name.startswith(BUDGET) and not name.startswith(BUDGET + ":")]
+    return [BUDGET + budget] if BUDGET + budget in tags else []
 
 
 def _words(given: Any, place: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from airouter_core.values.usage import Usage
 
+from .catalog import abilities
 from .continuity import kept_at, sealed_by
 from .reading import NO_LIMITS
 from .routes import Target
@@ -33,24 +34,28 @@ class Eligibility:
         return next(self._reasons(target), None)
 
     def _reasons(self, target: Target) -> Iterator[str]:
-        limits = self._situation.knowledge.limits(target)
-        info = self._situation.knowledge.infos[target.provider]
-        able = limits.capabilities
+        knowledge = self._situation.knowledge
+        limits, model = knowledge.limits(target), knowledge.catalog.model(target)
+        info = knowledge.infos[target.provider]
+        able, context = limits.capabilities, limits.context
+        if model is not None:
+            able = abilities(model) if able is None else able
+            context = model.context_length if context is None else context
         if missing := sorted(self._needs - frozenset(info.capabilities if able is None else able)):
             yield f"it cannot do {', '.join(missing)}"
         if self._knows and able is None and self._needs - {"chat"}:
             yield f"whether its model can do {', '.join(sorted(self._needs))} is not known"
-        if limits.context is not None:
-            if self._room > limits.context:
-                yield f"about {self._room} tokens do not fit its context of {limits.context}"
+        if context is not None:
+            if self._room > context:
+                yield f"about {self._room} tokens do not fit its context of {context}"
         elif self._knows:
             yield "its context is not known"
         if limits.max_price is not None:
             yield from self._too_dear(target, limits.max_price)
         if self._kept and info.name not in self._kept:
             yield f"what the prompt names by an id is kept at {', '.join(sorted(self._kept))}"
-        if self._sealed and self._sealed != {info.name}:
-            yield f"the open tool loop holds sealed thoughts of {', '.join(sorted(self._sealed))}"
+        if others := {name for name in self._sealed if name not in (info.name, target.provider)}:
+            yield f"the open tool loop holds sealed thoughts of {', '.join(sorted(others))}"
 
     @functools.cached_property
     def _needs(self) -> frozenset[str]:
@@ -66,7 +71,9 @@ class Eligibility:
 
     @functools.cached_property
     def _sealed(self) -> frozenset[str]:
-        return sealed_by(self._situation.ask) if self._situation.route.continuity == "keep" else frozenset()
+        if self._situation.route.continuity != "keep":
+            return frozenset()
+        return sealed_by(self._situation.ask, self._situation.knowledge.origins)
 
     def _too_dear(self, target: Target, ceiling: dict[str, float] | object) -> Iterator[str]:
         assert isinstance(ceiling, dict)

@@ -11,6 +11,7 @@ from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.profile.prices import Prices
 from airouter_core.values.ask import Ask
 from airouter_core.values.canonical import NAMES
+from airouter_core.values.catalog import Pricing
 from airouter_core.values.messages import FilePart, Message, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.notes import SharedNotes
 from airouter_core.values.texts import as_text
@@ -18,7 +19,9 @@ from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.usage import Cost, Usage
 
 from .affinity import Affinity, named_key, opening_key
+from .catalog import Catalog
 from .cheapness import Cheapness
+from .continuity import Origins
 from .health import Health
 from .hedging import Hedging
 from .limits import Leases, limits_for
@@ -79,6 +82,8 @@ class Knowledge:
         self.statistics = Statistics()
         self.affinity = Affinity()
         self.hedging = Hedging()
+        self.catalog = Catalog()
+        self.origins = Origins()
         self.orders: dict[tuple[str, int, int], list[int]] = {}
         self.cheapness: dict[tuple[str, int], Cheapness] = {}
         self._names = {name: Names(name, info) for name, info in infos.items()}
@@ -108,11 +113,16 @@ class Knowledge:
 
     def price_of(self, target: Target, usage: Usage) -> Cost | None:
         """What a call cost; ``None`` where the price is unknown."""
-        return self.prices.cost(self._names[target.provider], target.model, usage)
+        return self.prices.cost(self._names[target.provider], target.model, usage, self._listed(target))
 
     def most(self, target: Target, input_tokens: int, output_tokens: int) -> Cost | None:
         """The most that a call of so many tokens can cost."""
-        return self.prices.most(self._names[target.provider], target.model, input_tokens, output_tokens)
+        names, listed = self._names[target.provider], self._listed(target)
+        return self.prices.most(names, target.model, input_tokens, output_tokens, listed)
+
+    def _listed(self, target: Target) -> Pricing | None:
+        model = self.catalog.model(target)
+        return None if model is None else model.pricing
 
 
 class Situation:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from airouter_core.config.provider import ProviderConfig
-from airouter_core.errors import TransportTimeoutError
+from airouter_core.errors import OverloadedError, TransportTimeoutError
 from airouter_core.flow.layers import Gate
-from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Open, Sleep
+from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Gather, Open, Sleep
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.asking import ask_of
@@ -41,7 +41,11 @@ class Scripted(Provider[ProviderConfig]):
         self.world = world
 
     def models_flow(self) -> Flow[list[ModelInfo]]:
-        raise NotImplementedError
+        self.world.listed.append(self.kept_as)
+        yield Sleep(0)
+        if self.kept_as not in self.world.models:
+            raise OverloadedError("no list today")
+        return list(self.world.models[self.kept_as])
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         world, address = self.world, f"{self.kept_as}/{request.model}"
@@ -95,6 +99,8 @@ class World:
         self.scripts: dict[str, Any] = {}
         self.lots: Callable[[], float] = lambda: 0.0
         self.hour = 12
+        self.models: dict[str, list[ModelInfo]] = {}
+        self.listed: list[str] = []
         self.headers: dict[str, dict[str, str]] = {}
         self.plugins = Plugins.of()
         self.scope: Delegate | None = None
@@ -155,6 +161,8 @@ class World:
     def _perform(self, step: Any, emit: Callable[[Any], Any], until: Callable[[], float | None] | None) -> Any:
         if isinstance(step, Delegate):
             return self._delegated(step, emit, until)
+        if isinstance(step, Gather):
+            return [self._gathered(flow) for flow in step.flows]
         if isinstance(step, Open):
             return self._opened(step)
         if isinstance(step, Emit):
@@ -177,6 +185,12 @@ class World:
             return self.drive(step.flow, self._through(step, emit), self._until(step, until))
         finally:
             self.scope = outer
+
+    def _gathered(self, flow: Flow[Any]) -> Any:
+        try:
+            return self.drive(flow, lambda _: None, None)
+        except Exception as error:
+            return error
 
     def _opened(self, step: Open) -> Any:
         head = SimpleNamespace(status=200, headers=self.headers[step.request.url])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import threading
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ import pytest
 from airouter_core.errors import OverloadedError, RateLimitedError, UnsupportedFeatureError
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.asking import ask_of
-from airouter_core.values.events import Finish, TextDelta, UsageReported
+from airouter_core.values.catalog import ModelInfo, Pricing
+from airouter_core.values.events import Finish, PartEnd, ReasoningDelta, TextDelta, UsageReported
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, ToolCallPart
 from airouter_core.values.tools import Tool
 from airouter_core.values.usage import Usage
@@ -125,6 +127,8 @@ def test_the_least_busy_counts_calls_under_way(world: Any) -> None:
         ({"use": ["code", "maths"]}, {"tags": {"use": "maths"}}, "hi"),
         ({"tag": "team=blue"}, {"tags": {"team": "blue"}}, "hi"),
         ({"budget_used_over": 0.8}, {"tags": {"budget:team": "0.8500"}}, "hi"),
+        ({"budget": ["team", "mine"]}, {"tags": {"budget:team": "0.1"}}, "hi"),
+        ({"budget": "*", "budget_used_over": 0}, {"tags": {"budget:team": "0.1"}}, "hi"),
         ({"budget_used_over": {"team": 0.8}}, {"tags": {"budget:team": "0.8001", "budget:other": "0"}}, "hi"),
         ({"needs": "tools"}, {"tools": (Tool("f", "d", {}),)}, "hi"),
         ({"needs": "vision"}, {}, [Message.user(FilePart("image/png", data=b"x"))]),
@@ -272,6 +276,71 @@ def test_sealed_thoughts_stay_at_home(world: Any) -> None:
     assert asked(world, router, messages=[*signed("two"), Message.assistant("so"), Message.user("and?")]) == "a/x"
     drop = world.router({"r": {"targets": ["a/x", "b/y"], "continuity": "drop"}}, infos=INFOS)
     assert asked(world, drop, messages=signed("two")) == "a/x"
+
+
+def test_accounts_of_one_vendor_read_their_own(world: Any) -> None:
+    """A thought that one account of a vendor has sealed goes to that account, and not to another one of the vendor."""
+    router = world.router({"r": {"targets": ["b/y", "c/z"]}}, infos=INFOS)
+    world.scripts = {
+        "b/y": [OverloadedError("busy")],
+        "c/z": [(ReasoningDelta("hm"), PartEnd({"two": {"signature": "of c"}}), TextDelta("so"), Finish("stop"))],
+    }
+    answer = world.chat(router).message
+    world.now += 60
+    loop = [Message.user("go"), answer, Message.tool("1", "done")]
+    assert asked(world, router, messages=loop) == "c/z"
+    assert asked(world, router, messages=signed("two")) == "b/y"  # of an account that nobody knows
+    world.scripts = {"c/z": [OverloadedError("busy")] * 9}
+    with pytest.raises(OverloadedError) as caught:
+        asked(world, router, messages=loop)
+    assert ("b/y", "refused") in {(attempt.target, attempt.outcome) for attempt in caught.value.attempts}
+
+
+MODELS = {
+    "a": [ModelInfo(id="x", name="x", provider="a", context_length=100)],
+    "b": [
+        ModelInfo(id="y", name="y", provider="b", context_length=9000, input_modalities=("text", "image")),
+        ModelInfo(id="z", name="z", provider="b", context_length=9000, capabilities=("chat",)),
+    ],
+}
+KNOWN = {"r": {"targets": ["a/x", "b/z", "b/y", "c/w"], "require": "known"}}
+
+
+def test_lists_of_models_tell_who_fits(world: Any) -> None:
+    """Where it must be known, context and abilities come from the providers' own lists, asked for once an hour."""
+    world.models = dict(MODELS)
+    router = world.router(KNOWN)
+    assert asked(world, router) == "a/x"
+    assert asked(world, router, messages=LONG) == "b/z"
+    picture = [Message.user(FilePart("image/png", data=b"x"), "what is it?")]
+    assert asked(world, router, messages=picture) == "b/y"
+    assert sorted(world.listed) == ["a", "b", "c"]
+    reasons = {item.target: item.refused for item in router.plan(ask_of("r", picture)).candidates}
+    assert reasons["c/w"] == "whether its model can do vision is not known"  # c cannot tell
+    world.now += 61
+    asked(world, router)
+    assert sorted(world.listed) == ["a", "b", "c", "c"]
+    world.now += 3600
+    asked(world, router)
+    assert sorted(world.listed) == ["a", "a", "b", "b", "c", "c", "c"]
+
+
+def test_lists_are_not_asked_for_in_vain(world: Any) -> None:
+    """Nobody is asked for a list where it need not be known, or where the settings say it."""
+    world.models = dict(MODELS)
+    asked(world, world.router({"r": {"targets": ["a/x"]}}))
+    said = {"a/x": {"context": 10_000, "capabilities": ["chat"]}}
+    asked(world, world.router({"r": {"targets": ["a/x"], "require": "known"}}, said))
+    assert world.listed == []
+
+
+def test_listed_prices_count(world: Any) -> None:
+    """A price in the provider's list is as good as one of a table; the user's own come first."""
+    price = Pricing(prompt=Decimal("0.000001"), completion=Decimal("0.000002"))
+    world.models = {"a": [ModelInfo(id="x", name="x", provider="a", context_length=10_000, pricing=price)]}
+    response = world.chat(world.router({"r": {"targets": ["a/x"], "require": "known"}}))
+    assert response.cost is not None
+    assert (float(response.cost.amount), response.cost.source) == (2e-05, "the provider's list of models")
 
 
 def test_readable_reasoning_is_for_anybody(world: Any) -> None:

@@ -232,7 +232,7 @@ class Life(RuleBasedStateMachine):
             assert outcome.served_by == asked[-1]
             assert sent[-1].outcome == "complete"
             assert "".join(words) == outcome.text
-        elif isinstance(outcome, ProviderError):
+        elif isinstance(outcome, ProviderError) and sent:
             assert not outcome.retryable  # P1: whoever retries around it multiplies
         if isinstance(outcome, RateLimitedError) and not sent:
             assert outcome.retry_after is not None
