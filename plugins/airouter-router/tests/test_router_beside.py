@@ -196,13 +196,15 @@ def shadowed(world: Any, **more: Any) -> Any:
 
 def test_a_shadow_is_asked_the_same_and_answers_nobody(world: Any, ask: Any) -> None:
     """It gets the messages and nothing that says whose they are; its answer and its slowness reach nobody."""
-    router = shadowed(world)
-    world.scripts = {"b/y": [(threading.Event(),)]}
+    router, release = shadowed(world), threading.Event()
+    world.scripts = {"b/y": [(release,)]}
     response = ask(router)
     assert (response.text, outcomes(response)) == ("from a/x", [("a/x", "complete")])
     eventually(lambda: world.asked == ["a/x", "b/y"])
     assert world.requests[1].messages == world.requests[0].messages
     router.close()
+    release.set()
+    eventually(lambda: world.busy["b/y"] == 0)
 
 
 def test_a_shadow_is_marked_and_nobodys(world: Any) -> None:
