@@ -6,7 +6,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from airouter_core.wire.rate_limits import RateLimit, rate_limits, seconds_of
 
@@ -86,6 +86,7 @@ WORDS = ("limit", "remaining", "reset", "limit-tokens-minute", "remaining-tokens
 VALUES = ("1", "0", "nan", "inf", "1e999", "-3", "9999999999999", "5s", "2025-12-20T13:57:00", "soon", "", "½")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(WORDS), st.sampled_from(VALUES)))
 def test_no_header_breaks_it(said: dict[str, str]) -> None:
     """Whatever a server writes is a limit of finite numbers, or none."""

@@ -18,6 +18,7 @@ from airouter_router.statistics import COLD, LIFE, SAMPLES, Statistics
 PRICES = st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0, 7.0]) | st.floats(0.01, 50)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(PRICES, PRICES, st.sampled_from([0.0, 0.0, 0.0, 3.0])), max_size=25),
     st.integers(1, 100_000),
