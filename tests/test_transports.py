@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 import pytest
 import trustme
-import urllib3
 
 from airouter_core.errors import (
     ConfigurationError,
@@ -577,7 +576,7 @@ def test_a_body_that_is_taken_away_while_it_is_read(
     def taken_away(self: object, *_: object, **__: object) -> bytes:
         raise ValueError("I/O operation on closed file.")
 
-    monkeypatch.setattr(urllib3.HTTPResponse, "read", taken_away)
+    monkeypatch.setattr(http.client.HTTPResponse, "read", taken_away)
     with pytest.raises(TransportError, match="broke"):
         make_provider(serve(answers).url, max_retries=0).execute("m", "hi")
 

@@ -119,7 +119,10 @@ class Answer(HTTPResponse):
             self.fp.connection.is_fit = False
 
     def pooled(self, method: str, url: str) -> PooledResponse:
-        """As urllib3 hands it on: it undoes compression, and gives the connection back. Has our ``fields`` too."""
+        """As urllib3 hands it on: it undoes compression, and gives the connection back.
+
+        With two attributes of ours: ``fields``, and ``whole()`` for a body whose length is known and that is plain.
+        """
         response = PooledResponse(
             body=self,
             headers=self.headers,
@@ -133,7 +136,8 @@ class Answer(HTTPResponse):
             request_method=method,
             request_url=url,
         )
-        response.fields = self.headers  # type: ignore[attr-defined]  # for RequestsResponse
+        response.fields = self.headers  # type: ignore[attr-defined]  # for RequestsResponse, as the next
+        response.whole = self.read  # type: ignore[attr-defined]
         return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from typing import Any
 
 import urllib3
@@ -95,8 +96,8 @@ class RequestsResponse:
         if timeout != self._patience:
             self._wait_at_most(timeout)
         try:
-            data: bytes = self._raw.read()
-        except (HTTPError, OSError, ValueError) as error:
+            data: bytes = getattr(self._raw, "whole", self._raw.read)()
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
             failure = translated(error, self._url, timeout)
         else:
             self._ended = True

@@ -146,10 +146,14 @@ class _Connection:
             silence = min(silence, patience.end - time.monotonic())
             if silence <= 0:
                 raise TimeoutError("the time for the whole call is over")
-        self.sock.settimeout(silence)
+        self._wait_at_most(silence)
+
+    def _wait_at_most(self, seconds: float) -> None:
+        if self.sock.gettimeout() != seconds:  # to set it asks the system, also where nothing changes
+            self.sock.settimeout(seconds)
 
     def getresponse(self) -> Any:
-        self.sock.settimeout(self.timeout)
+        self._wait_at_most(self.timeout)
         if (stop := STOP.get()) is not None:
             self._stop = stop
             stop.waits(functools.partial(_end, self.sock))
