@@ -163,7 +163,9 @@ def _failed(error: BaseException, *, as_json: bool) -> int:
     """Say what went wrong, to people and with ``--json`` to programs too; the exit code."""
     match error:
         case AirouterError():
-            code, record = 2 if isinstance(error, ConfigurationError) else 1, error_record(error)
+            # A command whose exit codes mean something of their own says its code with the error.
+            code = getattr(error, "exit_code", 2 if isinstance(error, ConfigurationError) else 1)
+            record = error_record(error)
         case click.ClickException():
             code, record = error.exit_code, problem_record(type(error).__name__, _usage(error))
         case OSError() if error.filename is None:

@@ -16,12 +16,12 @@ import msgspec
 from airouter_core.cli.output import note, write, write_json
 from airouter_core.cli.targets import current_settings, named_target, provider_table
 from airouter_core.config.files import VARIABLE
-from airouter_core.errors import AirouterError, FailureClass
+from airouter_core.errors import AirouterError, ConfigurationError, FailureClass
 
 from .engines import engine_options, on_ray
 from .errors import SpecError
 from .forecast import forecast
-from .journal import admission, attempts
+from .journal import admission, attempts, batches
 from .journal.files import connected, held, transaction
 from .outcomes import VETOED
 from .reports import Summary
@@ -31,6 +31,7 @@ from .spec import Spec
 from .targets import made_for, prices_of
 from .working import Working
 
+NOT_RUN = 1
 CLASSES = (*(str(one) for one in FailureClass), VETOED, "invalid", "cancelled")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -44,11 +45,23 @@ config_option = click.option(
 yes_option = click.option("-y", "--yes", is_flag=True, help="Ask nothing before the run.")
 
 
-@click.group()
+class _Commands(click.Group):
+    """Says wrong usage and wrong settings with 1, since 2 says that some rows have failed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.UsageError, ConfigurationError) as error:
+            vars(error)["exit_code"] = NOT_RUN  # where the command line looks for it
+            raise
+
+
+@click.group(cls=_Commands)
 def bulk() -> None:
     """Run a prompt over a table. What was answered is never asked, or paid for, again.
 
-    Exit codes: 0 every row is answered, 2 some failed, 3 the budget is reached, 4 paused: run it again to go on.
+    Exit codes: 0 every row is answered, 1 it could not be run, 2 some rows failed, 3 the budget is reached, 4 paused:
+    run it again to go on.
     """
 
 
@@ -151,16 +164,34 @@ def export(folder: str, as_json: bool) -> int:
 
 @bulk.command()
 @folder_argument
+@config_option
 @json_option
-def cancel(folder: str, as_json: bool) -> None:
-    """Give up what the run in OUT has not asked; `airouter bulk retry --class cancelled` takes it up again."""
+def cancel(folder: str, config: str | None, as_json: bool) -> None:
+    """Give up what the run in OUT has not asked; `airouter bulk retry --class cancelled` takes it up again.
+
+    Batches are stopped at the vendor. What they have answered by then is paid for; `airouter bulk resume` fetches it.
+    """
+    _use(config)
     with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
         run_there = _run_of(connection, folder)
         with transaction(connection):
             attempts.recover(connection, run_there.id, resend=False)
             attempts.cancel(connection, run_there.id)
             admission.mark(connection, run_there.id, "cancelled", None)
+        if handed := batches.not_ended(connection, run_there.id):
+            _stop(run_there.spec, handed)
         _show(exported(connection, folder), as_json)
+
+
+def _stop(spec: Spec, handed: list[batches.Handed]) -> None:
+    """Stop batches at the vendor."""
+    info, table = provider_table(named_target(None, spec.target)[0])
+    with made_for(info, table) as provider:
+        takes: Any = provider
+        for batch in handed:
+            if batch.vendor is not None:
+                takes.cancel_batch(batch.vendor)
+    note(f"{len(handed)} batches are stopped; airouter bulk resume fetches what they have answered")
 
 
 def _run(

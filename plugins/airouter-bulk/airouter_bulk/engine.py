@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airouter_core.errors import AirouterError, RateLimitedError
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.response import Response
+from airouter_core.wire.rate_limits import RateLimit
 
 from . import outcomes
 from .answering import Answering, by_provider
@@ -64,7 +65,7 @@ class Engine:
         self._questions = questions
         self._tariff = tariff
         self._writer = writer
-        self._answering = answering or by_provider(provider)
+        self._answering = answering or by_provider(provider, self.heard)
         self._wait_before = wait_before
         self._clock: Clock = asyncio.get_running_loop()
         self._pace = Pace(self._clock.time(), spec.in_flight, spec.requests_per_minute, spec.tokens_per_minute, lag=lag)
@@ -80,6 +81,15 @@ class Engine:
         self.counts = Counts()
         self.state: State = "running"
         self.reason: str | None = None
+
+    @property
+    def limits(self) -> Mapping[str, RateLimit]:
+        """The vendor's own, as far as its answers have told of them."""
+        return self._pace.limits
+
+    def heard(self, limits: Mapping[str, RateLimit]) -> None:
+        """Keep to what an answer says of the limits of whoever asks."""
+        self._pace.learned(self._clock.time(), limits)
 
     def pause(self, state: State, reason: str) -> None:
         """Begin no further call; those under way end as they would."""

@@ -2,6 +2,7 @@
 
 Permits flow at 95 in a hundred of a limit, and no more than the other 5 may be saved up, so in no minute there are
 more than the limit, whenever that minute begins; a run that is started anew begins as if a call had just been made.
+What the headers of answers say of the vendor's own limits counts too: what is left there, less what was begun since.
 What is still asked too fast is slowed by who is asked: a ``Retry-After`` closes the pace for everybody, and calls at a
 time are halved by each refusal and grow back one by one.
 
@@ -10,8 +11,14 @@ Nothing here waits or reads a clock: times are seconds of any clock that never g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from airouter_core.wire.rate_limits import RateLimit
+
 STEADY = 0.95
 SAVED = 0.05
+LONGEST = 60.0
+"""Seconds to wait for room that a vendor tells of, at most."""
 
 
 class Bucket:
@@ -43,6 +50,30 @@ class Bucket:
         self._then = now
 
 
+class Learned:
+    """One limit, as an answer told of it, and what was taken since."""
+
+    def __init__(self, limit: RateLimit, now: float) -> None:
+        self.limit = limit
+        self._then = now
+        self._taken = 0.0
+
+    def take(self, tokens: float) -> None:
+        """A call begins."""
+        self._taken += self._cost(tokens)
+
+    def delay(self, now: float, tokens: float) -> float:
+        """Seconds until there is room for a call."""
+        wanted, passed = self._taken + self._cost(tokens), now - self._then
+        if passed >= self.limit.reset or self.limit.left_after(passed) >= wanted:
+            return 0.0
+        # Whoever says that it takes a day may be asked again before: it says so then, and how long it takes.
+        return min(max(0.0, self.limit.seconds_until(wanted) - passed), LONGEST)
+
+    def _cost(self, tokens: float) -> float:
+        return 1.0 if self.limit.unit == "requests" else tokens
+
+
 class Pace:
     """When the next call may begin.
 
@@ -68,6 +99,7 @@ class Pace:
         share = 60 / (60 + lag)
         self._requests = None if requests_per_minute is None else Bucket(requests_per_minute * share, now)
         self._tokens = None if tokens_per_minute is None else Bucket(tokens_per_minute * share, now)
+        self._learned: dict[str, Learned] = {}
 
     @property
     def in_flight(self) -> int:
@@ -77,7 +109,18 @@ class Pace:
     @property
     def counts_tokens(self) -> bool:
         """Whether it matters how many tokens a call has."""
-        return self._tokens is not None
+        return self._tokens is not None or any(one.limit.unit != "requests" for one in self._learned.values())
+
+    @property
+    def limits(self) -> Mapping[str, RateLimit]:
+        """The vendor's own, as the last answers told of them."""
+        return {name: one.limit for name, one in self._learned.items()}
+
+    def learned(self, now: float, limits: Mapping[str, RateLimit]) -> None:
+        """An answer has told of limits. Of those for output alone nothing is known before a call."""
+        for name, limit in limits.items():
+            if limit.unit != "output_tokens":
+                self._learned[name] = Learned(limit, now)
 
     def closed(self, now: float) -> float:
         """Seconds for which nothing may be sent, as the target has said."""
@@ -90,6 +133,7 @@ class Pace:
             waits.append(self._requests.delay(now, 1))
         if self._tokens is not None:
             waits.append(self._tokens.delay(now, tokens))
+        waits += [one.delay(now, tokens) for one in self._learned.values()]
         return max(waits)
 
     def take(self, now: float, tokens: float) -> None:
@@ -98,6 +142,8 @@ class Pace:
             self._requests.take(now, 1)
         if self._tokens is not None:
             self._tokens.take(now, tokens)
+        for one in self._learned.values():
+            one.take(tokens)
 
     def settle(self, now: float, expected: float, used: float | None) -> None:
         """A call was answered; what it used in truth counts in place of what was expected."""

@@ -20,6 +20,7 @@ from airouter_bulk import Summary, arun
 from airouter_bulk.errors import SpecError
 from airouter_bulk.journal.files import connected
 from airouter_core import create_provider
+from airouter_core.config.files import VARIABLE
 from airouter_core.plugins.registry import installed
 from airouter_core.profile.prices import Prices
 from airouter_core.testing.server import Answer, LoopbackServer
@@ -271,12 +272,39 @@ def test_who_takes_no_batches_is_told_before_anything_is_asked(tmp_path: Path) -
 def test_batches_that_are_with_the_vendor_are_collected_whatever_the_lane(openai: Lane) -> None:
     """So that nothing that is paid for is lost when the specification changes."""
     openai.vendor.looks = 10**6
-    threading.Timer(0.5, lambda: setattr(openai.vendor, "at", lambda point: Answer.of_json({}, status=401))).start()
+    refused = Answer.of_json({"error": {"message": "bad key"}}, status=401)
+    openai.vendor.at = lambda point: refused if point == "look" else None
     assert openai.run().exit_code == 4
     openai.vendor.at = lambda point: None
     openai.vendor.filed[0].looks = 0
     assert openai.run(lane="calls").valid == 6
     assert openai.vendor.calls == []
+
+
+def test_cancelling_a_run_stops_its_batches(
+    openai: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """What they have answered by then is paid for, so it is fetched; the rest is given up."""
+    app = pytest.importorskip("airouter_core.cli.app", reason="airouter-core[cli] is not installed")
+    from airouter_core.cli.targets import current_settings
+
+    request.addfinalizer(current_settings.cache_clear)
+    openai.vendor.looks = 10**6
+    refused = Answer.of_json({"error": {"message": "bad key"}}, status=401)
+    openai.vendor.at = lambda point: refused if point == "look" else None
+    assert openai.run().exit_code == 4
+    openai.vendor.at = lambda point: None
+    openai.vendor.fate = lambda question, number: "succeeded" if question < "question 2" else "canceled"
+    settings = tmp_path / "airouter.toml"
+    settings.write_text(f'[openai]\nbase_url = "{openai.vendor.server.url}"\napi_key = "k"\n')
+    settings.chmod(0o600)
+    monkeypatch.setenv(VARIABLE, str(settings))
+    current_settings.cache_clear()
+    assert app.run_app(["bulk", "cancel", str(openai.folder)]) == 0
+    assert openai.vendor.filed[0].looks < 0
+    summary = openai.run(None, rest="batch", retries=0)
+    assert (summary.valid, summary.failed, openai.vendor.calls) == (2, 4, [])
+    assert len(openai.vendor.filed) == 1
 
 
 def test_a_journal_of_an_earlier_version_is_taken_further(tmp_path: Path) -> None:

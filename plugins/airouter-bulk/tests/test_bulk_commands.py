@@ -87,8 +87,10 @@ def test_the_commands_around_a_run(table: Path) -> None:
     with (table / "rows.jsonl").open("a") as file:
         file.write("broken\n")
     refused = _run(table, *_bulk(table, "out"))
-    assert refused.returncode == 2
+    assert refused.returncode == 1  # 2 says that rows have failed
     assert "--yes" in refused.stderr
+    assert _run(table, "run").returncode == 1
+    assert _run(table, *_bulk(table, "out", "--yes", "--config", "none.toml")).returncode == 1
     assert not (table / "out").exists()
     sampled = _run(table, *_bulk(table, "out", "--sample", "4", "--json"))
     assert sampled.returncode == 4, sampled.stderr
@@ -112,5 +114,5 @@ def test_what_is_wrong_is_said_in_a_line(table: Path) -> None:
     assert "holds no journal" in _run(table, "status", "nowhere").stderr
     (table / "spec.toml").write_text('target = "llama-cpp/airouter-toy"\npromt = "x"\n')
     wrong = _run(table, *_bulk(table, "out", "--yes"))
-    assert wrong.returncode == 2
+    assert wrong.returncode == 1
     assert "did you mean 'prompt'?" in wrong.stderr

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airouter_bulk.pace import Pace
+from airouter_bulk.pace import LONGEST, Pace
+from airouter_core.wire.rate_limits import RateLimit
 
 
 def _begun(pace: Pace, now: float, seconds: float, tokens: list[float]) -> list[tuple[float, float]]:
@@ -88,3 +89,46 @@ def test_limits_hold_for_calls_that_begin_some_time_after_their_permit(limit: in
     permits = _begun(Pace(0.0, 5, limit, lag=2.0), 0.0, 150, [1])
     begun = sorted((time + lags[index % len(lags)], tokens) for index, (time, tokens) in enumerate(permits))
     assert _most(begun)[0] <= limit
+
+
+def test_what_headers_say_is_kept_to() -> None:
+    """What is left there, less what was begun since; and it comes back as it is said to."""
+    pace = Pace(0.0, 50)
+    pace.learned(10.0, {"requests": RateLimit("requests", 60, 2, 58)})
+    assert pace.delay(10.0, 0) == 0
+    for _ in range(2):
+        pace.take(10.0, 0)
+    assert pace.delay(10.0, 0) == pytest.approx(1.0)
+    assert pace.delay(10.5, 0) == pytest.approx(0.5)
+    assert pace.delay(68.0, 0) == 0
+    pace.learned(11.0, {"requests": RateLimit("requests", 60, 30, 30)})
+    assert pace.delay(11.0, 0) == 0
+
+
+def test_tokens_that_headers_say_are_left_are_kept_to() -> None:
+    """Those of the input too; of a day's limit no more is waited for at a time than a minute."""
+    pace = Pace(0.0, 50)
+    assert not pace.counts_tokens
+    pace.learned(
+        0.0, {"input_tokens": RateLimit("input_tokens", 1000, 0, 10), "x": RateLimit("output_tokens", 1, 0, 9)}
+    )
+    assert pace.counts_tokens
+    assert pace.delay(0.0, 100) == pytest.approx(1.0)
+    pace.learned(0.0, {"tokens-day": RateLimit("tokens", 1000, 0, 40_000)})
+    assert pace.delay(0.0, 500) == LONGEST
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 60))
+def test_a_vendor_that_counts_is_never_asked_too_often(limit: int, seconds: int) -> None:
+    """One that fills its bucket as it says refuses nobody who keeps to its headers."""
+    pace = Pace(0.0, 5)
+    level, then, now = float(limit), 0.0, 0.0
+    for _ in range(3 * limit):
+        now += pace.delay(now, 0)
+        level = min(limit, level + (now - then) * limit / seconds) - 1
+        then = now
+        assert level > -1e-6
+        pace.take(now, 0)
+        reset = (limit - level) * seconds / limit
+        pace.learned(now, {"requests": RateLimit("requests", limit, max(0.0, level), reset)})

@@ -15,6 +15,7 @@ from airouter_bulk.errors import JournalError, SpecError
 from airouter_bulk.journal.files import held
 from airouter_core import ProviderManager
 from airouter_core.errors import ConfigurationError
+from airouter_core.plugins.registry import installed
 from airouter_core.profile.prices import Prices
 from airouter_core.testing.server import Answer
 
@@ -320,3 +321,56 @@ def test_a_manager_is_asked_by_address(bulk: Bulk) -> None:
         spec = {"target": "here/m", "prompt": "{{ q }}"}
         summary = airouter_bulk.run(spec, bulk.numbered(3), bulk.folder, manager=manager)
     assert summary.valid == 3
+
+
+def test_limits_are_learned_from_headers(bulk: Bulk) -> None:
+    """Of answers and of refusals."""
+    headers = {"x_ratelimit_limit_requests": "600", "x_ratelimit_reset_requests": "10ms"}
+    bulk.witness.behave = lambda *_: bulk.refused(400, x_ratelimit_remaining_requests="599", **headers)
+    seen: list[Any] = []
+
+    class Watching:
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None:
+            seen.append(self.engine.limits)
+
+    bulk.run(bulk.numbered(2), watch=Watching)
+    assert (seen[0]["requests"].limit, seen[0]["requests"].remaining) == (600, 599)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_jumps_changes_nothing(bulk: Bulk, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Neither who is asked and when, nor what comes out."""
+    usual, jumped = time.time, False
+
+    def behave(_: Any, question: str, number: int) -> Any:
+        nonlocal jumped
+        jumped = True
+        return bulk.refused(503) if question == "question 7" and number == 1 else None
+
+    bulk.witness.behave = behave
+    monkeypatch.setattr(time, "time", lambda: usual() + (days * 86_400 if jumped else 0))
+    summary = bulk.run(bulk.numbered(20), requests_per_minute=60_000, in_flight=2)
+    assert (summary.valid, summary.exit_code, len(bulk.witness.calls)) == (20, 0, 21)
+    before = bulk.bytes()
+    jumped = not jumped
+    bulk.run(None)
+    assert bulk.bytes() == before
+
+
+def test_a_route_is_asked_as_a_target_is(bulk: Bulk) -> None:
+    """Who has answered stands in the journal; the journal sees one call, whatever the route has tried."""
+    if not any(info.name == "router" for info in installed().providers()):
+        pytest.skip("airouter-router is not installed")
+    bulk.witness.behave = lambda _, question, number: bulk.refused(503) if number == 1 else None
+    with ProviderManager() as manager:
+        route = {"strategy": "first", "targets": ["openai/one", "openai/two"]}
+        here = {"base_url": bulk.witness.server.url, "api_key": "k", "max_retries": 0}
+        manager.add_provider("router", {"routes": {"both": route}, "providers": {"openai": here}})
+        spec = {"target": "route:both", "prompt": "{{ q }}"}
+        summary = airouter_bulk.run(spec, bulk.numbered(3), bulk.folder, manager=manager)
+    assert (summary.valid, summary.calls, len(bulk.witness.calls)) == (3, 3, 6)

@@ -187,6 +187,10 @@ class OpenAI(_Chat):
             assert (asked["endpoint"], asked["completion_window"]) == ("/v1/chat/completions", "24h")
             requests = self._files[int(asked["input_file_id"].removeprefix("file-"))]
             return self._file(requests, metadata=asked["metadata"])
+        if path.endswith("/cancel"):
+            filed = next(one for one in self.filed if f"/{one.id}/" in path)
+            filed.looks, self.ends = -1, lambda number: "cancelled"
+            return Answer.of_json(self._shown(filed) | {"status": "cancelling"})
         if path.startswith("/files/"):
             return self._content(path.split("/")[2])
         return self._looked(path.removeprefix("/batches/"))
