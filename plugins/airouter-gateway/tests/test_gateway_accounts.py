@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from airouter_core.errors import AirouterError, ConfigurationError, ParameterError
+from airouter_gateway.access.access import STALE, Access
 from airouter_gateway.access.accounts import Accounts
+from airouter_gateway.access.books import Books
 from airouter_gateway.key_commands import gateway
-from airouter_gateway.keys import digest_of
+from airouter_gateway.keys import KeyFile, digest_of
+from airouter_ledger.errors import LedgerError
 from airouter_ledger.ledger import Ledger
 
 BY = "a test"
@@ -201,3 +206,27 @@ def test_keys_of_a_file_stay(home: None, tmp_path: object) -> None:
     assert "no budget" in run("create", "other", "--file", path, "--budget", "1", fails=True)
     run("revoke", "ci", "--file", path)
     assert json.loads(run("list", "--file", path, "--json")) == []
+
+
+def test_keys_that_were_read_hold_for_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is away who has a key is let in for a minute; then, and where nothing was read, nobody is."""
+    now = [100.0]
+    monkeypatch.setattr("airouter_gateway.access.access.time.monotonic", lambda: now[0])
+
+    def away() -> int:
+        raise LedgerError("it is away")
+
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        books = Books({"ledger": {"path": str(tmp_path / "ledger.db")}}, open_ledger=lambda *_: ledger)
+        secret, _ = books.made_accounts().create("ci", by=BY)
+        access = Access(KeyFile(str(tmp_path / "keys.json")), books)
+        assert not access.is_empty()
+        monkeypatch.setattr(books.made_accounts(), "last_change", away)
+        now[0] += STALE
+        asyncio.run(access.refresh())
+        assert access.find(digest_of(secret)) is not None
+        now[0] += 1
+        with pytest.raises(LedgerError):
+            asyncio.run(access.refresh())
+        with pytest.raises(LedgerError):
+            Access(KeyFile(str(tmp_path / "keys.json")), books).is_empty()

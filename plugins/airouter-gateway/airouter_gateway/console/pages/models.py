@@ -11,7 +11,6 @@ from airouter_core.errors import AirouterError
 
 from ...admin import shapes
 from ...dialects.refusals import without_keys
-from ...serving import UnknownModelError
 from ..doors import Console, Form
 from ..rendering import page, wants_part
 from ..sessions import Session
@@ -42,8 +41,6 @@ async def explain(console: Console, request: Request, session: Session, form: Fo
     message = None
     try:
         explained = await console.desk.explain(address, prompt)
-    except UnknownModelError as error:
-        message = without_keys(str(error))
     except AirouterError as error:
         message = without_keys(str(error))
     told = _explaining(address, prompt, explained, message)

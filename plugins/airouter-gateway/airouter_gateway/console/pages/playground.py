@@ -22,7 +22,6 @@ from ..rendering import HEADERS, page
 from ..sessions import Session
 
 MOST_MODELS = 4
-LONGEST = 4096
 TAGS = {"via": "console"}
 NDJSON = "application/x-ndjson"
 
