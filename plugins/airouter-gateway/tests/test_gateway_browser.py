@@ -83,7 +83,7 @@ def running(serve: Serve) -> Running:
 
 def looked(chromium: Browser, running: Running, width: int = 1280, scheme: str = "light", **more: Any) -> Seen:
     context = chromium.new_context(viewport={"width": width, "height": 720}, color_scheme=scheme, **more)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(90_000)
     return Seen(context.new_page(), running.url)
 
 
@@ -96,7 +96,7 @@ def test_every_page_at_every_width_in_light_and_dark(chromium: Browser, running:
             answer = seen.page.goto(seen.url + path)
             assert answer is not None
             assert answer.status == 200, path
-            seen.page.wait_for_load_state("networkidle")
+            seen.page.wait_for_load_state("load")
             wide = seen.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, f"{path} is {wide} pixels too wide at {width}"
             ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
