@@ -12,7 +12,7 @@ EDITABLE := -e '.[async,cli,testing]' $(patsubst %/pyproject.toml,-e %,$(PARTS))
 
 ENGINES := .cache/engines
 
-.PHONY: engines demo test check release site coverage format faults fuzz bench bench-engines soak clean help
+.PHONY: engines demo test check release site coverage format faults fuzz bench bench-engines bench-gateway clients soak clean help
 
 help:
 	@echo "make demo      set up, and ask a real model (QUESTION='capital of France?')"
@@ -22,6 +22,8 @@ help:
 	@echo "make coverage  run the tests of the core with branch coverage"
 	@echo "make faults    print what each provider makes of each network fault"
 	@echo "make bench     measure airouter beside the floor and its peers"
+	@echo "make bench-gateway  measure airouter serve beside a bare proxy and LiteLLM's, and its soak (ARGS='--calls 100000')"
+	@echo "make clients   install the clients that people have, and drive each in front of airouter serve (ARGS='--only node')"
 	@echo "make soak      make 100,000 calls and streams, faults among them, and watch memory"
 	@echo "make release   build all distributions into dist/, try them in fresh environments, write checksums and an SBOM"
 	@echo "make site      build the documentation as a site, into site/"
@@ -72,6 +74,12 @@ PEERS ?= openai
 
 bench: $(VENV)/development
 	$(BIN)/python -m benchmarks --peers "$(PEERS)"
+
+bench-gateway: $(VENV)/development
+	$(BIN)/python -m benchmarks.gateway $(ARGS)
+
+clients: $(VENV)/development
+	$(BIN)/python -m tools.clients --report docs/clients.md $(ARGS)
 
 bench-engines: $(VENV)/development
 	$(BIN)/python -m benchmarks.engines

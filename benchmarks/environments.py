@@ -28,7 +28,13 @@ DISTRIBUTIONS = (
     "plugins/airouter-claude",
     "plugins/airouter-openrouter",
 )
-PEERS = {"openai": "openai", "anthropic": "anthropic", "ollama": "ollama", "litellm": "litellm"}
+PEERS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "ollama": "ollama",
+    "litellm": "litellm",
+    "litellm-proxy": "litellm[proxy]",
+}
 """What can be measured beside airouter, and what is installed for it."""
 
 
