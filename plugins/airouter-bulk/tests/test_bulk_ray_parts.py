@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import socket
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from airouter_core.profile.prices import Prices
 pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
 
 from airouter_bulk.ray import pool, reference
-from airouter_bulk.ray.cluster import Node, Staff
+from airouter_bulk.ray.cluster import Node, Staff, connected
 from airouter_bulk.ray.head import Head
 from airouter_bulk.ray.messages import Plan, plain_rows
 from airouter_bulk.ray.worker import Worker, carried
@@ -294,6 +295,32 @@ def test_what_waits_too_long_for_a_worker_is_permitted_anew(monkeypatch: pytest.
             await waiting
 
     asyncio.run(story())
+
+
+def test_a_run_that_is_paused_waits_for_no_worker(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """Where there is none, what was booked is given back."""
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        await cluster.hire("one", 1)
+        await cluster.called(1)
+        cluster.working["one"].cancel()
+        await asyncio.sleep(0.3)
+        await cluster.here.pause.remote("paused", "somebody said so")
+        await cluster.here.lose.remote("one", 0.0)
+        assert (await running).state == "paused"
+
+    bulk.witness.pause = 5
+    assert told(story, 6, in_flight=3).states() == {"uncertain": 1, "unsent": 2}
+
+
+def test_where_nobody_listens_there_is_no_cluster() -> None:
+    """That is said at once."""
+    pytest.importorskip("ray", reason="pip install 'airouter-bulk[ray]'")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+    with pytest.raises(ConfigurationError, match=f"no Ray cluster at {address}"), connected(address):
+        pass
 
 
 def test_secrets_go_by_reference_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -116,6 +117,7 @@ def connected(address: str | None) -> Iterator[Any]:
         yield ray
         return
     given: dict[str, Any] = {}
+    _require(address)
     if address and address.startswith(LOOPBACK):
         given["_node_ip_address"] = "127.0.0.1"  # else it looks for a node of this cluster by another address
     try:
@@ -129,6 +131,17 @@ def connected(address: str | None) -> Iterator[Any]:
         closing = threading.Thread(target=ray.shutdown, daemon=True)
         closing.start()
         closing.join(CLOSED)
+
+
+def _require(address: str | None) -> None:
+    """Somebody listens there; Ray itself would look for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not (host and port.isdigit()) or "://" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CLOSED).close()
+    except OSError as error:
+        raise ConfigurationError(f"there is no Ray cluster at {address}: {error}") from error
 
 
 async def nodes_of(ray: Any, seconds: float) -> list[Node]:

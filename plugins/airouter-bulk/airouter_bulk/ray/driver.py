@@ -205,9 +205,11 @@ class Driver:
             worker.working, self._failures = True, 0
             await worker.actor.work.remote(self._head, share)
         except (self._ray.exceptions.RayError, TimeoutError) as error:
+            self._ray.kill(worker.actor)  # it may still wait for its place
             self._failures += not worker.working
             if self._failures >= FAILURES:
-                self._break(ExecutionError(f"{worker.name} cannot be started: {error}"))
+                told = str(error) or f"its node has had no room for {PLACED:g} seconds; are its CPUs or GPUs in use?"
+                self._break(ExecutionError(f"{worker.name} cannot be started: {told}"))
             self._spawn(self._lost(worker))
         finally:
             self._crew.pop(worker.name, None)

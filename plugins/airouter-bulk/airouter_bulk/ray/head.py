@@ -170,6 +170,7 @@ class Head:
         self._pausing = self._pausing or (state, reason)
         if self._engine is not None:
             self._engine.pause(state, reason)
+            self._pool.recall()
             if self._approval is not None:
                 await self.approve(False)
 

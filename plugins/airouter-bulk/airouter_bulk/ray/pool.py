@@ -122,6 +122,12 @@ class Pool:
         self._end(lost, LostError(f"{worker} is gone, and nobody knows whether this was answered"))
         return len(lost)
 
+    def recall(self) -> None:
+        """No worker is to begin what waits here."""
+        waiting = [ticket for ticket in self._waiting if not ticket.result.done()]
+        self._waiting.clear()
+        self._end(waiting, NotSentError("the run was paused before this was sent"))
+
     def _end(self, tickets: Iterable[_Ticket], error: AirouterError) -> None:
         for ticket in tickets:
             ticket.end(error)
