@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 import pytest
 
-from airouter_claude import provider as provider_module
 from airouter_claude.batches import BatchRequest, ResultsParser
 from airouter_claude.provider import ClaudeProvider
 from airouter_core import create_provider
@@ -21,6 +20,7 @@ from airouter_core.errors import (
     ProtocolError,
     TruncatedStreamError,
 )
+from airouter_core.provider import batches as batches_module
 from airouter_core.testing.recordings import pieces
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 
@@ -178,7 +178,7 @@ def test_results_cut_short(provider: ClaudeProvider, vendor: Vendor) -> None:
 
 def test_wait(provider: ClaudeProvider, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting reports each state, and ends with the batch."""
-    monkeypatch.setattr(provider_module, "FIRST_LOOK", 0.001)
+    monkeypatch.setattr(batches_module, "FIRST_LOOK", 0.001)
     vendor.states = [state("in_progress", processing=4), state("canceling", processing=4), ENDED]
     states: list[str] = []
     batch = provider.wait_for_batch("msgbatch_1", lambda now: states.append(now.status))
@@ -223,7 +223,7 @@ def test_command_line(
     pytest.importorskip("click", reason="airouter-core[cli] is not installed")
     from airouter_core.cli.app import run_app
 
-    monkeypatch.setattr(provider_module, "FIRST_LOOK", 0.001)
+    monkeypatch.setattr(batches_module, "FIRST_LOOK", 0.001)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
     file = tmp_path / "requests.jsonl"

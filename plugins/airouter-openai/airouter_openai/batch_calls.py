@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
-
-import msgspec
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from airouter_core.dialects.chat_completions.batches import body_of, one_path, results_in
-from airouter_core.errors import BadRequestError
 from airouter_core.flow.steps import Emit, Flow
-from airouter_core.provider.asking import ask_of
-from airouter_core.provider.both import both, both_iterators
-from airouter_core.provider.http import HttpProvider
-from airouter_core.values.batches import Batch, BatchRequest, BatchResult, batch_requests
+from airouter_core.provider.batches import BatchOperations, TakesBatches
+from airouter_core.values.batches import Batch
 from airouter_core.values.events import StreamEvent
+from airouter_core.values.request import Request
 from airouter_core.wire.http import Wire
 from airouter_core.wire.ndjson import NdjsonDecoder
 
@@ -32,81 +28,25 @@ from .config import OpenAIConfig
 from .wire import CHAT, RESPONSES
 
 
-class BatchCalls(HttpProvider[OpenAIConfig]):
-    """Batches. Each method is also awaited, under its name with an ``a``."""
+class BatchCalls(TakesBatches[OpenAIConfig]):
+    """Batches, each kept with up to 16 texts of the caller's."""
 
-    def create_batch_flow(
-        self, requests: Iterable[BatchRequest | Mapping[str, Any]], metadata: Mapping[str, str] | None = None
-    ) -> Flow[Batch]:
-        """Hand in many requests at once; they are answered within a day, for half the price.
+    batches = BatchOperations(get=GET_BATCH, cancel=CANCEL_BATCH, newest=LIST_BATCHES)
 
-        Args:
-            requests: values, or mappings with the same names: ``custom_id``, ``model``, ``messages``, ``parameters``, …
-            metadata: up to 16 texts that are kept with the batch.
-
-        What was left out of the requests is in the batch's warnings.
-
-        Raises:
-            ConfigurationError: one of them is wrong; nothing was sent.
-            ExecutionError: the provider was asked and failed. Whether there is a batch then, ``list_batches`` shows.
-        """
-        entries, paths, warnings = [], [], []
-        for one in batch_requests(requests):
-            made = self.prepare(ask_of(**one.arguments))
-            assert made.request is not None
-            self.warn(made.cautions)
-            wire = self.wire_for(made.request)
-            path, body = body_of(wire, made.request, self.config)
-            entries.append((one.custom_id, body))
+    def handed_in_flow(self, requests: Sequence[tuple[str, Request]], metadata: Mapping[str, str]) -> Flow[Batch]:
+        entries, paths = [], []
+        for custom_id, request in requests:
+            path, body = body_of(self.wire_for(request), request, self.config)
+            entries.append((custom_id, body))
             paths.append(path)
-            remarks = (*made.known["warnings"], *wire.notes(made.request, self.config))
-            warnings += [f"{one.custom_id}: {remark}" for remark in remarks]
         path = one_path(paths)
         file = yield from self.operate(UPLOAD, lines_of(entries, path))
-        batch = yield from self.operate(CREATE_BATCH, file, path, metadata or {})
-        return msgspec.structs.replace(batch, warnings=tuple(warnings))
+        return (yield from self.operate(CREATE_BATCH, file, path, metadata))
 
-    create_batch, acreate_batch = both(create_batch_flow, kind="batch", name="create_batch")
-
-    def get_batch_flow(self, batch_id: str) -> Flow[Batch]:
-        """How a batch is doing."""
-        return self.operate(GET_BATCH, batch_id)
-
-    get_batch, aget_batch = both(get_batch_flow, kind="batch", name="get_batch")
-
-    def list_batches_flow(self, limit: int = 20) -> Flow[list[Batch]]:
-        """The newest batches of the project, at most ``limit`` (1 to 100)."""
-        return self.operate(LIST_BATCHES, min(limit, 100))
-
-    list_batches, alist_batches = both(list_batches_flow, kind="batch", name="list_batches")
-
-    def cancel_batch_flow(self, batch_id: str) -> Flow[Batch]:
-        """Stop a batch; what was answered by then can be read once it has ended, and is paid for."""
-        return self.operate(CANCEL_BATCH, batch_id)
-
-    cancel_batch, acancel_batch = both(cancel_batch_flow, kind="batch", name="cancel_batch")
-
-    def batch_results_flow(self, batch_id: str) -> Flow[None]:
-        """The results of a batch that has ended, one by one, in any order. Closing the iterator stops reading.
-
-        One that has expired or was cancelled has those of the requests that were answered; of the others it tells what
-        became of them, or nothing.
-
-        Raises:
-            BadRequestError: it has not ended.
-            ExecutionError: the provider was asked and failed.
-        """
-        batch = yield from self.operate(GET_BATCH, batch_id)
-        if not batch.ended:
-            raise BadRequestError(
-                f"batch {batch_id} is {batch.status}; its results can be read when it has ended",
-                provider=self.info.name,
-            )
+    def results_of_flow(self, batch: Batch) -> Flow[None]:
         wire = RESPONSES if str(batch.raw.get("endpoint")).endswith("/responses") else CHAT
         for file in files_of(batch):
             yield from self._results_in(file, wire)
-
-    batch_results, abatch_results = both_iterators(batch_results_flow, BatchResult, kind="batch", name="batch_results")
 
     def _results_in(self, file: str, wire: Wire) -> Flow[None]:
         exchange = self.exchange(build_content(self.config, file))

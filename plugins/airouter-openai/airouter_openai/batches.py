@@ -79,8 +79,12 @@ def _build_cancel(config: OpenAIConfig, batch_id: str) -> HttpRequest:
     return json_request(config, "POST", f"batches/{_checked(batch_id)}/cancel", headers=headers(config))
 
 
+MOST_LISTED = 100
+"""Batches that one page of the list has."""
+
+
 def _build_list(config: OpenAIConfig, limit: int) -> HttpRequest:
-    return json_request(config, "GET", f"batches?limit={limit}", headers=headers(config))
+    return json_request(config, "GET", f"batches?limit={min(limit, MOST_LISTED)}", headers=headers(config))
 
 
 def build_content(config: OpenAIConfig, file: str) -> HttpRequest:

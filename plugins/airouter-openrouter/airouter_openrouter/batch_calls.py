@@ -6,19 +6,18 @@ Source: OpenRouter's batch quickstart (2026-08). A batch that fails, expires or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from airouter_core.dialects.chat_completions.batches import body_of, one_path, parse_batch, parse_batches, result_of
-from airouter_core.errors import BadRequestError, ParameterError
+from airouter_core.errors import ParameterError
 from airouter_core.flow.steps import Emit, Flow
-from airouter_core.provider.asking import ask_of
-from airouter_core.provider.both import both, both_iterators
-from airouter_core.provider.http import HttpProvider
-from airouter_core.values.batches import Batch, BatchRequest, BatchResult, batch_requests
+from airouter_core.provider.batches import BatchOperations, TakesBatches
+from airouter_core.values.batches import Batch
 from airouter_core.values.events import StreamEvent
+from airouter_core.values.request import Request
 from airouter_core.wire.http import MEBIBYTE, HttpRequest, Operation, json_request
 from airouter_core.wire.json import items, mapping
 
@@ -70,71 +69,22 @@ CANCEL_BATCH: Operation[Batch] = Operation(build=_build_cancel, parse=parse_batc
 LIST_BATCHES: Operation[list[Batch]] = Operation(build=_build_list, parse=parse_batches, holds_error=True)
 
 
-class BatchCalls(HttpProvider[OpenRouterConfig]):
-    """Batches. Each method is also awaited, under its name with an ``a``."""
+class BatchCalls(TakesBatches[OpenRouterConfig]):
+    """Batches. A batch asks one model; what was answered before it was cancelled cannot be read."""
 
-    def create_batch_flow(
-        self, requests: Iterable[BatchRequest | Mapping[str, Any]], metadata: Mapping[str, str] | None = None
-    ) -> Flow[Batch]:
-        """Hand in many requests of one model at once; they are answered within a day, mostly for half the price.
+    batches = BatchOperations(get=GET_BATCH, cancel=CANCEL_BATCH, newest=LIST_BATCHES)
 
-        Args:
-            requests: values, or mappings with the same names: ``custom_id``, ``model``, ``messages``, ``parameters``, …
-            metadata: not kept by this vendor; a batch is known again by the names of its requests.
-
-        Raises:
-            ConfigurationError: one of them is wrong; nothing was sent.
-            ExecutionError: the provider was asked and failed. Whether there is a batch then, ``list_batches`` shows.
-        """
-        entries, paths, models, warnings = [], [], set(), []
-        for one in batch_requests(requests):
-            made = self.prepare(ask_of(**one.arguments))
-            assert made.request is not None
-            self.warn(made.cautions)
-            path, body = body_of(self.wire, made.request, self.config)
+    def handed_in_flow(self, requests: Sequence[tuple[str, Request]], metadata: Mapping[str, str]) -> Flow[Batch]:
+        entries, paths, models = [], [], set()
+        for custom_id, request in requests:
+            path, body = body_of(self.wire, request, self.config)
             models.add(body.pop("model"))
-            entries.append((one.custom_id, body))
+            entries.append((custom_id, body))
             paths.append(path)
-            warnings += [f"{one.custom_id}: {remark}" for remark in made.known["warnings"]]
         if len(models) > 1:
             raise ParameterError(f"a batch asks one model, not {' and '.join(sorted(models))}: make several")
-        batch = yield from self.operate(CREATE_BATCH, one_path(paths), models.pop(), entries)
-        return msgspec.structs.replace(batch, warnings=tuple(warnings))
+        return self.operate(CREATE_BATCH, one_path(paths), models.pop(), entries)
 
-    create_batch, acreate_batch = both(create_batch_flow, kind="batch", name="create_batch")
-
-    def get_batch_flow(self, batch_id: str) -> Flow[Batch]:
-        """How a batch is doing."""
-        return self.operate(GET_BATCH, batch_id)
-
-    get_batch, aget_batch = both(get_batch_flow, kind="batch", name="get_batch")
-
-    def list_batches_flow(self, limit: int = 20) -> Flow[list[Batch]]:
-        """The newest batches of the workspace."""
-        return self.operate(LIST_BATCHES, limit)
-
-    list_batches, alist_batches = both(list_batches_flow, kind="batch", name="list_batches")
-
-    def cancel_batch_flow(self, batch_id: str) -> Flow[Batch]:
-        """Stop a batch; what was answered by then cannot be read."""
-        return self.operate(CANCEL_BATCH, batch_id)
-
-    cancel_batch, acancel_batch = both(cancel_batch_flow, kind="batch", name="cancel_batch")
-
-    def batch_results_flow(self, batch_id: str) -> Flow[None]:
-        """The results of a batch that has ended, one by one, in any order.
-
-        Raises:
-            BadRequestError: it has not ended.
-            ExecutionError: the provider was asked and failed.
-        """
-        batch = yield from self.operate(GET_BATCH, batch_id)
-        if not batch.ended:
-            raise BadRequestError(
-                f"batch {batch_id} is {batch.status}; its results can be read when it has ended",
-                provider=self.info.name,
-            )
+    def results_of_flow(self, batch: Batch) -> Flow[None]:
         found = (result_of(mapping(entry), self.wire, self.info.name) for entry in items(batch.raw.get("results")))
         yield Emit(cast("Iterable[StreamEvent]", found))
-
-    batch_results, abatch_results = both_iterators(batch_results_flow, BatchResult, kind="batch", name="batch_results")
