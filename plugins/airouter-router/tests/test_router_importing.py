@@ -111,3 +111,56 @@ def test_conditions_of_portkey(tmp_path: Path) -> None:
     route = taken(path, "--from", "portkey", "--model", "m")["routes"]["imported"]
     assert route["when"] == [{"if": {"tag": {"plan": "paid"}}, "targets": ["openai/m"]}]
     assert route["targets"] == ["ollama/m"]
+
+
+OFTEN = """
+model_list:
+  - model_name: home
+    litellm_params: {model: openai/acme/tiny, api_base: "http://10.0.0.5:8000/v1", api_key: sk-planted, tpm: "900"}
+  - model_name: aws
+    litellm_params: {model: bedrock/anthropic.claude-sonnet-4-5-v1, aws_region_name: eu-west-1}
+  - model_name: "anthropic/*"
+    litellm_params: {model: "anthropic/*"}
+litellm_settings: {num_retries: 3, drop_params: true, default_fallbacks: [aws]}
+router_settings:
+  routing_strategy: usage-based-routing-v2
+  model_group_alias: {small: home, large: {model: aws, hidden: true}, gone: nobody}
+"""
+
+
+def test_what_settings_files_of_litellm_often_have(tmp_path: Path) -> None:
+    """Numbers in quotes, regions, other names for groups; a key of one's own server is not the vendor's."""
+    pytest.importorskip("yaml", reason="reads YAML: pip install 'airouter-router[import]'")
+    path = tmp_path / "config.yaml"
+    path.write_text(OFTEN)
+    result = CliRunner().invoke(app.app, ["routes", "import", str(path), "--from", "litellm"])
+    found = tomllib.loads(result.stdout)
+    # The key of the usual variable must not go to another address.
+    assert found["openai"] == {"api_key": "set-me", "base_url": "http://10.0.0.5:8000/v1"}
+    assert found["bedrock"]["region"] == "eu-west-1"
+    assert found["targets"]["openai/acme/tiny"]["tpm"] == 900
+    assert found["routes"]["small"]["targets"] == ["route:home"]
+    assert found["routes"]["small"]["attempts"] == found["routes"]["home"]["attempts"]
+    assert found["routes"]["large"]["targets"] == ["route:aws"]
+    for lost in ("drop_params", "wildcards", "usage-based-routing-v2", "the alias gone for nobody", "'set-me'"):
+        assert lost in result.stdout
+    taken(path, "--from", "litellm")
+
+
+def test_what_configs_of_portkey_often_have(tmp_path: Path) -> None:
+    """Providers within the names of models, deployments, weights that are shares; what breaks a circuit is told of."""
+    config = {
+        "strategy": {"mode": "loadbalance", "cb_config": {"failure_threshold": 3}},
+        "retry": {"attempts": 3, "on_status_codes": [429]},
+        "targets": [
+            {"override_params": {"model": "@openai/gpt-5", "top_p": 1}, "weight": 0.7},
+            {"provider": "azure-openai", "deployment_id": "mine", "weight": 0.3},
+        ],
+    }
+    path = tmp_path / "portkey.json"
+    path.write_text(json.dumps(config))
+    found = taken(path, "--from", "portkey")
+    assert found["routes"]["imported"]["targets"] == ["openai/gpt-5", "azure/mine"]
+    assert found["routes"]["imported"]["weights"] == [0.7, 0.3]
+    for lost in ("strategy.cb_config", "retry.on_status_codes", "override_params top_p", "retries of the one target"):
+        assert lost in found["lost"]

@@ -18,11 +18,15 @@ STRATEGIES = {
     "usage-based-routing": "least_busy",
     "usage-based-routing-v2": "least_busy",
 }
-KEPT = {"model", "api_key", "api_base", "base_url", "rpm", "tpm", "weight", "order", "max_parallel_requests", "timeout"}
+KEPT = {"model", "api_key", "api_base", "base_url", "rpm", "tpm", "weight", "order", "max_parallel_requests", "timeout",
+        "aws_region_name"}  # fmt: skip
 SETTINGS = {"routing_strategy", "num_retries", "cooldown_time", "fallbacks", "context_window_fallbacks",
-            "content_policy_fallbacks", "default_fallbacks", "timeout", "request_timeout"}  # fmt: skip
+            "content_policy_fallbacks", "default_fallbacks", "timeout", "request_timeout",
+            "model_group_alias"}  # fmt: skip
 MOVES_ON = ["transient", "rate_limit", "quota", "credential", "model_access", "model_gone", "unknown"]
 """LiteLLM goes to a fallback after any error; of those, what the caller has done wrong is left out here, and told."""
+BOUNDS: tuple[str, ...] = ("attempts", "on", "deadline")
+"""Words of a route that do not come along where another route leads to it."""
 RETRIES = 2
 """As its router makes them unless told otherwise (constants.py)."""
 
@@ -54,6 +58,7 @@ def taken_over(config: Mapping[str, Any], plugins: Plugins) -> Taken:
     for group, members in groups.items():
         _route(group, members, STRATEGIES.get(strategy, "weighted"), settings, taken)
     _fall_back(settings, taken)
+    _name_again(settings.get("model_group_alias") or {}, taken)
     return taken
 
 
@@ -70,7 +75,12 @@ def _target(
     for name in sorted(set(params) - KEPT):
         taken.lose(f"{group}: {name}")
     address = params.get("api_base") or params.get("base_url")
-    given = {"api_key": taken.key(params.get("api_key"), group), "base_url": address, "timeout": params.get("timeout")}
+    given = {
+        "api_key": taken.key(params.get("api_key"), group, address),
+        "base_url": address,
+        "region": params.get("aws_region_name"),
+        "timeout": params.get("timeout"),
+    }
     account = taken.account(provider, {name: value for name, value in given.items() if value}, plugins, group)
     limits = {
         "rpm": params.get("rpm"),
@@ -78,8 +88,25 @@ def _target(
         "in_flight": params.get("max_parallel_requests"),
         "cooldown": settings.get("cooldown_time", 5),
     }
-    taken.targets[f"{account}/{model}"] = {name: value for name, value in limits.items() if value is not None}
+    taken.targets[f"{account}/{model}"] = {name: _number(value) for name, value in limits.items() if value is not None}
     return f"{account}/{model}"
+
+
+def _name_again(aliases: Mapping[str, Any], taken: Taken) -> None:
+    """Other names for groups are routes that lead to them."""
+    for alias, group in aliases.items():
+        name = group.get("model") if isinstance(group, Mapping) else group
+        known = taken.routes.get(str(name))
+        if known is None or alias in taken.routes:
+            taken.lose(f"the alias {alias} for {name}")
+            continue
+        bounds = {word: known[word] for word in BOUNDS if word in known}
+        taken.routes[alias] = {"targets": [f"route:{name}"], **bounds}
+
+
+def _number(value: Any) -> Any:
+    """A number, also where it stands in quotes."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _route(

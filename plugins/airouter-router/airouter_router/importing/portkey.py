@@ -20,7 +20,10 @@ CLASSES = {
     429: "rate_limit",
 }
 KEPT = {"provider", "virtual_key", "api_key", "custom_host", "weight", "override_params", "name", "strategy", "targets",
-        "retry", "request_timeout"}  # fmt: skip
+        "retry", "request_timeout", "deployment_id"}  # fmt: skip
+
+
+STRATEGY = {"mode", "on_status_codes", "conditions", "default"}
 
 
 class Reader:
@@ -42,6 +45,10 @@ class Reader:
         targets = config.get("targets")
         if not targets:
             return self._target(config, name)
+        for word in sorted(set(config.get("strategy") or {}) - STRATEGY):
+            self.taken.lose(f"{name}: strategy.{word}")
+        if (config.get("retry") or {}).get("on_status_codes"):
+            self.taken.lose(f"{name}: retry.on_status_codes; what may pass is tried again here, whatever its status")
         children = [self.read(child, f"{name}-{number}", is_inner=True) for number, child in enumerate(targets, 1)]
         table = self._node(config, targets, children, name, is_inner=is_inner)
         if not is_inner:
@@ -67,6 +74,8 @@ class Reader:
                 weights = [child.get("weight", 1) for child in targets]
                 table = {"strategy": "weighted", "targets": children, "weights": weights}
                 if not is_inner:
+                    if config.get("retry"):
+                        self.taken.lose(f"{name}: retries of the one target that loadbalance draws")
                     return {**table, "on": []}
                 self.taken.lose(f"{name}: one target of loadbalance is drawn there; here the others are asked next")
                 return table
@@ -76,13 +85,16 @@ class Reader:
     def _target(self, config: Mapping[str, Any], name: str) -> str:
         provider = str(config.get("provider") or config.get("virtual_key") or "")
         params = dict(config.get("override_params") or {})
-        model = params.pop("model", None) or self._model
+        model = params.pop("model", None) or config.get("deployment_id") or self._model
+        if isinstance(model, str) and model.startswith("@") and "/" in model:  # their short form of both
+            provider, _, model = model.partition("/")
         if not provider or not model:
             missing = "model: say which with --model" if provider else "provider"
             raise ConfigurationError(f"{name} names no {missing}, and a target needs one")
         if params:
             self.taken.lose(f"{name}: override_params {', '.join(sorted(params))}")
-        given = {"api_key": self.taken.key(config.get("api_key"), name), "base_url": config.get("custom_host")}
+        address = config.get("custom_host")
+        given = {"api_key": self.taken.key(config.get("api_key"), name, address), "base_url": address}
         settings = {key: value for key, value in given.items() if value}
         return f"{self.taken.account(provider.lstrip('@'), settings, self._plugins, name)}/{model}"
 

@@ -13,6 +13,9 @@ from airouter_core.plugins.registry import Plugins
 NAMES = {
     "anthropic": "claude",
     "azure_ai": "azure",
+    "azure-ai": "azure",
+    "azure-openai": "azure",
+    "workers-ai": "cloudflare",
     "google": "gemini",
     "ollama_chat": "ollama",
     "together_ai": "together",
@@ -26,6 +29,10 @@ NAMES = {
     "perplexity-ai": "perplexity",
 }
 """What others call a provider that has another name here."""
+
+
+SET_ME = "set-me"
+"""Stands for a key that was not copied and is not the usual one."""
 
 
 class Taken(msgspec.Struct):
@@ -59,12 +66,19 @@ class Taken(msgspec.Struct):
         self.providers[free] = wanted
         return free
 
-    def key(self, given: Any, place: str) -> str | None:
-        """A reference to a key. A key that stands in the file is not copied: it would then stand in two."""
+    def key(self, given: Any, place: str, address: Any = None) -> str | None:
+        """A reference to a key. A key that stands in the file is not copied: it would then stand in two.
+
+        Args:
+            address: another than the provider's usual one, which the key of the usual variable must not go to.
+        """
         if not given:
             return None
         if isinstance(given, str) and given.startswith("os.environ/"):
             return f"${{{given.removeprefix('os.environ/')}}}"
+        if address:
+            self.lose(f"{place}: the key was not copied; write it in place of {SET_ME!r}")
+            return SET_ME
         self.lose(f"{place}: the key was not copied; it is looked for in the provider's usual variable")
         return None
 
