@@ -22,8 +22,8 @@ from airouter_core.testing.fakes import FakeProvider, fake_provider
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_core.transports import fetching
 from airouter_core.transports.fetching import fetch
-from airouter_core.values.media import media_type_of_file
-from airouter_core.values.texts import is_textual, named_text, text_of
+from airouter_core.values.media import is_textual, media_type_of_file
+from airouter_core.values.texts import named_text, text_of
 from airouter_core.wire.hosts import is_public
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
@@ -278,7 +278,10 @@ def test_a_pipe_of_the_shell_is_read(tmp_path: Path) -> None:
         ("a", b"BM wrote this", "text/plain"),
         ("a", b"BM\x8a\0\0\0", "image/bmp"),
         ("a", b"", "application/octet-stream"),
-        ("a.docx", b"PK\3\4\0", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("a.zip", b"PK\3\4\0", "application/zip"),
+        ("a.rb", b"puts 1", "text/plain"),
+        ("a.svg", b"<svg/>", "text/plain"),
+        ("a.json", b"{}", "application/json"),
     ],
 )
 def test_a_file_is_what_its_bytes_say(name: str, data: bytes, media_type: str) -> None:

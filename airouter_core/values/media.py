@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import mimetypes
 import os
+import re
 import stat
 
 from ..errors import ParameterError
@@ -85,11 +86,19 @@ def media_type_of_file(data: bytes, name: str, said: str = "") -> str:
         return signed
     guess = mimetypes.guess_type(name)[0] or said or "application/octet-stream"
     if _looks_like_text(data):
-        return "text/plain" if guess in TOLD_BY_BYTES or guess == "application/octet-stream" else guess
+        # Also of drawings in SVG, which no model sees, and of programs in whatever language.
+        return guess if is_textual(guess) and not guess.startswith("image/") else "text/plain"
     return "application/octet-stream" if guess.startswith("text/") else guess
 
 
-TOLD_BY_BYTES = frozenset(media_type for *_, media_type in SIGNATURES)
+def is_textual(media_type: str) -> bool:
+    """Whether files of this type are text, whoever reads them."""
+    return _TEXTUAL.fullmatch(media_type) is not None
+
+
+_TEXTUAL = re.compile(
+    r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh|x-ndjson)|image/svg\+xml"
+)
 
 
 def _signed(data: bytes) -> str | None:

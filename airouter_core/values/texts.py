@@ -7,20 +7,13 @@ import re
 
 import msgspec
 
+from .media import is_textual
 from .messages import FilePart, Message, Part, TextPart
 
-_TEXTUAL = re.compile(
-    r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh|x-ndjson)|image/svg\+xml"
-)
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 NAMED = '<document name="'
 _NO_TEXT = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 """Characters that files of text do not have; tabs, breaks, form feeds and the escapes of terminals they do."""
-
-
-def is_textual(media_type: str) -> bool:
-    """Whether files of this type are text, whoever reads them."""
-    return _TEXTUAL.fullmatch(media_type) is not None
 
 
 def text_of(data: bytes, charset: str | None = None) -> str | None:
