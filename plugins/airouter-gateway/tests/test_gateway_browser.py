@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
     with playwright.sync_playwright() as started:
         try:
             # Root has no sandbox there, and some kernels have none for anybody; it sees our own pages only.
-            browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+            browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=120_000)
         except playwright.Error as error:
             pytest.skip(f"no Chromium starts here (Debian: chromium): {str(error).splitlines()[0]}")
         yield browser
