@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import importlib.util
 import json
 import os
@@ -87,7 +88,9 @@ def bulk(base: str, folder: str, rows: int, in_flight: int) -> None:
 
 
 def curator(base: str, folder: str, rows: int, in_flight: int) -> None:
-    """The nearest library, as its first page has it."""
+    """The nearest library, as its first page has it. Words stand for tokens, whose tables it would fetch."""
+    tiktoken: Any = importlib.import_module("tiktoken")
+    tiktoken.get_encoding = tiktoken.encoding_for_model = lambda *_: _Words()
     os.environ |= {"OPENAI_API_KEY": "k", "CURATOR_CACHE_DIR": folder, "CURATOR_DISABLE_RICH_DISPLAY": "1"}
     os.environ |= {"TELEMETRY_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
     from bespokelabs import curator as library
@@ -104,6 +107,11 @@ def curator(base: str, folder: str, rows: int, in_flight: int) -> None:
     asker = Language(model_name=MODEL, backend="openai", backend_params=params)
     answers = asker([{"n": n} for n in range(rows)])
     assert len(getattr(answers, "dataset", answers)) == rows
+
+
+class _Words:
+    def encode(self, text: str, **_: Any) -> list[str]:
+        return text.split()
 
 
 SUBJECTS: dict[str, Callable[[str, str, int, int], None]] = {
