@@ -210,7 +210,9 @@ def tally(connection: sqlite3.Connection, run: int) -> Tally:
         connection.execute("SELECT state, count(*) FROM items WHERE run = ? GROUP BY state", (run,)).fetchall()
     )
     rows, malformed = connection.execute("SELECT count(*), count(problem) FROM rows WHERE run = ?", (run,)).fetchone()
-    attempts = connection.execute("SELECT count(*) FROM attempts WHERE run = ?", (run,)).fetchone()[0]
+    attempts = connection.execute(
+        "SELECT count(*) FROM attempts WHERE run = ? AND state != 'unsent'", (run,)
+    ).fetchone()[0]
     spent, reserved = connection.execute("SELECT spent, reserved FROM runs WHERE id = ?", (run,)).fetchone()
     waiting = sum(states.get(state, 0) for state in ("pending", "sent", "answered"))
     failed = sum(states.get(state, 0) for state in ("failed", "invalid"))

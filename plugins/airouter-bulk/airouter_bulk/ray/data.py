@@ -52,7 +52,7 @@ def map_batches(
     try:
         from ray import data
     except ImportError as error:
-        raise ConfigurationError(f"datasets need Ray Data: {INSTALL}") from error
+        raise ConfigurationError(f"datasets need Ray Data: {INSTALL} ({error})") from error
     place = os.path.abspath(os.fspath(folder))
     with connected(address):
         # A run that goes on must meet the same rows in the same order.
