@@ -4,8 +4,9 @@ from __future__ import annotations
 
 FINDINGS: dict[str, str] = {
     "install": (
-        "five distributions are requests', four more are attrs, pluggy and ours, and three come with importlib-metadata"
-        " (itself, zipp, lazy-importer); the standard library's importlib.metadata would make it nine"
+        "five distributions are requests', two are ours, five are attrs, msgspec, pluggy, platformdirs, filelock, "
+        "and three come with importlib-metadata (itself, zipp, lazy-importer). Of the megabytes requests' are 2.0, "
+        "ours 1.8, filelock's 0.8, msgspec's 0.6"
     ),
     "program": (
         "importing urllib3, attrs, msgspec and pluggy, and ending with them, alone costs nearly what the whole program "
