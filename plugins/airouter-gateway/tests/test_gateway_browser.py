@@ -64,6 +64,7 @@ class Seen:
     def sign_in(self) -> None:
         """With the keyboard alone: the field has the focus."""
         self.page.goto(self.url)
+        self.page.locator("#key:focus").wait_for()
         self.page.keyboard.type(ADMIN)
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(self.url)
@@ -122,6 +123,7 @@ def test_with_a_keyboard(chromium: Browser, running: Running) -> None:
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
     page.goto(f"{seen.url}/keys/new-key")
+    page.locator("#name:focus").wait_for()
     page.keyboard.type("made by hand")
     for _ in range(3):
         page.keyboard.press("Tab")
