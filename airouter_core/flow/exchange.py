@@ -91,6 +91,10 @@ class Exchange:
         cleaner: learns what is sent, so that it can be hidden wherever it comes back.
         follow: what to ask for when the answer to a request leads elsewhere, by the header that says where. Without
             it, what goes out stays with its host, as prompts and keys must.
+
+    Attributes:
+        cleaner: the one given, or one of its own.
+        logs_content: whether both the configuration and the log want what is said.
     """
 
     def __init__(
@@ -109,7 +113,7 @@ class Exchange:
         self._parse_error = parse_error
         self._policy = policy
         self._is_logged = LOGGER.isEnabledFor(logging.DEBUG)
-        self._logs_content = policy.log_content and self._is_logged
+        self.logs_content = policy.log_content and self._is_logged
 
     def begin(self, read: Callable[[HttpResponse], Flow[Result]]) -> Flow[tuple[HttpResponse, Result]]:
         """The answer, and what ``read`` made of its beginning, or of all of it.
@@ -160,7 +164,7 @@ class Exchange:
 
     def log_content(self, what: str, data: bytes) -> None:
         """Write what was said into the log, without secrets, where both the configuration and the log want it."""
-        if self._logs_content:
+        if self.logs_content:
             LOGGER.debug("%s: %s", what, self.cleaner.data(data).decode("utf-8", "replace"))
 
     def drain(self, response: HttpResponse) -> Flow[None]:

@@ -92,7 +92,8 @@ def _parsed(exchange: Exchange, response: HttpResponse, parser: StreamParser, me
     piece = exchange.piece_of(response)
     try:
         while not parser.done and (data := (yield piece)):
-            exchange.log_content("received", data)
+            if exchange.logs_content:
+                exchange.log_content("received", data)
             yield Emit(parser.feed(data))
         if parser.done:
             yield from exchange.drain(response)

@@ -93,7 +93,7 @@ class ChatReader:
         if not self._started and _begins(chunk):
             self._started = True
             yield StreamStart(text(chunk.get("model")) or None, text(chunk.get("id")) or None)
-        for choice in items(choices):
+        for choice in choices if type(choices) is list else ():
             if type(choice) is not dict:
                 raise ProtocolError("the provider sent a choice that is no object")
             index = choice.get("index") or 0
