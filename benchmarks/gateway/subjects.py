@@ -136,6 +136,7 @@ class Subject:
 
     def _litellm(self) -> Sequence[str]:
         python = peer_python("litellm-proxy")
+        self.headers = {"authorization": f"Bearer {KEY}"}
         entries = "".join(
             f"  - model_name: up/{name}\n    litellm_params: "
             f'{{model: openai/m, api_base: "{self._upstream}{path}/v1", api_key: none}}\n'
@@ -156,6 +157,7 @@ class Subject:
             "AIROUTER_CONFIG": os.path.join(self.folder, "airouter.toml"),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "LITELLM_LOG": "ERROR",
+            "LITELLM_MASTER_KEY": KEY,  # without one it does not start
         }
 
     def _wait(self) -> None:

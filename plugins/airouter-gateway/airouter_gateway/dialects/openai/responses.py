@@ -25,10 +25,8 @@ from airouter_core.values.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from airouter_core.values.tools import Tool
 
 from ..question import (
-    NamedTool,
     Question,
     flag_of,
     given,
@@ -40,9 +38,8 @@ from ..question import (
     rest,
     text_of,
 )
+from .responses_tools import OPENAI, OfferedTools, choice_of
 
-OPENAI = "openai"
-"""The provider under whose name parts keep what only it understands."""
 FORMAT = "responses"
 PARAMETERS = ("temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "top_logprobs")
 READ = (
@@ -63,8 +60,6 @@ READ = (
 HELD = frozenset({"call_id", "name", "arguments", "input"})
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 RESULTS = ("function_call_output", "custom_tool_call_output")
-FREE_FORM = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-"""What stands in for a tool whose input is any text."""
 
 
 def read_responses(body: bytes, headers: Mapping[str, str]) -> Question:
@@ -83,7 +78,7 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
             raise ParameterError(f"{field} is not found here: send the whole conversation")
     if said.get("background"):
         raise ParameterError("background must be false: this server answers at once")
-    tools = _Tools(list_in(said, "tools"))
+    tools = OfferedTools(list_in(said, "tools"))
     messages, native_messages = _messages(said, tools.names_here)
     form = object_in(said, "text")
     reasoning = object_in(said, "reasoning")
@@ -95,7 +90,7 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
         messages,
         parameters=parameters,
         tools=tools.offered,
-        tool_choice=_choice(said.get("tool_choice"), tools),
+        tool_choice=choice_of(said.get("tool_choice"), tools),
         response_format=form.get("format"),
         stream=flag_of(said, "stream"),
         user=text_of(said, "user") or text_of(said, "safety_identifier"),
@@ -116,65 +111,6 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
         tools=tools.names,
         said=said,
     )
-
-
-class _Tools:
-    """The tools of a body: as functions for everybody, and those that are none as they are."""
-
-    def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        self.plain: list[Tool] = []
-        self.offered: list[Tool] = []
-        self.others: list[dict[str, Any]] = []
-        self.names: dict[str, NamedTool] = {}
-        self.losses: list[str] = []
-        for entry in entries:
-            self._add(entry)
-
-    @property
-    def names_here(self) -> Mapping[tuple[str | None, str], str]:
-        """By namespace and name, under what name a tool is offered."""
-        return {(named.namespace, named.name): name for name, named in self.names.items()}
-
-    def _add(self, entry: Mapping[str, Any]) -> None:
-        kind = kind_of(entry)
-        if kind == "function":
-            tool = _function(entry)
-            self.plain.append(tool)
-            self.offered.append(tool)
-            return
-        self.others.append(dict(entry))
-        if kind == "custom":
-            self._offer(entry, None, custom=True)
-            self.losses.append(f"tool {entry.get('name')!r} takes any text; it was offered as a function of one text")
-        elif kind == "namespace":
-            for inner in list_in(entry, "tools"):
-                self._offer(inner, text_of(entry, "name"), custom=kind_of(inner) == "custom")
-        else:
-            self.losses.append(f"a tool of type {kind} was left out: only {OPENAI} has it")
-
-    def _offer(self, entry: Mapping[str, Any], namespace: str | None, *, custom: bool) -> None:
-        name = text_of(entry, "name") or ""
-        ours = f"{namespace}__{name}" if namespace else name
-        self.names[ours] = NamedTool(name, namespace, custom)
-        made = Tool(ours, text_of(entry, "description"), FREE_FORM) if custom else _function({**entry, "name": ours})
-        self.offered.append(made)
-
-
-def _function(entry: Mapping[str, Any]) -> Tool:
-    strict = entry.get("strict")
-    schema = object_in(entry, "parameters") or {"type": "object", "properties": {}}
-    return Tool(text_of(entry, "name") or "", text_of(entry, "description"), schema, strict=strict)
-
-
-def _choice(choice: Any, tools: _Tools) -> Any:
-    if not tools.offered or choice is None:
-        return None
-    if isinstance(choice, Mapping):
-        name = text_of(choice, "name")
-        if name not in {tool.name for tool in tools.offered}:
-            tools.losses.append(f"tool_choice {choice.get('type')!r} was not sent: the tool that it names was left out")
-            return None
-    return choice
 
 
 def _messages(

@@ -23,7 +23,7 @@ from ..question import NamedTool, Naming, Question
 from ..refusals import Refusal
 from ..sequence import Block, Sequence, Step
 from .refused import error_of
-from .responses import OPENAI
+from .responses_tools import OPENAI
 
 encode = msgspec.json.encode
 Item = dict[str, Any]
