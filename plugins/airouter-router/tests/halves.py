@@ -17,26 +17,17 @@ from airouter_core.flow.steps import Flow
 
 
 class Selector(selectors.DefaultSelector):
-    """Lets the time of a world pass where nothing else is to be waited for."""
+    """Lets the time of a world pass where nothing else is to be waited for; ``None`` waits as ever."""
 
-    world: Any
+    world: Any = None
 
     def select(self, timeout: float | None = None) -> Any:
-        if timeout is None or timeout <= 0:
+        if self.world is None or timeout is None or timeout <= 0:
             return super().select(timeout)
         found = super().select(0)
         if not found:
             self.world.now += timeout
         return found
-
-
-def virtual_loop(world: Any) -> asyncio.AbstractEventLoop:
-    """An event loop on the clock of a world."""
-    selector = Selector()
-    selector.world = world
-    loop = asyncio.SelectorEventLoop(selector)
-    loop.time = lambda: world.now  # type: ignore[method-assign]
-    return loop
 
 
 @contextlib.contextmanager
@@ -58,10 +49,22 @@ def driven(world: Any, half: str, flow: Flow[Any]) -> tuple[list[Any], Any]:
                 driver = Driver(flow)
                 events.extend(driver.events())
                 return events, driver.result
-            with asyncio.Runner(loop_factory=lambda: virtual_loop(world)) as runner:
-                return events, runner.run(_awaited(flow, events))
+            return events, _run(world, _awaited(flow, events))
     except Exception as error:
         return events, error
+
+
+def _run(world: Any, coming: Any) -> Any:
+    selector = Selector()
+    loop = asyncio.SelectorEventLoop(selector)
+    clock, selector.world = loop.time, world
+    loop.time = lambda: world.now  # type: ignore[method-assign]
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        try:
+            return runner.run(coming)
+        finally:
+            # A loop that closes waits for its threads with a timeout, which is no time of the world's.
+            loop.time, selector.world = clock, None  # type: ignore[method-assign]
 
 
 async def _awaited(flow: Flow[Any], events: list[Any]) -> Any:

@@ -60,21 +60,29 @@ PROMPTS = {"short": "hello", "long": "word " * 300}
 leaves = st.sampled_from(ADDRESSES).map(child_of)
 
 
-@st.composite
-def nodes(draw: Any, depth: int) -> Any:
-    """A node with children of at most so many levels below it."""
-    below = leaves if depth == 1 else leaves | nodes(depth - 1)
-    strategy = draw(st.sampled_from(["first", "weighted", "cheapest", "fastest", "least_busy", "when", "canary"]))
-    if strategy == "canary":
-        return Choice(strategy, (draw(below), draw(below)), weights=(draw(st.sampled_from([0.0, 0.5, 1.0])),))
-    children = tuple(draw(st.lists(below, min_size=1, max_size=3)))
-    if strategy == "weighted":
-        weights = draw(st.lists(st.integers(1, 5), min_size=len(children), max_size=len(children)))
-        return Choice(strategy, children, weights=tuple(map(float, weights)))
-    if strategy == "when":
-        conditions = [Condition(tokens_over=200), Condition(tags={"team": "a"})][: len(children) - 1]
-        return Choice(strategy, children[: len(conditions) + 1], conditions=(*conditions, None))
-    return Choice(strategy, children)
+def weighted(drawn: list[tuple[Any, int]]) -> Choice:
+    return Choice("weighted", tuple(child for child, _ in drawn), weights=tuple(float(weight) for _, weight in drawn))
+
+
+def when(children: list[Any]) -> Choice:
+    conditions = [Condition(tokens_over=200), Condition(tags={"team": "a"})][: len(children) - 1]
+    return Choice("when", tuple(children), conditions=(*conditions, None))
+
+
+def nodes(below: Any) -> Any:
+    """A node of any strategy with such children."""
+    several = st.lists(below, min_size=1, max_size=3)
+    plain = st.tuples(st.sampled_from(["first", "cheapest", "fastest", "least_busy"]), several)
+    trial = st.tuples(below, below, st.sampled_from([0.0, 0.5, 1.0]))
+    return st.one_of(
+        plain.map(lambda drawn: Choice(drawn[0], tuple(drawn[1]))),
+        st.lists(st.tuples(below, st.integers(1, 5)), min_size=1, max_size=3).map(weighted),
+        several.map(when),
+        trial.map(lambda drawn: Choice("canary", drawn[:2], weights=drawn[2:])),
+    )
+
+
+TREES = nodes(leaves | nodes(leaves | nodes(leaves)))
 
 
 limits = st.fixed_dictionaries(
@@ -89,26 +97,23 @@ limits = st.fixed_dictionaries(
 )
 
 
-@st.composite
-def deeds(draw: Any) -> list[Any]:
-    """What a target does when it is asked: waits, says something or nothing, and fails or does not."""
-    steps: list[Any] = [draw(st.sampled_from([0.01, 1, 20]))]
-    steps += draw(st.sampled_from([[], ["start"], ["start", "word"], ["word"]]))
-    failure = draw(st.sampled_from([None, *FAILURES]))
-    return steps if failure is None else [*steps, (failure, draw(st.sampled_from([None, None, 3.0, 70.0])))]
+deeds = st.tuples(
+    st.sampled_from([0.01, 1, 20]),
+    st.sampled_from([[], ["start"], ["start", "word"], ["word"]]),
+    st.sampled_from([[], *([failure] for failure in FAILURES)]),
+    st.sampled_from([None, None, 3.0, 70.0]),
+)
+"""What a target does when it is asked: it waits, says something or nothing, and fails or does not."""
 
 
-def made(address: str, steps: list[Any]) -> list[Any]:
+def made(address: str, deed: tuple[float, list[str], list[Any], float | None]) -> list[Any]:
     """A script, with errors that are new: one that was raised before remembers it."""
+    seconds, said, failures, wait = deed
     events = {"start": StreamStart(address), "word": TextDelta(f"{address} ")}
-    found: list[Any] = []
-    for step in steps:
-        if isinstance(step, tuple):
-            error, wait = step
-            more = {"retry_after": wait} if wait is not None and issubclass(error, ProviderError) else {}
-            found.append(error("failed", **more))
-        else:
-            found.append(events.get(step, step))
+    found: list[Any] = [seconds, *(events[word] for word in said)]
+    for failure in failures:
+        more = {"retry_after": wait} if wait is not None and issubclass(failure, ProviderError) else {}
+        found.append(failure("failed", **more))
     return found
 
 
@@ -116,7 +121,7 @@ class Life(RuleBasedStateMachine):
     """One router, twice."""
 
     @initialize(
-        tree=nodes(3),
+        tree=TREES,
         attempts=st.integers(1, 5),
         deadline=st.sampled_from([None, 5.0, 45.0]),
         first=st.sampled_from([None, 10.0]),
@@ -139,11 +144,11 @@ class Life(RuleBasedStateMachine):
             world.lots = Lots(lots)
             self.routers[half] = world.router({"r": self.route}, self.targets, prices=self.prices)
 
-    @rule(address=st.sampled_from(ADDRESSES), planned=st.lists(deeds(), min_size=1, max_size=3))
-    def something_will_happen(self, address: str, planned: list[list[Any]]) -> None:
+    @rule(address=st.sampled_from(ADDRESSES), planned=st.lists(deeds, min_size=1, max_size=3))
+    def something_will_happen(self, address: str, planned: list[Any]) -> None:
         """What a target does in its next calls."""
         for world in self.worlds.values():
-            world.scripts.setdefault(address, []).extend(made(address, steps) for steps in planned)
+            world.scripts.setdefault(address, []).extend(made(address, deed) for deed in planned)
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 31.0, 61.0, 301.0]))
     def time_goes_by(self, seconds: float) -> None:
