@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -36,6 +35,7 @@ from .journal.writer import Writer
 from .money import pico
 from .questions import Questions
 from .rows import row_of
+from .searching import METADATA, searched
 from .tariff import Tariff
 
 LOGGER = logging.getLogger("airouter.bulk")
@@ -43,10 +43,6 @@ AT_ONCE = 4
 """Batches that are with the vendor at a time; its limit of tokens that wait is lower for most accounts."""
 LARGEST = 90 * MEBIBYTE
 """Of what is asked in one batch; vendors take 200 MB and 256 MB with everything around it."""
-METADATA = "airouter_bulk"
-LISTED = 100
-EARLIER = 2 * 86_400.0
-"""Seconds by which this machine's clock and the vendor's may differ."""
 LOOKS = 5
 """How often a batch is looked for that nobody has seen: a list may take a moment to show the newest."""
 
@@ -225,20 +221,11 @@ class Lane:
     # A batch of which nobody knows whether the vendor has it.
 
     async def _sought(self, handed: Handed) -> bool:
-        known = await self._writer.do(batches.known_ids)
-        listed = [batch for batch in await self._provider.alist_batches(LISTED) if batch.id not in known]
-        told = [batch for batch in listed if METADATA in batch.metadata]
-        for batch in told:
-            if batch.metadata[METADATA] == handed.token:
-                await self._is_open(handed, batch)
-                return True
-        # Some vendors keep no words of ours, so that only the names of the results tell whose a batch is.
-        perhaps = [batch for batch in listed if batch not in told and _may_be(batch, handed)]
-        for batch in perhaps:
-            if batch.ended and await self._is_named(batch, handed.token):
-                await self._is_open(handed, batch)
-                return True
-        if any(not batch.ended for batch in perhaps):
+        found, perhaps = await searched(self._provider, handed, await self._writer.do(batches.known_ids))
+        if found is not None:
+            await self._is_open(handed, found)
+            return True
+        if perhaps:
             return False
         self._looks[handed.id] = self._looks.get(handed.id, 0) + 1
         if self._looks[handed.id] < LOOKS:
@@ -248,17 +235,6 @@ class Lane:
         if self._refused() >= LOOKS:
             self._close("batches are handed in, and the vendor never has them")
         return True
-
-    async def _is_named(self, batch: Batch, token: str) -> bool:
-        results = self._provider.abatch_results(batch.id)
-        try:
-            async for result in results:
-                return result.custom_id.startswith(f"{token}-")
-        finally:
-            close = getattr(results, "aclose", None)
-            if close is not None:
-                await close()
-        return False
 
 
 def _request(token: str, job: Job, number: int, ask: Ask) -> BatchRequest:
@@ -279,9 +255,3 @@ def _is_refusal(error: AirouterError) -> bool:
     if isinstance(error, ProviderError):
         return 400 <= (error.status or 0) < 500 and error.status != 408
     return isinstance(error, ConfigurationError)
-
-
-def _may_be(batch: Batch, handed: Handed) -> bool:
-    """Whether a batch without words of ours may be this one."""
-    created = batch.created_at.timestamp() if batch.created_at is not None else time.time()
-    return batch.counts.total in (0, handed.size) and created > handed.began - EARLIER
