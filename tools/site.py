@@ -34,7 +34,7 @@ PAGES = (
 BESIDE = ("LICENSE", "docs/**/*.svg", "docs/**/*.png", "plugins/*/docs/*.png")
 SECTIONS = (
     ("Start", ("README.md", "docs/quickstart/*.md", "docs/command-line.md", "docs/migration.md", "docs/comparison.md")),
-    ("Guides", ("docs/guides/*.md", "docs/reliability.md", "docs/compatibility.md")),
+    ("Guides", ("docs/guides/*.md", "docs/reliability.md", "docs/compatibility.md", "docs/clients.md")),
     ("Distributions", ("plugins/*/README.md", "models/*/README.md")),
     ("Extend", ("docs/write-a-provider.md", "docs/write-a-layer.md", "docs/hooks.md", "docs/wire.md")),
     (
