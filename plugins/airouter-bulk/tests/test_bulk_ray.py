@@ -213,7 +213,7 @@ def table(bulk: Bulk) -> Callable[..., None]:
         (folder / "airouter.toml").write_text(f'[openai]\nbase_url = "{bulk.witness.server.url}"\n{PRICE}')
         lines = {"target": "openai/m", "prompt": "{{ q }}", "in_flight": IN_FLIGHT, **spec}
         told = "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items())
-        (folder / "spec.toml").write_text(f"{told}[parameters]\nmax_tokens = 10\n")
+        (folder / "spec.toml").write_text(f"{told}[parameters]\nmax_tokens = 10\ntemperature = 0\n")
         (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bulk.numbered(rows)))
 
     return written
@@ -318,6 +318,22 @@ def test_a_dataset_goes_through_a_run(bulk: Bulk, cluster: RayCluster, table: Ca
     told = subprocess.run(arguments, cwd=bulk.folder.parent, capture_output=True, text=True, timeout=200, check=False)
     assert told.returncode == 0, told.stderr[-3000:]
     assert len(bulk.witness.calls) == 30
+
+
+def test_a_model_runs_in_the_workers_themselves(
+    bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None]
+) -> None:
+    """One on each node; what comes out is what one process makes."""
+    pytest.importorskip("xllamacpp", reason="runs a real model: pip install 'airouter-llamacpp[embedded]'")
+    if not (ROOT / "models").is_dir():
+        pytest.skip("the models of the repository are needed")
+    table(30, target="llama-cpp/airouter-toy", prompt="What is {{ n }} + 3?", in_flight=4)
+    (bulk.folder.parent / "airouter.toml").write_text(f"[llama-cpp]\nmodels_dir = {json.dumps(str(ROOT / 'models'))}\n")
+    run, here = command(cluster), command(None, engine="local", out="alone")
+    code, summary, told = run.ended()
+    assert (code, summary.get("valid")) == (0, 30), told
+    assert here.ended()[0] == 0
+    assert here.files() == run.files()
 
 
 def test_the_head_dies_and_the_run_goes_on_with_its_journal(
