@@ -27,6 +27,8 @@ from .server.numbers import SHARED
 LOGGER = logging.getLogger("airouter.gateway")
 YOUNG = 5.0
 """Seconds within which the end of a process is taken for an end of all that would follow."""
+KILLS = 5
+"""Young processes in a row that may be killed by a signal: by somebody, or for want of memory, which may pass."""
 PAUSE = 0.2
 CODE = "import sys; from airouter_gateway.running import serve_here; serve_here(*sys.argv[1:])"
 
@@ -52,6 +54,7 @@ class Workers:
         self._drain = drain
         self._running: dict[subprocess.Popen[bytes], float] = {}
         self._ending = False
+        self._killed = 0
         self._numbers = tempfile.mkdtemp(prefix="airouter-numbers-")
 
     def run(self) -> None:
@@ -81,7 +84,9 @@ class Workers:
             _forget_numbers(process.pid, self._numbers)
             if self._ending:
                 continue
-            if time.monotonic() - began < YOUNG:
+            young = time.monotonic() - began < YOUNG
+            self._killed = self._killed + 1 if young else 0
+            if young and (code >= 0 or self._killed > KILLS):
                 raise ExecutionError(
                     f"a worker ended with code {code} as soon as it had begun: see what it has said above"
                 )

@@ -248,3 +248,37 @@ def test_close_ends_them_all() -> None:
     assert "create another one" in str(caught[0])
     with pytest.raises(ConfigurationError, match="create another one"):
         engines.lease(A).engine()
+
+
+@pytest.mark.parametrize("what", ["lease", "close", "stop", "release"])
+def test_a_forked_child_waits_for_no_lock_of_its_parent(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """A thread that held it when the fork came is not there to let it go; the parent's engines are left alone."""
+    started: list[FakeEngine] = []
+    engines = pool(started)
+    lease = engines.lease(A)
+    lease.engine()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with engines._changed:
+            held.set()
+            done.wait(10)
+
+    does = {
+        "lease": lambda: engines.lease(A),
+        "close": engines.close,
+        "stop": lambda: engines.stop(lambda wanted: True),
+        "release": lease.release,
+    }
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    monkeypatch.setattr("airouter_llamacpp.engines.pool.os.getpid", lambda: -1)
+    child = threading.Thread(target=does[what], daemon=True)
+    child.start()
+    child.join(5)
+    alive = child.is_alive()
+    done.set()
+    holder.join()
+    assert not alive
+    assert not started[0].stopped

@@ -103,11 +103,7 @@ class EnginePool(Generic[EngineT]):
         self, settings: EngineSettings, keep_alive: float | None = None, progress: Progress | None = None
     ) -> Lease[EngineT]:
         """A claim on an engine with these settings. Nothing happens until :meth:`Lease.engine`."""
-        if self._process != os.getpid():
-            self._forgotten += self.running()  # kept, since taking them apart would stop the parent's
-            for engine in self._forgotten:
-                engine.forget()
-            self._reset()
+        self._begin_anew_after_a_fork()
         return Lease(self, settings, self._keep_alive if keep_alive is None else keep_alive, progress)
 
     def running(self) -> list[EngineT]:
@@ -116,9 +112,10 @@ class EnginePool(Generic[EngineT]):
 
     def close(self) -> None:
         """Stop all engines; calls that still run fail."""
+        self._begin_anew_after_a_fork()
         with self._changed:
             self._closed = True
-            engines = self.running() if self._process == os.getpid() else []
+            engines = self.running()
             self._slots.clear()
             self._bell.set()
             self._changed.notify_all()
@@ -127,6 +124,7 @@ class EnginePool(Generic[EngineT]):
 
     def stop(self, settings_fit: Callable[[EngineSettings], bool]) -> int:
         """Stop those that fit, if no call uses them; how many that were."""
+        self._begin_anew_after_a_fork()
         with self._changed:
             fitting = [settings for settings in self._slots if settings_fit(settings)]
             engines = [engine for settings in fitting if (engine := self._taken_out(settings)) is not None]
@@ -134,6 +132,14 @@ class EnginePool(Generic[EngineT]):
         for engine in engines:
             engine.stop()
         return len(engines)
+
+    def _begin_anew_after_a_fork(self) -> None:
+        # The lock as well: a thread of the parent's may have held it at that moment, and is not here to let it go.
+        if self._process != os.getpid():
+            self._forgotten += self.running()  # kept, since taking them apart would stop the parent's
+            for engine in self._forgotten:
+                engine.forget()
+            self._reset()
 
     def _reset(self) -> None:
         self._process = os.getpid()
@@ -162,6 +168,9 @@ class EnginePool(Generic[EngineT]):
 
     def give_back(self, slot: _Slot[EngineT], keep_alive: float) -> None:
         """For :class:`Lease` only."""
+        self._begin_anew_after_a_fork()
+        if any(slot.engine is engine for engine in self._forgotten):
+            return
         with self._changed:
             slot.users -= 1
             slot.unused_since = time.monotonic()
