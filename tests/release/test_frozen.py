@@ -6,7 +6,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from airouter_core.testing.server import Connection, LoopbackServer, ReceivedRequest
+
+pytestmark = pytest.mark.release
 
 PROGRAM = """
 import sys
