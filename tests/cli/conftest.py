@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,27 @@ def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def chat_answer() -> Callable[[str], bytes]:
     """Make a whole answer, streamed in words."""
     return _chat_answer
+
+
+@pytest.fixture
+def serve_models(
+    serve_answers: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[dict[str, Any]]]:
+    """Start a server behind the provider llama-cpp that has these models and always says yes; what it is asked."""
+
+    def start(*models: dict[str, Any]) -> list[dict[str, Any]]:
+        requests: list[dict[str, Any]] = []
+
+        def answer(path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+            if not path.endswith("/chat/completions"):
+                return 200, "application/json", json.dumps({"data": models}).encode()
+            requests.append(body)
+            return 200, "text/event-stream", _chat_answer("yes")
+
+        monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(answer))
+        return requests
+
+    return start
 
 
 def _chat_answer(text: str) -> bytes:

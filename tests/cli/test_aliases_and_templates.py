@@ -27,17 +27,9 @@ needs_llama = pytest.mark.skipif(
 
 
 @pytest.fixture
-def asked(serve_answers: Any, chat_answer: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def asked(serve_models: Any) -> list[dict[str, Any]]:
     """What a server behind the provider llama-cpp is asked."""
-    requests: list[dict[str, Any]] = []
-
-    def answer(path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
-        if not path.endswith("/chat/completions"):
-            return 200, "application/json", b'{"data": [{"id": "first"}, {"id": "second"}]}'
-        requests.append(body)
-        return 200, "text/event-stream", chat_answer("yes")
-
-    monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(answer))
+    requests: list[dict[str, Any]] = serve_models({"id": "first"}, {"id": "second"})
     return requests
 
 

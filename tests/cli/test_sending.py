@@ -21,18 +21,10 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 
 
 @pytest.fixture
-def asked(serve_answers: Any, chat_answer: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def asked(serve_models: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What a server behind the provider llama-cpp is asked; its model takes 4096 tokens."""
-    requests: list[dict[str, Any]] = []
-
-    def answer(path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
-        if not path.endswith("/chat/completions"):
-            return 200, "application/json", b'{"data": [{"id": "only", "meta": {"n_ctx": 4096, "n_ctx_train": 4096}}]}'
-        requests.append(body)
-        return 200, "text/event-stream", chat_answer("yes")
-
-    monkeypatch.setenv("LLAMA_CPP_BASE_URL", serve_answers(answer))
     monkeypatch.setenv("AIROUTER_PROVIDER", "llama-cpp")
+    requests: list[dict[str, Any]] = serve_models({"id": "only", "meta": {"n_ctx": 4096, "n_ctx_train": 4096}})
     return requests
 
 
