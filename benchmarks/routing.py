@@ -30,7 +30,7 @@ from airouter_core.values.catalog import Pricing
 from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
-from airouter_router.attempts import Call
+from airouter_router.calls import Call
 from airouter_router.reading import Limits, routes_of
 from airouter_router.situation import Knowledge, Situation
 

@@ -20,7 +20,7 @@ from airouter_ledger.ledger import Ledger
 
 from .access.accounts import Accounts
 from .access.books import Books
-from .access.shown import ShownKey, ShownTeam, shown_key, shown_team
+from .access.views import ShownKey, ShownTeam, shown_key, shown_team
 from .keys import KeyFile
 from .serving import own_tables
 

@@ -17,7 +17,7 @@ import uvicorn
 from airouter_core.errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
 
 from .access.access import Access
-from .admin.entrance import require_usable
+from .admin.authentication import require_usable
 from .keys import KeyFile
 from .server.app import Gateway
 from .server.guard import is_local

@@ -24,9 +24,9 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.value import Value
 
 from .access.books import Books
-from .kept import KeptResponses
 from .plugin import TABLE
 from .settings import GatewaySettings
+from .stored_responses import StoredResponses
 
 ROUTER = "router"
 LISTED_FOR = 10.0
@@ -71,7 +71,7 @@ class Serving:
         self.manager = manager
         self.settings = settings
         self.books = books
-        self.kept = KeptResponses(books.made_ledger, settings.store_days)
+        self.kept = StoredResponses(books.made_ledger, settings.store_days)
         self.in_use = 0
         self._resolved: dict[str, tuple[float, Target]] = {}
         self._listed: tuple[float, list[ModelInfo]] | None = None

@@ -238,3 +238,22 @@ def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     for one in begun:
         if one.process.poll() is None:
             one.end()
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a body."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from places(item, (*path, name))
+
+
+def changed(body: Any, path: tuple[Any, ...], wrong: Any) -> Any:
+    """The body with one value that is another."""
+    made = json.loads(json.dumps(body))
+    target = made
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = wrong
+    return made

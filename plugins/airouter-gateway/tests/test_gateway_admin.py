@@ -18,8 +18,8 @@ from airouter_gateway.keys import digest_of
 
 pytest.importorskip("starlette", reason="the extra [console] is not installed")
 
+from airouter_gateway.admin.authentication import MOST_WRONG, Authenticator, TooManyWrongKeysError, require_usable
 from airouter_gateway.admin.endpoints import ENDPOINTS
-from airouter_gateway.admin.entrance import MOST_WRONG, Entrance, TooManyWrongKeysError, require_usable
 from airouter_gateway.admin.openapi import PREFIX, document
 
 if TYPE_CHECKING:
@@ -113,15 +113,15 @@ def test_every_route_wants_the_admin_key(running: Running, caplog: pytest.LogCap
 def test_keys_are_not_tried_for_long() -> None:
     """After some wrong ones nobody is let in for a minute; a comparison tells nothing by its time or by a prefix."""
     now = [0.0]
-    entrance = Entrance(lambda: ADMIN, clock=lambda: now[0])
-    assert entrance.admits(ADMIN)
+    authenticator = Authenticator(lambda: ADMIN, clock=lambda: now[0])
+    assert authenticator.admits(ADMIN)
     for _ in range(MOST_WRONG):
-        assert not entrance.admits("wrong")
+        assert not authenticator.admits("wrong")
     with pytest.raises(TooManyWrongKeysError):
-        entrance.admits(ADMIN)
+        authenticator.admits(ADMIN)
     now[0] = 61
-    assert entrance.admits(ADMIN)
-    assert not Entrance(lambda: None).admits("")
+    assert authenticator.admits(ADMIN)
+    assert not Authenticator(lambda: None).admits("")
 
 
 def test_a_key_that_could_be_guessed_is_refused() -> None:

@@ -19,7 +19,7 @@ pytest.importorskip("jinja2", reason="the extra [console] is not installed")
 pytest.importorskip("starlette", reason="the extra [console] is not installed")
 
 from airouter_core.testing.server import Answer, Connection, ReceivedRequest
-from airouter_gateway.admin.entrance import MOST_WRONG, Entrance
+from airouter_gateway.admin.authentication import MOST_WRONG, Authenticator
 from airouter_gateway.console.plots import HEIGHT, TOP, buckets, latency, percentile, spend, traffic
 from airouter_gateway.console.rendering import duration, money, short
 from airouter_gateway.console.routes import console_routes
@@ -80,7 +80,7 @@ def browser(running: Running) -> Browser:
 
 def all_paths(running: Running) -> list[tuple[str, str]]:
     """Every route of the console, by its method."""
-    routes = console_routes(running.gateway, Entrance(lambda: ADMIN))
+    routes = console_routes(running.gateway, Authenticator(lambda: ADMIN))
     return [
         (method, route.path.replace("{name:str}", "x").removeprefix("/console"))
         for route in routes
@@ -140,7 +140,7 @@ def test_a_session_ends() -> None:
             }
         )
 
-    sessions = Sessions(Entrance(lambda: key[0]), clock=lambda: now[0])
+    sessions = Sessions(Authenticator(lambda: key[0]), clock=lambda: now[0])
     response = Response()
     sessions.begin(asked(), response)
     said = response.headers["set-cookie"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,8 @@ from airouter_core.errors import ConfigurationError
 from airouter_gateway.dialects import table
 from airouter_gateway.dialects.dialect import Dialect
 from airouter_gateway.dialects.question import Naming, Taker, bound
+
+from .conftest import changed, places
 
 FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}, "strict": True}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -132,25 +133,6 @@ BODIES: dict[Dialect, dict[str, Any]] = {
     },
 }
 WRONG: tuple[Any, ...] = (None, True, -1, 1.5e300, "", "x", [], [None], [[]], [{}], {}, {"type": "x"}, {"a": {"b": []}})
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where something stands in a body."""
-    if path:
-        yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, item in items:
-        yield from places(item, (*path, name))
-
-
-def changed(body: Any, path: tuple[Any, ...], wrong: Any) -> Any:
-    """The body with one value that is another."""
-    made = json.loads(json.dumps(body))
-    target = made
-    for step in path[:-1]:
-        target = target[step]
-    target[path[-1]] = wrong
-    return made
 
 
 @pytest.mark.parametrize("dialect", BODIES, ids=lambda dialect: dialect.name)

@@ -24,6 +24,8 @@ from airouter_gateway.dialects.question import bound
 from airouter_gateway.dialects.refusals import refusal_of
 from airouter_gateway.server.answering import taker_of
 
+from .conftest import changed, places
+
 if TYPE_CHECKING:
     from conftest import Running, Serve
 
@@ -37,25 +39,6 @@ DIALECTS: dict[str, tuple[Dialect, tuple[str, ...]]] = {
 }
 """Each with providers of its own format and of another one."""
 WRONG: tuple[Any, ...] = (None, True, -1, 1e308, "", "\ud800", [], [None], {}, {"type": "x"}, "x\r\nset-cookie: a=b")
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where something stands in a body."""
-    if path:
-        yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, item in items:
-        yield from places(item, (*path, name))
-
-
-def changed(body: Any, path: tuple[Any, ...], wrong: Any) -> Any:
-    """The body with one value that is another."""
-    made = json.loads(json.dumps(body))
-    target = made
-    for step in path[:-1]:
-        target = target[step]
-    target[path[-1]] = wrong
-    return made
 
 
 def recorded(dialect_path: str) -> Iterator[tuple[Any, tuple[Any, ...]]]:

@@ -25,7 +25,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.request import Request
 
-from .attempts import Call
+from .calls import Call
 from .config import RouterConfig
 from .explaining import Plan, planned
 from .health import Bench

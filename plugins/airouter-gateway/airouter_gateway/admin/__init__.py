@@ -1,1 +1,1 @@
-"""What an administrator sees and does: one desk, an API and pages over it. Off unless there is an admin key."""
+"""What an administrator sees and does: an API, and pages over the same. Off unless there is an admin key."""

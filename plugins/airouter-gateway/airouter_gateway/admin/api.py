@@ -16,9 +16,9 @@ from airouter_ledger.errors import LedgerError
 
 from ..access.accounts import NameTakenError, UnknownNameError
 from ..dialects.refusals import without_keys
-from .desk import Desk, Served
+from .administration import Administration, Served
+from .authentication import Authenticator, TooManyWrongKeysError
 from .endpoints import ENDPOINTS, Asked, Endpoint
-from .entrance import Entrance, TooManyWrongKeysError
 from .openapi import PREFIX, document
 from .shapes import Failure, Problem
 
@@ -37,21 +37,25 @@ class TooLargeError(Exception):
     """A body is larger than any that is meant."""
 
 
-def api_routes(gateway: Served, entrance: Entrance) -> list[BaseRoute]:
+def api_routes(gateway: Served, authenticator: Authenticator) -> list[BaseRoute]:
     """The routes of the API."""
-    desk = Desk(gateway, BY)
+    admin = Administration(gateway, BY)
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, []).append(endpoint)
     routes: list[BaseRoute] = [
-        Route(PREFIX + path.replace("{name}", "{name:str}"), _answering(desk, entrance, found), methods=_methods(found))
+        Route(
+            PREFIX + path.replace("{name}", "{name:str}"),
+            _answering(admin, authenticator, found),
+            methods=_methods(found),
+        )
         for path, found in by_path.items()
     ]
 
     async def described(_: Request) -> Response:
         return Response(encode(document()), media_type=JSON)
 
-    return [Route(f"{PREFIX}/openapi.json", _guarded(entrance, described)), *routes]
+    return [Route(f"{PREFIX}/openapi.json", _guarded(authenticator, described)), *routes]
 
 
 async def body_of(request: Request) -> bytes:
@@ -81,26 +85,26 @@ def _methods(endpoints: list[Endpoint]) -> list[str]:
     return [endpoint.method for endpoint in endpoints]
 
 
-def _answering(desk: Desk, entrance: Entrance, endpoints: list[Endpoint]) -> Handler:
+def _answering(admin: Administration, authenticator: Authenticator, endpoints: list[Endpoint]) -> Handler:
     by_method = {endpoint.method: endpoint for endpoint in endpoints}
 
     async def answer(request: Request) -> Response:
         endpoint = by_method["GET" if request.method == "HEAD" else request.method]
         body = None if endpoint.body is None else msgspec.json.decode(await body_of(request), type=endpoint.body)
         query = msgspec.convert(dict(request.query_params), endpoint.query, strict=False)
-        result = await endpoint.does(desk, Asked(request.path_params.get("name", ""), query, body))
+        result = await endpoint.does(admin, Asked(request.path_params.get("name", ""), query, body))
         return Response(b"" if endpoint.gives is None else encode(result), endpoint.status, media_type=JSON)
 
-    return _guarded(entrance, answer)
+    return _guarded(authenticator, answer)
 
 
-def _guarded(entrance: Entrance, answer: Handler) -> Handler:
+def _guarded(authenticator: Authenticator, answer: Handler) -> Handler:
     """Answers those who have the admin key, and says what is wrong to all."""
 
     async def guarded(request: Request) -> Response:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         try:
-            if not entrance.admits(key.strip() if scheme.lower() == "bearer" else ""):
+            if not authenticator.admits(key.strip() if scheme.lower() == "bearer" else ""):
                 return failure(401, "unauthorized", "give the admin key: Authorization: Bearer …")
             return await answer(request)
         except TooManyWrongKeysError:

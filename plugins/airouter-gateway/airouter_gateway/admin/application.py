@@ -7,20 +7,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..console.doors import problem
+from ..console.guards import problem
 from ..console.routes import console_routes
 from ..console.sessions import PATH
+from .administration import Served
 from .api import api_routes, failure
-from .desk import Served
-from .entrance import Entrance
+from .authentication import Authenticator
 
 KINDS = {404: "not_found", 405: "method_not_allowed"}
 
 
 def administration(gateway: Served) -> Starlette:
     """The application, for one server."""
-    entrance = Entrance(lambda: gateway.serving.settings.admin_key)
-    routes = [*api_routes(gateway, entrance), *console_routes(gateway, entrance)]
+    authenticator = Authenticator(lambda: gateway.serving.settings.admin_key)
+    routes = [*api_routes(gateway, authenticator), *console_routes(gateway, authenticator)]
     return Starlette(routes=routes, exception_handlers={HTTPException: _said})
 
 

@@ -11,9 +11,9 @@ from airouter_core.errors import ParameterError
 from airouter_core.values.value import Value
 
 from ..access.accounts import Change, UnknownNameError
-from ..access.shown import ShownKey, ShownTeam
+from ..access.views import ShownKey, ShownTeam
 from . import shapes
-from .desk import Desk, changed
+from .administration import Administration, changed
 
 Item = TypeVar("Item")
 
@@ -45,93 +45,93 @@ class Endpoint(Value, frozen=True, kw_only=True):
     method: str
     path: str
     summary: str
-    does: Callable[[Desk, Asked], Awaitable[Any]]
+    does: Callable[[Administration, Asked], Awaitable[Any]]
     gives: Any
     query: type[msgspec.Struct] = shapes.Nothing
     body: type[msgspec.Struct] | None = None
     status: int = 200
 
 
-async def _keys(desk: Desk, asked: Asked) -> shapes.Page[ShownKey]:
-    return page(await desk.keys(), asked.query)
+async def _keys(admin: Administration, asked: Asked) -> shapes.Page[ShownKey]:
+    return page(await admin.keys(), asked.query)
 
 
-async def _create_key(desk: Desk, asked: Asked) -> shapes.MadeKey:
-    return _made(*await desk.create_key(**changed(asked.body)))
+async def _create_key(admin: Administration, asked: Asked) -> shapes.MadeKey:
+    return _made(*await admin.create_key(**changed(asked.body)))
 
 
-async def _key(desk: Desk, asked: Asked) -> ShownKey:
-    return await desk.key(asked.name)
+async def _key(admin: Administration, asked: Asked) -> ShownKey:
+    return await admin.key(asked.name)
 
 
-async def _edit_key(desk: Desk, asked: Asked) -> ShownKey:
-    return await desk.edit_key(asked.name, **changed(asked.body))
+async def _edit_key(admin: Administration, asked: Asked) -> ShownKey:
+    return await admin.edit_key(asked.name, **changed(asked.body))
 
 
-async def _revoke_key(desk: Desk, asked: Asked) -> None:
-    await desk.revoke_key(asked.name)
+async def _revoke_key(admin: Administration, asked: Asked) -> None:
+    await admin.revoke_key(asked.name)
 
 
-async def _rotate_key(desk: Desk, asked: Asked) -> shapes.MadeKey:
-    return _made(*await desk.rotate_key(asked.name))
+async def _rotate_key(admin: Administration, asked: Asked) -> shapes.MadeKey:
+    return _made(*await admin.rotate_key(asked.name))
 
 
-async def _teams(desk: Desk, asked: Asked) -> shapes.Page[ShownTeam]:
-    return page(await desk.teams(), asked.query)
+async def _teams(admin: Administration, asked: Asked) -> shapes.Page[ShownTeam]:
+    return page(await admin.teams(), asked.query)
 
 
-async def _create_team(desk: Desk, asked: Asked) -> ShownTeam:
-    return await desk.create_team(**changed(asked.body))
+async def _create_team(admin: Administration, asked: Asked) -> ShownTeam:
+    return await admin.create_team(**changed(asked.body))
 
 
-async def _team(desk: Desk, asked: Asked) -> ShownTeam:
-    return await desk.team(asked.name)
+async def _team(admin: Administration, asked: Asked) -> ShownTeam:
+    return await admin.team(asked.name)
 
 
-async def _edit_team(desk: Desk, asked: Asked) -> ShownTeam:
-    return await desk.edit_team(asked.name, **changed(asked.body))
+async def _edit_team(admin: Administration, asked: Asked) -> ShownTeam:
+    return await admin.edit_team(asked.name, **changed(asked.body))
 
 
-async def _remove_team(desk: Desk, asked: Asked) -> None:
-    await desk.remove_team(asked.name)
+async def _remove_team(admin: Administration, asked: Asked) -> None:
+    await admin.remove_team(asked.name)
 
 
-async def _models(desk: Desk, asked: Asked) -> shapes.Page[shapes.ServedModel]:
-    return page(await desk.models(), asked.query, by="id")
+async def _models(admin: Administration, asked: Asked) -> shapes.Page[shapes.ServedModel]:
+    return page(await admin.models(), asked.query, by="id")
 
 
-async def _health(desk: Desk, asked: Asked) -> shapes.Page[shapes.Health]:
-    return page(await desk.health(), asked.query)
+async def _health(admin: Administration, asked: Asked) -> shapes.Page[shapes.Health]:
+    return page(await admin.health(), asked.query)
 
 
-async def _explain(desk: Desk, asked: Asked) -> shapes.Explained:
-    return await desk.explain(asked.body.address, asked.body.prompt)
+async def _explain(admin: Administration, asked: Asked) -> shapes.Explained:
+    return await admin.explain(asked.body.address, asked.body.prompt)
 
 
-async def _live(desk: Desk, asked: Asked) -> shapes.Page[shapes.LiveCall]:
-    return page(desk.live(), asked.query, by="id")
+async def _live(admin: Administration, asked: Asked) -> shapes.Page[shapes.LiveCall]:
+    return page(admin.live(), asked.query, by="id")
 
 
-async def _calls(desk: Desk, asked: Asked) -> shapes.Page[shapes.Call]:
-    return await desk.calls(asked.query)
+async def _calls(admin: Administration, asked: Asked) -> shapes.Page[shapes.Call]:
+    return await admin.calls(asked.query)
 
 
-async def _call(desk: Desk, asked: Asked) -> shapes.WholeCall:
-    found = await desk.call(asked.name)
+async def _call(admin: Administration, asked: Asked) -> shapes.WholeCall:
+    found = await admin.call(asked.name)
     if found is None:
         raise UnknownNameError(f"there is no call {asked.name!r}")
     return found
 
 
-async def _costs(desk: Desk, asked: Asked) -> shapes.Page[shapes.Costs]:
-    return shapes.Page(tuple(await desk.costs(asked.query)))
+async def _costs(admin: Administration, asked: Asked) -> shapes.Page[shapes.Costs]:
+    return shapes.Page(tuple(await admin.costs(asked.query)))
 
 
-async def _changes(desk: Desk, asked: Asked) -> shapes.Page[Change]:
+async def _changes(admin: Administration, asked: Asked) -> shapes.Page[Change]:
     wanted: shapes.Paging = asked.query
     if wanted.after is not None and not wanted.after.isdecimal():
         raise ParameterError("after is the number of a change")
-    found = await desk.changes(wanted.limit + 1, None if wanted.after is None else int(wanted.after))
+    found = await admin.changes(wanted.limit + 1, None if wanted.after is None else int(wanted.after))
     shown = tuple(found[: wanted.limit])
     return shapes.Page(shown, str(shown[-1].number) if len(found) > wanted.limit else None)
 

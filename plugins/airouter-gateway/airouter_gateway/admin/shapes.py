@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from airouter_core.values.value import Value
 
-from ..access.shown import ShownKey
+from ..access.views import ShownKey
 from ..bounds import Amount, Bounds, Count
 
 Item = TypeVar("Item")

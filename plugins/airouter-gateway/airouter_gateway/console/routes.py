@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..admin.desk import Served
-from ..admin.entrance import Entrance
-from .doors import Console
+from ..admin.administration import Served
+from ..admin.authentication import Authenticator
+from .guards import Console
 from .pages import entry, keys, log, models, overview, playground
 from .rendering import HEADERS
 from .sessions import PATH
@@ -19,9 +19,9 @@ KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 DAY = 86400
 
 
-def console_routes(gateway: Served, entrance: Entrance) -> list[BaseRoute]:
+def console_routes(gateway: Served, authenticator: Authenticator) -> list[BaseRoute]:
     """All pages of the console."""
-    console = Console(gateway, entrance)
+    console = Console(gateway, authenticator)
 
     async def way_in(request: Request) -> Response:
         return await entry.way_in(console, request)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from airouter_core.values.value import Value
 
-from ..admin.entrance import Entrance
+from ..admin.authentication import Authenticator
 
 COOKIE = "airouter_console"
 PATH = "/console"
@@ -43,8 +43,8 @@ class Sessions:
         clock: seconds since 1970.
     """
 
-    def __init__(self, entrance: Entrance, *, clock: Callable[[], float] = time.time) -> None:
-        self._entrance = entrance
+    def __init__(self, authenticator: Authenticator, *, clock: Callable[[], float] = time.time) -> None:
+        self._authenticator = authenticator
         self._clock = clock
 
     def begin(self, request: Request, response: Response) -> None:
@@ -67,10 +67,10 @@ class Sessions:
             return None
         if not until.isdecimal() or int(until) < self._clock():
             return None
-        return Session(id_, hmac.new(self._entrance.secret(b"form"), id_.encode(), "sha256").hexdigest())
+        return Session(id_, hmac.new(self._authenticator.secret(b"form"), id_.encode(), "sha256").hexdigest())
 
     def _sign(self, said: str) -> str:
-        return hmac.new(self._entrance.secret(b"session"), said.encode(), "sha256").hexdigest()
+        return hmac.new(self._authenticator.secret(b"session"), said.encode(), "sha256").hexdigest()
 
 
 def is_own_form(request: Request, session: Session, form: Mapping[str, str]) -> bool:

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...admin.api import TooLargeError
-from ...admin.entrance import TooManyWrongKeysError
-from ..doors import SIGN_IN, Console, Form, form_of, problem, to
+from ...admin.authentication import TooManyWrongKeysError
+from ..guards import SIGN_IN, Console, Form, form_of, problem, to
 from ..rendering import page
 from ..sessions import PATH, Session, is_own_page
 
@@ -25,7 +25,7 @@ async def sign_in(console: Console, request: Request) -> Response:
         return problem(None, 403, "That form was not sent by this console.")
     try:
         given = (await form_of(request)).get("key", "")
-        right = console.entrance.admits(given)
+        right = console.authenticator.admits(given)
     except TooManyWrongKeysError:
         return page("login.html", None, status=429, message="Too many wrong keys. Wait a minute.")
     except (TooLargeError, ValueError):

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from airouter_core.errors import AirouterError, ParameterError
 
 from ...access.accounts import UnknownNameError
-from ...access.shown import ShownKey, ShownTeam
+from ...access.views import ShownKey, ShownTeam
 from ...admin import shapes
-from ...admin.desk import changed
-from ..doors import Console, Form, to
+from ...admin.administration import changed
+from ..guards import Console, Form, to
 from ..rendering import day, page
 from ..sessions import PATH, Session
 
@@ -32,9 +32,9 @@ async def keys(console: Console, request: Request, session: Session) -> Response
     return page(
         "keys.html",
         session,
-        keys=await console.desk.keys(),
-        teams=await console.desk.teams(),
-        changes=await console.desk.changes(CHANGES, None),
+        keys=await console.admin.keys(),
+        teams=await console.admin.teams(),
+        changes=await console.admin.changes(CHANGES, None),
     )
 
 
@@ -47,7 +47,7 @@ async def create_key(console: Console, request: Request, session: Session, form:
     """Make a key, and show it: this once."""
     try:
         fields = changed(_read(form, shapes.NewKey, ("team", "expires")))
-        secret, shown = await console.desk.create_key(**fields)
+        secret, shown = await console.admin.create_key(**fields)
     except (AirouterError, msgspec.ValidationError) as error:
         return await _form(console, session, "key", None, form, error)
     return page("once.html", session, here="keys", key=secret, shown=shown, was="made")
@@ -63,7 +63,7 @@ async def edit_key(console: Console, request: Request, session: Session, form: F
     """Change a key."""
     found = await _key(console, request)
     try:
-        await console.desk.edit_key(found.name, **changed(_read(form, shapes.KeyChanges, ("team", "expires"))))
+        await console.admin.edit_key(found.name, **changed(_read(form, shapes.KeyChanges, ("team", "expires"))))
     except (AirouterError, msgspec.ValidationError) as error:
         return await _form(console, session, "key", found, form, error)
     return to(f"{KEYS}/key/{quote(found.name)}")
@@ -71,13 +71,13 @@ async def edit_key(console: Console, request: Request, session: Session, form: F
 
 async def rotate_key(console: Console, request: Request, session: Session, form: Form) -> Response:
     """Make another key in place of one, and show it: this once."""
-    secret, shown = await console.desk.rotate_key(_name(request))
+    secret, shown = await console.admin.rotate_key(_name(request))
     return page("once.html", session, here="keys", key=secret, shown=shown, was="changed")
 
 
 async def revoke_key(console: Console, request: Request, session: Session, form: Form) -> Response:
     """Make a key useless."""
-    await console.desk.revoke_key(_name(request))
+    await console.admin.revoke_key(_name(request))
     return to(KEYS)
 
 
@@ -89,7 +89,7 @@ async def new_team(console: Console, request: Request, session: Session) -> Resp
 async def create_team(console: Console, request: Request, session: Session, form: Form) -> Response:
     """Make a team."""
     try:
-        made = await console.desk.create_team(**changed(_read(form, shapes.NewTeam)))
+        made = await console.admin.create_team(**changed(_read(form, shapes.NewTeam)))
     except (AirouterError, msgspec.ValidationError) as error:
         return await _form(console, session, "team", None, form, error)
     return to(f"{KEYS}/team/{quote(made.name)}")
@@ -97,15 +97,15 @@ async def create_team(console: Console, request: Request, session: Session, form
 
 async def team(console: Console, request: Request, session: Session) -> Response:
     """One team, with its form."""
-    found = await console.desk.team(_name(request))
+    found = await console.admin.team(_name(request))
     return await _form(console, session, "team", found, _written(found))
 
 
 async def edit_team(console: Console, request: Request, session: Session, form: Form) -> Response:
     """Change a team."""
-    found = await console.desk.team(_name(request))
+    found = await console.admin.team(_name(request))
     try:
-        await console.desk.edit_team(found.name, **changed(_read(form, shapes.TeamChanges)))
+        await console.admin.edit_team(found.name, **changed(_read(form, shapes.TeamChanges)))
     except (AirouterError, msgspec.ValidationError) as error:
         return await _form(console, session, "team", found, form, error)
     return to(f"{KEYS}/team/{quote(found.name)}")
@@ -113,13 +113,13 @@ async def edit_team(console: Console, request: Request, session: Session, form: 
 
 async def remove_team(console: Console, request: Request, session: Session, form: Form) -> Response:
     """Forget a team."""
-    await console.desk.remove_team(_name(request))
+    await console.admin.remove_team(_name(request))
     return to(KEYS)
 
 
 async def _key(console: Console, request: Request) -> ShownKey:
     name = _name(request)
-    found = next((one for one in await console.desk.keys() if one.name == name and one.kept == "ledger"), None)
+    found = next((one for one in await console.admin.keys() if one.name == name and one.kept == "ledger"), None)
     if found is None:
         raise UnknownNameError(f"there is no key {name!r} that could be changed here")
     return found
@@ -140,8 +140,8 @@ async def _form(
         what=what,
         shown=shown,
         fields={"period": "month", **fields},
-        teams=await console.desk.teams() if what == "key" else [],
-        served=[model.id for model in await console.desk.models()],
+        teams=await console.admin.teams() if what == "key" else [],
+        served=[model.id for model in await console.admin.models()],
         message=None if error is None else str(error),
     )
 

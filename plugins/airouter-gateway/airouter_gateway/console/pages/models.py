@@ -11,7 +11,7 @@ from airouter_core.errors import AirouterError
 
 from ...admin import shapes
 from ...dialects.refusals import without_keys
-from ..doors import Console, Form
+from ..guards import Console, Form
 from ..rendering import page, wants_part
 from ..sessions import Session
 
@@ -20,7 +20,7 @@ PROMPT = "Hello!"
 
 async def models(console: Console, request: Request, session: Session) -> Response:
     """The page."""
-    found = await console.desk.models()
+    found = await console.admin.models()
     wanted = request.query_params.get("find", "").strip()
     shown = [model for model in found if wanted.lower() in model.id.lower()]
     if wants_part(request):
@@ -31,7 +31,7 @@ async def models(console: Console, request: Request, session: Session) -> Respon
 async def health(console: Console, request: Request, session: Session) -> Response:
     """How the providers are doing: they are asked, which takes a moment."""
     name = "parts/health.html" if wants_part(request) else "health.html"
-    return page(name, session, here="models", health=await console.desk.health())
+    return page(name, session, here="models", health=await console.admin.health())
 
 
 async def explain(console: Console, request: Request, session: Session, form: Form) -> Response:
@@ -40,13 +40,13 @@ async def explain(console: Console, request: Request, session: Session, form: Fo
     explained: shapes.Explained | None = None
     message = None
     try:
-        explained = await console.desk.explain(address, prompt)
+        explained = await console.admin.explain(address, prompt)
     except AirouterError as error:
         message = without_keys(str(error))
     told = _explaining(address, prompt, explained, message)
     if wants_part(request):
         return page("parts/explained.html", session, **told)
-    return page("models.html", session, models=await console.desk.models(), find="", **told)
+    return page("models.html", session, models=await console.admin.models(), find="", **told)
 
 
 def _explaining(

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from airouter_ledger.ledger import Ledger
 
 from ...admin import shapes
-from ..doors import Console
+from ..guards import Console
 from ..plots import DAY, HOUR, buckets, latency, percentile, spend, traffic
 from ..rendering import duration, money, page
 from ..sessions import Session
@@ -26,13 +26,13 @@ SHOWN = 5
 
 async def overview(console: Console, request: Request, session: Session) -> Response:
     """The page."""
-    desk = console.desk
+    admin = console.admin
     now = time.time()
     month = now - DAYS * DAY
     by_day, by_model, by_key = await asyncio.gather(
-        *(desk.costs(shapes.CostsOf(by=by, since=month)) for by in ("day", "model", "tag:key"))
+        *(admin.costs(shapes.CostsOf(by=by, since=month)) for by in ("day", "model", "tag:key"))
     )
-    calls = await asyncio.to_thread(_calls, desk.ledger(), now)
+    calls = await asyncio.to_thread(_calls, admin.ledger(), now)
     begin = now // HOUR * HOUR - (HOURS - 1) * HOUR
     found = buckets([(at, seconds, failed) for at, seconds, failed in calls], begin, HOUR, HOURS)
     times = sorted(seconds for _, seconds, failed in calls if seconds is not None and not failed)
@@ -40,8 +40,8 @@ async def overview(console: Console, request: Request, session: Session) -> Resp
     return page(
         "overview.html",
         session,
-        live=desk.live(),
-        remembers=desk.ledger() is not None,
+        live=admin.live(),
+        remembers=admin.ledger() is not None,
         calls=len(calls),
         capped=len(calls) == MOST_CALLS,
         failed=sum(failed for *_, failed in calls),
@@ -60,7 +60,7 @@ async def overview(console: Console, request: Request, session: Session) -> Resp
 
 async def live(console: Console, request: Request, session: Session) -> Response:
     """What is being answered, for the page to show again and again."""
-    return page("parts/live.html", session, live=console.desk.live())
+    return page("parts/live.html", session, live=console.admin.live())
 
 
 def _calls(ledger: Ledger | None, now: float) -> list[tuple[float, float | None, bool]]:

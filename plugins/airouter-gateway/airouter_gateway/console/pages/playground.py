@@ -17,7 +17,7 @@ from airouter_core.values.events import ReasoningDelta, StreamEvent, TextDelta
 from ...admin.api import encode
 from ...dialects.refusals import without_keys
 from ...serving import Target
-from ..doors import Console, Form
+from ..guards import Console, Form
 from ..rendering import HEADERS, page
 from ..sessions import Session
 
@@ -109,7 +109,7 @@ async def _page(
         "playground.html",
         session,
         status=200 if message is None else 400,
-        served=[model.id for model in await console.desk.models()],
+        served=[model.id for model in await console.admin.models()],
         asked=form.get("model", "").split("\n"),
         chosen=chosen,
         fields=form or {"max_tokens": "512"},

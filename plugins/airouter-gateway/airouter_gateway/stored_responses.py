@@ -53,7 +53,7 @@ class Turn(Value, frozen=True):
         return [*self.before, *self.input, *self.response["output"]]
 
 
-class KeptResponses:
+class StoredResponses:
     """The answers that are kept. Its methods block; for many threads and processes.
 
     Args:

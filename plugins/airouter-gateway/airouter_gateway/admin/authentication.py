@@ -22,7 +22,7 @@ class TooManyWrongKeysError(Exception):
     """Somebody tries keys."""
 
 
-class Entrance:
+class Authenticator:
     """Compares keys with the admin key, in a time that tells nothing.
 
     Args:

@@ -21,7 +21,7 @@ from airouter_ledger.records import CallRecord
 from ..access.access import Access
 from ..access.accounts import Accounts, Change
 from ..access.books import KEY_TAG
-from ..access.shown import ShownKey, ShownTeam, shown_key, shown_team
+from ..access.views import ShownKey, ShownTeam, shown_key, shown_team
 from ..dialects.refusals import without_keys
 from ..keys import ClientKey
 from ..serving import Serving
@@ -52,7 +52,7 @@ class Served(Protocol):
     live: dict[str, Any]
 
 
-class Desk:
+class Administration:
     """What an administrator sees and does.
 
     Args:

@@ -1,4 +1,4 @@
-"""Doors of pages: whoever is not signed in is shown the way in, and a form counts only from a page of ours."""
+"""What stands before each page: whoever is not signed in signs in, and a form counts only from a page of ours."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from airouter_core.errors import AirouterError
 from airouter_ledger.errors import LedgerError
 
 from ..access.accounts import UnknownNameError
+from ..admin.administration import Administration, Served
 from ..admin.api import TooLargeError, body_of
-from ..admin.desk import Desk, Served
-from ..admin.entrance import Entrance
+from ..admin.authentication import Authenticator
 from ..dialects.refusals import without_keys
 from .rendering import HEADERS, page, wants_part
 from .sessions import PATH, Session, Sessions, is_own_form
@@ -31,13 +31,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Console:
-    """What all pages have: a desk, and who is signed in."""
+    """What all pages have: the administration, and who is signed in."""
 
-    def __init__(self, gateway: Served, entrance: Entrance) -> None:
+    def __init__(self, gateway: Served, authenticator: Authenticator) -> None:
         self.gateway = gateway
-        self.desk = Desk(gateway, "console")
-        self.entrance = entrance
-        self.sessions = Sessions(entrance)
+        self.admin = Administration(gateway, "console")
+        self.authenticator = authenticator
+        self.sessions = Sessions(authenticator)
 
     def shows(self, show: Show) -> Handler:
         """A page, for whoever is signed in."""

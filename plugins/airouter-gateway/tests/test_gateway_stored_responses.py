@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from airouter_core.testing.server import Answer, Connection, ReceivedRequest
-from airouter_gateway.kept import DAY, KeptResponses
+from airouter_gateway.stored_responses import DAY, StoredResponses
 from airouter_ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def test_what_was_kept_is_forgotten_in_time(tmp_path: Path) -> None:
     now = [1000.0]
     response: dict[str, Any] = {"id": "resp_1", "output": [{"role": "assistant", "content": "x"}]}
     with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
-        kept = KeptResponses(lambda: ledger, 2, clock=lambda: now[0])
+        kept = StoredResponses(lambda: ledger, 2, clock=lambda: now[0])
         kept.keep("me", None, [{"role": "user", "content": "hi"}], response)
         assert kept.turn("me", "resp_1") is not None
         now[0] += 2 * DAY + 1
