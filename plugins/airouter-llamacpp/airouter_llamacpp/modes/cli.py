@@ -25,6 +25,8 @@ from ..settings import EngineSettings, settings_for
 from ..wire import lacks_model_name
 from .base import Mode, OverHttp, Setting, was_closed
 
+COUNTS = 5
+"""How often a text is given to be counted until the log has the figure, which may be lost (see :func:`_end`)."""
 BEGINS_BY_CUSTOM = frozenset(
     {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken"}
 )
@@ -82,17 +84,18 @@ class Cli(Mode):
             return 0
         request = Request(model=model, messages=(Message.user(text),), parameters={"max_tokens": 1})
         found, settings, program = yield Do(functools.partial(self._prepared, model, request))
-        run = self._run(request, settings, program, found.header, text=text)
-        try:
-            yield Do(run.start)
-            while data := (yield Do(run.read)):
-                run.display.feed(data)
-            result: Result = yield Do(run.finish)
-        finally:
-            run.leave()
-        if result.figures.prompt is None:
-            raise ServerError("this llama-cli does not tell how many tokens it read; use mode server or embedded")
-        return result.figures.prompt - _begins_with_a_token(found.header)
+        for _ in range(COUNTS):
+            run = self._run(request, settings, program, found.header, text=text)
+            try:
+                yield Do(run.start)
+                while data := (yield Do(run.read)):
+                    run.display.feed(data)
+                result: Result = yield Do(run.finish)
+            finally:
+                run.leave()
+            if result.figures.prompt is not None:
+                return result.figures.prompt - _begins_with_a_token(found.header)
+        raise ServerError("this llama-cli does not tell how many tokens it read; use mode server or embedded")
 
     def check(self) -> None:
         self._programs.program(CLI)
@@ -136,7 +139,8 @@ def _rest(answer: str, shown: str) -> str:
 
 def _end(figures: Figures, request: Request, settings: EngineSettings) -> Iterator[StreamEvent]:
     if figures.prompt is None or figures.answer is None:
-        yield Warned("this llama-cli tells neither how many tokens were used nor why the answer ended")
+        # The program ends without waiting for the thread that writes its log; a build may also write none.
+        yield Warned("llama-cli told neither how many tokens were used nor why the answer ended (mode server does)")
         yield Finish("other")
         return
     yield UsageReported(Usage(figures.prompt, figures.answer))
