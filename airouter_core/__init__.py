@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "config.aliases": ("read_aliases",),
+    "cli.own_files.aliases": ("read_aliases",),
     "config.http": ("HttpConfig",),
     "config.provider": ("ProviderConfig",),
     "errors": (
@@ -77,9 +77,9 @@ _HOMES = {
     "provider.http": ("HttpProvider",),
     "provider.preparation": ("Prepared",),
     "provider.streams": ("AsyncResponseStream", "ResponseStream"),
-    "tools.fitting": ("fitted",),
+    "cli.questions.fitting": ("fitted",),
     "tools.loop": ("ToolRun",),
-    "transports.sources": ("attachment", "fragment"),
+    "cli.questions.sources": ("attachment", "fragment"),
     "values.ask": ("Ask",),
     "values.calls": ("Call", "Identity", "Outcome"),
     "values.catalog": ("ModelInfo", "Pricing", "ProviderStatus", "Ranked"),

@@ -1,4 +1,7 @@
-from .config.aliases import read_aliases as read_aliases
+from .cli.own_files.aliases import read_aliases as read_aliases
+from .cli.questions.fitting import fitted as fitted
+from .cli.questions.sources import attachment as attachment
+from .cli.questions.sources import fragment as fragment
 from .config.http import HttpConfig as HttpConfig
 from .config.provider import ProviderConfig as ProviderConfig
 from .errors import AirouterError as AirouterError
@@ -72,10 +75,7 @@ from .provider.http import HttpProvider as HttpProvider
 from .provider.preparation import Prepared as Prepared
 from .provider.streams import AsyncResponseStream as AsyncResponseStream
 from .provider.streams import ResponseStream as ResponseStream
-from .tools.fitting import fitted as fitted
 from .tools.loop import ToolRun as ToolRun
-from .transports.sources import attachment as attachment
-from .transports.sources import fragment as fragment
 from .values.ask import Ask as Ask
 from .values.calls import Call as Call
 from .values.calls import Identity as Identity

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core import Message, Response, TextPart, ToolCallPart, ToolResultPart
+from airouter_core.cli.questions.builtin_tools import BUILT_IN, calculate, http_get, read_file
+from airouter_core.cli.questions.named_tools import tool_named, tools_of_file
 from airouter_core.errors import AirouterError, ConfigurationError, ParameterError
 from airouter_core.testing.fakes import fake_provider
-from airouter_core.tools.builtin import BUILT_IN, calculate, http_get, read_file
-from airouter_core.tools.naming import tool_named, tools_of_file
 from airouter_core.tools.schemas import tool_of
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airouter_core import ProviderManager, hookimpl, read_aliases
-from airouter_core.config.aliases import set_alias
+from airouter_core.cli.own_files.aliases import set_alias
 from airouter_core.config.http import HttpConfig
 from airouter_core.errors import ConfigurationError, ConnectionFailedError, ParameterError, UnknownProviderError
 from airouter_core.flow.steps import Flow, done

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core import FilePart, Message, attachment, fragment
-from airouter_core.config.fragments import FRAGMENTS
+from airouter_core.cli.own_files.fragments import FRAGMENTS
+from airouter_core.cli.questions import fetching
+from airouter_core.cli.questions.fetching import fetch
 from airouter_core.errors import ExecutionError, ParameterError, TransportError
 from airouter_core.testing.fakes import FakeProvider, fake_provider
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
-from airouter_core.transports import fetching
-from airouter_core.transports.fetching import fetch
 from airouter_core.values.media import is_textual, media_type_of_file
 from airouter_core.values.texts import named_text, text_of
 from airouter_core.wire.hosts import is_public

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ..config.aliases import aliases_file, read_aliases, remove_alias, set_alias
 from ..errors import ConfigurationError
 from ..plugins.registry import installed
 from .choices import json_option
 from .output import note, write_json
+from .own_files.aliases import aliases_file, read_aliases, remove_alias, set_alias
 from .tables import write_table
 from .targets import full_address
 

@@ -6,7 +6,6 @@ import os
 
 import click
 
-from ..config.defaults import own_file
 from ..config.files import FILE_NAMES, GENERAL, Settings, first_in, read_settings
 from ..config.folders import config_folder
 from ..config.trust import distrust
@@ -16,6 +15,7 @@ from ..plugins.registry import installed
 from .checking import findings
 from .choices import json_option
 from .output import note, warn, write, write_json
+from .own_files.defaults import own_file
 from .settings_file import file_schema, shown, template
 from .targets import current_settings, listed_providers
 

@@ -6,10 +6,10 @@ import os
 
 import click
 
-from ..config.fragments import FRAGMENTS
 from ..errors import ConfigurationError
 from .choices import json_option
 from .output import note, waiting, write, write_json
+from .own_files.fragments import FRAGMENTS
 from .tables import write_table
 
 
@@ -26,7 +26,7 @@ def fragments() -> None:
 @click.argument("source", metavar="PATH_OR_ADDRESS")
 def set_(name: str, source: str) -> None:
     """Let NAME stand for the text at a path or a public web address, in place of what it stood for."""
-    from ..transports.sources import WEB
+    from .questions.sources import WEB
 
     meant = source
     if not source.startswith(WEB):
@@ -53,7 +53,7 @@ def list_(as_json: bool) -> None:
 @click.argument("source", metavar="NAME")
 def show(source: str) -> None:
     """Print a fragment as it would be sent; also one at a path or a web address."""
-    from ..transports.sources import fragment
+    from .questions.sources import fragment
 
     with waiting(f"{source} …"):
         text = fragment(source).text

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config.defaults import set_default_model
 from ..errors import AirouterError, ConfigurationError
 from ..plugins.registry import installed
 from .choices import json_option, settings_option
 from .output import note, told, waiting, warn, write, write_json
+from .own_files.defaults import set_default_model
 from .tables import in_units, write_table
 from .targets import chosen_provider, current_settings, full_address, listed_providers, named_target
 

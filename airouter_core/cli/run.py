@@ -131,6 +131,6 @@ def run(
 
 
 def _fitting() -> list[GivenLayer]:
-    from ..tools.fitting import fitted
+    from .questions.fitting import fitted
 
     return [fitted]

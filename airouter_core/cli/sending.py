@@ -100,7 +100,7 @@ def attached(source: str) -> FilePart:
     if source == PIPE:
         data = piped_bytes()
         return FilePart(media_type_of_file(data, PIPED), data=data, name=PIPED)
-    from ..transports.sources import attachment
+    from .questions.sources import attachment
 
     with waiting(f"{source} …"):
         return attachment(source)
@@ -109,7 +109,7 @@ def attached(source: str) -> FilePart:
 def _fragment(source: str) -> TextPart:
     if source == PIPE:
         return TextPart(named_text(PIPED, piped()))
-    from ..transports.sources import fragment
+    from .questions.sources import fragment
 
     with waiting(f"{source} …"):
         return fragment(source)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import attrs
 import click
 
-from ..config.defaults import set_default_model
 from ..errors import ConfigurationError, MissingApiKeyError
 from ..keys import KeyStore
 from ..plugins.factory import config_class, create_provider, validate_provider_config
@@ -19,6 +18,7 @@ from ..values.messages import Message
 from .answering import show_stream, summary
 from .input import piped_line
 from .output import note, waiting
+from .own_files.defaults import set_default_model
 from .targets import NO_MODELS, NO_PROVIDER, SHOWN, current_settings, listed_providers, provider_table
 
 HELLO = "Say hello in one short sentence."

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError
-from ..values.texts import code_blocks
 from .choices import Function
 from .output import note
+from .questions.code_blocks import code_blocks
 
 schema_option = click.option(
     "--schema",
@@ -46,7 +46,7 @@ def chosen_schema(given: str | None) -> dict[str, Any] | None:
     """
     if given is None:
         return None
-    from ..tools.short_schemas import schema_from
+    from .questions.short_schemas import schema_from
 
     path = os.path.expanduser(given)
     if os.path.isfile(path):

@@ -110,7 +110,7 @@ def _meant(talk: Talk, wanted: str) -> tuple[Any, str]:
 
 
 def _is_alias(name: str) -> bool:
-    from ..config.aliases import read_aliases
+    from .own_files.aliases import read_aliases
 
     return name in read_aliases()
 

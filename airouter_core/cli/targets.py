@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..config.aliases import expanded
 from ..config.files import Settings, settings_in_force
 from ..errors import ConfigurationError
 from ..keys import stored_key, stored_names
@@ -25,6 +24,7 @@ from ..plugins.tables import routing_settings, set_up_by_tables
 from ..profile.declarations import ProviderInfo
 from .choices import given_settings
 from .output import waiting
+from .own_files.aliases import expanded
 
 if TYPE_CHECKING:
     from ..plugins.layering import GivenLayer

@@ -6,7 +6,12 @@ import os
 
 import click
 
-from ..config.templates import (
+from ..errors import ConfigurationError
+from ..plugins.registry import installed
+from .choices import given_parameters, json_option, model_option, parameters_option, system_option
+from .input import TEXT
+from .output import note, write, write_json
+from .own_files.templates import (
     Template,
     parsed_template,
     read_template,
@@ -15,11 +20,6 @@ from ..config.templates import (
     template_names,
     templates_folder,
 )
-from ..errors import ConfigurationError
-from ..plugins.registry import installed
-from .choices import given_parameters, json_option, model_option, parameters_option, system_option
-from .input import TEXT
-from .output import note, write, write_json
 from .shaping import chosen_schema, schema_option
 from .tables import write_table
 from .targets import named_target

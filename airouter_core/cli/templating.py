@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from ..config.templates import ENDING, Template, read_template
 from ..errors import ConfigurationError, ParameterError
 from .choices import Function, given_parameters
+from .own_files.templates import ENDING, Template, read_template
 
 if TYPE_CHECKING:
     from ..profile.resolving import ParameterTable

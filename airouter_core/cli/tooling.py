@@ -62,7 +62,7 @@ def chosen_tools(names: Sequence[str], files: Sequence[str], *, yes: bool) -> li
         raise ConfigurationError(
             "tools run only when you say yes, and here is no terminal to ask you: give --yes-tools to run them unasked"
         )
-    from ..tools.naming import tool_named, tools_of_file
+    from .questions.named_tools import tool_named, tools_of_file
 
     return [*map(tool_named, names), *(function for path in files for function in tools_of_file(path))]
 

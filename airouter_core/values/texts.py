@@ -70,18 +70,3 @@ def with_texts_in_place(messages: tuple[Message, ...]) -> tuple[tuple[Message, .
         for message in messages
     )
     return (made, tuple(names)) if names else (messages, ())
-
-
-_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-"""A fenced code block (CommonMark 0.31, section 4.5); one that is not closed goes to the end."""
-
-
-def code_blocks(text: str) -> list[str]:
-    """The contents of the fenced code blocks of a Markdown text, without the line break at their end."""
-    return [match[2].removesuffix("\n") for match in _BLOCK.finditer(text)]
-
-
-def last_code_block(text: str) -> str | None:
-    """The content of the last of them; ``None`` where there is none."""
-    found = code_blocks(text)
-    return found[-1] if found else None

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.cli.app import run_app
+from airouter_core.cli.own_files.aliases import read_aliases, set_alias
+from airouter_core.cli.own_files.editing import toml_key, toml_string
+from airouter_core.cli.own_files.templates import Template, parsed_template, read_template, template_names
 from airouter_core.cli.targets import current_settings
-from airouter_core.config.aliases import read_aliases, set_alias
-from airouter_core.config.editing import toml_key, toml_string
-from airouter_core.config.templates import Template, parsed_template, read_template, template_names
 from airouter_core.errors import ConfigurationError
 from airouter_core.plugins.registry import installed
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from airouter_core.cli.app import run_app
+from airouter_core.cli.own_files.defaults import set_default_model
 from airouter_core.cli.targets import current_settings
-from airouter_core.config.defaults import set_default_model
 from airouter_core.errors import ConfigurationError
 from airouter_core.keys import KeyStore
 from airouter_core.plugins.registry import installed

@@ -15,10 +15,10 @@ import pytest
 
 from airouter_core.cli import tooling
 from airouter_core.cli.app import run_app
+from airouter_core.cli.questions import fetching
+from airouter_core.cli.questions.fetching import Fetched
 from airouter_core.cli.targets import current_settings
 from airouter_core.plugins.registry import installed
-from airouter_core.transports import fetching
-from airouter_core.transports.fetching import Fetched
 
 PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 HERE = "llama-cpp/airouter-toy"

@@ -10,11 +10,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigurationError
+from ...config.files import FILE_NAMES, GENERAL, VARIABLE, first_in
+from ...config.folders import config_folder
+from ...config.writing import alone, write_whole
+from ...errors import ConfigurationError
 from .editing import read_text, with_lines
-from .files import FILE_NAMES, GENERAL, VARIABLE, first_in
-from .folders import config_folder
-from .writing import alone, write_whole
 
 WHAT = "the default model"
 

@@ -27,10 +27,10 @@ from typing import Any
 
 import attrs
 
-from ..errors import ConfigurationError
+from ...config.folders import config_folder
+from ...config.writing import write_whole
+from ...errors import ConfigurationError
 from .editing import parsed_toml, read_text, toml_key, toml_string
-from .folders import config_folder
-from .writing import write_whole
 
 INPUT = "input"
 ENDING = ".toml"

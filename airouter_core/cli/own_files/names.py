@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from ..errors import ConfigurationError
+from ...config.folders import config_folder
+from ...config.writing import alone, write_whole
+from ...errors import ConfigurationError
 from .editing import parsed_toml, read_text, with_lines
-from .folders import config_folder
-from .writing import alone, write_whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import ConfigurationError
-from .builtin import BUILT_IN
+from ...errors import ConfigurationError
+from .builtin_tools import BUILT_IN
 
 Function = Callable[..., Any]
 

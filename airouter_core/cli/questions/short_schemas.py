@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from ..errors import ParameterError
+from ...errors import ParameterError
 
 KINDS: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},

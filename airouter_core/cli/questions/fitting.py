@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigurationError, ParameterError, ProtocolError
-from ..flow.layers import Answer, silent
-from ..flow.steps import Flow, delegated, done, replayed
-from ..values.ask import Ask
-from ..values.messages import Message
-from ..values.response import Response
-from ..values.texts import last_code_block
+from ...errors import ConfigurationError, ParameterError, ProtocolError
+from ...flow.layers import Answer, silent
+from ...flow.steps import Flow, delegated, done, replayed
+from ...values.ask import Ask
+from ...values.messages import Message
+from ...values.response import Response
+from .code_blocks import code_blocks
 
 SHOWN = 400
 """Characters of an answer that an error shows."""
@@ -70,10 +70,9 @@ def _checked(response: Response, validator: Any) -> tuple[Response, str | None]:
 
 def _value(text: str) -> tuple[Any, str | None]:
     """The JSON that an answer is, or that stands in a code block of it."""
-    for candidate in (text, last_code_block(text)):
+    for candidate in (text, *code_blocks(text)[-1:]):
         try:
-            if candidate is not None:
-                return json.loads(candidate), None
+            return json.loads(candidate), None
         except (ValueError, RecursionError) as error:
             problem = f"it is no valid JSON ({error})"
     return None, problem

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from ..errors import ExecutionError, ParameterError, TransportError
-from ..values.value import Value, hiding
-from ..version import VERSION
-from ..wire.hosts import is_public
-from . import troubles
-from .security import authorities, context_for
+from ...errors import ExecutionError, ParameterError, TransportError
+from ...transports import troubles
+from ...transports.security import authorities, context_for
+from ...values.value import Value, hiding
+from ...version import VERSION
+from ...wire.hosts import is_public
 
 if TYPE_CHECKING:
     import urllib3

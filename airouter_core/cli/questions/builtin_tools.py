@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import ParameterError
+from ...errors import ParameterError
 
 MOST_READ = 1 << 20
 """Bytes of a file or an address; no model reads more at once."""
@@ -62,8 +62,8 @@ def read_file(path: str) -> str:
 
     What is hidden (names that begin with a dot, where keys are kept) is not read.
     """
-    from ..values.messages import FilePart
-    from ..values.texts import text_of
+    from ...values.messages import FilePart
+    from ...values.texts import text_of
 
     folder = os.path.realpath(os.getcwd())
     meant = os.path.realpath(os.path.join(folder, path))
@@ -81,8 +81,8 @@ def read_file(path: str) -> str:
 
 def http_get(url: str) -> str:
     """Read a page of the public web: the text of an http or https address, as the server gives it."""
-    from ..transports.fetching import fetch
-    from ..values.texts import text_of
+    from ...values.texts import text_of
+    from .fetching import fetch
 
     got = fetch(url, limit=MOST_READ)
     text = text_of(got.data, got.charset)

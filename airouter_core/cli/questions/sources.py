@@ -4,8 +4,8 @@
 
     Message.user(fragment("notes.md"), fragment("https://example.com/rfc.txt"), attachment("chart.png"), "Is it right?")
 
-Only addresses that are given here are read, and only public ones (:mod:`airouter_core.transports.fetching`); an address
-that stands in a text is never followed.
+Only addresses that are given here are read, and only public ones (:mod:`.fetching`); an address that stands in a text
+is never followed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import os
 import stat
 from urllib.parse import unquote, urlsplit
 
-from ..config.fragments import FRAGMENTS
-from ..errors import ParameterError
-from ..values.media import MOST_OF_A_FILE, media_type_of_file
-from ..values.messages import FilePart, TextPart
-from ..values.texts import named_text, text_of
+from ...errors import ParameterError
+from ...values.media import MOST_OF_A_FILE, media_type_of_file
+from ...values.messages import FilePart, TextPart
+from ...values.texts import named_text, text_of
+from ..own_files.fragments import FRAGMENTS
 
 WEB = ("http://", "https://")
 

@@ -1,0 +1,1 @@
+"""Files of the user's own that only commands read and write: aliases, fragments, templates, the default model."""
