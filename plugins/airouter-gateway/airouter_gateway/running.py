@@ -20,12 +20,12 @@ from .access.access import Access
 from .admin.authentication import require_usable
 from .keys import KeyFile
 from .server.app import Gateway
+from .server.connections import Connection
 from .server.guard import is_local
 from .serving import serving_from
 
 KEEP_ALIVE = 75
 """Seconds for which an idle connection stays open: longer than clients and proxies keep theirs."""
-MOST_HEADERS = 64 * 1024
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 
@@ -86,12 +86,19 @@ async def run(gateway: Gateway, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         date_header=True,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(gateway.serving.settings.drain),
-        h11_max_incomplete_event_size=MOST_HEADERS,
+        http=_connections(gateway.serving.settings.read_timeout),
+        ws="none",
     )
     server = _Server(config, gateway)
     await server.serve(sockets=[listening])
+
+
+def _connections(seconds: float) -> type[Connection]:
+    """Connections whose heads have so many seconds to come."""
+    return type("Connection", (Connection,), {"patience": seconds})
 
 
 class _Server(uvicorn.Server):

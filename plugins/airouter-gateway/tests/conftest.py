@@ -188,7 +188,12 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     with contextlib.ExitStack() as stack:
 
         def begin(
-            behaviour: Behaviour = hello, *, ledger: str | None = None, tables: Any = NOTHING, **settings: Any
+            behaviour: Behaviour = hello,
+            *,
+            ledger: str | None = None,
+            tables: Any = NOTHING,
+            loopback: bool = True,
+            **settings: Any,
         ) -> Running:
             upstream = stack.enter_context(LoopbackServer(behaviour))
             books = stack.enter_context(opened_books(ledger or str(tmp_path / "ledger.db"), **tables))
@@ -197,7 +202,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             manager.add_provider("openai", {**config, "timeout": 20}, as_name="up")
             keys = KeyFile(str(tmp_path / "keys.json"))
             given = GatewaySettings(**{"drain": 1, **settings})
-            gateway = Gateway(Serving(manager, given, books), Access(keys, books, fresh=0))
+            gateway = Gateway(Serving(manager, given, books), Access(keys, books, fresh=0), loopback=loopback)
             return Running(stack.enter_context(served(gateway)), gateway, keys, upstream)
 
         yield begin

@@ -141,7 +141,31 @@ def test_nobody_says_whom_the_server_asks(serve: Serve, questions: Questions) ->
     assert not any(url.encode() in request.raw for request in running.upstream.requests)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:4100", "127.0.0.1.evil.example", "192.0.2.9", ""])
+def test_nobody_is_let_in_when_the_last_key_is_gone(serve: Serve) -> None:
+    """Advisory 10: beyond this machine a server without keys is closed, and not open."""
+    running = serve(loopback=False)
+    key, _ = running.keys.create("ci")
+    assert running.post(CHAT, ASKED, headers=bearer(key)).status_code == 200
+    running.keys.revoke("ci")
+    for headers in ({}, bearer(key), bearer("x")):
+        assert running.post(CHAT, ASKED, headers=headers).status_code == 401
+
+
+def test_serve_itself_refuses_to_be_open(program: Any) -> None:
+    """Advisory 10: before anybody can connect, and with the way out."""
+    running = program("--host", "0.0.0.0", "--port", "0")
+    assert running.process.wait(60) == 2
+    assert "airouter gateway create" in running.text
+    assert "serving" not in running.text
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:4100", "127.0.0.1.evil.example", "192.0.2.9", "0.0.0.0", "2130706433", ""),
+        *("evil.example@localhost", "localhost@evil.example", "localhost/evil.example", "localhost:x", "[::1", "a b"),
+    ],
+)
 def test_a_page_that_makes_its_name_mean_this_machine_reads_nothing(serve: Serve, host: str) -> None:
     """DNS rebinding: the name by which the server is called tells, on every path (advisory 4 too)."""
     running = serve()
@@ -162,10 +186,24 @@ def test_only_pages_that_were_allowed_may_ask(serve: Serve) -> None:
         preflight = requests.options(running.url + CHAT, headers=asked, timeout=10)
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-headers"] == "authorization"
-    for origin in ("https://evil.example", "http://localhost.evil.example", "null"):
+    own = running.get("/v1/models", headers={"origin": running.url.replace("127.0.0.1", "localhost")})
+    assert own.status_code == 200
+    for origin in (
+        *("https://evil.example", "http://localhost.evil.example", "null", "http://[::1", "localhost", "http://"),
+        *("http://localhost@evil.example", "http://evil.example\\@localhost", "http://localhost/evil", "data://x"),
+    ):
         answer = running.post(CHAT, ASKED, headers={"origin": origin})
         assert answer.status_code == 403
         assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_page_of_the_server_s_own_may_ask(serve: Serve) -> None:
+    """By whatever name it is served: the console behind a proxy sends its forms from there."""
+    running = serve(hosts=("models.example.org",))
+    names = {"host": "models.example.org", "origin": "https://models.example.org"}
+    assert running.get("/v1/models", headers=names).status_code == 200
+    assert running.get("/v1/models", headers={**names, "origin": "https://example.org"}).status_code == 403
+    assert running.get("/v1/models", headers={**names, "host": "localhost"}).status_code == 403
 
 
 def raw(running: Running, data: bytes, wait: float = 5) -> bytes:
@@ -182,7 +220,7 @@ def raw(running: Running, data: bytes, wait: float = 5) -> bytes:
 
 def test_requests_that_are_too_large_or_too_slow_are_refused(serve: Serve) -> None:
     """Before they are read, where they say their size; as soon as it shows, where not."""
-    running = serve(largest_body=2000, read_timeout=0.3)
+    running = serve(largest_body=2000, read_timeout=2)
     assert running.post(CHAT, {**ASKED, "user": "x" * 3000}).status_code == 413
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
     chunked = head + b"transfer-encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 4096 + b"\r\n"

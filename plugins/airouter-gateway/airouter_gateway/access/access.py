@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 
 from airouter_core.values.ask import Ask
-from airouter_ledger.budgets import Budget
+from airouter_ledger.budgets import KEY_TAG, Budget
 from airouter_ledger.errors import LedgerError
 from airouter_ledger.periods import Period
 
 from ..bounds import Bounds
 from ..keys import ClientKey, KeyFile
-from .books import KEY_TAG, Books
+from .books import Books
 from .limits import Limits
 
 LOGGER = logging.getLogger("airouter.gateway")

@@ -11,6 +11,7 @@ from airouter_core.flow.layers import Answer
 from airouter_core.flow.steps import Flow, delegated
 from airouter_core.values.ask import Ask
 from airouter_ledger.bookkeeping import Bookkeeper
+from airouter_ledger.budgets import KEY_TAG
 from airouter_ledger.ledger import Ledger
 from airouter_ledger.making import opened
 from airouter_ledger.settings import TABLES, LedgerSettings, read
@@ -18,8 +19,8 @@ from airouter_ledger.settings import TABLES, LedgerSettings, read
 from .accounts import Accounts
 from .limits import Limits
 
-KEY_TAG = "key"
-"""The tag by which layers, budgets for instance, know whose call it is."""
+TEAM_TAG = "team"
+"""Beside the ledger's tag for a key: the team that it is of."""
 
 
 class Books:

@@ -15,12 +15,13 @@ import msgspec
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.values.catalog import Pricing
 from airouter_core.values.record import plain
+from airouter_ledger.budgets import KEY_TAG
 from airouter_ledger.ledger import Ledger
 from airouter_ledger.records import CallRecord
 
 from ..access.access import Access
 from ..access.accounts import Accounts, Change
-from ..access.books import KEY_TAG
+from ..access.books import TEAM_TAG
 from ..access.views import ShownKey, ShownTeam, shown_key, shown_team
 from ..dialects.refusals import without_keys
 from ..keys import ClientKey
@@ -29,7 +30,6 @@ from . import shapes
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-TEAM_TAG = "team"
 
 
 class UnderWay(Protocol):

@@ -137,6 +137,8 @@ def refusal_of(error: BaseException) -> Refusal:
                 message=refusal.message or without_keys(str(error)),
                 retry_after=refusal.retry_after if wait is None else wait,
             )
+    if isinstance(error, RecursionError):
+        return Refusal(kind="invalid", message="the request is nested too deeply", should_retry=False)
     return Refusal(kind="upstream", message="this server failed", should_retry=False, known_status=500)
 
 

@@ -18,8 +18,9 @@ from airouter_core.values.labels import labelled
 from airouter_core.values.request import Request
 from airouter_core.values.response import Response
 from airouter_core.values.tokens import estimate_tokens
+from airouter_ledger.budgets import KEY_TAG
 
-from ..access.books import KEY_TAG
+from ..access.books import TEAM_TAG
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
 from ..dialects.question import Naming, Question, Taker, bound, estimated_input, words_of
@@ -34,8 +35,6 @@ Result = TypeVar("Result")
 SERVED_BY = "x-airouter-served-by"
 COUNTING = "count_request_tokens"
 COUNTED = ("parameters", "tools", "tool_choice", "response_format", "provider_options")
-TEAM_TAG = "team"
-"""Beside the tag for the key: the team that it is of."""
 
 
 class Answering:

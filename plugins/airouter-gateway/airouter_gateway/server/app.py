@@ -65,15 +65,12 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http":
-            exchange = Exchange(scope, receive, send)
-            if self.serving.settings.admin_key is not None and exchange.path.startswith(ADMINISTRATION):
-                await self._administer(exchange, scope, receive, send)
-            else:
-                await self._answer(exchange)
+            return
+        exchange = Exchange(scope, receive, send)
+        if self.serving.settings.admin_key is not None and exchange.path.startswith(ADMINISTRATION):
+            await self._administer(exchange, scope, receive, send)
         else:
-            # Codex tries a WebSocket first, and takes this for "not here".
-            await send({"type": "websocket.close", "code": 1000})
+            await self._answer(exchange)
 
     async def reload(self) -> None:
         """Serve what the settings say now. What is under way goes on with what it began with."""

@@ -6,10 +6,11 @@ so on loopback only names of loopback count, and scripts of pages only where the
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import logging
+import re
 import time
-from urllib.parse import urlsplit
 
 from airouter_ledger.errors import LedgerError
 
@@ -25,7 +26,11 @@ LOGGER = logging.getLogger("airouter.gateway")
 APPLICATIONS = ("app", "file", "tauri", "vscode-webview", "vscode-file")
 """Schemes of programs on this machine that show pages, as Ollama allows them."""
 LOCAL_NAME = "localhost"
+LONGEST_NAME = 300
+CALLED = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+?)\.?)(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
+"""A name or an address, and perhaps a port: nothing else stands in a Host header or behind the scheme of a page."""
 PREFLIGHT_SECONDS = b"600"
+SAID_ONCE = frozenset({b"host", b"origin", b"authorization", b"x-api-key"})
 
 
 class Guard:
@@ -45,15 +50,17 @@ class Guard:
         Raises:
             RefusedError: it is one.
         """
+        if len(exchange.headers) < len(exchange.scope["headers"]):
+            _require_once(exchange)
         host = exchange.headers.get("host", "")
-        if self._loopback and not is_local(_hostname(f"//{host}")) and _hostname(f"//{host}") not in settings.hosts:
+        if self._loopback and not is_local(name_in(host)) and name_in(host) not in settings.hosts:
             raise RefusedError(
                 Refusal(kind="forbidden", message="this server is not called by that name: see [gateway] hosts")
             )
         origin = exchange.headers.get("origin")
         if origin is None:
             return
-        if not self._is_allowed(origin, settings):
+        if not self._is_allowed(origin, host, settings):
             raise RefusedError(
                 Refusal(kind="forbidden", message="scripts of that page may not ask: see [gateway] origins")
             )
@@ -111,15 +118,19 @@ class Guard:
         await lease.begin(exchange)
         return lease
 
-    def _is_allowed(self, origin: str, settings: GatewaySettings) -> bool:
+    def _is_allowed(self, origin: str, host: str, settings: GatewaySettings) -> bool:
         if origin in settings.origins:
             return True
-        parts = urlsplit(origin)
-        if parts.scheme in APPLICATIONS:
-            return self._loopback
-        return self._loopback and parts.scheme in ("http", "https") and is_local(_hostname(origin))
+        scheme, mark, page = origin.partition("://")
+        if not mark:
+            return False
+        if scheme in ("http", "https"):
+            # A page of this server's own, and on loopback any of this machine.
+            return bool(name_in(page)) and (page == host or (self._loopback and is_local(name_in(page))))
+        return self._loopback and scheme in APPLICATIONS
 
 
+@functools.lru_cache(maxsize=256)
 def is_local(name: str) -> bool:
     """Whether a name means this machine, whoever is asked."""
     if name == LOCAL_NAME or name.endswith(f".{LOCAL_NAME}"):
@@ -130,11 +141,18 @@ def is_local(name: str) -> bool:
         return False
 
 
-def _hostname(address: str) -> str:
-    try:
-        return (urlsplit(address).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+@functools.lru_cache(maxsize=256)
+def name_in(called: str) -> str:
+    """The name or address in what a server was called; empty where that is none."""
+    found = CALLED.fullmatch(called) if len(called) < LONGEST_NAME else None
+    return "" if found is None else (found[1] or found[2]).lower()
+
+
+def _require_once(exchange: Exchange) -> None:
+    """Refuse a request that says twice who it is for or from: whoever stands before this server may read the other."""
+    given = [name for name, _ in exchange.scope["headers"] if name in SAID_ONCE]
+    if len(given) > len(set(given)):
+        raise RefusedError(Refusal(kind="invalid", message="a header is given twice that may be given once"))
 
 
 def _problem(key: ClientKey | None) -> str:

@@ -1,0 +1,101 @@
+"""Connections: uvicorn's, with bounds for what it waits for and keeps without any.
+
+It reads a head of any length for any time, adds what follows a body to the head, and forgets the body of a request
+that offers another protocol. Here a head has its time and its size, what follows a body is left, and an offer is not
+heard: there is nothing but HTTP/1.1 here, and Java's client sends the offer of HTTP/2 with its very question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LARGEST_HEAD = 64 * 1024
+"""Bytes of a head that has come in pieces."""
+END_OF_HEAD = b"\r\n\r\n"
+OFFER = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+HINT = b"pgrade:"
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a client.
+
+    Attributes:
+        patience: seconds within which a head must be whole, and the rest of a body that nobody reads any more.
+    """
+
+    patience: float = 30.0
+    _ending: asyncio.TimerHandle | None = None
+    _in_head = True
+    _in_body = False
+    _read = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a question."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # every transport of a connection is one
+        self._hurry()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._wait_on()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes have come."""
+        if not self._in_body and HINT in data:
+            data = without_offers(data)
+        super().data_received(data)
+        if self._in_head:
+            self._read += len(data)
+            if self._read > LARGEST_HEAD:
+                self.transport.close()
+            elif self._ending is None:
+                self._hurry()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head, self._read = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head, self._in_body = False, True
+        self._wait_on()
+        super().on_headers_complete()
+        self.headers = Left()
+
+    def on_message_complete(self) -> None:
+        """The question is whole."""
+        self._in_body = False
+        self._wait_on()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is: also where not all of the question was read."""
+        super().on_response_complete()
+        if self._in_body:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        self._ending = self.loop.call_later(self.patience, self.transport.close)
+
+    def _wait_on(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+
+
+class Left(list[Any]):
+    """Where nothing is kept: what comes after a body is no part of the head."""
+
+    def append(self, _: Any) -> None:
+        """Leave it."""
+
+
+def without_offers(data: bytes) -> bytes:
+    """The beginning of a request, without an offer of another protocol in its head."""
+    head, end, rest = data.partition(END_OF_HEAD)
+    return OFFER.sub(b"", head) + end + rest
