@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from airouter_core.testing.server import Answer, Connection, ReceivedRequest
+from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
+from airouter_gateway.keys import KeyFile
 from airouter_gateway.stored_responses import DAY, StoredResponses
 from airouter_ledger.ledger import Ledger
 
@@ -102,6 +103,26 @@ def test_no_answer_of_one_client_is_another_s(serve: Serve) -> None:
     assert running.get(f"{RESPONSES}/{made}", headers=owner).status_code == 200
     for identity in ("' OR 1=1 --", "%", "resp_", made[:-1]):
         assert running.get(f"{RESPONSES}/{requests.utils.quote(identity)}", headers=owner).status_code == 404
+
+
+def test_no_answer_of_the_cache_is_given_to_another_key(program: Any, tmp_path: Path) -> None:
+    """Advisory 14: whose key it is counts, whatever user a client says it asks for; its owner has it from the cache."""
+    pytest.importorskip("airouter_openai", reason="the upstream is asked by airouter-openai")
+    made = tmp_path / "made.json"
+    keys = {name: KeyFile(str(made)).create(name)[0] for name in ("mine", "theirs")}
+    body = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0, "user": "eva"}
+    with LoopbackServer(counting) as upstream:
+        settings = tmp_path / "airouter.toml"
+        settings.write_text(
+            f'[up]\nprovider = "openai"\napi = "chat"\napi_key = "none"\nbase_url = "{upstream.url}/v1"\n'
+            f'[cache]\non = true\n[ledger]\npath = "{tmp_path / "ledger.db"}"\n[gateway]\nkeys = "{made}"\n'
+        )
+        url = program("--config", str(settings), "--port", "0").url()
+        for name, asked in (("mine", 1), ("mine", 1), ("theirs", 2), ("theirs", 2), ("mine", 2)):
+            headers = {"authorization": f"Bearer {keys[name]}"}
+            answer = requests.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+            assert answer.status_code == 200, answer.text
+            assert len(upstream.requests) == asked
 
 
 def test_replicas_share_what_is_kept(serve: Serve, address: str) -> None:

@@ -1,9 +1,9 @@
 """The cache: a layer that gives an answer again to whoever asks the same.
 
 The same is the same fingerprint, so that another picture, tool or parameter is another question; the same endpoint;
-and the same user, unless the cache is shared on purpose. Only what is repeatable is kept: chats with temperature 0 or a
-seed, and embeddings; everything with ``all``. Only whole answers are kept, with all their events, so that a reader of a
-stream sees what the first one saw.
+and the same user with the same key of a server, unless the cache is shared on purpose. Only what is repeatable is kept:
+chats with temperature 0 or a seed, and embeddings; everything with ``all``. Only whole answers are kept, with all their
+events, so that a reader of a stream sees what the first one saw.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from airouter_core.values.usage import Cost
 
 from .answers import KEPT, Answers, KeptAnswer
 from .bookkeeping import CACHED
+from .budgets import KEY_TAG
 from .errors import LedgerError, LedgerWarning
 from .providers import billed
 from .replays import Kept, Watch
@@ -50,7 +51,7 @@ class CacheRules:
         ttl: seconds for which an answer is given again.
         size: bytes of all answers together.
         what: ``"repeatable"`` asks only, or ``"all"``.
-        shared: whether users are given each other's answers.
+        shared: whether users, and whoever has a key of the server, are given each other's answers.
     """
 
     ttl: float = 7 * 86400.0
@@ -117,8 +118,9 @@ class Cache:
 
 def key_of(ask: Ask, provider: Identity, *, shared: bool) -> str:
     """Under what an answer is kept: what was asked, of which endpoint, by whom. Keys of accounts are no part of it."""
-    whose = "" if shared else f"user:{ask.user or ''}"
-    parts = (ask.fingerprint(), provider.name, provider.kept_as, provider.address or "", whose)
+    # A client of a server writes its user itself, but not whose key it has.
+    whose = () if shared else (f"user:{ask.user or ''}", f"key:{ask.tags.get(KEY_TAG, '')}")
+    parts = (ask.fingerprint(), provider.name, provider.kept_as, provider.address or "", *whose)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
