@@ -68,3 +68,44 @@ def test_lists_of_distributions_are_whole(project: dict[str, dict[str, dict[str,
     assert in_all == (PLUGINS | {"airouter-core"}) - NOT_IN_ALL
     assert project["tool"]["uv"]["sources"].keys() == PLUGINS | {"airouter-core"}
     assert set(re.findall(r"'\./plugins/([\w-]+)['\[]", readme)) == PLUGINS
+
+
+WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.y*ml"))
+
+
+def test_no_workflow_runs_what_others_can_change() -> None:
+    """An action is named by its commit, with the version that it is, and no workflow may do more than its jobs say."""
+    assert WORKFLOWS
+    for path in WORKFLOWS:
+        text = path.read_text(encoding="utf-8")
+        used = re.findall(r"^\s*-?\s*uses:\s*(.+)$", text, re.MULTILINE)
+        assert used
+        assert not [one for one in used if re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one) is None], path
+        assert "permissions: {}" in text.partition("jobs:")[0], path
+        assert "pull_request_target" not in text, path
+
+
+def test_nobody_holds_a_token_that_could_publish() -> None:
+    """The index trusts one job, which builds nothing and in which nothing of this repository runs."""
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    assert not re.search(r"secrets\.|password:|user:|API_TOKEN|TWINE", text)
+    build, publish = text.partition("\n  publish:")[::2]
+    assert "id-token" not in build
+    assert "id-token: write" in publish
+    assert "environment: release" in publish
+    assert "needs: build" in publish
+    assert not re.search(r"actions/checkout|setup-python|\bmake\b|\bpip\b", publish)
+    assert "sha256sum --check" in publish
+    assert "persist-credentials: false" in build
+
+
+def test_no_distribution_brings_what_runs_by_itself() -> None:
+    """A ``.pth`` file, or a ``sitecustomize``, is run by every start of Python: how a poisoned release was at work."""
+    folders = [ROOT / "airouter_core", *(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+    files = [path for folder in folders for path in folder.rglob("*")]
+    assert files
+    assert not [path for path in files if path.suffix == ".pth" or path.stem in ("sitecustomize", "usercustomize")]
+    for path in (ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))
+        built = project.get("tool", {}).get("hatch", {}).get("build", {})
+        assert not [name for name in ("hooks", "force-include") if name in str(built)], path
