@@ -10,7 +10,9 @@ import msgspec
 
 from airouter_core.values.value import Value
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
+MOST, MOST_DOLLARS = 10**12, 10**9
+"""Of what is counted, and of money: more is a slip, and no database counts without end."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Amount = Annotated[Decimal, msgspec.Meta(description="US dollars for each period")]
 
 

@@ -73,7 +73,7 @@ BOUNDS = (
 )
 OF_KEYS = (
     click.option("--team", help="Team whose bounds hold too."),
-    click.option("--days", type=click.FloatRange(0, min_open=True), help="Days until it expires."),
+    click.option("--days", type=click.FloatRange(0, 36500, min_open=True), help="Days until it expires."),
 )
 SWITCH = click.option("--disable/--enable", "disabled", default=None, help="Switch it off, or on again.")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import time
+import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 import requests
 
 from airouter_core.errors import ConfigurationError
+from airouter_core.testing.server import Answer, Connection, ReceivedRequest
 from airouter_gateway.keys import digest_of
 
 pytest.importorskip("starlette", reason="the extra [console] is not installed")
@@ -93,14 +97,16 @@ def test_without_an_admin_key_there_is_no_administration(serve: Serve) -> None:
     assert running.get("/console").status_code == 404
 
 
-def test_every_route_wants_the_admin_key(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_route_wants_the_admin_key(
+    running: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Advisory 5: each of them, also those that nobody thinks of; a client's key opens none."""
     key, made = running.keys.create("ci")
-    wrong = iter((None, "", ADMIN[:-1], ADMIN + "x", key, made.digest, digest_of(ADMIN)) * 9)
+    wrong = (None, "", ADMIN[:-1], ADMIN + "x", key, made.digest, digest_of(ADMIN))
     caplog.set_level("INFO")
+    monkeypatch.setattr("airouter_gateway.admin.authentication.MOST_WRONG", 1000)
     paths = [(endpoint.method, endpoint.path.replace("{name}", "ci")) for endpoint in ENDPOINTS]
-    for method, path in (*paths[: MOST_WRONG - 2], ("GET", "/openapi.json")):
-        given = next(wrong)
+    for (method, path), given in itertools.product([*paths, ("GET", "/openapi.json")], wrong):
         headers = {} if given is None else {"authorization": f"Bearer {given}"}
         answer = requests.request(method, running.url + PREFIX + path, headers=headers, json={}, timeout=10)
         assert answer.status_code == 401, (method, path)
@@ -122,6 +128,37 @@ def test_keys_are_not_tried_for_long() -> None:
     now[0] = 61
     assert authenticator.admits(ADMIN)
     assert not Authenticator(lambda: None).admits("")
+
+
+def test_nothing_that_is_shown_holds_a_key(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Advisories 12 and 13: of providers neither keys nor addresses that hold one, also where they repeat them."""
+    running = api.running
+
+    def failing(request: ReceivedRequest, connection: Connection) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        said = f"Incorrect API key provided: {given}. It was sk-planted-of-others****wxyz before."
+        connection.answer(Answer.of_json({"error": {"message": said}}, status=401))
+
+    key = api("POST", "/keys", {"name": "ci"}, 201)["key"]
+    running.upstream.behaviour = failing
+    said = [running.post("/v1/chat/completions", ASKED, headers={"authorization": f"Bearer {key}"}).text]
+    for endpoint in ENDPOINTS:
+        if endpoint.method == "GET" and "{name}" not in endpoint.path:
+            said.append(json.dumps(api("GET", endpoint.path)))
+    call = json.loads(next(one for one in said if '"cost_source"' in one))["data"][0]["id"]
+    said += [json.dumps(api("GET", f"/calls/{call}")), json.dumps(api("GET", "/keys/ci"))]
+    said.append(json.dumps(api("POST", "/explain", {"address": "sk-planted-in-a-name"}, 400)))
+    for secret in ("sk-planted", key, digest_of(key), ADMIN):
+        assert not [text for text in said if secret in text], secret
+    for secret in ("sk-planted-upstream", key, ADMIN):
+        assert secret not in caplog.text
+
+
+def test_a_server_that_reads_hosts_wrongly_is_not_taken() -> None:
+    """Advisory 4: Starlette before 1.0.1 took a part of the Host header for a part of the path."""
+    project = tomllib.loads((ROOT / "plugins/airouter-gateway/pyproject.toml").read_text(encoding="utf-8"))
+    (wanted,) = (one for one in project["project"]["optional-dependencies"]["console"] if one.startswith("starlette"))
+    assert tuple(map(int, re.findall(r">=([\d.]+)", wanted)[0].split("."))) >= (1, 0, 1)
 
 
 def test_a_key_that_could_be_guessed_is_refused() -> None:
@@ -186,6 +223,17 @@ def test_teams(api: Api) -> None:
         ("POST", "/keys", {"name": "x", "team": "nobody"}, 400, "invalid_request"),
         ("POST", "/keys", {"name": "x/y"}, 400, "invalid_request"),
         ("POST", "/keys", {"name": 'x"><script>'}, 201, None),
+        ("POST", "/keys", {"name": "x", "budget": 1e300}, 400, "invalid_request"),
+        ("POST", "/keys", {"name": "x", "expires": 1e300}, 400, "invalid_request"),
+        ("POST", "/keys", {"name": "x", "rpm": 10**30}, 400, "invalid_request"),
+        ("GET", "/keys/taken'--", None, 404, "not_found"),
+        ("PATCH", "/keys/taken'--", {}, 404, "not_found"),
+        ("DELETE", "/keys/x' OR name='taken", None, 404, "not_found"),
+        ("GET", "/calls?since=nan", None, 400, "invalid_request"),
+        ("GET", "/calls?until=1e30", None, 400, "invalid_request"),
+        ("GET", "/calls?since=-1e30", None, 400, "invalid_request"),
+        ("GET", f"/changes?after={10**30}", None, 400, "invalid_request"),
+        ("GET", "/changes?after=²", None, 400, "invalid_request"),
         ("POST", "/keys", {"name": "taken"}, 409, "name_taken"),
         ("POST", "/keys", b"{", 400, "invalid_request"),
         ("POST", "/keys", b"[]", 400, "invalid_request"),
@@ -203,9 +251,10 @@ def test_teams(api: Api) -> None:
     ],
 )
 def test_what_cannot_be(api: Api, method: str, path: str, body: Any, status: int, kind: str | None) -> None:
-    """An error in JSON, of the status that says whose move it is; never a 500."""
+    """An error in JSON, of the status that says whose move it is; never a 500. A quote is no statement (advisory 2)."""
     api("POST", "/keys", {"name": "taken"}, 201)
     answer = api(method, path, body, status)
+    assert "taken" in [one["name"] for one in api("GET", "/keys")["data"]]
     if kind is not None:
         assert answer["error"]["type"] == kind
 

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,12 +20,15 @@ pytest.importorskip("jinja2", reason="the extra [console] is not installed")
 pytest.importorskip("starlette", reason="the extra [console] is not installed")
 
 from airouter_core.testing.server import Answer, Connection, ReceivedRequest
+from airouter_gateway.access.ended_sessions import EndedSessions
 from airouter_gateway.admin.authentication import MOST_WRONG, Authenticator
 from airouter_gateway.console.plots import HEIGHT, TOP, buckets, latency, percentile, spend, traffic
 from airouter_gateway.console.rendering import duration, money, short
 from airouter_gateway.console.routes import console_routes
 from airouter_gateway.console.sessions import COOKIE, LASTS, Sessions
 from airouter_gateway.keys import digest_of
+
+from .conftest import opened_books
 
 if TYPE_CHECKING:
     from conftest import Running, Serve
@@ -119,6 +123,51 @@ def test_the_admin_key_opens(running: Running, caplog: pytest.LogCaptureFixture)
     assert browser.sign_in().status_code == 429
 
 
+def test_whoever_signs_out_is_out_with_all_copies_of_the_cookie(serve: Serve, address: str) -> None:
+    """In every server of the ledger; other sessions stay. Signing in takes up no session that somebody has brought."""
+    running, replica = (serve(admin_key=ADMIN, ledger=address) for _ in range(2))
+    browser, other = Browser(running), Browser(running)
+    browser.session.cookies.set(COOKIE, "of-somebody-else", path="/console")
+    for one in (browser, other):
+        assert one.sign_in().status_code == 303
+    copy = [one.value for one in browser.session.cookies if one.name == COOKIE][-1]
+    assert copy not in ("of-somebody-else", other.session.cookies[COOKIE])
+
+    def shown(url: str) -> int:
+        headers = {"cookie": f"{COOKIE}={copy}"}
+        return requests.get(f"{url}/console/keys", headers=headers, timeout=20, allow_redirects=False).status_code
+
+    assert [shown(one.url) for one in (running, replica)] == [200, 200]
+    browser.session.cookies.clear()
+    browser.session.cookies.set(COOKIE, copy, path="/console")
+    browser.post("/logout")
+    assert [shown(one.url) for one in (running, replica)] == [303, 303]
+    other.get("/keys")
+
+
+def test_a_session_ends_though_nobody_signs_out(tmp_path: Path) -> None:
+    """What was signed out is remembered until it would have ended, and no longer."""
+    now = [1000.0]
+    with opened_books(str(tmp_path / "ledger.db")) as books:
+        ended = EndedSessions(books, clock=lambda: now[0])
+        assert not ended.has("a")
+        for _ in range(2):
+            ended.end("a", 2000.0)
+        now[0] = 2001.0
+        assert ended.has("a")
+        ended.end("b", 3000.0)
+        assert (ended.has("a"), ended.has("b")) == (False, True)
+
+
+def test_a_proxy_with_a_certificate_is_believed(running: Running) -> None:
+    """The cookie goes over encrypted connections alone, where the browser's is one."""
+    for headers, kept in (({"x-forwarded-proto": "https"}, True), ({}, False)):
+        answer = requests.post(
+            f"{running.url}/console/login", data={"key": ADMIN}, headers=headers, timeout=20, allow_redirects=False
+        )
+        assert ("secure" in answer.headers["set-cookie"].lower()) is kept
+
+
 def test_a_session_ends() -> None:
     """After its hours, with another admin key, and with any character of its cookie changed."""
     from starlette.requests import Request
@@ -144,6 +193,7 @@ def test_a_session_ends() -> None:
     response = Response()
     sessions.begin(asked(), response)
     said = response.headers["set-cookie"]
+    assert "samesite=strict" in said.lower()
     assert "secure" in said.lower()
     cookie = said.partition("=")[2].partition(";")[0]
     found = sessions.of(asked(cookie))
@@ -399,6 +449,7 @@ def test_the_playground_asks_each_model_by_itself(browser: Browser) -> None:
     assert "".join(line.get("text", "") for line in lines) == "hello"
     assert lines[-1]["done"]["served"] == "up/m"
     browser.post("/playground/answer", 400, model="nobody/m", prompt="hi")
+    assert "sk-planted" not in browser.post("/playground/answer", 400, model="sk-planted-by-mistake", prompt="hi")
     browser.post("/playground/answer", 400, model="up/m", prompt="hi", temperature="warm")
 
 
@@ -406,7 +457,11 @@ def test_an_answer_that_breaks_off_says_so(serve: Serve) -> None:
     """In the last line; and nothing in it looks like a key."""
 
     def refusing(request: ReceivedRequest, connection: Connection) -> None:
-        connection.answer(Answer.of_json({"error": {"message": "bad key sk-planted-upstream"}}, status=400))
+        connection.answer(
+            Answer.of_json(
+                {"error": {"message": "bad key sk-planted-upstream, not sk-planted-of-others****"}}, status=400
+            )
+        )
 
     browser = Browser(serve(refusing, admin_key=ADMIN))
     browser.sign_in()

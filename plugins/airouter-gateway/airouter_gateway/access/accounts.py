@@ -20,7 +20,7 @@ from airouter_ledger.guests import Guest
 from airouter_ledger.ledger import Ledger
 from airouter_ledger.periods import Period
 
-from ..bounds import Bounds, Team
+from ..bounds import MOST_DOLLARS, Bounds, Team
 from ..keys import SHOWN, ClientKey, digest_of, new_key, require_name
 from .schema import NAME, VERSIONS
 
@@ -274,8 +274,10 @@ def _checked(value: Any, changes: Mapping[str, Any]) -> Any:
     except msgspec.ValidationError as error:
         raise ParameterError(str(error)) from error
     amount = changed.budget
-    if amount is not None and (not isinstance(amount, Decimal) or not amount.is_finite() or amount < 0):
-        raise ParameterError(f"budget must be an amount of at least 0, not {amount}")
+    if amount is not None and (
+        not isinstance(amount, Decimal) or not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS
+    ):
+        raise ParameterError(f"budget must be an amount from 0 to {MOST_DOLLARS}, not {amount}")
     Period(changed.period)
     if any(not pattern or not pattern.isprintable() for pattern in changed.models):
         raise ParameterError("models must be addresses, routes or patterns of them")

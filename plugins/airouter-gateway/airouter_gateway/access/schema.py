@@ -25,4 +25,5 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX gateway_flights_of_servers ON gateway_flights (server)",
         "CREATE TABLE gateway_servers (id TEXT PRIMARY KEY, seen DOUBLE PRECISION NOT NULL)",
     ),
+    ("CREATE TABLE gateway_ended_sessions (id TEXT PRIMARY KEY, until DOUBLE PRECISION NOT NULL)",),
 )

@@ -105,7 +105,7 @@ def _guarded(authenticator: Authenticator, answer: Handler) -> Handler:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         try:
             if not authenticator.admits(key.strip() if scheme.lower() == "bearer" else ""):
-                return failure(401, "unauthorized", "give the admin key: Authorization: Bearer …")
+                return failure(401, "unauthorized", "give the admin key, in the header Authorization")
             return await answer(request)
         except TooManyWrongKeysError:
             return failure(429, "too_many_wrong_keys", "too many wrong keys: wait a minute")

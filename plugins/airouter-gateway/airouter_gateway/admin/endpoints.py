@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from . import shapes
 from .administration import Administration, changed
 
 Item = TypeVar("Item")
+NUMBER = re.compile("[0-9]{1,18}")
 
 
 class Asked(Value, frozen=True):
@@ -129,7 +131,7 @@ async def _costs(admin: Administration, asked: Asked) -> shapes.Page[shapes.Cost
 
 async def _changes(admin: Administration, asked: Asked) -> shapes.Page[Change]:
     wanted: shapes.Paging = asked.query
-    if wanted.after is not None and not wanted.after.isdecimal():
+    if wanted.after is not None and NUMBER.fullmatch(wanted.after) is None:
         raise ParameterError("after is the number of a change")
     found = await admin.changes(wanted.limit + 1, None if wanted.after is None else int(wanted.after))
     shown = tuple(found[: wanted.limit])

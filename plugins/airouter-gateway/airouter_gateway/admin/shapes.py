@@ -16,7 +16,9 @@ from ..bounds import Amount, Bounds, Count
 Item = TypeVar("Item")
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="items at most")]
 After = Annotated[str, msgspec.Meta(description="goes on after the item that `next` named")]
-Moment = Annotated[float, msgspec.Meta(description="seconds since 1970")]
+LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999: dates go no further."""
+Moment = Annotated[float, msgspec.Meta(ge=0, le=LAST_MOMENT, description="seconds since 1970")]
 
 
 class Page(Value, Generic[Item], frozen=True):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from airouter_core.errors import AirouterError
 from airouter_ledger.errors import LedgerError
 
 from ..access.accounts import UnknownNameError
+from ..access.ended_sessions import EndedSessions
 from ..admin.administration import Administration, Served
 from ..admin.api import TooLargeError, body_of
 from ..admin.authentication import Authenticator
@@ -38,15 +40,22 @@ class Console:
         self.admin = Administration(gateway, "console")
         self.authenticator = authenticator
         self.sessions = Sessions(authenticator)
+        self.ended = EndedSessions(gateway.access.books)
+
+    async def session(self, request: Request) -> Session | None:
+        """Who asks; ``None`` for whoever is not signed in, or no more.
+
+        Raises:
+            LedgerError: whether they have signed out cannot be known.
+        """
+        found = self.sessions.of(request)
+        return None if found is None or await asyncio.to_thread(self.ended.has, found.id) else found
 
     def shows(self, show: Show) -> Handler:
         """A page, for whoever is signed in."""
 
         async def handle(request: Request) -> Response:
-            session = self.sessions.of(request)
-            if session is None:
-                return _way_in(request)
-            return await _said(show(self, request, session), session)
+            return await self._answered(request, lambda session: show(self, request, session))
 
         return handle
 
@@ -54,19 +63,33 @@ class Console:
         """What a form asks for, for whoever is signed in, from a page of ours."""
 
         async def handle(request: Request) -> Response:
-            session = self.sessions.of(request)
-            if session is None:
-                return _way_in(request)
-
-            async def acted() -> Response:
+            async def acted(session: Session) -> Response:
                 form = await form_of(request)
                 if not is_own_form(request, session, form):
                     return problem(session, 403, "That form was not sent by this console, or has expired. Try again.")
                 return await act(self, request, session, form)
 
-            return await _said(acted(), session)
+            return await self._answered(request, acted)
 
         return handle
+
+    async def _answered(self, request: Request, answer: Callable[[Session], Awaitable[Response]]) -> Response:
+        """An answer to whoever is signed in, or a page that says what is wrong."""
+        session: Session | None = None
+        try:
+            session = await self.session(request)
+            return _way_in(request) if session is None else await answer(session)
+        except UnknownNameError as error:
+            return problem(session, 404, str(error))
+        except TooLargeError:
+            return problem(session, 413, "That is too long.")
+        except (TimeoutError, ClientDisconnect):
+            return problem(session, 408, "That did not arrive in time.")
+        except LedgerError as error:
+            LOGGER.error("the console cannot read the ledger: %s", error)  # noqa: TRY400  # no bug of ours
+            return problem(session, 503, "The database cannot be reached now.")
+        except (AirouterError, ValueError, msgspec.MsgspecError) as error:
+            return problem(session, 400, str(error))
 
 
 async def form_of(request: Request) -> Form:
@@ -92,18 +115,3 @@ def _way_in(request: Request) -> Response:
     if wants_part(request):
         return Response("", 401, headers={**HEADERS, "hx-redirect": SIGN_IN})
     return to(SIGN_IN)
-
-
-async def _said(answering: Awaitable[Response], session: Session) -> Response:
-    """An answer, or a page that says what is wrong."""
-    try:
-        return await answering
-    except UnknownNameError as error:
-        return problem(session, 404, str(error))
-    except TooLargeError:
-        return problem(session, 413, "That is too long.")
-    except LedgerError as error:
-        LOGGER.error("the console cannot read the ledger: %s", error)  # noqa: TRY400  # no bug of ours
-        return problem(session, 503, "The database cannot be reached now.")
-    except (AirouterError, ValueError, msgspec.MsgspecError) as error:
-        return problem(session, 400, str(error))

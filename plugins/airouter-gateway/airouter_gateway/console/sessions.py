@@ -1,6 +1,7 @@
 """Who is signed in: a cookie that this server has signed, so that every worker and replica knows it.
 
-The signature's secret is made of the admin key: when that is changed nobody is signed in any more.
+The signature's secret is made of the admin key: when that is changed nobody is signed in any more. What was signed out
+before its time is remembered elsewhere.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ class Session(Value, frozen=True):
 
     Attributes:
         id: of this session, by chance.
+        until: when it ends, in seconds since 1970.
         token: what each form of theirs brings, so that no other page can send one for them.
     """
 
     id: str
+    until: int
     token: str
 
 
@@ -52,25 +55,34 @@ class Sessions:
         said = f"{int(self._clock()) + LASTS}.{secrets.token_hex(16)}"
         response.set_cookie(
             COOKIE, f"{said}.{self._sign(said)}", max_age=LASTS, path=PATH, httponly=True, samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=is_private(request),
         )  # fmt: skip
 
     def end(self, response: Response) -> None:
-        """Sign somebody out."""
+        """Take somebody's cookie away."""
         response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict")
 
     def of(self, request: Request) -> Session | None:
-        """Who asks; ``None`` for whoever is not signed in, or no more."""
+        """Who asks, by the cookie alone; ``None`` for whoever has none, or one whose time has passed."""
         said, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
         until, _, id_ = said.partition(".")
         if not said.isascii() or not hmac.compare_digest(signature.encode(), self._sign(said).encode()):
             return None
         if not until.isdecimal() or int(until) < self._clock():
             return None
-        return Session(id_, hmac.new(self._authenticator.secret(b"form"), id_.encode(), "sha256").hexdigest())
+        token = hmac.new(self._authenticator.secret(b"form"), id_.encode(), "sha256").hexdigest()
+        return Session(id_, int(until), token)
 
     def _sign(self, said: str) -> str:
         return hmac.new(self._authenticator.secret(b"session"), said.encode(), "sha256").hexdigest()
+
+
+def is_private(request: Request) -> bool:
+    """Whether nobody listens between a browser and what it speaks with: this server, or a proxy before it that says so.
+
+    Whoever says so wrongly has only their own cookie kept back.
+    """
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
 def is_own_form(request: Request, session: Session, form: Mapping[str, str]) -> bool:

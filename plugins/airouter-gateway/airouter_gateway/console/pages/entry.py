@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+import asyncio
+import contextlib
+
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+
+from airouter_ledger.errors import LedgerError
 
 from ...admin.api import TooLargeError
 from ...admin.authentication import TooManyWrongKeysError
@@ -14,8 +19,9 @@ from ..sessions import PATH, Session, is_own_page
 
 async def way_in(console: Console, request: Request) -> Response:
     """The page that asks for the admin key."""
-    if console.sessions.of(request) is not None:
-        return to(PATH)
+    with contextlib.suppress(LedgerError):
+        if await console.session(request) is not None:
+            return to(PATH)
     return page("login.html", None, message=None)
 
 
@@ -28,7 +34,7 @@ async def sign_in(console: Console, request: Request) -> Response:
         right = console.authenticator.admits(given)
     except TooManyWrongKeysError:
         return page("login.html", None, status=429, message="Too many wrong keys. Wait a minute.")
-    except (TooLargeError, ValueError):
+    except (TooLargeError, TimeoutError, ClientDisconnect, ValueError):
         right = False
     if not right:
         return page("login.html", None, status=401, message="That is not the admin key.")
@@ -38,7 +44,8 @@ async def sign_in(console: Console, request: Request) -> Response:
 
 
 async def sign_out(console: Console, request: Request, session: Session, form: Form) -> Response:
-    """Sign out."""
+    """Sign out, also whoever has a copy of the cookie."""
+    await asyncio.to_thread(console.ended.end, session.id, session.until)
     response = to(SIGN_IN)
     console.sessions.end(response)
     return response
