@@ -111,21 +111,31 @@ class Gate:
     """A ``through`` that holds events back until one comes that opens it. Whoever routes can then still change sides.
 
     Args:
-        opens: whether an event is worth handing on; all that came before it go first.
+        opens: whether an event is worth handing on; all that came before it go first. Unless given, it is opened by
+            hand alone.
+
+    Attributes:
+        hold: keeps an event, and says whether it opens the gate; the driver calls it, and no frame stands between.
     """
 
-    def __init__(self, opens: Callable[[StreamEvent], bool]) -> None:
+    hold: Callable[[StreamEvent], bool | None]
+
+    def __init__(self, opens: Callable[[StreamEvent], bool] | None = None) -> None:
         self._opens = opens
         self._held: list[StreamEvent] = []
+        self.hold = self._held.append if opens is None else self._hold
         self.is_open = False
 
+    def _hold(self, event: StreamEvent) -> bool:
+        self._held.append(event)
+        return self._opens is not None and self._opens(event)
+
     def __call__(self, events: Events) -> Iterator[StreamEvent]:
+        # Only where another `through` inside it changes events; else the driver calls `hold` itself.
         for event in events:
             if self.is_open:
                 yield event
-                continue
-            self._held.append(event)
-            if self._opens(event):
+            elif self.hold(event):
                 yield from self.open()
 
     def open(self) -> list[StreamEvent]:

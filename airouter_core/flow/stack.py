@@ -74,6 +74,7 @@ class Stack:
     """
 
     __slots__ = (
+        "_closed",
         "_deadline",
         "_doing",
         "_held",
@@ -98,6 +99,7 @@ class Stack:
         self._last: Any = None
         self._suspended: tuple[Any, Exception | None] | None = None
         self._doing: _Once | None = None
+        self._closed: tuple[tuple[See, ...], int] | None = None
         self.innermost: Delegate | None = None
         self._deadline = 0.0
         self.taps: tuple[See, ...] | None = ()
@@ -165,25 +167,58 @@ class Stack:
 
     def passed(self, events: Events) -> Iterable[StreamEvent]:
         """The events as the reader sees them, where more is done to them than seeing."""
-        # Wrapped from the inside out: the innermost flow that does something to events comes by them first.
-        for scope in reversed(self._scopes):
-            if scope.through is not None:
-                events = _through(scope.through, events)
-        yield from events
+        if self._closed is not None:
+            yield from self._held_back(events, *self._closed)
+            return
+        yield from self._beyond(len(self._scopes), events)
         # A gate that has opened stands in the way no longer.
         self.look_for_taps()
+
+    def _beyond(self, depth: int, events: Events) -> Events:
+        # Wrapped from the inside out: the innermost flow that does something to events comes by them first.
+        for scope in reversed(self._scopes[:depth]):
+            if scope.through is not None:
+                events = _through(scope.through, events)
+        return events
+
+    def _held_back(self, events: Events, taps: tuple[See, ...], depth: int) -> Iterator[StreamEvent]:
+        """Events until one opens the gate of the flow at this depth, and all that come after it."""
+        gate = self._scopes[depth].through
+        assert isinstance(gate, Gate)
+        hold, coming = gate.hold, iter(events)
+        for event in coming:
+            for see in taps:
+                try:
+                    see(event)
+                except Exception as error:
+                    raise RaisedInLayer(see, error) from error
+            try:
+                opens = hold(event)
+            except Exception as error:
+                raise RaisedInLayer(gate, error) from error
+            if opens:
+                held = gate.open()
+                self.look_for_taps()
+                yield from self._beyond(depth, held)
+                yield from self.seen(coming)
+                return
 
     def look_for_taps(self) -> None:
         """Find out anew what sees the events."""
         # Kept as a plain tuple of functions, since this is looked at for every chunk of every stream. It changes only
         # where a flow begins or ends, a gate opens, or a tap puts another function in its place.
-        found = []
-        for scope in reversed(self._scopes):
+        found: list[See] = []
+        self._closed = None
+        for depth in range(len(self._scopes) - 1, -1, -1):
+            scope = self._scopes[depth]
             through = scope.through
             if isinstance(through, Tap):
                 if through.see is not None:
                     found.append(through.see)
-            elif isinstance(through, Gate) and through.is_open:
+            elif isinstance(through, Gate):
+                if not through.is_open:
+                    self.taps, self._closed = None, (tuple(found), depth)
+                    return
                 if scope.opens_within is not None:
                     self._lift(scope)
             elif through is not None:
@@ -208,7 +243,16 @@ class Stack:
 
     def consume(self, events: Events) -> None:
         """Let events go by that nobody reads."""
-        collections.deque(self.seen(events), maxlen=0)
+        taps = self.taps
+        if taps is None:
+            collections.deque(self.passed(events), maxlen=0)
+            return
+        for event in events:
+            for see in taps:
+                try:
+                    see(event)
+                except Exception as error:
+                    raise RaisedInLayer(see, error) from error
 
     # Requests.
 
