@@ -48,18 +48,29 @@ class Standby:
     def __init__(self, *, with_content: bool) -> None:
         self.with_content = with_content
         self._layer: Layer | None = None
+        # Looked up once: each look at the environment costs as much as the rest of this layer.
+        self._is_asked_for = is_asked_for()
 
     def __call__(self, ask: Ask, answer: Answer) -> Flow[Any]:
-        if self._layer is None and is_set_up():
+        if self._layer is None and is_set_up(asked_for=self._is_asked_for):
             from .telemetry import Telemetry
 
             self._layer = Telemetry(with_content=self.with_content)
         return answer(ask) if self._layer is None else self._layer(ask, answer)
 
 
-def is_set_up() -> bool:
-    """Whether spans or figures go anywhere by now."""
-    if API[0] not in sys.modules and API[1] not in sys.modules and not any(map(os.environ.get, SET_UP)):
+def is_asked_for() -> bool:
+    """Whether the environment names somebody for spans or figures."""
+    return any(map(os.environ.get, SET_UP))
+
+
+def is_set_up(*, asked_for: bool) -> bool:
+    """Whether spans or figures go anywhere by now.
+
+    Args:
+        asked_for: what :func:`is_asked_for` says.
+    """
+    if API[0] not in sys.modules and API[1] not in sys.modules and not asked_for:
         return False
     from opentelemetry import metrics, trace
 

@@ -230,7 +230,7 @@ def test_a_program_that_does_not_use_it_does_not_import_it() -> None:
     """Neither for the layer nor for a call; a variable that sets it up does."""
     program = (
         "import sys; from airouter_otel import making; layer = making.telemetry({});"
-        "print(making.is_set_up(), 'opentelemetry' in sys.modules)"
+        "print(making.is_set_up(asked_for=making.is_asked_for()), 'opentelemetry' in sys.modules)"
     )
     for variable, said in (("", "False False"), ("sdk_tracer_provider", "True True")):
         environment = {**os.environ, making.SET_UP[0]: variable}
