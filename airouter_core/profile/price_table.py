@@ -70,7 +70,10 @@ def cost_in_table(names: Iterable[str], model: str, usage: Usage, amount_of: Amo
 
 def _at(prices: Prices, usage: Usage) -> Pricing | None:
     sent = usage.input_tokens or 0
-    return next((price for above, price in prices if sent > above), None)
+    for above, price in prices:
+        if sent > above:
+            return price
+    return None
 
 
 def _prices(found: Any) -> Iterator[tuple[int, Pricing]]:

@@ -106,18 +106,22 @@ class Prices:
 def _amount(price: Pricing, usage: Usage) -> Decimal | None:
     if price.prompt is None or price.completion is None:
         return None
-    read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
-    thought = usage.reasoning_tokens or 0 if price.reasoning is not None else 0
     assert usage.input_tokens is not None
     assert usage.output_tokens is not None
-    return (
-        price.prompt * max(usage.input_tokens - read - written, 0)
-        + (price.prompt if price.cache_read is None else price.cache_read) * read
-        + (price.prompt if price.cache_write is None else price.cache_write) * written
-        + price.completion * max(usage.output_tokens - thought, 0)
-        + (price.reasoning or Decimal(0)) * thought
-        + (price.request or Decimal(0))
-    )
+    read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+    amount = price.prompt * max(usage.input_tokens - read - written, 0)
+    # What is not there is not added: this is done for each call, and sums of decimals take their time.
+    if read:
+        amount += (price.prompt if price.cache_read is None else price.cache_read) * read
+    if written:
+        amount += (price.prompt if price.cache_write is None else price.cache_write) * written
+    thought = usage.reasoning_tokens or 0
+    if thought and price.reasoning is not None:
+        amount += price.reasoning * thought
+    else:
+        thought = 0
+    amount += price.completion * max(usage.output_tokens - thought, 0)
+    return amount + price.request if price.request else amount
 
 
 def _own_price(address: str, entry: Any) -> Pricing:

@@ -1,8 +1,8 @@
 """One call of a route: who is asked, who is asked next, and when it is over. The one owner of attempts and of time.
 
-Candidates come one by one from the tree. Whoever may not be asked is passed over; whoever is resting or full is put
-aside, and comes to turn when nobody else is left. A failure of a class that the route goes on after leads to the next
-one; any other ends the call, and so does an answer that has begun to be handed on.
+Whom it asks is chosen by :mod:`~airouter_router.selection`. A failure of a class that the route goes on after leads to
+the next one; any other ends the call, and so does an answer that has begun to be handed on: that, and what is learned
+of each attempt, is told by :mod:`~airouter_router.outcomes`.
 """
 
 from __future__ import annotations
@@ -10,41 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from airouter_core.errors import AirouterError, ConfigurationError, ExecutionError
+from airouter_core.errors import AirouterError
+from airouter_core.flow.layers import Gate
 from airouter_core.flow.steps import Do, Flow, Gather, Race, Sleep, delegated
 from airouter_core.provider.facade import Provider
-from airouter_core.values.response import Attempt, Response
-from airouter_core.values.usage import Usage
-from airouter_core.wire.rate_limits import rate_limits
+from airouter_core.values.response import Attempt
 
-from .affinity import life_of
+from .attempts import RunningAttempt, is_only_read
 from .catalog import PATIENCE
-from .eligibility import Eligibility
-from .endings import all_busy, failure, nobody, over
-from .failures import can_be_repeated, retry_after, word_of
-from .health import OF_ACCOUNT
-from .legs import Begun, Leg, gate_of, is_only_read, may_go_on
+from .final_errors import all_limited, ended, no_candidate
 from .limits import Lease
-from .routes import STICKY, Target
-from .situation import USUAL_ANSWER, Knowledge, Situation
-from .strategies import Candidate, candidates
+from .opening import Opening
+from .outcomes import Outcomes
+from .selection import Chosen, Selection
+from .situation import Situation
+from .strategies import Candidate
 
-FIRST_DELAY = 0.5
-"""Seconds before a target is asked again that has failed in this call; doubled each time."""
-LONGEST_DELAY = 8.0
 LONGEST_WAIT = 120.0
 """Seconds that are waited for anybody where the route has no deadline."""
-
-
-class Waiting(msgspec.Struct, eq=False):
-    """A candidate that was put aside until ``ready``; those of rank 0 come before those of rank 1."""
-
-    candidate: Candidate
-    ready: float
-    rank: int
-    reason: str
 
 
 class Call:
@@ -58,22 +41,14 @@ class Call:
     def __init__(
         self, situation: Situation, provider: Callable[[str], Provider[Any]], within: float | None = None
     ) -> None:
+        trail: list[Attempt] = []
         self._situation = situation
-        self._knowledge: Knowledge = situation.knowledge
+        self._knowledge = situation.knowledge
+        self._route = situation.route
         self._provider = provider
         self._until = None if within is None else situation.now + within
-        self._eligibility = Eligibility(situation)
-        self._pending = candidates(situation.route.tree, situation)
-        self._ahead: list[Candidate] = []
-        self._aside: list[Waiting] = []
-        self._seen: set[Target] = set()
-        self._dead: set[str] = set()
-        self._trail: list[Attempt] = []
-        self._made = 0
-        self._failures: dict[Target, int] = {}
-        self._last: AirouterError | None = None
-        self._refused: ConfigurationError | None = None
-        self._begun: Begun | None = None
+        self._selection = Selection(situation, trail)
+        self._outcomes = Outcomes(situation, self._selection, trail)
 
     def flow(self) -> Flow[Any]:
         """Ask until somebody has answered.
@@ -82,18 +57,56 @@ class Call:
             ConfigurationError: nobody may be asked this.
             ExecutionError: nobody has answered; ``attempts`` tells of each.
         """
-        yield from self._share()
-        if self._situation.route.require == "known":
+        if self._knowledge.may_share or self._route.require == "known":
+            return self._asked_well_informed()
+        return self._asked()
+
+    def _asked_well_informed(self) -> Flow[Any]:
+        if self._knowledge.is_to_share(self._situation.now):
+            yield Do(self._knowledge.share)
+        if self._route.require == "known":
             yield from self._look_up()
+        return (yield from self._asked())
+
+    def _asked(self) -> Flow[Any]:
+        knowledge, outcomes = self._knowledge, self._outcomes
         while True:
-            answered, value = yield from self._attempt(self._leg(*(yield from self._next())))
-            if answered:
-                return value
+            if outcomes.last is not None and outcomes.made >= self._route.attempts:
+                raise self._ended(outcomes.last)
+            attempt = self._begun(*(self._selection.free() or (yield from self._waited())))
+            running = [attempt]
+            try:
+                if self._route.hedge is not None and self._may_have_rival(attempt):
+                    attempt, value = yield from self._raced(running)
+                else:
+                    patience = None if self._route.first_event_timeout is None else self._patience()
+                    value = yield from attempt.flow(self._provider(attempt.target.provider), patience)
+            except AirouterError as error:
+                yield from self._unanswered(running, error)
+                continue
+            except BaseException:  # whoever reads has gone
+                for each in running:
+                    each.lease.give_back()
+                raise
+            if len(running) > 1:
+                outcomes.unanswered((each for each in running if each is not attempt), is_time=True)
+            answer = outcomes.answered(attempt, value)
+            if knowledge.may_share and knowledge.is_to_share(self._situation.now):
+                yield Do(knowledge.share)
+            return answer
+
+    def _unanswered(self, running: list[RunningAttempt], error: AirouterError) -> Flow[None]:
+        """Take note of a failure; raised where it ends the call."""
+        ends = self._outcomes.unanswered(running, is_time=self._left() > 0)
+        if self._knowledge.is_to_share(self._situation.now):
+            yield Do(self._knowledge.share)
+        if ends or all(error is not attempt.error for attempt in running):
+            raise self._ended(error) from error.__cause__
 
     def _look_up(self) -> Flow[None]:
         """Have the providers tell what they know of their models, where that is wanted and not known."""
         knowledge = self._knowledge
-        names = knowledge.catalog.missing(self._situation.route, knowledge.settings, knowledge.clock())
+        names = knowledge.catalog.missing(self._route, knowledge.settings, knowledge.clock())
         if not names:
             return
         lists = [delegated(self._provider(name).operation_flow("list_models"), deadline=PATIENCE) for name in names]
@@ -101,279 +114,79 @@ class Call:
             if not isinstance(models, Exception):
                 knowledge.catalog.learn(name, models, knowledge.clock())
 
-    # Who is next.
-
-    def _next(self) -> Flow[tuple[Candidate, Lease]]:
-        while True:
-            if self._last is not None and self._made >= self._situation.route.attempts:
-                raise self._over(self._last)
-            candidate = self._fresh()
-            if candidate is None:
-                candidate = yield from self._awaited()
-            lease = self._leased(candidate)
-            if lease is not None:
-                return candidate, lease
-
-    def _fresh(self) -> Candidate | None:
-        """The next candidate of the tree that can be asked now."""
-        while (candidate := self._pulled()) is not None:
-            target = candidate.target
-            if target in self._seen:
-                continue
-            self._seen.add(target)
-            reason = self._eligibility.refusal(target)
-            if reason is None and not self._can_go_on(target):
-                reason = "it is not known to go on with an answer that was begun (`prefill`)"
-            if reason is not None:
-                self._pass_over(target, reason)
-                continue
-            if target.provider in self._dead:
-                self._pass_over(target, "its key was refused in this call")
-                continue
-            now = self._knowledge.clock()
-            bench = self._knowledge.health.bench(target, now)
-            if bench is None:
-                return candidate
-            ready = bench.until if bench.failure == "rate_limit" else now
-            self._put_aside(candidate, ready, f"it rests after {bench.failure}", rank=0 if bench.passes else 1)
-        return None
-
-    def _can_go_on(self, target: Target) -> bool:
-        """Whether it may be asked at this point: once an answer was begun, only who goes on with it."""
-        return self._begun is None or bool(self._knowledge.limits(target).prefill)
-
-    def _pulled(self) -> Candidate | None:
-        return self._ahead.pop(0) if self._ahead else next(self._pending, None)
-
-    def _is_last(self) -> bool:
-        """Whether nobody else is left to be asked."""
-        if self._aside:
-            return False
-        while (following := next(self._pending, None)) is not None:
-            if following.target not in self._seen and self._eligibility.refusal(following.target) is None:
-                self._ahead.append(following)
-                return False
-        return True
-
-    def _awaited(self) -> Flow[Candidate]:
+    def _waited(self) -> Flow[Chosen]:
         """Whoever was put aside and is ready first; waited for."""
-        self._aside = [waiting for waiting in self._aside if self._can_go_on(waiting.candidate.target)]
-        if not self._aside:
-            raise self._nobody()
-        first = min(self._aside, key=lambda waiting: (waiting.rank, waiting.ready))
-        wait = first.ready - self._knowledge.clock()
-        if wait > 0:
-            if wait > self._left():
-                raise self._over(self._last) if self._last is not None else self._all_busy(wait)
-            yield Sleep(wait)
-        self._aside.remove(first)
-        return first.candidate
-
-    def _leased(self, candidate: Candidate) -> Lease | None:
-        knowledge, situation = self._knowledge, self._situation
-        tokens = 0
-        if knowledge.leases.counts_tokens(candidate.target):
-            tokens = situation.tokens + (situation.answer_tokens or USUAL_ANSWER)
-        now = knowledge.clock()
-        lease = knowledge.leases.take(candidate.target, tokens, now)
-        if isinstance(lease, Lease):
-            return lease
-        if lease is None:
-            self._pass_over(candidate.target, f"about {tokens} tokens are more than it may be sent in a minute")
-        else:
-            self._put_aside(candidate, now + lease, "its limit is reached")
-        return None
-
-    def _put_aside(self, candidate: Candidate, ready: float, reason: str, rank: int = 0) -> None:
-        self._aside.append(Waiting(candidate, ready, rank, reason))
-
-    def _pass_over(self, target: Target, reason: str) -> None:
-        self._trail.append(Attempt(str(target), "refused", reason))
+        while (waiting := self._selection.soonest()) is not None:
+            wait = waiting.ready - self._knowledge.clock()
+            if wait > 0:
+                if wait > self._left():
+                    raise self._ended(self._outcomes.last) if self._outcomes.last is not None else self._busy(wait)
+                yield Sleep(wait)
+            if (chosen := self._selection.take(waiting)) is not None:
+                return chosen
+        raise self._nobody()
 
     def _left(self) -> float:
         return LONGEST_WAIT if self._until is None else self._until - self._knowledge.clock()
 
     # One attempt.
 
-    def _attempt(self, leg: Leg) -> Flow[tuple[bool, Any]]:
-        """Ask; whether it was answered, and the answer."""
-        legs = [leg]
-        try:
-            winner, value = yield from self._answer(legs)
-        except AirouterError as error:
-            ends = self._came_to_nothing(legs)
-            yield from self._share()
-            if ends or error not in [each.error for each in legs]:
-                raise self._over(error) from error.__cause__
-            return False, None
-        finally:
-            for each in legs:
-                each.lease.give_back()
-        self._came_to_nothing([each for each in legs if each is not winner])
-        self._learn(winner)
-        answered = self._answered(winner, value)
-        yield from self._share()
-        return True, answered
-
-    def _leg(self, candidate: Candidate, lease: Lease) -> Leg:
-        self._made += 1
-        asked = self._situation.ask.asked_as(attempt=self._made, model=candidate.target.model, deadline=None)
+    def _begun(self, candidate: Candidate, lease: Lease) -> RunningAttempt:
+        outcomes, situation = self._outcomes, self._situation
+        outcomes.made += 1
+        target = candidate.target
+        asked = situation.ask.asked_as(attempt=outcomes.made, model=target.model, deadline=None)
         seam = None
-        if self._begun is not None:
-            asked, seam = self._begun.asked(asked), self._begun.seam(candidate.target)
-        gate = gate_of(self._situation, candidate.target, seam)
-        return Leg(candidate, lease, asked, gate, self._knowledge.clock())
+        if outcomes.prefill is not None:
+            asked, seam = outcomes.prefill.asked(asked), outcomes.prefill.seam(target)
+        # Of what nobody reads along nothing is handed on before the end.
+        gate = Opening(target, self._knowledge.clock, seam) if situation.ask.stream else Gate()
+        return RunningAttempt(candidate, lease, asked, gate, self._knowledge.clock(), seam)
 
-    def _answer(self, legs: list[Leg]) -> Flow[tuple[Leg, Any]]:
-        """The value of whoever answers, and who that was; another may be asked beside who is slow."""
-        leg, hedge = legs[0], self._situation.route.hedge
-        flow = leg.flow(self._provider(leg.target.provider), self._patience())
-        if hedge is None or self._made > 1 or not is_only_read(leg.asked):
-            return leg, (yield from flow)
-        self._knowledge.hedging.called(self._situation.route.name)
-        race = Race(flow, lambda: self._spare(legs), hedge)
+    def _may_have_rival(self, attempt: RunningAttempt) -> bool:
+        """Whether another one may be asked beside it."""
+        return self._outcomes.made == 1 and is_only_read(attempt.asked)
+
+    def _raced(self, running: list[RunningAttempt]) -> Flow[tuple[RunningAttempt, Any]]:
+        """Whoever answers, and the value; another is asked beside who is slow."""
+        assert self._route.hedge is not None
+        self._knowledge.hedging.called(self._route.name)
+        first = running[0].flow(self._provider(running[0].target.provider), self._patience())
+        race = Race(first, lambda: self._rival(running), self._route.hedge)
         yield race
         assert race.winner is not None
-        return legs[race.winner], race.value
+        return running[race.winner], race.value
 
-    def _spare(self, legs: list[Leg]) -> Flow[Any] | None:
+    def _rival(self, running: list[RunningAttempt]) -> Flow[Any] | None:
         """Somebody to ask beside who is slow, if that is not too often, and there is anybody who can be asked now."""
-        if self._made >= self._situation.route.attempts:
+        if self._outcomes.made >= self._route.attempts:
             return None
-        if not self._knowledge.hedging.may_begin(self._situation.route.name):
+        if not self._knowledge.hedging.may_begin(self._route.name):
             return None
-        candidate = self._fresh()
-        lease = None if candidate is None else self._leased(candidate)
-        if candidate is None or lease is None:
+        chosen = self._selection.free()
+        if chosen is None:
             return None
-        self._knowledge.hedging.begun(self._situation.route.name)
-        legs.append(self._leg(candidate, lease))
-        return legs[1].flow(self._provider(candidate.target.provider), None)
+        self._knowledge.hedging.begun(self._route.name)
+        running.append(self._begun(*chosen))
+        return running[1].flow(self._provider(running[1].target.provider), None)
 
     def _patience(self) -> float | None:
         """Seconds until a stream must have begun; whoever is the last to ask has as long as it takes."""
-        route = self._situation.route
+        route = self._route
         if route.first_event_timeout is None or not self._situation.ask.stream:
             return None
-        return None if self._made >= route.attempts or self._is_last() else route.first_event_timeout
-
-    def _share(self) -> Flow[None]:
-        """Tell other processes, and hear of them, where it is time."""
-        if self._knowledge.is_to_share(self._situation.now):
-            yield Do(self._knowledge.share)
-
-    def _learn(self, leg: Leg) -> None:
-        """Learn from the headers of an answer what its vendor's limits are."""
-        head = None if leg.scope is None else leg.scope.head
-        if head is not None and (limits := rate_limits(head.headers, self._knowledge.wall())):
-            self._knowledge.leases.hear(leg.target, limits, leg.began)
-
-    # What came of it.
-
-    def _came_to_nothing(self, legs: list[Leg]) -> bool:
-        """Take note of attempts without an answer; whether that ends the call."""
-        ends = False
-        for leg in legs:
-            self._learn(leg)
-            if leg.error is None:
-                self._left_alone(leg)
-            elif isinstance(leg.error, ExecutionError):
-                ends = self._failed(leg, leg.error) or ends
-            elif isinstance(leg.error, ConfigurationError):
-                self._not_sent(leg, leg.error)
-            else:
-                ends = True
-        return ends
-
-    def _left_alone(self, leg: Leg) -> None:
-        """It was slower than another: it has cost the reading of what was sent, at least."""
-        cost = self._knowledge.price_of(leg.target, Usage(self._situation.tokens, 0))
-        seconds = self._knowledge.clock() - leg.began
-        self._trail.append(Attempt(str(leg.target), "cancelled", "another one answered", seconds=seconds, cost=cost))
-
-    def _not_sent(self, leg: Leg, error: ConfigurationError) -> None:
-        self._made -= 1
-        self._refused = self._refused or error
-        leg.lease.give_back(0)
-        self._pass_over(leg.target, str(error))
-
-    def _failed(self, leg: Leg, error: ExecutionError) -> bool:
-        """Take note of a failure; whether it ends the call."""
-        knowledge, target, word = self._knowledge, leg.target, word_of(error)
-        now = knowledge.clock()
-        knowledge.health.failed(
-            target, word, now, retry_after=retry_after(error), cooldown=knowledge.limits(target).cooldown
-        )
-        self._trail.append(failure(target, error, word, now - leg.began, self._spent(target, error.partial)))
-        goes_on = word in self._situation.route.on and not error.attempts
-        before, partial = self._begun, error.partial
-        if goes_on and leg.gate.is_open:
-            goes_on = may_go_on(self._situation, word, error)
-            if goes_on and partial is not None:
-                self._begun = Begun(partial, target, before)
-        if before is not None and partial is not None:
-            error.partial = before.with_rest(partial, target)  # what the reader has seen is the words of both
-        if not goes_on or self._left() <= 0:
-            return True
-        self._last = error
-        if word in OF_ACCOUNT:
-            self._dead.add(target.provider)
-        if can_be_repeated(error):
-            times = self._failures[target] = self._failures.get(target, 0) + 1
-            delay = min(FIRST_DELAY * 2 ** (times - 1), LONGEST_DELAY) * (0.5 + knowledge.chance() / 2)
-            ready = now + max(delay, retry_after(error) or 0.0)
-            self._put_aside(leg.candidate, ready, f"it failed: {word}")
-        return False
-
-    def _answered(self, leg: Leg, value: Any) -> Any:
-        situation, knowledge, target = self._situation, self._knowledge, leg.target
-        now = knowledge.clock()
-        knowledge.health.succeeded(target)
-        first = leg.gate.first
-        knowledge.statistics.add(
-            target, (now if first is None else first) - leg.began, now, stream=situation.ask.stream
-        )
-        if not isinstance(value, Response):
-            leg.lease.give_back()
-            return value
-        leg.lease.give_back(value.usage.total_tokens)
-        self._remember(leg.candidate, value, now)
-        knowledge.origins.remember(value.message, target.provider)
-        cost = value.cost or knowledge.price_of(target, value.usage)
-        self._trail.append(
-            Attempt(str(target), "complete", request_id=value.request_id, seconds=now - leg.began, cost=cost)
-        )
-        if self._begun is not None:
-            value, cost = self._begun.with_rest(value, target), None
-        return msgspec.structs.replace(value, cost=cost, attempts=tuple(self._trail), served_by=str(target))
-
-    def _remember(self, candidate: Candidate, response: Response, now: float) -> None:
-        """Where the conversation is now: at once if it has a name, else once a cache is seen to hold it."""
-        situation = self._situation
-        nodes = [(node, index) for node, index in candidate.path if node.strategy in STICKY]
-        cached = response.usage.cache_read_tokens or response.usage.cache_write_tokens
-        if not nodes or (situation.named_key is None and not cached) or situation.key is None:
-            return
-        life = life_of(situation.ask)
-        for node, index in nodes:
-            self._knowledge.affinity.remember(node.label, situation.key, index, now, life)
-
-    def _spent(self, target: Target, partial: Response | None) -> Any:
-        """What a failed attempt has cost, as far as that is known."""
-        if partial is None:
-            return None
-        return partial.cost or self._knowledge.price_of(target, partial.usage)
+        is_last = self._outcomes.made >= route.attempts or self._selection.is_exhausted()
+        return None if is_last else route.first_event_timeout
 
     # How it ends.
 
-    def _over(self, error: AirouterError) -> AirouterError:
-        return over(error, self._situation.route.name, self._trail)
+    def _ended(self, error: AirouterError) -> AirouterError:
+        return ended(error, self._route.name, self._outcomes.trail)
 
     def _nobody(self) -> AirouterError:
-        if self._last is not None:
-            return self._over(self._last)
-        return self._refused or nobody(self._situation.route.name, self._trail)
+        if self._outcomes.last is not None:
+            return self._ended(self._outcomes.last)
+        return self._outcomes.refused or no_candidate(self._route.name, self._outcomes.trail)
 
-    def _all_busy(self, wait: float) -> AirouterError:
-        aside = [Attempt(str(waiting.candidate.target), "refused", waiting.reason) for waiting in self._aside]
-        return all_busy(self._situation.route.name, self._trail, aside, wait)
+    def _busy(self, wait: float) -> AirouterError:
+        return all_limited(self._route.name, self._outcomes.trail, self._selection.waited_for(), wait)

@@ -31,13 +31,18 @@ OF_PARAMETERS = {
 
 
 class Catalog:
-    """The lists of all providers of a router."""
+    """The lists of all providers of a router.
+
+    Attributes:
+        is_empty: whether nobody has told anything yet.
+    """
 
     def __init__(self) -> None:
         self._models: dict[Target, ModelInfo] = {}
         self._until: dict[str, float] = {}
         self._wanted: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
+        self.is_empty = True
 
     def missing(self, route: Route, settings: Mapping[str, Limits], now: float) -> list[str]:
         """The providers whose lists a route wants to know and nobody has asked for; the caller asks them now."""
@@ -54,11 +59,12 @@ class Catalog:
         """A provider has told its models."""
         with self._lock:
             self._until[provider] = now + LIFE
+            self.is_empty = False
             self._models.update({Target(provider, model.id): model for model in models})
 
     def model(self, target: Target) -> ModelInfo | None:
         """What its provider says of a model; ``None`` of one that is not listed."""
-        return self._models.get(target) if self._models else None
+        return self._models.get(target)
 
 
 def abilities(model: ModelInfo) -> frozenset[str] | None:

@@ -24,13 +24,19 @@ class Eligibility:
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
+        self._limits = situation.knowledge.limits
+        self._are_limited = bool(situation.knowledge.settings)
         self._knows = situation.route.require == "known"
-        self._asks_nothing = situation.is_plain and not self._knows
+        self._asks_nothing = not self._knows and situation.is_plain()
 
     def refusal(self, target: Target) -> str | None:
         """Why a target may not be asked, if it may not."""
-        if self._asks_nothing and self._situation.knowledge.limits(target) is NO_LIMITS:
-            return None
+        if self._asks_nothing:
+            if not self._are_limited:
+                return None
+            limits = self._limits(target)
+            if limits is NO_LIMITS or (limits.capabilities, limits.context, limits.max_price) == (None, None, None):
+                return None
         return next(self._reasons(target), None)
 
     def _reasons(self, target: Target) -> Iterator[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from airouter_core.values.record import Record
 from airouter_core.wire.rate_limits import RateLimit
 
-from .reading import EVERY_MODEL, NO_LIMITS, Limits
+from .reading import EVERY_MODEL, Limits
 from .routes import Target
 
 MINUTE = 60.0
@@ -131,18 +131,20 @@ class LimitState(Record, frozen=True):
     learned: Mapping[str, Mapping[str, float | None]] = msgspec.field(default_factory=dict)
 
 
-class Lease:
-    """A call's place within every limit that it falls under; to be given back once."""
+class Lease(msgspec.Struct, eq=False):
+    """A call's place within every limit that it falls under; to be given back once.
 
-    __slots__ = ("_held", "_leases", "_taken", "_target")
+    Attributes:
+        counted: where it counts, and as what.
+        taken: the same, where limits were learned.
+        is_held: whether it is still to be given back.
+    """
 
-    def __init__(
-        self, leases: Leases, target: Target, held: list[tuple[Meter, Entry]], taken: Entry | None = None
-    ) -> None:
-        self._leases = leases
-        self._target = target
-        self._held: list[tuple[Meter, Entry]] | None = held
-        self._taken = taken
+    leases: Leases
+    target: Target
+    counted: Sequence[tuple[Meter, Entry]] = ()
+    taken: Entry | None = None
+    is_held: bool = True
 
     def give_back(self, tokens: int | None = None) -> None:
         """The call is over.
@@ -150,16 +152,28 @@ class Lease:
         Args:
             tokens: what it used; what was reserved for it stays counted where that is unknown.
         """
-        held, self._held = self._held, None
-        if held is not None:
-            self._leases.release(self._target, held, tokens, self._taken)
+        if self.is_held:
+            self.is_held = False
+            leases, target = self.leases, self.target
+            with leases.lock:
+                left = leases.busy.get(target, 0) - 1
+                if left > 0:
+                    leases.busy[target] = left
+                else:
+                    leases.busy.pop(target, None)
+                for meter, entry in self.counted:
+                    meter.in_flight -= 1
+                    if tokens is not None and meter.entries and entry.at >= meter.entries[0].at:
+                        meter.correct(entry, tokens)
+                if self.taken is not None and tokens is not None:
+                    self.taken.tokens = tokens
 
 
 class Leases:
     """All limits of a router, and how busy each target is. For many threads."""
 
     def __init__(self, settings: Mapping[str, Limits]) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._meters = {
             address: Meter(limits)
             for address, limits in settings.items()
@@ -169,6 +183,8 @@ class Leases:
         self.busy: dict[Target, int] = {}
         """How many calls each target is at; those at none are not in it."""
         self._count_tokens = any(meter.limits.tpm is not None for meter in self._meters.values())
+        self.is_unlimited = not self._meters
+        """Whether there is no limit at all, neither set nor learned."""
 
     def counts_tokens(self, target: Target) -> bool:
         """Whether it matters how large a call is."""
@@ -177,18 +193,19 @@ class Leases:
 
     def take(self, target: Target, tokens: int, now: float) -> Lease | float | None:
         """A lease, or the seconds until one may be had; ``None`` when the call is larger than a limit."""
-        with self._lock:
-            meters = self._of(target) if self._meters else []
-            learned = self._learned.get(target) if self._learned else None
-            if meters or learned is not None:
-                waits = [meter.wait(tokens, now) for meter in meters]
-                if None in waits:
-                    return None
-                longest = max((wait for wait in waits if wait is not None), default=0.0)
-                if learned is not None:
-                    longest = max(longest, learned.wait(tokens, now))
-                if longest > 0:
-                    return longest
+        with self.lock:
+            if self.is_unlimited:
+                self.busy[target] = self.busy.get(target, 0) + 1
+                return Lease(self, target)
+            meters, learned = self._of(target), self._learned.get(target)
+            waits = [meter.wait(tokens, now) for meter in meters]
+            if None in waits:
+                return None
+            longest = max((wait for wait in waits if wait is not None), default=0.0)
+            if learned is not None:
+                longest = max(longest, learned.wait(tokens, now))
+            if longest > 0:
+                return longest
             self.busy[target] = self.busy.get(target, 0) + 1
             taken = None
             if learned is not None:
@@ -196,34 +213,18 @@ class Leases:
                 learned.taken.append(taken)
             return Lease(self, target, [(meter, meter.take(tokens, now)) for meter in meters], taken)
 
-    def release(
-        self, target: Target, held: list[tuple[Meter, Entry]], tokens: int | None, taken: Entry | None = None
-    ) -> None:
-        """Take back what a lease held."""
-        with self._lock:
-            left = self.busy.get(target, 0) - 1
-            if left > 0:
-                self.busy[target] = left
-            else:
-                self.busy.pop(target, None)
-            for meter, entry in held:
-                meter.in_flight -= 1
-                if tokens is not None and meter.entries and entry.at >= meter.entries[0].at:
-                    meter.correct(entry, tokens)
-            if taken is not None and tokens is not None:
-                taken.tokens = tokens
-
     def hear(self, target: Target, limits: Mapping[str, RateLimit], sent: float) -> None:
         """Learn what an answer to a call that was sent then says about the limits of its target."""
-        with self._lock:
+        with self.lock:
             learned = self._learned.get(target)
             if learned is None:
                 learned = self._learned[target] = Learned()
+                self.is_unlimited = False
             learned.hear(limits, sent)
 
     def state(self, now: float) -> Mapping[str, LimitState]:
         """How things stand, by the addresses of targets and of limits."""
-        with self._lock:
+        with self.lock:
             found: dict[str, LimitState] = {}
             for target, calls in self.busy.items():
                 found[str(target)] = LimitState(in_flight=calls)
@@ -243,12 +244,5 @@ class Leases:
             return found
 
     def _of(self, target: Target) -> list[Meter]:
-        addresses = (str(target), f"{target.provider}/{EVERY_MODEL}")
+        addresses = (target.address, f"{target.provider}/{EVERY_MODEL}")
         return [meter for address in addresses if (meter := self._meters.get(address)) is not None]
-
-
-def limits_for(settings: Mapping[str, Limits], target: Target) -> Limits:
-    """What is said of one target, or else of all of its provider's."""
-    if not settings:
-        return NO_LIMITS
-    return settings.get(str(target)) or settings.get(f"{target.provider}/{EVERY_MODEL}") or NO_LIMITS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from airouter_core.flow.layers import Gate
 from airouter_core.values.events import (
@@ -16,6 +16,8 @@ from airouter_core.values.events import (
     ToolCallStart,
     Warned,
 )
+
+from .routes import Target
 
 NAME = "router"
 SERVED_BY = "served_by"
@@ -33,53 +35,32 @@ def says_something(event: StreamEvent) -> bool:
     return isinstance(event, ToolCallStart | PartAdded)
 
 
-class Whole(Gate):
-    """Of what nobody reads along: opens at the end only. First of all it tells who answers.
+class Opening(Gate):
+    """Opens at the first word. First of all it tells who answers.
 
     Args:
-        target: the address that was asked.
+        seam: what is to be told before that, where somebody else has begun the answer.
 
     Attributes:
-        first: when something was first said; ``None`` where that is not known.
+        first: when something was first said, on the router's clock.
     """
 
     first: float | None = None
 
-    def __init__(self, target: str, opens: Callable[[StreamEvent], bool] = says_something) -> None:
-        super().__init__(opens)
+    def __init__(self, target: Target, clock: Callable[[], float], seam: Warned | None = None) -> None:
+        super().__init__(self._opens_at)
         self._target = target
-
-    def __call__(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        self._held.extend(events)
-        return iter(())
-
-    def open(self) -> list[StreamEvent]:
-        """As of every gate; whoever reads along need not wait for the response to learn who answers."""
-        return [MetadataReported({NAME: {SERVED_BY: self._target}}), *super().open()]
-
-
-class Opening(Whole):
-    """Opens at the first word.
-
-    Args:
-        seam: what is to be told before it.
-    """
-
-    def __init__(self, target: str, clock: Callable[[], float], seam: Warned | None = None) -> None:
-        super().__init__(target, self._opens)
         self._seam = () if seam is None else (seam,)
         self._clock = clock
         self._count = 0
         self._bytes = 0
 
-    def __call__(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        return Gate.__call__(self, events)
-
     def open(self) -> list[StreamEvent]:
-        """As of every gate; where somebody else has begun the answer, that is told first."""
-        return [*self._seam, *super().open()]
+        """As of every gate; whoever reads along need not wait for the response to learn who answers."""
+        who = MetadataReported({NAME: {SERVED_BY: self._target.address}})
+        return [*self._seam, who, *super().open()]
 
-    def _opens(self, event: StreamEvent) -> bool:
+    def _opens_at(self, event: StreamEvent) -> bool:
         says = says_something(event)
         if says and self.first is None:
             self.first = self._clock()

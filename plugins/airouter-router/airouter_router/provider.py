@@ -98,7 +98,7 @@ class RouterProvider(Provider[RouterConfig]):
         return given([self._as_model(route) for route in self.routes.values()])
 
     def prepare(self, ask: Ask) -> Prepared:
-        if ask.kind in ROUTED:
+        if ask.kind in ROUTED and (ask.model or "") not in self.routes:
             self._route(ask)
         return NOTHING_TO_SEND
 
@@ -116,8 +116,9 @@ class RouterProvider(Provider[RouterConfig]):
 
     def deadline_of(self, ask: Ask) -> float | None:
         route = self.routes.get(ask.model or "")
-        given_ones = [seconds for seconds in (ask.deadline, route.deadline if route else None) if seconds is not None]
-        return min(given_ones, default=None)
+        if route is None or route.deadline is None:
+            return ask.deadline
+        return route.deadline if ask.deadline is None else min(ask.deadline, route.deadline)
 
     def details(self) -> Mapping[str, Any]:
         return {"resting": {bench.target: bench.failure for bench in self.resting().values()}}

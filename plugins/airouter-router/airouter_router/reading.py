@@ -64,6 +64,8 @@ class Limits(Value, frozen=True):
 
 
 NO_LIMITS = Limits()
+OF_ITSELF = ("weight", "rpm", "tpm", "in_flight")
+"""What counts for the target or the account that it is said of, and is no default of the account's targets."""
 WHOLE = ("rpm", "tpm", "in_flight", "context")
 
 
@@ -85,6 +87,19 @@ def routes_of(tables: Mapping[str, Any], settings: Mapping[str, Limits]) -> dict
         if address not in named:
             raise ConfigurationError(f"[targets] {address!r} is a target of no route{_near(address, named)}")
     return routes
+
+
+def limits_for(settings: Mapping[str, Limits], target: Target) -> Limits:
+    """What is said of one target; of what is not, what is said of all targets of its provider."""
+    own, all_of_them = settings.get(target.address), settings.get(f"{target.provider}/{EVERY_MODEL}")
+    if own is None or all_of_them is None:
+        return own or all_of_them or NO_LIMITS
+    missing = {
+        name: value
+        for name in Limits.__struct_fields__
+        if name not in OF_ITSELF and getattr(own, name) is None and (value := getattr(all_of_them, name)) is not None
+    }
+    return msgspec.structs.replace(own, **missing)
 
 
 def unknown_provider(target: Target, providers: Collection[str]) -> ConfigurationError:

@@ -35,13 +35,21 @@ SHADOWS_IN_FLIGHT = 4
 
 
 class Target(Value, frozen=True):
-    """One place to ask: a provider as the router knows it, and a model of it."""
+    """One place to ask: a provider as the router knows it, and a model of it.
+
+    Attributes:
+        address: ``PROVIDER/MODEL``; made of the two.
+    """
 
     provider: str
     model: str
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "address", f"{self.provider}/{self.model}")
 
     def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
+        return self.address
 
 
 class Reference(Value, frozen=True):

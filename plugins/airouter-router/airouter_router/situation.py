@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.profile.prices import Prices
@@ -24,11 +24,14 @@ from .cheapness import Cheapness
 from .continuity import Origins
 from .health import Health
 from .hedging import Hedging
-from .limits import Leases, limits_for
-from .reading import Limits
+from .limits import Leases
+from .reading import Limits, limits_for
 from .routes import Route, Target
 from .sharing import LOGGER, Sharing
 from .statistics import Statistics
+
+if TYPE_CHECKING:
+    from .strategies import Candidate
 
 FILE_TOKENS = 1000
 """What a picture or a page counts, where nobody has counted it."""
@@ -47,6 +50,9 @@ class Names:
 
 class Knowledge:
     """What a router knows and learns, for all of its calls.
+
+    Attributes:
+        may_share: whether there is, or may be, a place where processes tell each other.
 
     Args:
         clock: seconds, of no particular beginning.
@@ -77,6 +83,7 @@ class Knowledge:
         self.wall = wall
         self._notes = notes
         self.sharing: Sharing | None = None
+        self.may_share = notes is not None
         self.health = Health()
         self.leases = Leases(settings)
         self.statistics = Statistics()
@@ -84,9 +91,11 @@ class Knowledge:
         self.hedging = Hedging()
         self.catalog = Catalog()
         self.origins = Origins()
+        self.fixed: dict[str, Sequence[Candidate]] = {}
         self.orders: dict[tuple[str, int, int], list[int]] = {}
         self.cheapness: dict[tuple[str, int], Cheapness] = {}
         self._names = {name: Names(name, info) for name, info in infos.items()}
+        self._limits: dict[Target, Limits] = {}
         self.cost = functools.lru_cache(maxsize=50_000)(self.most)
 
     def is_to_share(self, now: float) -> bool:
@@ -101,19 +110,24 @@ class Knowledge:
                 place = notes()
             except Exception as error:  # a stranger's place: it may fail as it likes, and costs no call
                 LOGGER.warning("health is not shared with other processes: %s", error)
-                return
+                place = None
+            self.may_share = place is not None
             if place is not None:
                 self.sharing = Sharing(place, self.health, self.leases, clock=self.clock, wall=self.wall)
         if self.sharing is not None:
             self.sharing.exchange()
 
     def limits(self, target: Target) -> Limits:
-        """What is said of a target."""
-        return limits_for(self.settings, target)
+        """What is said of a target, and of its account where nothing is said of itself."""
+        known = self._limits.get(target)
+        if known is None:
+            known = self._limits[target] = limits_for(self.settings, target)
+        return known
 
     def price_of(self, target: Target, usage: Usage) -> Cost | None:
         """What a call cost; ``None`` where the price is unknown."""
-        return self.prices.cost(self._names[target.provider], target.model, usage, self._listed(target))
+        listed = None if self.catalog.is_empty else self._listed(target)
+        return self.prices.cost(self._names[target.provider], target.model, usage, listed)
 
     def most(self, target: Target, input_tokens: int, output_tokens: int) -> Cost | None:
         """The most that a call of so many tokens can cost."""
@@ -160,16 +174,15 @@ class Situation:
                 return value
         return None
 
-    @functools.cached_property
     def is_plain(self) -> bool:
         """Whether it is text alone, with nothing that not everybody could take."""
         ask = self.ask
-        return (
-            ask.kind == "chat"
-            and not (ask.tools or ask.parameters or ask.provider_options)
-            and ask.response_format is None
-            and all(message.is_plain for message in ask.messages)
-        )
+        if ask.kind != "chat" or ask.tools or ask.parameters or ask.provider_options or ask.response_format is not None:
+            return False
+        for message in ask.messages:  # noqa: SIM110  # each call comes by here, and a generator costs as much again
+            if not message.is_plain:
+                return False
+        return True
 
     @functools.cached_property
     def needs(self) -> frozenset[str]:

@@ -28,25 +28,31 @@ class Candidate(Value, frozen=True, eq=False):
     """A target, in its place in the order.
 
     Attributes:
-        path: the nodes above it, and which child of each it is in.
         why: what put it there.
+        sticky: the nodes above it to whose children conversations come back, by label, and which child it is in.
     """
 
     target: Target
-    path: tuple[tuple[Choice, int], ...]
     why: str
+    sticky: tuple[tuple[str, int], ...] = ()
 
 
-def candidates(
-    node: Target | Reference | Choice, situation: Situation, path: tuple[tuple[Choice, int], ...] = (), why: str = ""
-) -> Iterator[Candidate]:
+def candidates(tree: Choice, situation: Situation) -> Iterator[Candidate]:
     """The leaves of a tree, the first to be asked first."""
+    fixed = situation.knowledge.fixed.get(tree.label)
+    return iter(fixed) if fixed is not None else _candidates(tree, situation)
+
+
+def _candidates(
+    node: Target | Reference | Choice, situation: Situation, sticky: tuple[tuple[str, int], ...] = (), why: str = ""
+) -> Iterator[Candidate]:
     if isinstance(node, Target):
-        yield Candidate(node, path, why)
+        yield Candidate(node, why, sticky)
         return
     assert isinstance(node, Choice)  # references were replaced when the routes were linked
     for index, reason in _ordered(node, situation):
-        yield from candidates(node.children[index], situation, (*path, (node, index)), reason)
+        through = (*sticky, (node.label, index)) if node.strategy in STICKY else sticky
+        yield from _candidates(node.children[index], situation, through, reason)
 
 
 def _ordered(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
@@ -64,7 +70,21 @@ def _ordered(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
 
 
 def _first(node: Choice, _: Situation) -> Iterator[tuple[int, str]]:
-    return ((index, f"number {index + 1} in order") for index in range(len(node.children)))
+    return ((index, _place(index)) for index in range(len(node.children)))
+
+
+def _place(index: int) -> str:
+    return f"number {index + 1} in order"
+
+
+def fixed_candidates(node: Target | Reference | Choice, why: str = "") -> tuple[Candidate, ...] | None:
+    """The leaves of a tree whose order is the same for every ask; ``None`` where it depends on the ask."""
+    if isinstance(node, Target):
+        return (Candidate(node, why),)
+    if not isinstance(node, Choice) or node.strategy != "first":
+        return None
+    parts = [fixed_candidates(child, _place(index)) for index, child in enumerate(node.children)]
+    return None if None in parts else tuple(itertools.chain.from_iterable(part for part in parts if part is not None))
 
 
 def _when(node: Choice, situation: Situation) -> Iterator[tuple[int, str]]:
@@ -157,8 +177,14 @@ def cheapness(node: Choice, knowledge: Knowledge, sent: int = 0) -> Cheapness:
     return known
 
 
-def made_ready(node: Target | Reference | Choice, knowledge: Knowledge) -> None:
-    """Work out ahead of all calls what takes long where there are many targets."""
+def made_ready(tree: Choice, knowledge: Knowledge) -> None:
+    """Work out ahead of all calls what is the same for each, or takes long where there are many targets."""
+    if (fixed := fixed_candidates(tree)) is not None:
+        knowledge.fixed[tree.label] = fixed
+    _make_ready(tree, knowledge)
+
+
+def _make_ready(node: Target | Reference | Choice, knowledge: Knowledge) -> None:
     if isinstance(node, Choice):
         if len(node.children) >= MANY:
             if node.strategy == "cheapest":
@@ -169,7 +195,7 @@ def made_ready(node: Target | Reference | Choice, knowledge: Knowledge) -> None:
                 for stream in (True, False):
                     _known_order(node, knowledge, knowledge.clock(), stream=stream)
         for child in node.children:
-            made_ready(child, knowledge)
+            _make_ready(child, knowledge)
 
 
 def _most(knowledge: Knowledge, target: Target, sent: int, made: int) -> float:

@@ -1,79 +1,26 @@
-"""One attempt: a target that is asked, and what came of it; and an answer that one began and another goes on with."""
+"""An answer that one target began and another goes on with: ``resume = "prefill"``."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 
 from airouter_core.errors import AirouterError, ExecutionError
-from airouter_core.flow.steps import Delegate, Emit, Flow
-from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
 from airouter_core.values.events import Warned
 from airouter_core.values.messages import Message, TextPart
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
-from .limits import Lease
-from .opening import Opening, Whole
 from .routes import Target
 from .situation import Situation
-from .strategies import Candidate
 
-READ_ONLY = frozenset(
-    {"store", "background", "tools", "container", "conversation", "mcp_servers", "web_search_options"}
-)
-"""Options of vendors that make a call more than a question: something is kept, or done, at the vendor's."""
 PASSES = frozenset({"transient", "rate_limit"})
 
 
-class Leg:
-    """One attempt, being made.
-
-    Attributes:
-        asked: what the target is asked.
-        began: on the router's clock.
-        error: what it failed with, once it has.
-        scope: how it went.
-    """
-
-    def __init__(self, candidate: Candidate, lease: Lease, asked: Ask, gate: Whole, began: float) -> None:
-        self.candidate = candidate
-        self.lease = lease
-        self.asked = asked
-        self.gate = gate
-        self.began = began
-        self.error: AirouterError | None = None
-        self.scope: Delegate | None = None
-
-    @property
-    def target(self) -> Target:
-        """Who is asked."""
-        return self.candidate.target
-
-    def flow(self, provider: Provider[Any], patience: float | None) -> Flow[Any]:
-        """Ask; nothing is emitted before something was said.
-
-        Args:
-            patience: seconds until something must be said; ``None`` for as long as it takes.
-        """
-        gate = self.gate
-        try:
-            self.scope = Delegate(provider.flow_of(self.asked), gate, opens_within=patience)
-            value = yield self.scope
-        except AirouterError as error:
-            self.error = error
-            raise
-        if not gate.is_open and (held := gate.open()):
-            yield Emit(held)
-        return value
-
-
-class Begun:
+class Prefill:
     """The words that a target had said when it broke off, for another one to go on with."""
 
-    def __init__(self, partial: Response, target: Target, before: Begun | None = None) -> None:
+    def __init__(self, partial: Response, target: Target, before: Prefill | None = None) -> None:
         self.text: str = partial.text if before is None else before.text + partial.text
         self._usages: tuple[Usage, ...] = (partial.usage,) if before is None else (*before._usages, partial.usage)
         self._target = target
@@ -104,7 +51,7 @@ class Begun:
         )
 
 
-def may_go_on(situation: Situation, word: str, error: AirouterError) -> bool:
+def can_resume(situation: Situation, word: str, error: AirouterError) -> bool:
     """Whether another target may go on with an answer that broke off: with plain text alone, where it is asked for."""
     ask, partial = situation.ask, error.partial if isinstance(error, ExecutionError) else None
     return (
@@ -118,19 +65,6 @@ def may_go_on(situation: Situation, word: str, error: AirouterError) -> bool:
         and bool(partial.text.strip())
         and all(isinstance(part, TextPart) for part in partial.message.parts)
     )
-
-
-def is_only_read(ask: Ask) -> bool:
-    """Whether asking twice does nothing that asking once does not."""
-    given = (ask.parameters, *ask.provider_options.values())
-    return not any(options.get(word) for options in given for word in READ_ONLY)
-
-
-def gate_of(situation: Situation, target: Target, seam: Warned | None = None) -> Whole:
-    """The gate before an answer of a target; a fresh one for each attempt."""
-    if situation.ask.stream:
-        return Opening(str(target), situation.knowledge.clock, seam)
-    return Whole(str(target))
 
 
 def _together(*usages: Usage) -> Usage:

@@ -17,7 +17,7 @@ from airouter_core.values.response import Attempt
 from .routes import Target
 
 
-def over(error: AirouterError, route: str, trail: Sequence[Attempt]) -> AirouterError:
+def ended(error: AirouterError, route: str, trail: Sequence[Attempt]) -> AirouterError:
     """An error that ends the call, with all that was tried before."""
     if isinstance(error, ExecutionError):
         error.attempts = (*trail, *error.attempts)
@@ -29,7 +29,7 @@ def over(error: AirouterError, route: str, trail: Sequence[Attempt]) -> Airouter
     return error
 
 
-def nobody(route: str, trail: Sequence[Attempt]) -> AirouterError:
+def no_candidate(route: str, trail: Sequence[Attempt]) -> AirouterError:
     """Nobody of the route may be asked this."""
     reasons = "; ".join(f"{attempt.target}: {attempt.reason}" for attempt in trail)
     return UnsupportedFeatureError(
@@ -37,7 +37,7 @@ def nobody(route: str, trail: Sequence[Attempt]) -> AirouterError:
     )
 
 
-def all_busy(route: str, trail: Sequence[Attempt], aside: Sequence[Attempt], wait: float) -> AirouterError:
+def all_limited(route: str, trail: Sequence[Attempt], aside: Sequence[Attempt], wait: float) -> AirouterError:
     """Nobody can be asked for so many seconds, which is longer than there are.
 
     Args:
@@ -53,9 +53,9 @@ def all_busy(route: str, trail: Sequence[Attempt], aside: Sequence[Attempt], wai
     return error
 
 
-def failure(target: Target, error: ExecutionError, word: str, seconds: float, cost: Any) -> Attempt:
+def failed_attempt(target: Target, error: ExecutionError, word: str, seconds: float, cost: Any) -> Attempt:
     """A failed attempt, for the trail."""
     status = error.status if isinstance(error, ProviderError) else None
     request_id = error.request_id if isinstance(error, ProviderError) else None
     # The class of the error, not its text: that may repeat what was asked.
-    return Attempt(str(target), "failed", type(error).__name__, word, status, request_id, seconds, cost)
+    return Attempt(target.address, "failed", type(error).__name__, word, status, request_id, seconds, cost)
