@@ -177,7 +177,7 @@ INFO = ProviderInfo(
     api_key_env="EXAMPLE_API_KEY",
 )
 
-DIALECT = ChatDialect(provider="example", errors=ErrorTable("example", COMMON_CODES), parameters=PARAMETERS)
+DIALECT = ChatDialect(provider="example", errors=ErrorTable("example", COMMON_CODES))
 
 
 class ExampleProvider(HttpProvider[HttpConfig]):

@@ -36,7 +36,7 @@ from airouter_core.wire.failures import ErrorTable
 from airouter_core.wire.http import HttpRequest
 
 ROWS = (ParameterSupport("temperature", "temperature"), ParameterSupport("stop", "options.stop"))
-DIALECT = ChatDialect(provider="p", errors=ErrorTable("p"), parameters=ROWS)
+DIALECT = ChatDialect(provider="p", errors=ErrorTable("p"))
 CONFIG = HttpConfig(base_url="http://h/v1/", api_key="a-key")
 
 
@@ -204,7 +204,9 @@ def test_response_formats() -> None:
 def test_parameters_and_options() -> None:
     """Parameters stand where their rows say; the provider's own options are laid over all."""
     body = sent(
-        parameters={"temperature": 0.5, "stop": ("x",)}, provider_options={"temperature": 1, "own": {"deep": True}}
+        parameters={"temperature": 0.5, "stop": ("x",)},
+        rows=ROWS,
+        provider_options={"temperature": 1, "own": {"deep": True}},
     )
     assert body["options"] == {"stop": ["x"]}
     assert body["temperature"] == 1
@@ -212,22 +214,19 @@ def test_parameters_and_options() -> None:
 
 
 def test_what_a_server_does_its_own_way() -> None:
-    """A dialect may rename the system's role, add to each message, adapt the body, and support other parameters."""
+    """A dialect may rename the system's role, add to each message and adapt the body."""
     dialect = ChatDialect(
         provider="p",
         errors=ErrorTable("p"),
         path="other/path",
-        parameters=ROWS,
         headers=lambda config: {"X-Key": config.api_key},
         system_role=lambda model: f"{model}-system",
         sent_message=lambda sent, message: {**sent, "mark": len(message.parts)},
         adapt=lambda body, request, config: {**body, "adapted": request.model, "for": config.base_url},
-        support=lambda request, config: (ParameterSupport("temperature", "heat"),),
     )
-    body = sent(Message.system("s"), dialect=dialect, parameters={"temperature": 0, "stop": ("x",)})
+    body = sent(Message.system("s"), dialect=dialect)
     assert body["messages"] == [{"role": "m-system", "content": "s", "mark": 1}]
-    assert (body["adapted"], body["for"], body["heat"]) == ("m", "http://h/v1/", 0)
-    assert "stop" not in body
+    assert (body["adapted"], body["for"]) == ("m", "http://h/v1/")
     request: HttpRequest = dialect.wire().build_request(
         Request(model="m", messages=(Message.user("x"),)), CONFIG, stream=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +23,9 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.flow.steps import Do, Flow
-from airouter_core.profile.declarations import ProviderInfo
+from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider import reading
+from airouter_core.provider.asking import ask_of
 from airouter_core.provider.http import HttpProvider
 from airouter_core.values.events import TextDelta
 from airouter_core.values.request import Request
@@ -265,3 +267,27 @@ def test_keep_alives_before_an_answer_are_not_kept(in_turn: Any) -> None:
     prelude = b": a long comment of some words\n\n\r\n" * 40_000
     provider, _ = in_turn(prelude + HELLO + DONE)
     assert provider.stream_chat("m", "hi").read().text == "hello"
+
+
+def test_how_parameters_are_taken_is_found_out_once(
+    serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows travel with the request: what a model takes is asked for once in a call, and sent by just these rows."""
+
+    def script(peer: Any, received: Any) -> None:
+        sent.append(json.loads(received.body))
+        peer.answer(200, SAID, **STREAM)
+
+    sent: list[Any] = []
+    asked: list[Request] = []
+
+    def support(request: Request) -> tuple[ParameterSupport, ...]:
+        asked.append(request)
+        return (ParameterSupport("temperature", "warmth.of_words"), ParameterSupport("seed", "seed"))
+
+    provider = make_provider(serve(script).url)
+    monkeypatch.setattr(provider, "support", support)
+    provider.stream_chat("m", "hi", parameters={"temp": 0.5}).read()
+    assert sent[0]["warmth"] == {"of_words": 0.5}
+    assert len(asked) == 1
+    assert provider.request_of(ask_of("m", "hi", parameters={"temp": 1})).rows == support(asked[0])[:1]

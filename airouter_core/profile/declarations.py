@@ -6,12 +6,10 @@ The module that an entry point names imports this, :mod:`airouter_core.plugins.h
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
-
-import msgspec
+from typing import Literal, get_args
 
 from ..values.parameters import Parameter as Parameter  # noqa: PLC0414  # declared beside the rest
+from ..values.parameters import ParameterSupport as ParameterSupport  # noqa: PLC0414  # as above
 from ..values.record import Record
 
 INTERFACE_VERSION = "1.0"
@@ -65,30 +63,6 @@ def _string(instance: object, name: str) -> None:
     value = getattr(instance, name)
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {value!r}")
-
-
-class ParameterSupport(Record, frozen=True):
-    """How one provider takes one canonical parameter, or why it does not.
-
-    Attributes:
-        name: the canonical name.
-        field: where it goes in the body, as a path with dots; ``None`` when the provider does not take it.
-        minimum, maximum, above, choices: the provider's own limits, where narrower than the parameter's.
-        said_as: words (and ``True``, ``False``) that the provider says otherwise, such as ``{"minimal": "low"}``.
-        words: words that are taken beside values of the parameter's kind, such as ``"auto"``, and what the plugin does
-            for each; it replaces the word before anything is sent.
-        reason: for ``field=None``: why not, and what to do instead.
-    """
-
-    name: str
-    field: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    choices: tuple[str, ...] = ()
-    said_as: Mapping[str | bool, Any] = msgspec.field(default_factory=dict)
-    reason: str | None = None
-    words: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def not_taken(reason: str, names: str) -> tuple[ParameterSupport, ...]:

@@ -74,11 +74,13 @@ class Resolved(Value, frozen=True):
         values: by canonical name, only those that are sent.
         receipts: one for each parameter given, in the order given.
         omitted: canonical name and reason of each that was left out although it has a value.
+        rows: how those that are sent are taken.
     """
 
     values: Mapping[str, Any]
     receipts: tuple[ParameterReceipt, ...]
     omitted: Mapping[str, str]
+    rows: tuple[ParameterSupport, ...] = ()
 
 
 def resolve(
@@ -126,7 +128,7 @@ def resolve(
     if omitted and unsupported == "error":
         raise ParameterError("; ".join(f"parameter {name!r}: {reason}" for name, reason in omitted.items()))
     sent = {name: value for name, value in values.items() if name not in omitted}
-    return Resolved(sent, tuple(receipts), omitted)
+    return Resolved(sent, tuple(receipts), omitted, tuple(rows[name] for name in sent))
 
 
 def known_values(
@@ -160,18 +162,16 @@ def wire_value(row: ParameterSupport, value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def place(body: dict[str, Any], parameters: Mapping[str, Any], support: Iterable[ParameterSupport]) -> None:
+def place(body: dict[str, Any], parameters: Mapping[str, Any], rows: Iterable[ParameterSupport]) -> None:
     """Write parameters into a request body, each at the path its row names."""
-    rows = {row.name: row for row in support}
-    for name, value in parameters.items():
-        row = rows.get(name)
-        if row is None or row.field is None:
+    for row in rows:
+        if row.field is None or row.name not in parameters:
             continue
         *path, last = row.field.split(".")
         target = body
         for step in path:
             target = target.setdefault(step, {})
-        target[last] = wire_value(row, value)
+        target[last] = wire_value(row, parameters[row.name])
 
 
 def overlaid(body: Mapping[str, Any], options: Mapping[str, Any], *, joined: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -128,9 +128,11 @@ class Preparer:
         if not is_plain:
             lacks, speaks = target.losses_of(draft), target.speaks(draft)
             notes += unsent(draft.messages, self._info.name, lacks, takes_field=target.takes_field, speaks=speaks)
-        # Once, and the receipts travel with the response: nobody behind this resolves anything again.
+        # Once: the rows travel with the request and the receipts with the response, and nobody resolves anything again.
         resolved = self._resolved(draft, ask.parameters)
-        request = msgspec.structs.replace(draft, parameters=resolved.values) if resolved.values else draft
+        request = draft
+        if resolved.values:
+            request = msgspec.structs.replace(draft, parameters=resolved.values, rows=resolved.rows)
         if not is_plain or resolved.values:
             request, made_good = mended(request)
             notes += made_good

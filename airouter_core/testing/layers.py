@@ -50,7 +50,7 @@ INFO = ProviderInfo(
     target="airouter_core.testing.layers:Behind",
     capabilities=("chat", "stream", "system_prompt", "embeddings"),
 )
-DIALECT = ChatDialect(provider=INFO.name, errors=ErrorTable(INFO.name), parameters=())
+DIALECT = ChatDialect(provider=INFO.name, errors=ErrorTable(INFO.name))
 
 
 class Behind(HttpProvider[HttpConfig]):

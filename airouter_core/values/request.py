@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .messages import Message
+from .parameters import ParameterSupport
 from .tools import ResponseFormat, Tool, ToolChoice
 from .value import Value
 
@@ -17,6 +18,7 @@ class Request(Value, frozen=True, kw_only=True):
 
     Attributes:
         parameters: values by canonical name; only those this provider and model take.
+        rows: how they take them; of those given and no others, found out once, when the request was made.
         provider_options: what only one provider understands; already reduced to this provider's own.
     """
 
@@ -27,6 +29,7 @@ class Request(Value, frozen=True, kw_only=True):
     response_format: ResponseFormat | None = None
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     provider_options: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    rows: tuple[ParameterSupport, ...] = ()
 
     def parameter(self, name: str, default: Any = None) -> Any:
         """The value of a canonical parameter, or ``default`` when it was not given."""

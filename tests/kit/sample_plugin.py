@@ -70,7 +70,6 @@ def headers(config: SampleConfig) -> dict[str, str]:
 DIALECT = ChatDialect(
     provider=SAMPLE.name,
     errors=ErrorTable(SAMPLE.name, COMMON_CODES),
-    parameters=PARAMETERS,
     headers=headers,
 )
 

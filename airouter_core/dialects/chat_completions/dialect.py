@@ -51,7 +51,6 @@ class ChatDialect(Value, frozen=True, kw_only=True):
 
     Attributes:
         provider: the key of its options and metadata.
-        parameters: which parameters it takes, and under which names.
         errors: what its codes mean.
         path: below ``base_url``; ``{model}`` in it stands for the model.
         headers: from the configuration: the key, and who is asking.
@@ -64,6 +63,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
         growing_fields: fields of these items that a stream brings in pieces; pieces of one type and index are joined.
         returned_fields: objects in an answer that are kept with the message and sent back with it.
         cost: what an answer cost, from its usage.
+        support: which parameters this request can have; ``None`` for those that the provider declares.
         read_failure: what an error object says, where it says more than the format.
         received: puts each chunk and each whole answer into this format, where the server's differs.
         finish_reasons: what its reasons to stop mean; others are ``"other"``.
@@ -72,7 +72,6 @@ class ChatDialect(Value, frozen=True, kw_only=True):
 
     provider: str
     errors: ErrorTable
-    parameters: tuple[ParameterSupport, ...] = ()
     path: str = "chat/completions"
     headers: Callable[[Any], Headers] = bearer
     system_role: Callable[[str], str] = lambda model: "system"

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...errors import UnsupportedFeatureError
-from ...profile.declarations import ParameterSupport
 from ...profile.resolving import overlaid, place
 from ...values.arguments import CALL_FIELDS, arguments_text
 from ...values.messages import (
@@ -28,9 +27,7 @@ from .dialect import ChatDialect
 from .unread import as_it_came, result_as_it_came
 
 
-def chat_body(
-    dialect: ChatDialect, request: Request, support: Iterable[ParameterSupport], *, stream: bool
-) -> dict[str, Any]:
+def chat_body(dialect: ChatDialect, request: Request, *, stream: bool) -> dict[str, Any]:
     """The body, with ``provider_options`` laid over it."""
     system_role = dialect.system_role(request.model)
     body: dict[str, Any] = {
@@ -43,7 +40,7 @@ def chat_body(
         body["tool_choice"] = tool_choice_body(request.tool_choice)
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format)
-    place(body, request.parameters, support)
+    place(body, request.parameters, request.rows)
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}

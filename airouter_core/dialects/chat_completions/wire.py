@@ -54,9 +54,7 @@ def parse_error(
 
 
 def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
-    rows = dialect.support(request, config) if request.parameters else ()
-    body = chat_body(dialect, request, dialect.parameters if rows is None else rows, stream=stream)
-    body = dialect.adapt(body, request, config)
+    body = dialect.adapt(chat_body(dialect, request, stream=stream), request, config)
     path = dialect.path.replace("{model}", quote(request.model, safe=""))
     return json_request(config, "POST", path, body, headers=dialect.headers(config))
 

@@ -26,7 +26,7 @@ from .blocks import (
 )
 from .caching import mark_stable_prefix
 from .config import BedrockConfig
-from .profile import FIELDS, Family, family_of, support
+from .profile import FIELDS, Family, family_of
 
 Body = dict[str, Any]
 
@@ -55,7 +55,7 @@ def converse_body(request: Request, config: BedrockConfig) -> Body:
     if tools := _tools(request):
         body["toolConfig"] = tools
     if request.parameters:
-        place(body, request.parameters, support(request))
+        place(body, request.parameters, request.rows)
         _add_what_belongs(body, request, family_of(request.model))
     if CLAUDE in request.model:
         _leave_out_blanks(body)

@@ -20,7 +20,7 @@ from .config import ClaudeConfig
 from .models import ADAPTIVE, ENABLED, MODEST_MAX_TOKENS, ModelFacts
 from .parts import KEY
 from .plugin import CLAUDE
-from .profile import api_version, is_forced, support
+from .profile import api_version, is_forced
 from .schemas import as_words, binding
 
 Body = dict[str, Any]
@@ -50,8 +50,7 @@ def message_body(request: Request, config: ClaudeConfig, facts: ModelFacts, *, s
         body["system"] = system
     body["messages"] = _conversation(request, sending)
     _add_tools(body, request, options.pop("tools", None))
-    if request.parameters:
-        place(body, request.parameters, support(request, config, facts))
+    place(body, request.parameters, request.rows)
     if "stop_sequences" in body:
         body["stop_sequences"] = [text for text in body["stop_sequences"] if text.strip()]
     if "tool_choice" in body:

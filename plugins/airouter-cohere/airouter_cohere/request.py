@@ -27,7 +27,6 @@ from airouter_core.wire.json import items, mapping
 
 from .config import CohereConfig
 from .plugin import COHERE
-from .profile import support
 
 KEY = COHERE.name
 CITATIONS = "citations"
@@ -55,10 +54,9 @@ def chat_body(request: Request, config: CohereConfig, *, stream: bool) -> Json:
     body: Json = {"model": request.model, "messages": list(_messages(request.messages)), "stream": stream}
     if request.tools:
         body.update(_tools(request))
-    if request.parameters:
-        place(body, request.parameters, support(request, config))
-        if "thinking" in body:
-            body["thinking"].setdefault("type", "enabled")
+    place(body, request.parameters, request.rows)
+    if "thinking" in body:
+        body["thinking"].setdefault("type", "enabled")
     if request.response_format is not None:
         body["response_format"] = _form(request.response_format)
     return overlaid(body, request.provider_options, joined=("tools", "documents"))

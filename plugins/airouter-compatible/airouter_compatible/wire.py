@@ -34,7 +34,6 @@ def wire_of(service: Service) -> Wire:
     wire = ChatDialect(
         provider=service.name,
         errors=errors_of(service),
-        parameters=service.parameters,
         path=service.path,
         headers=headers_of(service),
         reasoning_fields=service.reasoning_fields,

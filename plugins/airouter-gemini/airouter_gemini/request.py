@@ -16,7 +16,7 @@ from airouter_core.values.tools import ResponseFormat, Tool
 from .config import GeminiConfig
 from .parts import KEY, Json, Sending, is_foreign_thought, is_step
 from .plugin import GEMINI
-from .profile import family_of, support
+from .profile import family_of
 
 LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES})
 """What this API has no place for."""
@@ -30,8 +30,7 @@ OWN_OPTIONS = frozenset({"api", "include_thoughts"})
 def content_body(request: Request, config: GeminiConfig) -> Json:
     """The body of a call, with ``provider_options`` laid over it; tools are added to those of the call."""
     body = contents(request, config)
-    if request.parameters:
-        place(body, request.parameters, support(request, config))
+    place(body, request.parameters, request.rows)
     if request.response_format is not None:
         body.setdefault("generationConfig", {}).update(_form(request.response_format))
     if request.provider_options.get("include_thoughts", config.include_thoughts):

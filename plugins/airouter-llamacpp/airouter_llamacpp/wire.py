@@ -30,7 +30,7 @@ from airouter_core.wire.http import HttpRequest, Operation, bearer, json_request
 from airouter_core.wire.json import decoded_object, items, mapping, shown
 
 from .config import LlamaCppConfig
-from .plugin import ENGINE_FIELDS, LLAMACPP, PARAMETERS
+from .plugin import ENGINE_FIELDS, LLAMACPP
 from .sayings import CODES, read_failure
 
 ERRORS = ErrorTable(
@@ -82,7 +82,6 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
 DIALECT = ChatDialect(
     provider=LLAMACPP.name,
     errors=ERRORS,
-    parameters=PARAMETERS,
     path="v1/chat/completions",
     adapt=adapt,
     sent_message=sent_message,

@@ -101,7 +101,7 @@ def model_options(given: Mapping[str, Any] | None, table: ParameterTable) -> dic
     kept = [msgspec.structs.replace(row, words={}) for row in rows]
     resolved = resolve(canonical, kept, provider=OLLAMA.name, table=table, unsupported="error")
     body: dict[str, Any] = {}
-    place(body, resolved.values, kept)
+    place(body, resolved.values, resolved.rows)
     return {**body.get("options", {}), **own} or None
 
 

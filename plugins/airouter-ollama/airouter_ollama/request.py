@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import place
 from airouter_core.values.arguments import arguments_object
@@ -27,6 +26,7 @@ from airouter_core.values.tools import ResponseFormat, Tool
 
 from .config import OllamaConfig
 from .options import UNCHECKED, check_own_options, sent_options, unknown_fields
+from .plugin import PARAMETERS
 
 Body = dict[str, Any]
 
@@ -83,7 +83,7 @@ def offered_tools(request: Request) -> tuple[Tool, ...]:
     return () if choice is not None and choice.mode == "none" else request.tools
 
 
-def chat_body(request: Request, config: OllamaConfig, support: Iterable[ParameterSupport], *, stream: bool) -> Body:
+def chat_body(request: Request, config: OllamaConfig, *, stream: bool) -> Body:
     """The body, with ``provider_options`` laid over it."""
     names = _names_of_calls(request)
     body: Body = {
@@ -97,7 +97,7 @@ def chat_body(request: Request, config: OllamaConfig, support: Iterable[Paramete
         body["format"] = _format(request.response_format)
     if config.keep_alive is not None:
         body["keep_alive"] = config.keep_alive
-    place(body, request.parameters, support)
+    place(body, request.parameters, PARAMETERS)  # the same for all models; the context may have come from elsewhere
     own = {name: value for name, value in request.provider_options.items() if name not in ("options", UNCHECKED)}
     body.update(own)
     if options := {**body.get("options", {}), **sent_options(request.provider_options)}:

@@ -45,7 +45,7 @@ def build_request(request: Request, config: OllamaConfig, *, stream: bool) -> Ht
     check_request(request)
     if request.parameter("context") == "auto":
         raise ParameterError('context="auto" is for providers that can ask the server; a wire takes a number')
-    body = chat_body(request, config, PARAMETERS, stream=stream)
+    body = chat_body(request, config, stream=stream)
     return json_request(config, "POST", "api/chat", body, headers=headers_of(config))
 
 

@@ -47,7 +47,7 @@ def prompt_of(request: Request) -> str:
 
 def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpRequest:
     body: dict[str, Any] = {"model": request.model, "prompt": prompt_of(request)}
-    place(body, request.parameters, completions_support(request, config))
+    place(body, request.parameters, request.rows)
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}

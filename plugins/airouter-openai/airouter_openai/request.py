@@ -14,7 +14,6 @@ from itertools import groupby
 from typing import Any
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.resolving import place
 from airouter_core.values.arguments import arguments_text
 from airouter_core.values.messages import (
@@ -46,9 +45,7 @@ Item = dict[str, Any]
 RESULTS = ("function_call_output", "custom_tool_call_output")
 
 
-def responses_body(
-    request: Request, support: Iterable[ParameterSupport], *, reasons: bool, store: bool, summary: str | None
-) -> dict[str, Any]:
+def responses_body(request: Request, *, reasons: bool, store: bool, summary: str | None) -> dict[str, Any]:
     """The body, without ``stream`` and without ``provider_options``.
 
     Args:
@@ -63,7 +60,7 @@ def responses_body(
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.response_format is not None:
         body["text"] = {"format": _format(request.response_format)}
-    place(body, request.parameters, support)
+    place(body, request.parameters, request.rows)
     body["store"] = store
     if "top_logprobs" in body:
         _include(body, LOGPROBS)

@@ -87,7 +87,6 @@ CHAT = DIALECT.wire()
 def _build(request: Request, config: OpenAIConfig, *, stream: bool) -> HttpRequest:
     body = responses_body(
         request,
-        responses_support(request, config),
         reasons=family_of(request.model).reasons,
         store=config.store,
         summary=config.reasoning_summary,

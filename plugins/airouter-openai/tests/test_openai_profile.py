@@ -12,6 +12,7 @@ import pytest
 from airouter_core.config.loading import load_config
 from airouter_core.errors import ConfigurationError, MissingApiKeyError, ParameterError
 from airouter_core.plugins.factory import create_provider, validate_provider_config
+from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.resolving import resolve
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
@@ -43,7 +44,8 @@ def taken(model: str, given: dict[str, Any], settings: OpenAIConfig | None = Non
     support = chat_support if api == "chat" else responses_support
     resolved = resolve(given, support(draft, settings), provider="openai")
     wire = CHAT if api == "chat" else RESPONSES
-    built = wire.build_request(request(model, **more, **resolved.values), settings, stream=False)
+    asked = msgspec.structs.replace(request(model, **more, **resolved.values), rows=resolved.rows)
+    built = wire.build_request(asked, settings, stream=False)
     body = json.loads(built.body or b"")
     return {name: body[name] for name in body if name not in ("model", "messages", "input", "store")}, resolved.omitted
 
@@ -201,6 +203,7 @@ def test_provider_options_are_laid_over_the_body() -> None:
         messages=(Message.user("Hi"),),
         tools=(Tool("weather"),),
         parameters={"reasoning_effort": "low"},
+        rows=(ParameterSupport("reasoning_effort", "reasoning.effort"),),
         provider_options={
             "reasoning": {"summary": "auto"},
             "tools": [{"type": "web_search"}],

@@ -217,7 +217,7 @@ def requests(draw: Any, api: str) -> Request:
     wire = CHAT if api == "chat" else RESPONSES
     support = wire.support(msgspec.structs.replace(draft, parameters=values), config())
     resolved = resolve(values, support or (), provider="openai", table=DEFAULT_TABLE)
-    return msgspec.structs.replace(draft, parameters=resolved.values)
+    return msgspec.structs.replace(draft, parameters=resolved.values, rows=resolved.rows)
 
 
 many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

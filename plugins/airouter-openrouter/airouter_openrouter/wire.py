@@ -18,7 +18,7 @@ from .config import OpenRouterConfig
 from .cost import cost_of
 from .errors import ERRORS, read_failure
 from .headers import headers_with_key
-from .plugin import OPENROUTER, PARAMETERS
+from .plugin import OPENROUTER
 from .routing import preferences
 
 NAME = OPENROUTER.name
@@ -144,7 +144,6 @@ DIALECT = ChatDialect(
     provider=NAME,
     errors=ERRORS,
     read_failure=read_failure,
-    parameters=PARAMETERS,
     headers=headers_with_key,
     sent_message=sent_message,
     adapt=adapt,

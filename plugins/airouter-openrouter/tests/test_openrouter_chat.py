@@ -36,7 +36,7 @@ from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart
 from airouter_core.values.request import Request
 from airouter_openrouter.config import OpenRouterConfig
-from airouter_openrouter.plugin import OPENROUTER
+from airouter_openrouter.plugin import OPENROUTER, PARAMETERS
 from airouter_openrouter.provider import OpenRouterProvider
 from airouter_openrouter.wire import WIRE, support
 
@@ -82,7 +82,7 @@ STREAM = (
 
 def body_of(**known: Any) -> dict[str, Any]:
     """The body of a request for one question, unless ``messages`` say otherwise."""
-    request = Request(**{"model": "a/b", "messages": (Message.user("Hello"),), **known})
+    request = Request(**{"model": "a/b", "messages": (Message.user("Hello"),), "rows": PARAMETERS, **known})
     assert support(request, CONFIG) is None
     body: dict[str, Any] = json.loads(WIRE.build_request(request, CONFIG, stream=False).body or b"")
     return body

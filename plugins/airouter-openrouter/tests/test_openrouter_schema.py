@@ -190,6 +190,7 @@ def requests(draw: st.DrawFn) -> Request:
         tool_choice=draw(st.sampled_from(choices)) if offered else None,
         response_format=response_format,
         parameters=given,
+        rows=PARAMETERS,
         provider_options=draw(options),
     )
 

@@ -70,8 +70,7 @@ def interaction_body(request: Request, config: GeminiConfig, *, stream: bool) ->
         body["tools"] = list(map(_tool, request.tools))
         if choice := _choice(request):
             body["generation_config"] = {"tool_choice": choice}
-    if request.parameters:
-        place(body, request.parameters, support(request, config))
+    place(body, request.parameters, request.rows)
     if request.response_format is not None:
         body["response_format"] = _form(request.response_format)
     if request.provider_options.get("include_thoughts", config.include_thoughts):
