@@ -29,6 +29,7 @@ from airouter_core.errors import (
 )
 from airouter_core.testing.compare import difference
 from airouter_core.testing.recordings import Recording, load_recordings, pieces, wire_events
+from airouter_core.values.arguments import arguments_text
 from airouter_core.values.events import ToolCallEnd, ToolCallStart
 from airouter_core.values.folding import fold
 from airouter_core.values.messages import FilePart, Message, ReasoningPart, TextPart, ToolCallPart
@@ -267,6 +268,11 @@ def test_everything_said_of_an_answer() -> None:
         ("tool_calls", "tool_calls"),
         ("function_call", "tool_calls"),
         ("content_filter", "content_filter"),
+        ("model_length", "length"),
+        ("tool_use", "tool_calls"),
+        ("end_turn", "stop"),
+        ("STOP", "stop"),
+        ("MAX_TOKENS", "length"),
         ("repetition", "other"),
     ],
 )
@@ -289,6 +295,21 @@ def test_a_finish_reason_error_is_an_error() -> None:
         assert caught.value.partial.text == "hal"
     with pytest.raises(QuotaExceededError, match="no money"):
         read_stream(sse({**chunk(None, "error"), "error": {"message": "no money", "code": 402}}))
+
+
+def test_a_word_for_no_reason_is_none() -> None:
+    """Some servers write into each chunk that there is no reason yet; the one at the end counts."""
+    data = sse(chunk({"content": "a"}, "null"), chunk({"content": "b"}, "null"), chunk(None, "length"))
+    assert (read_stream(data).text, read_stream(data).finish_reason) == ("ab", "length")
+    with pytest.raises(TruncatedStreamError):
+        read_stream(sse(chunk({"content": "a"}, "null"), done=False))
+
+
+def test_a_call_that_was_announced_and_not_sent_is_told() -> None:
+    """Whoever waits for a call learns that there is none."""
+    response = read_body(body({"content": "I'll look."}, "tool_calls"))
+    assert (response.text, response.tool_calls) == ("I'll look.", ())
+    assert "sent no call" in response.warnings[0]
 
 
 def test_stop_with_tool_calls_means_tool_calls() -> None:
@@ -440,6 +461,14 @@ def test_the_parser_says_when_it_is_done() -> None:
     assert list(parser.feed(b"data: {broken\n\n")) == []
 
 
+@pytest.mark.parametrize("rest", [b"<html>", b"<html>\n\n", b"data: {broken\n\n", b"\xff\n\n", b"data: {"])
+def test_what_follows_the_end_does_not_matter(rest: bytes) -> None:
+    """A complete answer stays one, whatever a proxy adds to it, and wherever the bytes are cut."""
+    data = sse(TEXT, chunk(None, "stop"))
+    for size in (None, 1, 7, len(data)):
+        assert read_stream(data + rest, size=size).text == "hal"
+
+
 def test_done_with_a_space_behind_is_done() -> None:
     """[DONE] is recognised also where spaces follow it."""
     assert read_stream(sse(TEXT, chunk(None, "stop"), done=False) + b"data: [DONE] \n\n").finish_reason == "stop"
@@ -450,6 +479,14 @@ def test_one_of_two_answers_that_stops_is_truncated() -> None:
     data = sse(TEXT, chunk({"content": "x"}, index=1), chunk(None, "stop"), done=False)
     with pytest.raises(TruncatedStreamError):
         read_stream(data)
+
+
+@pytest.mark.parametrize("message", [None, [], 7])
+def test_a_body_without_a_message_is_an_error(message: Any) -> None:
+    """A choice in which nobody says anything is no empty answer, unless a filter has taken it away."""
+    with pytest.raises(ProtocolError, match="without a message"):
+        read_body(body(message))
+    assert read_body(body(None, "content_filter")).finish_reason == "content_filter"
 
 
 @pytest.mark.parametrize(
@@ -729,6 +766,30 @@ def test_arguments_may_be_an_object() -> None:
     assert calls([{"index": 0, "id": "a", "function": {"name": "f", "arguments": None}}])[0].arguments == {}
 
 
+def test_a_call_may_stand_alone() -> None:
+    """One call that stands where the list of calls should is one call."""
+    response = read_body(body({"content": None, "tool_calls": named(PARIS, id="a")}, "tool_calls"))
+    assert [call.arguments_json for call in response.tool_calls] == [PARIS]
+
+
+def test_arguments_that_begin_with_none_are_those_that_follow() -> None:
+    """Gateways to formats with objects say ``{}`` first, and the arguments then, in pieces or whole."""
+    assert [call.arguments_json for call in calls([named("{}", id="a", index=0)], [bare(PARIS, index=0)])] == [PARIS]
+    cut = [named("{}", id="a", index=0)], [bare(PARIS[:4], index=0)], [bare(PARIS[4:], index=0)]
+    assert [call.arguments_json for call in calls(*cut)] == [PARIS]
+    assert [call.arguments_json for call in calls([named("{", id="a", index=0)], [bare("}", index=0)])] == ["{}"]
+    custom = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": "{}{"}}
+    assert [call.arguments_json for call in calls([custom])] == ["{}{"]
+
+
+def test_a_line_break_inside_an_argument_is_understood_and_sent_back_as_json() -> None:
+    """Models write it as it is; others are sent what they take."""
+    made = ToolCallPart("a", "f", '{"text":"one\ntwo\té"}')
+    assert made.arguments == {"text": "one\ntwo\té"}
+    assert json.loads(arguments_text(made)) == made.arguments
+    assert arguments_text(ToolCallPart("a", "f", '{\n "x": 1\n}')) == '{\n "x": 1\n}'
+
+
 def test_custom_tools_have_input() -> None:
     """A custom tool's input is text of its own form."""
     assert calls([{"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": "SELECT 1"}}]) == (
@@ -758,6 +819,14 @@ def test_a_legacy_function_call_is_kept() -> None:
     response = read_body(body({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, "function_call"))
     assert response.provider_metadata["p"]["function_call"] == {"name": "f", "arguments": "{}"}
     assert response.finish_reason == "tool_calls"
+    assert response.warnings == ()
+
+
+def test_a_legacy_function_call_comes_in_pieces() -> None:
+    """Its name and its arguments are joined, as those of a call of today are."""
+    said = [{"name": "f", "arguments": ""}, {"arguments": '{"x"'}, {"arguments": ":1}"}]
+    response = read_stream(sse(*(chunk({"function_call": piece}) for piece in said), chunk(None, "function_call")))
+    assert response.provider_metadata["p"]["function_call"] == {"name": "f", "arguments": '{"x":1}'}
 
 
 # Reasoning, files and what must be sent back.

@@ -51,7 +51,9 @@ EXAMPLES: list[tuple[str, bytes, Outcome]] = [
     ("empty data says nothing", b"data\n\ndata:\n\ndata:  \n\nevent: ping\ndata:\n\ndata: a\n\n", messages("a")),
     ("an error without data", b"data: a\n\nevent: error\n\n", ([("message", "a"), ("error", "")], None)),
     ("comments", b": OPENROUTER PROCESSING\n\n:\n\ndata: a\n: in the middle\ndata: b\n\n", messages("a\nb")),
-    ("names", b"event: ping\ndata: {}\n\ndata: a\n\n", ([("ping", "{}"), ("message", "a")], None)),
+    ("names", b"event: note\ndata: {}\n\ndata: a\n\n", ([("note", "{}"), ("message", "a")], None)),
+    ("pings", b"event: ping\ndata: 2026-11-30 12:00:01\n\nevent: heartbeat\ndata: {}\n\ndata: a\n\n", messages("a")),
+    ("comments behind data", b"data: : keepalive\n\ndata::\n\ndata: a\n\ndata:  : b\n\n", messages("a")),
     ("name after data", b"data: a\nevent: late\n\n", ([("late", "a")], None)),
     ("name without data", b"event: lost\n\ndata: a\n\n", messages("a")),
     ("name said twice", b"event: one\nevent: two\ndata: a\n\n", ([("two", "a")], None)),
@@ -175,7 +177,7 @@ def test_any_bytes_cut_anywhere_give_the_same(data: bytes, cuts: list[int], limi
     assert decode((data[at : at + 1] for at in range(len(data))), limit) == decode([data], limit)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["message", "ping", "x"]), st.text(min_size=1, max_size=20)), max_size=6))
+@given(st.lists(st.tuples(st.sampled_from(["message", "pinged", "x"]), st.text(min_size=1, max_size=20)), max_size=6))
 def test_what_was_written_is_read(events: list[tuple[str, str]]) -> None:
     """Events written as the specification says come back as they were, whatever characters JSON holds."""
     sent = [(name, json.dumps(text, ensure_ascii=True)) for name, text in events]

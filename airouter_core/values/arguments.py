@@ -29,7 +29,20 @@ def arguments_text(call: ToolCallPart) -> str:
         arguments = call.arguments
     except ProtocolError:
         return json.dumps({UNREADABLE: call.arguments_json})
-    return call.arguments_json if arguments else "{}"
+    if not arguments:
+        return "{}"
+    return call.arguments_json if _is_strict(call.arguments_json) else json.dumps(arguments, ensure_ascii=False)
+
+
+def _is_strict(said: str) -> bool:
+    """Whether this is JSON to those who hold it to its letter, who take no line break inside a text."""
+    if said.isprintable():
+        return True
+    try:
+        json.loads(said)
+    except ValueError:
+        return False
+    return True
 
 
 def are_readable(call: ToolCallPart) -> bool:

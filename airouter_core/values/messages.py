@@ -155,7 +155,8 @@ class ToolCallPart(Value, frozen=True, tag=True):
         if self.arguments_json.strip() in ("", "null"):
             return {}
         try:
-            arguments = json.loads(self.arguments_json)
+            # Models write line breaks as they are into texts; what is meant is beyond doubt.
+            arguments = json.loads(self.arguments_json, strict=False)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(
                 f"the model's arguments for tool {self.name!r} are no valid JSON ({error}); "

@@ -1,10 +1,11 @@
 """Server-sent events, as https://html.spec.whatwg.org/multipage/server-sent-events.html describes them.
 
 Four deviations, all for the field. An event that is not followed by a blank line is delivered at the end of the
-stream. What the specification keeps for reconnecting (``id``, ``retry``) is not kept. An event of blank data keeps the
-connection alive and says nothing, while one that is named ``error`` is delivered even without data. And where a browser
-passes over a line that it does not know, here words of an answer could be lost with it: such a line is an error, or,
-where it has the form of a field that might be anybody's own, a note for the reader.
+stream. What the specification keeps for reconnecting (``id``, ``retry``) is not kept. What keeps the connection alive
+says nothing: an event of blank data, one named ``ping``, a comment that a proxy has put behind ``data:``; while one
+that is named ``error`` is delivered even without data. And where a browser passes over a line that it does not know,
+here words of an answer could be lost with it: such a line is an error, or, where it has the form of a field that might
+be anybody's own, a note for the reader.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ FIELDS = (b"data", b"event", b"id", b"retry")
 HARMLESS = re.compile(rb"(?!error\b)[a-z][a-z0-9_-]*: ?(?![\s{\[<\"])")
 """The beginning of a line that may be a server's own field: neither JSON nor HTML, nor words without a name."""
 MOST_NOTES = 3
+KEEP_ALIVES = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
+"""Names of events that keep the connection alive; servers put a time or a word of their own into them."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -124,4 +127,6 @@ class SseDecoder:
 
 
 def _says_something(event: ServerSentEvent) -> bool:
-    return event.event == "error" or (event.data != "" and not event.data.isspace())
+    if event.event == "error":
+        return True
+    return event.data.lstrip()[:1] not in ("", ":") and event.event not in KEEP_ALIVES

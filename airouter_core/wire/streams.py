@@ -71,12 +71,15 @@ class FramedParser(Generic[Frame]):
 
     def feed(self, data: bytes) -> Iterator[StreamEvent]:
         read: Callable[[Frame], Iterable[StreamEvent]] = self._reader.read
-        for frame in self._decoder.feed(data):
+        # What follows the end is nobody's, and need not make sense.
+        for frame in () if self._reader.done else self._decoder.feed(data):
             for event in read(frame):
                 if self._half or (type(event) in SPOKEN and not event.text.isascii()):  # type: ignore[union-attr]  # as above
                     yield from self._with_whole_characters(event)
                 else:
                     yield event
+            if self._reader.done:
+                return
 
     def close(self) -> Iterator[StreamEvent]:
         for event in self._rest():
@@ -98,11 +101,15 @@ class FramedParser(Generic[Frame]):
         yield self._kind(with_whole_characters(said))
 
     def _rest(self) -> Iterator[StreamEvent]:
+        if not self._reader.done:
+            yield from self._last_frame()
+        yield from self._reader.end()
+        yield from map(Warned, getattr(self._decoder, "notes", ()))
+
+    def _last_frame(self) -> Iterator[StreamEvent]:
         try:
             for frame in self._decoder.close():
                 yield from self._reader.read(frame)
         except ProtocolError as error:
             # A frame without its end was cut off; what there is of it need not make sense.
             raise TruncatedStreamError(f"the answer stopped in the middle of an event: {error}") from error
-        yield from self._reader.end()
-        yield from map(Warned, getattr(self._decoder, "notes", ()))

@@ -23,11 +23,16 @@ from ...wire.json import mapping, text
 
 KNOWN = frozenset({"index", "id", "type", "function", "custom"})
 """Fields of a fragment that are read; the rest is kept with the call and goes back with it."""
+NONE_YET = "{}"
 KNOWN_OF_FUNCTION = frozenset({"name", "arguments", "input"})
 
 
 class _OpenCall(msgspec.Struct, eq=False):
-    """A call whose fragments are still coming. It begins when its name is known."""
+    """A call whose fragments are still coming. It begins when its name is known.
+
+    Attributes:
+        told: whether anything of its arguments has been handed on.
+    """
 
     ordinal: int
     id: str = ""
@@ -35,6 +40,7 @@ class _OpenCall(msgspec.Struct, eq=False):
     begun: bool = False
     pieces: list[str] = msgspec.field(default_factory=list)
     kept: dict[str, Any] = msgspec.field(default_factory=dict)
+    told: bool = False
 
     @property
     def arguments(self) -> str:
@@ -44,7 +50,7 @@ class _OpenCall(msgspec.Struct, eq=False):
     def is_complete(self) -> bool:
         """Whether its arguments are a whole JSON object already."""
         try:
-            return isinstance(json.loads(self.arguments), dict)
+            return isinstance(json.loads(self.arguments, strict=False), dict)
         except (ValueError, RecursionError):
             return False
 
@@ -92,6 +98,8 @@ class Calls:
         """
         for call in self._calls:
             if call.begun:
+                if not call.told and call.arguments:
+                    yield ToolCallDelta(call.ordinal, call.arguments)
                 kept = {provider: {CALL_FIELDS: call.kept}} if call.kept else NO_METADATA
                 yield ToolCallEnd(call.ordinal, kept)
             elif call.id or call.arguments:
@@ -134,15 +142,26 @@ class Calls:
         call.name = call.name or fragment.name
         _lay_over(call.kept, fragment.kept)
         call.pieces.append(fragment.piece)
-        if call.begun:
-            if fragment.piece:
-                yield ToolCallDelta(call.ordinal, fragment.piece)
-        elif call.name:
+        if call.name and not call.begun:
             call.begun = self._some_begun = True
             call.id = call.id or invented_id(call.ordinal)
             yield ToolCallStart(call.ordinal, call.id, call.name)
-            if call.arguments:
-                yield ToolCallDelta(call.ordinal, call.arguments)
+        if call.begun:
+            yield from self._tell(call, fragment.piece)
+
+    def _tell(self, call: _OpenCall, piece: str) -> Iterator[StreamEvent]:
+        if call.told:
+            if piece:
+                yield ToolCallDelta(call.ordinal, piece)
+            return
+        said = call.arguments
+        # Gateways to other formats begin with "{}", which is there where arguments are objects, and then say them.
+        begins = said.lstrip().removeprefix(NONE_YET).lstrip() if said.lstrip().startswith(NONE_YET) else ""
+        if begins.startswith("{") and call.kept.get("type") != "custom":
+            call.pieces[:] = [said := begins]
+        if said.strip() not in ("", NONE_YET):
+            call.told = True
+            yield ToolCallDelta(call.ordinal, said)
 
 
 def _read(said: Mapping[str, Any], position: int) -> _Fragment:

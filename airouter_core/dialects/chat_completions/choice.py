@@ -20,6 +20,10 @@ REASONING_FIELD = "reasoning_field"
 """In the metadata of a thought: where the server said it, and gets it back."""
 
 
+FUNCTION_CALL = "function_call"
+"""Why an answer ended that calls a function as the format's first years had it, which is kept as metadata."""
+
+
 class Choice(msgspec.Struct, eq=False):
     """What must be remembered of one answer.
 
@@ -79,6 +83,8 @@ class Choice(msgspec.Struct, eq=False):
         if self.thinking is not None:
             yield self.end_thought(provider)
         yield from self.calls.end(provider)
+        if known == "tool_calls" and not self.calls and reason != FUNCTION_CALL:
+            yield Warned("the provider said that the model calls a tool, and sent no call")
         yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
 
     def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:

@@ -23,14 +23,23 @@ Body = dict[str, Any]
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "safety": "content_filter",
     "error": "error",
 }
-"""What its reasons to stop mean wherever they were seen."""
+"""What its reasons to stop mean wherever they were seen, also those that a gateway hands on from another format."""
+NO_REASONS = frozenset({"null", "none"})
+"""Words that some servers write into each chunk as long as the answer goes on."""
 LACKS = frozenset(Loss) - {Loss.NAMES, Loss.THOUGHTS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
 """What the format has no place for."""
 

@@ -30,7 +30,7 @@ from ...wire.sse import ServerSentEvent
 from ...wire.streams import not_understood
 from .choice import CONTENT, Choice
 from .content import file_part, read_content
-from .dialect import ChatDialect
+from .dialect import NO_REASONS, ChatDialect
 from .errors import error_named, status_in
 from .usage import usage_of
 
@@ -73,9 +73,12 @@ class ChatReader:
         Raises:
             ProtocolError: it holds no choice.
         """
-        yield from self._chunk(answer if self._dialect.received is None else self._dialect.received(answer))
+        answer = answer if self._dialect.received is None else self._dialect.received(answer)
+        yield from self._chunk(answer)
         if not self._choices:
             raise ProtocolError("the provider sent an answer without choices")
+        if not any(map(self._has_message, answer["choices"])):
+            raise ProtocolError("the provider sent an answer without a message")
         self.done = True
         yield from self.end()
 
@@ -128,6 +131,12 @@ class ChatReader:
         if not self._metadata_names.isdisjoint(chunk):
             self._keep(chunk)
 
+    def _has_message(self, choice: Mapping[str, Any]) -> bool:
+        """Whether there is what was answered, or a reason why not: what a filter has taken away is not there."""
+        said = any(isinstance(choice.get(field), dict | str) for field in ("message", "delta", "text"))
+        reason = self._dialect.finish_reasons.get(str(choice.get("finish_reason") or "stop"))
+        return said or reason not in ("stop", "length", "tool_calls")
+
     def _without_choices(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """Look what a chunk is in which nobody says anything: an error without its frame, or something unknown."""
         if is_error(chunk):
@@ -171,14 +180,15 @@ class ChatReader:
             self._metadata["native_finish_reason"] = native
         if usage := choice.get("usage"):
             yield from self._usage(usage)
-        if (reason := choice.get("finish_reason")) and not state.finished:
+        if (reason := choice.get("finish_reason")) and str(reason) not in NO_REASONS and not state.finished:
             if "delta" in choice and (message := mapping(choice.get("message"))):
                 rest = self._rest_of_message(state, message, whole=True)
                 if state.differs:
                     differs = Warned("the whole message at the end of the stream differs from what was said in pieces")
                     yield from _for_choice(index, (differs,))
                 yield from _for_choice(index, self._delta(state, rest))
-            known = self._dialect.finish_reasons.get(str(reason), "other")
+            reasons = self._dialect.finish_reasons
+            known = reasons.get(str(reason)) or reasons.get(str(reason).lower(), "other")
             if known == "error":
                 self._broken = True  # said at the end of the chunk, which may hold more about it
                 return
@@ -204,15 +214,15 @@ class ChatReader:
             yield state.end_thought(self._provider)
         yield from more
         state.collect(delta, self._dialect)
-        if function_call := delta.get("function_call"):
-            self._metadata["function_call"] = function_call
+        if function_call := mapping(delta.get("function_call")):
+            self._metadata["function_call"] = _joined(self._metadata.get("function_call"), function_call)
 
     def _beside_content(self, state: Choice, delta: Mapping[str, Any]) -> list[StreamEvent]:
         found: list[StreamEvent] = []
         if refusal := text(delta.get("refusal")):
             found.append(RefusalDelta(refusal))
-        if fragments := items(delta.get("tool_calls")):
-            found += state.calls.take(fragments)
+        if fragments := delta.get("tool_calls"):
+            found += state.calls.take(fragments if isinstance(fragments, list) else [fragments])
         for image in items(delta.get("images")):
             if address := text(mapping(mapping(image).get("image_url")).get("url")):
                 found.append(PartAdded(file_part(FilePart.from_url, address)))
@@ -231,6 +241,13 @@ class ChatReader:
         for field in self._dialect.metadata_fields:
             if (value := chunk.get(field)) is not None:
                 self._metadata[field] = value
+
+
+def _joined(known: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one call of the format's first years, whose name and arguments a stream brings in pieces."""
+    if known is None:
+        return dict(more)
+    return {**more, **{name: text(known.get(name)) + text(more.get(name)) for name in ("name", "arguments")}}
 
 
 def _begins(chunk: Mapping[str, Any]) -> bool:

@@ -85,7 +85,6 @@ LOCAL: tuple[Service, ...] = (
         base_url="http://localhost:8080/v1",
         capabilities=(*CALLS, "json_schema", "vision", "logprobs"),
         parameters=taken(*USUAL, "logit_bias", "n", "logprobs", "top_logprobs", keep_alive=KEEPS_LOADED),
-        finish_reasons={"eos_token": "stop", "stop_sequence": "stop"},
         errors={"validation": "bad_request", "overloaded": "overloaded", "incomplete_generation": "server"},
         sources=("huggingface/text-generation-inference docs/openapi.json",),
     ),
