@@ -384,6 +384,13 @@ def test_an_error_of_a_foreign_shape_in_a_body() -> None:
         read_body(b'{"message": "slow down", "code": 429}')
 
 
+def test_a_ping_says_nothing() -> None:
+    """What only keeps the connection alive is no part of an answer that were to be told."""
+    ping = b'event: ping\ndata: {"type": "ping"}\n\nevent: ping\ndata: 2026-11-30 12:00:01\n\ndata: : keepalive\n\n'
+    response = read_stream(sse(TEXT, done=False) + ping + sse(chunk(None, "stop", usage=USAGE)))
+    assert (response.text, response.warnings) == ("hal", ())
+
+
 def test_what_is_no_part_of_an_answer_is_told() -> None:
     """A chunk of another format is passed over with a warning; those that belong to this one, without."""
     strange = {"response": "hi"}

@@ -233,6 +233,13 @@ def test_any_wait_is_understood_or_unknown(value: str) -> None:
         (403, "Insufficient balance"),
         (429, "Insufficient credits. Add more"),
         (None, "You are out of credits."),
+        (429, "You exceeded your current quota, please check your plan and billing details."),
+        (400, "You have reached your specified API usage limits. You will regain access on 2026-12-01."),
+        (400, "Budget has been exceeded! Current cost: 1.2, Max budget: 1.0"),
+        (403, "This request requires more credits, or fewer max_tokens."),
+        (429, "Your prepayment credits are depleted."),
+        (400, "Billing hard limit has been reached"),
+        (403, "用户余额不足"),
     ],
 )
 def test_money_that_is_used_up_is_told_by_words_where_no_code_does(status: int | None, said: str) -> None:
@@ -246,6 +253,15 @@ def test_money_that_is_used_up_is_told_by_words_where_no_code_does(status: int |
 def test_limits_of_a_minute_are_not_money(said: str) -> None:
     """What passes by itself is a rate limit, however close its words come to those for money."""
     assert type(TABLE.error(Failure(message=said), status=429)) is errors.RateLimitedError
+
+
+def test_a_request_beyond_the_limit_of_a_minute_is_not_made_again() -> None:
+    """Alone it is more than a minute allows: no wait makes it pass."""
+    said = "Request too large for model m on tokens per minute (TPM): Limit 6000, Requested 9000"
+    for status in (413, 429):
+        error = TABLE.error(Failure(message=said, codes=("rate_limit_exceeded",)), status=status)
+        assert type(error) is errors.RateLimitedError
+        assert error.retryable is False
 
 
 @pytest.mark.parametrize(

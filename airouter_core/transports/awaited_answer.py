@@ -25,6 +25,8 @@ from .troubles import (
     too_long,
 )
 
+NO_HTTP = "the answer is not in the form that HTTP prescribes"
+
 
 class AiohttpResponse:
     """An answer whose head has arrived."""
@@ -94,7 +96,7 @@ class AiohttpResponse:
         # aiohttp 3.14 tells nobody of a chunk that it cannot read: whoever waits for the body would wait for ever.
         content = self._response.content
         if not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError("the answer is not in the form that HTTP prescribes"))
+            content.set_exception(aiohttp.ClientPayloadError(NO_HTTP))
 
 
 def _end_of_connection(response: aiohttp.ClientResponse) -> asyncio.Future[None] | None:
@@ -119,9 +121,11 @@ def translated(error: Exception, url: str, timeout: float, proxy: Proxy | None =
     """What is to be raised in the place of what aiohttp has raised."""
     if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return trouble_with(proxy, error)
-    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
-        # Its own words show the request's headers, and addresses whole.
-        return broken(url, f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
+    # The own words of these show the request's headers, and addresses whole.
+    if isinstance(error, aiohttp.ClientResponseError):
+        return broken(url, NO_HTTP)
+    if isinstance(error, aiohttp.InvalidURL):
+        return broken(url, type(error).__name__)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return not_connected_in_time(url, error)
     if isinstance(error, TimeoutError):

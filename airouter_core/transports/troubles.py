@@ -59,7 +59,7 @@ def words(reason: object) -> str:
             # asyncio writes the address into the words of a refusal.
             said = os.strerror(error.errno) if isinstance(error, ConnectionError) else error.strerror
         error = _below(error)
-    return CREDENTIALS.sub("…@", said) or type(reason).__name__
+    return CREDENTIALS.sub("…@", " ".join(said.split())) or type(reason).__name__
 
 
 def unsendable() -> ConfigurationError:

@@ -64,10 +64,15 @@ SAID_IN = ("message", "detail", "errors", "msg", "error_message", "error_msg", "
 """Fields that hold the words of an error, by how much they tell."""
 
 SPENT = re.compile(
-    r"credit balance is too low|insufficient (?:account )?(?:balance|credits?|funds)|(?:out of|not enough) credits?\b",
-    re.IGNORECASE,
+    r"balance (?:is )?(?:too low|insufficient|depleted|exhausted)|insufficient (?:account )?(?:balance|credits?|funds)"
+    r"|(?:out of|not enough|requires more) credits?\b|credits? (?:are|(?:has|have) been) (?:depleted|exhausted|used up)"
+    r"|billing hard limit|budget has been exceeded|specified api usage limits|included credits|余额不足"
+    r"|exceeded your current quota(?!.*\b(?:retry|try again) in\b)",
+    re.IGNORECASE | re.DOTALL,
 )
 """How vendors say that the money is used up where no code does. Their words for limits of a minute are others."""
+NEVER_FITS = re.compile(r"request too large", re.IGNORECASE)
+"""How vendors say that one request alone is more than a minute allows. It comes as a rate limit, and never passes."""
 MONEY_MAY_BE_MEANT = (BadRequestError, PermissionDeniedError, RateLimitedError, ProviderError)
 
 WAIT_IN_WORDS = re.compile(
@@ -121,7 +126,9 @@ class ErrorTable(Value, frozen=True):
         if error_class in MONEY_MAY_BE_MEANT and SPENT.search(failure.message):
             error_class = QuotaExceededError
         retryable = failure.retryable
-        if retryable is None and status is not None and status >= 400 and error_class in (ServerError, ProviderError):
+        if error_class is RateLimitedError and NEVER_FITS.match(failure.message):
+            retryable = False
+        elif retryable is None and status is not None and status >= 400 and error_class in (ServerError, ProviderError):
             retryable = status in RETRIED_STATUSES
         return error_class(
             _message(self.provider, failure, error_class, status),

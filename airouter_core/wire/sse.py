@@ -23,7 +23,7 @@ HARMLESS = re.compile(rb"(?!error\b)[a-z][a-z0-9_-]*: ?(?![\s{\[<\"])")
 """The beginning of a line that may be a server's own field: neither JSON nor HTML, nor words without a name."""
 MOST_NOTES = 3
 KEEP_ALIVES = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
-"""Names of events that keep the connection alive; servers put a time or a word of their own into them."""
+"""Names, and types, of events that keep the connection alive; servers put a time or a word of their own into them."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -129,4 +129,5 @@ class SseDecoder:
 def _says_something(event: ServerSentEvent) -> bool:
     if event.event == "error":
         return True
-    return event.data.lstrip()[:1] not in ("", ":") and event.event not in KEEP_ALIVES
+    begins = event.data.lstrip()[:1]
+    return begins not in ("", ":") and (begins == "{" or event.event not in KEEP_ALIVES)

@@ -26,7 +26,7 @@ from ...values.events import (
 from ...values.messages import FilePart
 from ...wire.failures import Failure, is_error
 from ...wire.json import decoded_object, items, mapping, text
-from ...wire.sse import ServerSentEvent
+from ...wire.sse import KEEP_ALIVES, ServerSentEvent
 from ...wire.streams import not_understood
 from .choice import CONTENT, Choice
 from .content import file_part, read_content
@@ -36,6 +36,7 @@ from .usage import usage_of
 
 CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 """One of them is in each chunk."""
+ALIVE = tuple(KEEP_ALIVES)
 BROKEN_OFF = Failure(message="the server broke the answer off, and does not say why")
 
 
@@ -141,6 +142,8 @@ class ChatReader:
         """Look what a chunk is in which nobody says anything: an error without its frame, or something unknown."""
         if is_error(chunk):
             raise self._errors.error(self._dialect.read_failure(chunk, chunk), status=status_in(chunk), inside=True)
+        if chunk.get("type") in ALIVE:
+            return
         if not self._noted and chunk and CHUNK_FIELDS.isdisjoint(chunk) and self._metadata_names.isdisjoint(chunk):
             self._noted = True
             yield not_understood(chunk)

@@ -30,6 +30,7 @@ from airouter_core.values.events import (
     ToolCallEnd,
     ToolCallStart,
     UsageReported,
+    Warned,
 )
 from airouter_core.values.messages import ReasoningPart
 from airouter_core.values.tools import invented_id
@@ -100,6 +101,8 @@ class MessageReader:
             return ()
         if frame.event == "error":
             raise error_named(frame.data)
+        if frame.data.startswith("[DONE]"):  # the mark of another format, which gateways put at the end of this one
+            return self._message_stop({}) if self._stop_reason else ()
         event = decoded_object(frame.data)
         kind = text(event.get("type"))
         if kind == "error":
@@ -236,6 +239,8 @@ class MessageReader:
         if self._metadata:
             yield MetadataReported({KEY: self._metadata})
         reason = self._stop_reason
+        if reason is None:
+            yield Warned("the provider ended the answer without saying why; it may not be whole")
         yield Finish(FINISH_REASONS.get(reason or "", "other"), reason)
 
     def _add_usage(self, said: Any) -> Iterable[StreamEvent]:

@@ -82,6 +82,25 @@ def read(*events: Event, size: int = 9) -> Response:
     return fold(parsed())
 
 
+def test_an_end_without_a_reason_is_told() -> None:
+    """A message that stops, and does not say why, may not be whole."""
+    response = read(start(), *TEXT, {"type": "message_stop"})
+    assert (response.text, response.finish_reason) == ("Hi", "other")
+    assert "without saying why" in response.warnings[0]
+
+
+def test_the_mark_of_another_format_ends_a_message_that_has_its_reason() -> None:
+    """Gateways end streams with [DONE], some in place of message_stop; without a reason it is no end."""
+    for events, whole in (((*TEXT, *finish()), True), ((*TEXT, finish()[0]), True), (TEXT, False)):
+        parser = WIRE.open_stream()
+        data = sse((start(), *events)) + b"data: [DONE]\n\n"
+        if whole:
+            assert fold([*parser.feed(data), *parser.close()]).finish_reason == "stop"
+            continue
+        with pytest.raises(TruncatedStreamError):
+            fold([*parser.feed(data), *parser.close()])
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [

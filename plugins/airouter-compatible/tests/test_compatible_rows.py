@@ -221,6 +221,13 @@ def test_names_of_messages_and_usage_of_streams() -> None:
     assert sent("alibaba", stream=True)["stream_options"] == {"include_usage": True}
 
 
+def test_mistral_is_told_of_an_answer_that_is_to_be_gone_on_with() -> None:
+    """It refuses a last message of the assistant that does not say so."""
+    said = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "One,"}]
+    assert sent("mistral", messages=said)["messages"][-1] == {"role": "assistant", "content": "One,", "prefix": True}
+    assert "prefix" not in sent("mistral", messages=[*said, {"role": "user", "content": "Go on."}])["messages"][1]
+
+
 def test_ids_of_calls_that_mistral_takes() -> None:
     """Nine letters and digits; those of another service are replaced, in the call and in its result alike."""
     call = {"id": "call_0123456789", "type": "function", "function": {"name": "look", "arguments": "{}"}}

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from airouter_core.errors import (
     AuthenticationError,
     BadRequestError,
@@ -33,6 +35,7 @@ from .plugin import GEMINI
 USED_UP = "(quota of the day, or none)"
 TOO_LONG = "(prompt too long)"
 BLOCKED = "(prompt blocked)"
+BROKEN_OFF = "(broken off)"
 
 ERRORS = ErrorTable(
     GEMINI.name,
@@ -40,6 +43,7 @@ ERRORS = ErrorTable(
         USED_UP: QuotaExceededError,
         TOO_LONG: ContextLengthError,
         BLOCKED: ContentFilteredError,
+        BROKEN_OFF: ServerError,
         # A wrong key is a bad request to Google; the reason tells.
         "API_KEY_INVALID": AuthenticationError,
         "API_KEY_EXPIRED": AuthenticationError,
@@ -76,6 +80,8 @@ WITHOUT_A_CODE = (
     (re.compile(r"(prepay\w*|prepaid) credits? .{0,20}depleted", re.IGNORECASE), USED_UP),
 )
 """Failures that have no code of their own. Should Google's words change, they are what their status says again."""
+PAYMENT_REQUIRED = 402
+"""Whatever the name beside it: ``FAILED_PRECONDITION`` says nothing."""
 REQUEST_ID_HEADERS = ("x-request-id", "x-goog-request-id")
 """AI Studio names no request; gateways and Vertex AI may."""
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -83,7 +89,10 @@ SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 def parse_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is one."""
-    error = ERRORS.error(failure_in_body(body, status, failure_in), status=status, body=body)
+    failure = failure_in_body(body, status, failure_in)
+    if status == PAYMENT_REQUIRED:
+        failure = msgspec.structs.replace(failure, codes=(USED_UP, *failure.codes))
+    error = ERRORS.error(failure, status=status, body=body)
     error.request_id = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), None)
     return error
 
@@ -108,6 +117,17 @@ def prompt_blocked(feedback: Mapping[str, Any], body: bytes = b"") -> ProviderEr
         error_type=categories[0] if categories else reason,
     )
     return ERRORS.error(failure, status=None, inside=True, body=body)
+
+
+def broken_off(candidate: Mapping[str, Any]) -> ProviderError:
+    """The error for an answer of which nothing came: what the model wrote was no call of a tool, or none that is taken.
+
+    It is not asked for again unasked, since it was paid for.
+    """
+    reason, said = str(candidate.get("finishReason")), text(candidate.get("finishMessage"))
+    message = f"the model's answer came to nothing ({reason})" + (f": {said}" if said else "")
+    failure = Failure(message=message, codes=(BROKEN_OFF,), error_type=reason, retryable=False)
+    return ERRORS.error(failure, status=None, inside=True)
 
 
 def failure_in(content: Mapping[str, Any]) -> Failure:

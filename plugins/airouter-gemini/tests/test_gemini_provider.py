@@ -25,6 +25,7 @@ from airouter_core.errors import (
     QuotaExceededError,
     RateLimitedError,
     RetiredModelWarning,
+    ServerError,
     UnsupportedParameterWarning,
 )
 from airouter_core.provider.asking import ask_of
@@ -413,6 +414,31 @@ def test_a_blocked_answer_says_so(google: Google, make: Callable[..., GeminiProv
     assert response.provider_metadata["gemini"]["safetyRatings"] == ratings
 
 
+@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "MISSING_THOUGHT_SIGNATURE", "TOO_MANY_TOOL_CALLS"])
+def test_an_answer_that_came_to_nothing_is_an_error(
+    google: Google, make: Callable[..., GeminiProvider], reason: str
+) -> None:
+    """Not an empty text; what was said before it goes wrong is kept as an answer that ended in an error."""
+    failed = candidate(reason=reason)
+    failed["candidates"][0]["finishMessage"] = "Malformed function call: f("
+    google.answers = [Answer.of_json(failed), streamed(failed), streamed(candidate({"text": "Hm"}), failed)]
+    for ask in (lambda: make().chat("m", "?"), lambda: make().stream_chat("m", "?").read()):
+        with pytest.raises(ServerError, match=rf"{reason}.*Malformed function call: f\(") as caught:
+            ask()
+        assert caught.value.retryable is False
+    response = make().stream_chat("m", "?").read()
+    assert (response.text, response.finish_reason, response.raw_finish_reason) == ("Hm", "error", reason)
+
+
+def test_the_mark_of_another_format_at_the_end_says_nothing(
+    google: Google, make: Callable[..., GeminiProvider]
+) -> None:
+    """Gateways put [DONE] behind the last answer."""
+    body = f"data: {json.dumps(candidate({'text': 'Hi'}, reason='STOP'))}\n\ndata: [DONE]\n\n"
+    google.answers = [Answer(200, {"content-type": "text/event-stream"}, (body.encode(),))]
+    assert make().stream_chat("m", "?").read().text == "Hi"
+
+
 def test_reasons_may_be_numbers(google: Google, make: Callable[..., GeminiProvider]) -> None:
     """As Vertex AI sends them to those who ask for it."""
     google.answers = [answered({"text": "a"}, reason=2)]  # type: ignore[arg-type]  # on purpose
@@ -473,6 +499,7 @@ TOO_LONG = "The input token count (1048577) exceeds the maximum number of tokens
         (429, {"code": "rate_limit_exceeded", "message": "Slow down."}, RateLimitedError, None),
         (400, {**INVALID, "message": "No key.", "details": [{"reason": "API_KEY_INVALID"}]}, AuthenticationError, None),
         (400, {**INVALID, "message": TOO_LONG}, ContextLengthError, None),
+        (402, {"code": 402, "status": "FAILED_PRECONDITION", "message": "No."}, QuotaExceededError, None),
         (402, {"code": 402, "message": "Your prepayment credits are depleted."}, QuotaExceededError, None),
     ],
 )

@@ -16,7 +16,6 @@ from airouter_core.errors import (
     OverloadedError,
     ProviderError,
     QuotaExceededError,
-    RateLimitedError,
 )
 from airouter_core.wire.failures import ErrorClass, ErrorTable, Failure
 
@@ -58,21 +57,15 @@ CODES: Mapping[str, ErrorClass] = {
 OVERFLOW = re.compile(r"maximum context length|exceeds the context window", re.IGNORECASE)
 """How an overflow is worded where no code says it: older models of OpenAI's, and vLLM."""
 
-TOO_LARGE = "Request too large"
-"""A single request beyond the limit of a minute. It comes as a rate limit, and waiting does not help."""
-
 
 class OpenAIErrors(ErrorTable, frozen=True):
-    """The table, and the two cases in which only the words tell what is meant."""
+    """The table, and the case in which only the words tell what is meant."""
 
     def error(self, failure: Failure, *, status: int | None, body: bytes = b"", inside: bool = False) -> ProviderError:
         """The error to raise; see the base class."""
         if status in (None, 400, 413) and OVERFLOW.search(failure.message):
             failure = msgspec.structs.replace(failure, codes=(*failure.codes, "context_length_exceeded"))
-        error = super().error(failure, status=status, body=body, inside=inside)
-        if isinstance(error, RateLimitedError) and failure.message.startswith(TOO_LARGE):
-            error.retryable = False
-        return error
+        return super().error(failure, status=status, body=body, inside=inside)
 
 
 ERRORS = OpenAIErrors(OPENAI.name, CODES)

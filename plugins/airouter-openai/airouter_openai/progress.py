@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,7 +45,8 @@ class ItemProgress(msgspec.Struct, eq=False):
 
     def rest(self, field: str, index: int, whole: Any) -> str:
         """What of the whole was not handed on."""
-        return text(whole)[self.said.get((field, index), 0) :]
+        said = json.dumps(whole, ensure_ascii=False) if isinstance(whole, dict) else text(whole)
+        return said[self.said.get((field, index), 0) :]
 
     def begin_call(self, item: Mapping[str, Any]) -> Iterator[StreamEvent]:
         """Begin a call, once its name is known."""

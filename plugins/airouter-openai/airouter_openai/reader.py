@@ -56,6 +56,8 @@ CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 IN_THE_PART = frozenset({"call_id", "name", "arguments", "input"})
 """Fields of a call that its part holds itself."""
 
+WHOLE = (None, "completed", "complete")
+"""What the status of an answer is that has everything to say, and says it."""
 ENDINGS: Mapping[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 BETWEEN_SUMMARIES = "\n"
 
@@ -96,7 +98,8 @@ class ResponseReader:
             ProviderError: it says that it failed.
             ProtocolError: it is no response.
         """
-        if "output" not in answer and not answer.get("error"):
+        missing = "output" not in answer or (answer["output"] is None and answer.get("status") in WHOLE)
+        if missing and not answer.get("error"):
             other = "; it speaks chat completions: set api to chat" if "choices" in answer else ""
             raise ProtocolError(f"the provider sent an answer without output{other}")
         yield from self._answer(answer)
@@ -119,7 +122,7 @@ class ResponseReader:
 
     def _item_added(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         item = mapping(event.get("item"))
-        state = self._item(event, item)
+        state = self._item(event, item, begins=True)
         if state.kind in CALLS:
             yield from state.begin_call(item)
 
@@ -174,12 +177,21 @@ class ResponseReader:
             self._start = start
             yield start
 
-    def _item(self, event: Mapping[str, Any], item: Mapping[str, Any] | None = None) -> ItemProgress:
-        """The item that an event is about: by its place, else by its id, else the last one."""
+    def _item(
+        self, event: Mapping[str, Any], item: Mapping[str, Any] | None = None, *, begins: bool = False
+    ) -> ItemProgress:
+        """The item that an event is about: by an id that is known, else by its place, else the last one.
+
+        Some servers make up an id for each event, and others begin two items at one place.
+        """
         place = event.get("output_index")
         identity = text((item or {}).get("id")) or text(event.get("item_id"))
         key: int | str = place if type(place) is int else identity
-        state = self._by_key.get(key)
+        state = self._by_key.get(identity) if identity else None
+        if state is None:
+            there = self._by_key.get(key)
+            # What is described already is another one; what has only been spoken of is the one that begins late.
+            state = None if begins and there is not None and there.kind else there
         if state is None and key == "" and item is None and self._items:
             state = self._items[-1]
         if state is None:
@@ -208,7 +220,7 @@ class ResponseReader:
         yield from self._finish(text(answer.get("status")) or "completed", mapping(answer.get("incomplete_details")))
 
     def _finish(self, status: str, incomplete: Mapping[str, Any]) -> Iterator[StreamEvent]:
-        if status in ("completed", "complete"):
+        if status in WHOLE:
             called = any(item.kind in CALLS for item in self._items)
             yield Finish("tool_calls" if called else "stop", status)
             return
@@ -230,7 +242,9 @@ class ResponseReader:
         state.ended = True
         match state.kind:
             case "message":
-                for index, part in enumerate(items(item.get("content"))):
+                said = item.get("content")
+                parts = [{"type": "output_text", "text": said}] if isinstance(said, str) else items(said)
+                for index, part in enumerate(parts):
                     yield from self._content(state, index, mapping(part))
             case "reasoning":
                 yield from self._thought(state, item)

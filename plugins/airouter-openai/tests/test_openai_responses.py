@@ -136,6 +136,41 @@ def test_items_are_told_apart_by_id_where_they_have_no_number() -> None:
     assert (response.text, len(response.tool_calls), response.model) == ("Hi", 1, "toy")
 
 
+def test_items_that_share_a_place_are_told_apart() -> None:
+    """Some servers begin each item at place 0: two calls, and two texts, are never joined."""
+
+    def begun(identity: str, **item: Any) -> dict[str, Any]:
+        return {"type": "response.output_item.added", "output_index": 0, "item": {"id": identity, **item}}
+
+    def more(kind: str, identity: str, text: str) -> dict[str, Any]:
+        return {"type": f"response.{kind}.delta", "output_index": 0, "item_id": identity, "delta": text}
+
+    arguments = "function_call_arguments"
+    response = read(
+        begun("m1", type="message"),
+        more("output_text", "m1", "one "),
+        begun("m2", type="message"),
+        more("output_text", "m2", "two"),
+        begun("f1", type="function_call", call_id="c1", name="f"),
+        begun("f2", type="function_call", call_id="c2", name="f"),
+        more(arguments, "f1", '{"x":'),
+        more(arguments, "f2", '{"x":2}'),
+        more(arguments, "f1", "1}"),
+        {"type": "response.completed", "response": {"status": "completed", "output": [message(said("one "), id="m1")]}},
+    )
+    assert response.text == "one two"
+    assert [(call.id, call.arguments) for call in response.tool_calls] == [("c1", {"x": 1}), ("c2", {"x": 2})]
+
+
+def test_other_servers_write_texts_and_objects() -> None:
+    """A content that is a text is one, and arguments that are an object are not lost."""
+    assert body({"type": "message", "role": "assistant", "content": "Hi"}).text == "Hi"
+    call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": {"x": 1}}
+    assert body(call).tool_calls[0].arguments == {"x": 1}
+    with pytest.raises(ProtocolError, match="without output"):
+        fold(RESPONSES.parse_body(b'{"status": "completed", "output": null}'))
+
+
 def test_parallel_calls_may_interleave() -> None:
     """Fragments belong to the item that they name."""
     other = {**CALL, "id": "fc_2", "call_id": "call_2", "arguments": "{}"}

@@ -27,7 +27,13 @@ def sent_message(sent: dict[str, Any], message: Message) -> dict[str, Any]:
 
 
 def adapt(body: dict[str, Any]) -> dict[str, Any]:
-    """With ids that it takes: those of another service, in a conversation that goes on here, are replaced alike."""
+    """With ids that it takes: those of another service, in a conversation that goes on here, are replaced alike.
+
+    An answer that is to be gone on with must say so (mistralai 3.7.0, ``AssistantMessage.prefix``).
+    """
+    last = body["messages"][-1]
+    if last.get("role") == "assistant" and not last.get("tool_calls"):
+        last.setdefault("prefix", True)
     for message in body["messages"]:
         if isinstance(answered := message.get("tool_call_id"), str):
             message["tool_call_id"] = identity(answered)

@@ -55,6 +55,7 @@ HOSTS: tuple[Service, ...] = (
             "json_validate_failed": "bad_request",
             "model_decommissioned": "model_not_found",
             "reduce the length of the messages": "context_length",
+            "capacity exceeded": "overloaded",
         },
         metadata_fields=("system_fingerprint", "service_tier", "usage_breakdown"),
         reset_headers=("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"),
