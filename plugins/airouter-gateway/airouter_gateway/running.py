@@ -11,6 +11,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 
@@ -26,6 +27,7 @@ from .serving import serving_from
 
 KEEP_ALIVE = 75
 """Seconds for which an idle connection stays open: longer than clients and proxies keep theirs."""
+THREADS = 64
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 
@@ -92,6 +94,8 @@ async def run(gateway: Gateway, listening: socket.socket) -> None:
         http=_connections(gateway.serving.settings.read_timeout),
         ws="none",
     )
+    # Who waits for a database waits in a thread, and must not take the last one from those who need none.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "airouter"))
     server = _Server(config, gateway)
     await server.serve(sockets=[listening])
 

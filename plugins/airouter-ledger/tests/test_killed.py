@@ -12,6 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
+from airouter_ledger.errors import LedgerError
 from airouter_ledger.ledger import Ledger
 
 ROUNDS = int(os.environ.get("AIROUTER_KILLS", "8"))
@@ -90,3 +93,27 @@ def test_without_an_end(address: str) -> None:
     check(address, first)
     with Ledger.open(address) as ledger:
         assert killed.spent(ledger) > 18
+
+
+def test_a_server_that_stays_away_is_waited_for_once(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes later hears at once that it is away, and it is found again when it is back."""
+    paused: list[float] = []
+    monkeypatch.setattr("airouter_ledger.database.postgres.PATIENCE", 0.5)
+    monkeypatch.setattr("airouter_ledger.database.postgres.PAUSE", 0.05)
+    with Ledger.open(server.address(server.new_schema())) as ledger:
+        pause = time.sleep
+        monkeypatch.setattr("airouter_ledger.database.postgres.time.sleep", lambda of: (paused.append(of), pause(of)))
+        server.stop("immediate")
+        try:
+            for _ in range(2):  # the first gives up a moment before it has been away for so long
+                with pytest.raises(LedgerError):
+                    ledger.database.read("SELECT 1")
+            assert paused
+            paused.clear()
+            for _ in range(3):
+                with pytest.raises(LedgerError):
+                    ledger.database.read("SELECT 1")
+            assert not paused
+        finally:
+            server.start()
+        assert ledger.database.read("SELECT 1")

@@ -23,6 +23,8 @@ FRESH = 1.0
 """Seconds for which what was read is not asked for again: so soon a revoked key is of no use anywhere."""
 STALE = 60.0
 """Seconds for which what was read counts while the database cannot be reached; then nobody is let in."""
+WAITED = 2.0
+"""Seconds for which requests wait for a database that does not answer, before what was read counts."""
 
 
 class Access:
@@ -42,24 +44,44 @@ class Access:
         self._keys: Mapping[str, ClientKey] = {}
         self._budgets: Mapping[str, list[Budget]] = {}
         self._covering = False
+        self._reading: asyncio.Task[None] | None = None
+        self._reading_since = 0.0
 
     def find(self, digest: str) -> ClientKey | None:
         """The key of this hash."""
         return self._keys.get(digest) or self.file.find(digest)
 
-    def is_empty(self) -> bool:
-        """Whether there is no key at all."""
-        self._refresh()
+    @property
+    def knows_none(self) -> bool:
+        """Whether there was no key at all when keys were read."""
         return not self._keys and self.file.is_empty()
 
-    async def refresh(self) -> None:
-        """Read what has changed.
+    def is_empty(self) -> bool:
+        """Whether there is no key at all. Reads them.
 
         Raises:
             LedgerError: the database could not be reached for too long.
         """
-        if not self._is_fresh():
-            await asyncio.to_thread(self._refresh)
+        self._refresh()
+        return self.knows_none
+
+    async def refresh(self) -> None:
+        """Read what has changed. All who come meanwhile wait for one reading, and not long where it counts already.
+
+        Raises:
+            LedgerError: the database could not be reached for too long.
+        """
+        if self._is_fresh():
+            return
+        if self._reading is None or self._reading.done():
+            self._reading_since = time.monotonic()
+            self._reading = asyncio.create_task(asyncio.to_thread(self._refresh))
+            self._reading.add_done_callback(_looked_at)
+        reading = self._reading
+        patience = max(0.0, self._reading_since + WAITED - time.monotonic()) if self._counts(time.monotonic()) else None
+        await asyncio.wait((reading,), timeout=patience)
+        if reading.done():
+            reading.result()
 
     async def limits(self) -> Limits:
         """What counts for limits. Raises as :meth:`~airouter_gateway.access.books.Books.limits`."""
@@ -72,6 +94,10 @@ class Access:
     def _is_fresh(self) -> bool:
         return self._read_at is not None and time.monotonic() - self._read_at < self._fresh
 
+    def _counts(self, now: float) -> bool:
+        """Whether what was read is good enough while there is nothing better."""
+        return self._read_at is not None and now - self._read_at <= STALE
+
     def _refresh(self) -> None:
         with self._lock:
             if self._is_fresh():
@@ -80,7 +106,7 @@ class Access:
             try:
                 self._read()
             except LedgerError as error:
-                if self._read_at is None or now - self._read_at > STALE:
+                if not self._counts(now):
                     raise
                 LOGGER.warning("the keys could not be read again: %s", error)
                 return
@@ -106,6 +132,12 @@ class Access:
 
     def _covering_budgets(self, ask: Ask) -> list[Budget]:
         return self._budgets.get(ask.tags.get(KEY_TAG, ""), [])
+
+
+def _looked_at(reading: asyncio.Task[None]) -> None:
+    """A failure is told by whoever waits; where nobody does any more the next request reads again."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def budgets_of(key: ClientKey) -> list[Budget]:

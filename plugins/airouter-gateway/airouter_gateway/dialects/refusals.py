@@ -35,6 +35,7 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.values.value import Value
+from airouter_ledger.errors import LedgerError
 
 Kind = Literal[
     "unauthorized",
@@ -172,6 +173,12 @@ SAID: tuple[tuple[tuple[type[AirouterError], ...], Refusal], ...] = (
     ((OverloadedError,), _known("overloaded", "the provider has too much to do", 5.0)),
     ((TransportTimeoutError,), _known("timeout", "the provider did not answer in time")),
     ((ProviderError,), _known("upstream", "the provider failed")),
+    (
+        (LedgerError,),
+        Refusal(
+            kind="overloaded", message="this server cannot reach its database of keys and budgets now", retry_after=5.0
+        ),
+    ),
     ((PluginConflictError, PluginLoadError), _known("upstream", "this server is not set up rightly")),
     ((ConfigurationError,), Refusal(kind="invalid", message="", should_retry=False)),
     ((AirouterError,), _known("upstream", "the provider could not be reached, or broke off its answer")),

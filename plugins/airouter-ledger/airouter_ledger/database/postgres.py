@@ -2,7 +2,8 @@
 
 pg8000 speaks to it: pure Python, BSD licence, a quarter of a megabyte. A connection serves one statement or transaction
 at a time, so a few are kept and lent. A connection that breaks is replaced and the work is done again: every write of
-the ledger says the same when it is said twice.
+the ledger says the same when it is said twice. A server that is restarted is waited for, once: when it has been away
+for too long whoever comes hears so at once, until it is back.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class PostgresDatabase:
         except ModuleNotFoundError as error:
             raise ConfigurationError(f"a ledger in PostgreSQL needs an extra: {INSTALL}") from error
         self._driver: Any = pg8000.dbapi
+        self._away_since: float | None = None
         self._arguments, self._schema, self.where = _read(url)
         self._lock = threading.Lock()
         self._begin()
@@ -111,7 +113,7 @@ class PostgresDatabase:
                 result = work(connection)
             except (self._driver.Error, OSError) as error:
                 self._discard(connection)
-                if not _passes(error) or time.monotonic() > end:
+                if not _passes(error) or min(end, self._given_up_at()) < time.monotonic():
                     raise LedgerError(f"the ledger {self.where}: {_said(error)}") from error
                 time.sleep(PAUSE)
                 continue
@@ -119,7 +121,15 @@ class PostgresDatabase:
                 self._keep(connection)
                 raise
             self._keep(connection)
+            self._away_since = None
             return result
+
+    def _given_up_at(self) -> float:
+        """Until when a server is waited for that nobody has reached since it went away."""
+        since = self._away_since
+        if since is None:  # several threads may say so at once, and each is right
+            since = self._away_since = time.monotonic()
+        return since + PATIENCE
 
     def _connection(self) -> Any:
         if self._process != os.getpid():
