@@ -281,7 +281,7 @@ class Opened:
 
 def within(seconds: float, world: World, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Any:
     """Drive an exchange that has so much time."""
-    monkeypatch.setattr("airouter_core.flow.stack.time", types.SimpleNamespace(monotonic=lambda: world.now))
+    monkeypatch.setattr("airouter_core.flow.deadlines.time", types.SimpleNamespace(monotonic=lambda: world.now))
     flow = delegated(world.exchange(**settings).fetch(10), deadline=seconds)
     return Driver(flow, Opened(world)).run()  # type: ignore[arg-type]  # as much of a transport as is used
 

@@ -7,16 +7,16 @@ import contextlib
 import contextvars
 import inspect
 import sys
-import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from ..wire.bounds import Collected
 from .blocking import in_order
+from .endpoints import AsyncTransport
 from .layers import See
 from .stack import Stack
-from .steps import AsyncTransport, Do, Emit, Flow, Gather, Open, Pull, Race, ReadAll, ReadSome, Sleep, Step, Take
-from .threads import loop_of_asyncio
+from .steps import Do, Emit, Flow, Gather, Open, Pull, Race, ReadAll, ReadSome, Sleep, Step, Take
+from .threads import Work, loop_of_asyncio
 
 # The same loop as the blocking driver's, and the same stack; only how a step is performed differs. What the two halves
 # could get wrong in different ways (who is resumed, what is closed, what is due) stands in the stack, once.
@@ -28,7 +28,7 @@ class AsyncDriver:
     def __init__(self, flow: Flow[Any], transport: AsyncTransport | None = None, around: Stack | None = None) -> None:
         self._stack = Stack(flow, around)
         self._transport = transport
-        self._work: _Work | None = None
+        self._work: Work | None = None
         self.complete = False
 
     @property
@@ -51,7 +51,7 @@ class AsyncDriver:
                 outcome = error = None
                 try:
                     if type(step) is Emit:
-                        stack.consume(step.events)
+                        stack.passage.consume(step.events)
                     else:
                         outcome = await self._perform(step)
                 except Exception as failure:
@@ -73,12 +73,12 @@ class AsyncDriver:
             while (step := resume(outcome, error)) is not None:
                 outcome = error = None
                 try:
-                    if type(step) is ReadSome and stack.until is None:
+                    if type(step) is ReadSome and stack.deadline is None:
                         outcome = await stack.reading(step.response).read_some(step.timeout)
                     elif type(step) is Emit:
-                        taps = stack.taps
+                        taps = stack.passage.taps
                         # As `stack.seen`, without a frame for each event.
-                        for event in step.events if taps is not None else stack.passed(step.events):
+                        for event in step.events if taps is not None else stack.passage.passed(step.events):
                             for seeing in taps or ():
                                 seeing(event)
                             seeing = None
@@ -153,7 +153,7 @@ class AsyncDriver:
         )
 
     async def _read_all(self, response: Any, step: ReadAll) -> Any:
-        if self._stack.until is None:
+        if self._stack.deadline is None:
             return await response.read_all(step.timeout, step.limit)
         pieces = Collected(step.limit)
         while data := await response.read_some(self._stack.patience(step.timeout)):
@@ -163,7 +163,7 @@ class AsyncDriver:
     async def _do(self, function: Callable[[], Any]) -> Any:
         # Hooks and tools run with the context variables of whoever awaits. Python cannot stop a thread: when the task
         # is cancelled the work goes on, and what is due at the end waits for it (see `_due`).
-        self._work = work = _Work(function)
+        self._work = work = Work(function)
         loop = loop_of_asyncio()
         value = await loop.run_in_executor(None, contextvars.copy_context().run, work)
         self._work = None
@@ -179,21 +179,22 @@ class AsyncDriver:
 
         if step.slots.take(ready):
             return
+        deadline = self._stack.deadline
         try:
-            async with asyncio.timeout(None if self._stack.until is None else self._stack.left()):
+            async with asyncio.timeout(None if deadline is None else deadline.left()):
                 await handed_over
         except BaseException as error:
             # Cancelled or too late: the place in the queue is given up, and a slot handed over meanwhile goes on.
             step.slots.forget(ready)
-            if isinstance(error, TimeoutError):
-                self._stack.left()
+            if deadline is not None and isinstance(error, TimeoutError):
+                raise deadline.too_late() from None
             raise
 
     async def _pulled(self, step: Pull) -> AsyncGenerator[Any, None]:
         source = step.awaited()
         try:
             async for event in source:
-                for seen in self._stack.seen((event,)):
+                for seen in self._stack.passage.seen((event,)):
                     yield seen
         finally:
             close: Callable[[], Any] | None = getattr(source, "aclose", None)
@@ -240,7 +241,7 @@ class AsyncDriver:
         events = araced(step, lambda flow: AsyncDriver(flow, self._transport, self._stack), self._stack)
         async with contextlib.aclosing(events):
             async for event in events:
-                for seen in self._stack.seen((event,)):
+                for seen in self._stack.passage.seen((event,)):
                     yield seen
 
     async def _close(self) -> None:
@@ -266,34 +267,6 @@ class AsyncDriver:
             value = await asyncio.to_thread(after)
             if inspect.isawaitable(value):
                 await value
-
-
-class _Work:
-    """What a thread was given to do. One that was left by who awaited it may not have begun yet, or be at it still."""
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._begun = self._abandoned = False
-
-    def __call__(self) -> Any:
-        with self._lock:
-            if self._abandoned:
-                return None
-            self._begun = True
-        try:
-            return self._function()
-        finally:
-            self._over.set()
-
-    def wait(self) -> None:
-        """Until it is over, if it has begun; otherwise it shall not begin any more."""
-        with self._lock:
-            self._abandoned = True
-            if not self._begun:
-                return
-        self._over.wait()
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from ..wire.bounds import Collected
+from .endpoints import Transport
 from .layers import See
 from .stack import Stack
-from .steps import Do, Emit, Flow, Gather, Open, Pull, Race, ReadAll, ReadSome, Sleep, Step, Take, Transport
+from .steps import Do, Emit, Flow, Gather, Open, Pull, Race, ReadAll, ReadSome, Sleep, Step, Take
 from .threads import as_they_finish, finished
 
 # A driver is a loop: give the innermost flow what came of its step, get the next step, perform it. What fails while
@@ -58,7 +59,7 @@ class Driver:
                 outcome = error = None
                 try:
                     if type(step) is Emit:
-                        stack.consume(step.events)
+                        stack.passage.consume(step.events)
                     else:
                         outcome = self._perform(step)
                 except Exception as failure:
@@ -82,9 +83,9 @@ class Driver:
             while (step := resume(outcome, error)) is not None:
                 outcome = error = None
                 try:
-                    if type(step) is ReadSome and stack.until is None:
+                    if type(step) is ReadSome and stack.deadline is None:
                         outcome = stack.reading(step.response).read_some(step.timeout)
-                    elif type(step) is Emit and (taps := stack.taps) is not None:
+                    elif type(step) is Emit and (taps := stack.passage.taps) is not None:
                         # As `stack.seen`, without a frame for each event.
                         for event in step.events:
                             for seeing in taps:
@@ -116,7 +117,7 @@ class Driver:
     def _handed_on(self, step: Step) -> Generator[Any, None, None] | None:
         """What of a step the reader sees, if any."""
         if type(step) is Emit:
-            return self._stack.seen(step.events)
+            return self._stack.passage.seen(step.events)
         if type(step) is Pull:
             return self._pulled(step)
         if type(step) is Gather and step.each:
@@ -163,7 +164,7 @@ class Driver:
         )
 
     def _read_all(self, response: Any, step: ReadAll) -> Any:
-        if self._stack.until is None:
+        if self._stack.deadline is None:
             return response.read_all(step.timeout, step.limit)
         # Bytes that drip in must not outlast the deadline, so it is looked at after each piece.
         pieces = Collected(step.limit)
@@ -177,9 +178,9 @@ class Driver:
         if step.slots.take(handed_over.set):
             return
         try:
-            left = None if self._stack.until is None else self._stack.left()
-            if not handed_over.wait(left):
-                self._stack.left()
+            deadline = self._stack.deadline
+            if not handed_over.wait(None if deadline is None else deadline.left()) and deadline is not None:
+                raise deadline.too_late()
         except BaseException:
             step.slots.forget(handed_over.set)
             raise
@@ -187,7 +188,7 @@ class Driver:
     def _pulled(self, step: Pull) -> Generator[Any, None, None]:
         source = step.blocking()
         try:
-            yield from self._stack.seen(source)
+            yield from self._stack.passage.seen(source)
         finally:
             getattr(source, "close", lambda: None)()
 
@@ -219,7 +220,7 @@ class Driver:
             raced(step, lambda flow: Driver(flow, self._transport, self._stack), self._stack)
         ) as events:
             for event in events:
-                yield from self._stack.seen((event,))
+                yield from self._stack.passage.seen((event,))
 
     def _close(self) -> None:
         stack = self._stack

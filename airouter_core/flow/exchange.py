@@ -29,7 +29,8 @@ from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
 from ..wire.failures import seconds_to_wait
 from ..wire.http import MEBIBYTE, HttpRequest
-from .steps import Flow, HttpResponse, Open, ReadAll, ReadSome, Sleep, given
+from .endpoints import HttpResponse
+from .steps import Flow, Open, ReadAll, ReadSome, Sleep, given
 
 Result = TypeVar("Result")
 

@@ -75,7 +75,7 @@ class _Standing:
         Raises:
             TransportTimeoutError: the deadline has passed.
         """
-        waits = [] if stack.until is None else [stack.left()]
+        waits = [] if stack.deadline is None else [stack.deadline.left()]
         if self._next_at is not None:
             waits.append(max(0.0, self._next_at - time.monotonic()))
         return min(waits, default=None)

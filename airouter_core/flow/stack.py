@@ -6,55 +6,22 @@ owns the response that it has open: it is closed as soon as that flow ends, well
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 import inspect
-import threading
-import time
-from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
-from ..errors import TransportTimeoutError
-from ..values.events import StreamEvent
-from .layers import Gate, See, Tap
-from .steps import Delegate, Do, Endpoint, Events, Flow, Open, Step
-from .threads import finished
-
-CLOCKS_DIFFER = 0.02
-"""Seconds by which a wait may end before the deadline that it was cut to."""
-
+from .deadlines import Deadline, tightest
+from .endpoints import Endpoint
+from .layers import See, Tap
+from .passage import Passage, RaisedInLayer
+from .steps import Delegate, Do, Flow, Open, Step
+from .threads import Once, finished
 
 # How the pieces play together. A flow that delegates yields a `Delegate`; the stack puts the flow outside aside and
 # goes on with the one inside, so that the driver resumes the innermost flow directly, however many are around it. What
 # the outer flow wants meanwhile hangs on the `Delegate`: who sees the events, whose connections are used, until when.
 # When the inner flow ends, the outer one is taken up again with its value or its error, as `yield from` would do it.
-
-
-class RaisedInLayer(Exception):  # noqa: N818  # never seen by anybody but the drivers
-    """What a flow raised while events went through it: raised in that flow, and not in those inside."""
-
-    def __init__(self, through: Any, error: Exception) -> None:
-        self.through = through
-        self.error = error
-
-
-class _Once:
-    """What is to be called when a flow has ended, once, whoever calls it; who comes later waits until it is over."""
-
-    __slots__ = ("_called", "_lock", "_scope")
-
-    def __init__(self, scope: Delegate) -> None:
-        self._scope = scope
-        self._lock = threading.Lock()
-        self._called = False
-
-    def __call__(self) -> Any:
-        with self._lock:
-            if self._called or self._scope.after is None:
-                return None
-            self._called = True
-            return self._scope.after(self._scope)
 
 
 class Stack:
@@ -65,8 +32,8 @@ class Stack:
         around: the stack whose flow gathers this one among others.
 
     Attributes:
-        taps: what sees each event, innermost first; ``None`` when something does more than see.
-        until: when all must be there, on the clock of ``time.monotonic``; ``None`` when there is no deadline.
+        passage: the way that events take out to the reader.
+        deadline: when all must be there; ``None`` where there is no such time.
         builder: what has arrived of the answer that was begun last.
         value: of the outermost flow, once it has ended.
         due: what is to be called now that its flow has ended.
@@ -74,8 +41,6 @@ class Stack:
     """
 
     __slots__ = (
-        "_closed",
-        "_deadline",
         "_doing",
         "_held",
         "_last",
@@ -84,32 +49,29 @@ class Stack:
         "_suspended",
         "_top",
         "builder",
+        "deadline",
         "due",
         "innermost",
-        "taps",
-        "until",
+        "passage",
         "value",
     )
 
     def __init__(self, flow: Flow[Any], around: Stack | None = None) -> None:
         self._top = flow
         self._scopes: list[Delegate] = []
-        self._outer: list[tuple[Flow[Any], float | None, float]] = []
+        self._outer: list[tuple[Flow[Any], Deadline | None]] = []
         self._held: list[tuple[int, Any]] = []
         self._last: Any = None
         self._suspended: tuple[Any, Exception | None] | None = None
-        self._doing: _Once | None = None
-        self._closed: tuple[tuple[See, ...], int] | None = None
+        self._doing: Once | None = None
         self.innermost: Delegate | None = None
-        self._deadline = 0.0
-        self.taps: tuple[See, ...] | None = ()
-        self.until: float | None = None
+        self.passage = Passage(self._scopes, self._lift)
+        self.deadline: Deadline | None = None
         self.builder: Any = None
         self.value: Any = None
-        self.due: list[_Once] = []
+        self.due: list[Once] = []
         if around is not None:
-            self.innermost = around.innermost
-            self.until, self._deadline = around.until, around._deadline
+            self.innermost, self.deadline = around.innermost, around.deadline
 
     def resume(self, outcome: Any, error: Exception | None) -> Step | None:  # noqa: C901, PLR0912  # once for each step
         """Give the innermost flow what came of its step; the next step, or ``None`` at the end."""
@@ -163,97 +125,6 @@ class Stack:
             scope = scope.around
         return None
 
-    # Events.
-
-    def passed(self, events: Events) -> Iterable[StreamEvent]:
-        """The events as the reader sees them, where more is done to them than seeing."""
-        if self._closed is not None:
-            yield from self._held_back(events, *self._closed)
-            return
-        yield from self._beyond(len(self._scopes), events)
-        # A gate that has opened stands in the way no longer.
-        self.look_for_taps()
-
-    def _beyond(self, depth: int, events: Events) -> Events:
-        # Wrapped from the inside out: the innermost flow that does something to events comes by them first.
-        for scope in reversed(self._scopes[:depth]):
-            if scope.through is not None:
-                events = _through(scope.through, events)
-        return events
-
-    def _held_back(self, events: Events, taps: tuple[See, ...], depth: int) -> Iterator[StreamEvent]:
-        """Events until one opens the gate of the flow at this depth, and all that come after it."""
-        gate = self._scopes[depth].through
-        assert isinstance(gate, Gate)
-        hold, coming = gate.hold, iter(events)
-        for event in coming:
-            for see in taps:
-                try:
-                    see(event)
-                except Exception as error:
-                    raise RaisedInLayer(see, error) from error
-            try:
-                opens = hold(event)
-            except Exception as error:
-                raise RaisedInLayer(gate, error) from error
-            if opens:
-                held = gate.open()
-                self.look_for_taps()
-                yield from self._beyond(depth, held)
-                yield from self.seen(coming)
-                return
-
-    def look_for_taps(self) -> None:
-        """Find out anew what sees the events."""
-        # Kept as a plain tuple of functions, since this is looked at for every chunk of every stream. It changes only
-        # where a flow begins or ends, a gate opens, or a tap puts another function in its place.
-        found: list[See] = []
-        self._closed = None
-        for depth in range(len(self._scopes) - 1, -1, -1):
-            scope = self._scopes[depth]
-            through = scope.through
-            if isinstance(through, Tap):
-                if through.see is not None:
-                    found.append(through.see)
-            elif isinstance(through, Gate):
-                if not through.is_open:
-                    self.taps, self._closed = None, (tuple(found), depth)
-                    return
-                if scope.opens_within is not None:
-                    self._lift(scope)
-            elif through is not None:
-                self.taps = None
-                return
-        self.taps = tuple(found)
-
-    def seen(self, events: Events) -> Generator[StreamEvent, None, None]:
-        """Events as the reader sees them."""
-        taps = self.taps
-        if taps is None:
-            yield from self.passed(events)
-            return
-        for event in events:
-            for see in taps:
-                # A tap belongs to the flow that has set it: its error must not look like one of the flow inside.
-                try:
-                    see(event)
-                except Exception as error:
-                    raise RaisedInLayer(see, error) from error
-            yield event
-
-    def consume(self, events: Events) -> None:
-        """Let events go by that nobody reads."""
-        taps = self.taps
-        if taps is None:
-            collections.deque(self.passed(events), maxlen=0)
-            return
-        for event in events:
-            for see in taps:
-                try:
-                    see(event)
-                except Exception as error:
-                    raise RaisedInLayer(see, error) from error
-
     # Requests.
 
     def sending(self, step: Open) -> Open:
@@ -270,9 +141,9 @@ class Stack:
             scope.requests += 1
             scope.retries += step.is_retry
             scope = scope.around
-        if self.until is None:
+        if self.deadline is None:
             return step
-        left = self.left()
+        left = self.deadline.left()
         patience = min(step.read_timeout, left)
         within = left if step.within is None else min(left, step.within)
         return Open(step.request, min(step.connect_timeout, patience), patience, within, step.via)
@@ -299,35 +170,21 @@ class Stack:
 
     # The deadline.
 
-    def left(self) -> float:
-        """Seconds until the deadline, where there is one.
-
-        Raises:
-            TransportTimeoutError: there are none.
-        """
-        assert self.until is not None
-        left = self.until - time.monotonic()
-        if left <= 0:
-            raise self._too_late()
-        return left
-
     def patience(self, seconds: float) -> float:
         """How long a step may take that would like to take so long.
 
         Raises:
             TransportTimeoutError: the deadline has passed.
         """
-        return seconds if self.until is None else min(seconds, self.left())
+        return seconds if self.deadline is None else min(seconds, self.deadline.left())
 
     def wait(self, seconds: float) -> float:
-        """Refuse a wait that would end too late before it begins.
+        """How long a wait may take: as long as it would like to, or not at all.
 
         Raises:
-            TransportTimeoutError: it would.
+            TransportTimeoutError: it would end too late.
         """
-        if self.until is not None and seconds >= self.left():
-            raise self._too_late()
-        return seconds
+        return seconds if self.deadline is None else self.deadline.wait(seconds)
 
     def told(self, failure: Exception, seeing: See | None = None) -> Exception:
         """A failed step, as its flow is told of it: silence that the deadline cut short is the deadline's.
@@ -337,14 +194,7 @@ class Stack:
         """
         if seeing is not None:
             return RaisedInLayer(seeing, failure)
-        if self.until is None or not isinstance(failure, TransportTimeoutError):
-            return failure
-        # Every wait was cut to the deadline, so silence at just that time says nothing of the server.
-        if time.monotonic() < self.until - CLOCKS_DIFFER:
-            return failure
-        late = self._too_late()
-        late.__cause__ = failure
-        return late
+        return failure if self.deadline is None else self.deadline.judged(failure)
 
     # The end.
 
@@ -375,7 +225,7 @@ class Stack:
             self._top.close()
             scope.cancelled = True
             self._leave(None, None)
-            if raised.through in (scope.through, getattr(scope.through, "see", None)):
+            if raised.is_of(scope):
                 break
         return raised.error
 
@@ -391,51 +241,45 @@ class Stack:
         # What holds outside is set aside as it is; inside, a deadline can only become tighter.
         around = scope.around = self.innermost
         self.innermost = scope
-        self._outer.append((self._top, self.until, self._deadline))
+        self._outer.append((self._top, self.deadline))
         self._scopes.append(scope)
         self._top = scope.flow
         if scope.through is not None:
-            self.look_for_taps()
+            self.passage.look()
             if isinstance(scope.through, Tap):
-                scope.through.changed = self.look_for_taps
+                scope.through.changed = self.passage.look
         if scope.deadline is not None or scope.opens_within is not None:
-            now = time.monotonic()
             given = (scope.deadline, scope.opens_within)
-            scope.ends = tuple((now + seconds, seconds) for seconds in given if seconds is not None)
-            self._tighten(scope)
+            scope.ends = tuple(Deadline.after(seconds) for seconds in given if seconds is not None)
+            self.deadline = tightest(self.deadline, scope.ends)
         if scope.builder is not None:
             self.builder = scope.builder
             # Whoever stands around sees what is being folded, so that a cancelled call can tell what had arrived.
             while around is not None:
                 around.builder, around = scope.builder, around.around
 
-    def _tighten(self, scope: Delegate) -> None:
-        for until, seconds in scope.ends:
-            if self.until is None or until < self.until:
-                self.until, self._deadline = until, seconds
-
     def _lift(self, scope: Delegate) -> None:
         """A gate has opened in time: go on with the other deadlines."""
         scope.opens_within = None
         scope.ends = scope.ends[:1] if scope.deadline is not None else ()
         # All deadlines are laid anew, the outermost first: the one that fell away may have hidden others.
-        _, self.until, self._deadline = self._outer[0]
+        self.deadline = self._outer[0][1]
         for position, inner in enumerate(self._scopes):
-            self._outer[position] = self._outer[position][0], self.until, self._deadline
-            self._tighten(inner)
+            self._outer[position] = self._outer[position][0], self.deadline
+            self.deadline = tightest(self.deadline, inner.ends)
 
     def _leave(self, value: Any, error: Exception | None) -> None:
         if self._last is not None:
             self._drop(len(self._scopes))
         scope = self._scopes.pop()
         self.innermost = scope.around
-        self._top, self.until, self._deadline = self._outer.pop()
+        self._top, self.deadline = self._outer.pop()
         scope.value, scope.error = value, error
         if scope.through is not None:
-            self.look_for_taps()
+            self.passage.look()
         # Not called here, where nothing may block: the driver is given it as its next step.
         if scope.after is not None:
-            self.due.append(_Once(scope))
+            self.due.append(Once(functools.partial(scope.after, scope)))
 
     def _drop(self, depth: int) -> None:
         held = self._held
@@ -443,40 +287,3 @@ class Stack:
         while held and held[-1][0] >= depth:
             held.pop()[1].close()
         self._last = held[-1][1] if held else None
-
-    def _too_late(self) -> TransportTimeoutError:
-        return TransportTimeoutError(
-            f"the call was not complete within its deadline of {self._deadline:g} s; raise `deadline`, or ask for less"
-        )
-
-
-def _through(through: Any, events: Events) -> Iterator[StreamEvent]:
-    """Events as they come through; what fails on the way is told apart from what fails at their source."""
-    source = _Source(events)
-    try:
-        yield from through(source)
-    except Exception as error:
-        if error is source.error or type(error) is RaisedInLayer:
-            raise
-        raise RaisedInLayer(through, error) from error
-
-
-class _Source:
-    """Events, and the error that their making ended with."""
-
-    error: Exception | None = None
-
-    def __init__(self, events: Events) -> None:
-        self._events = iter(events)
-
-    def __iter__(self) -> Iterator[StreamEvent]:
-        return self
-
-    def __next__(self) -> StreamEvent:
-        try:
-            return next(self._events)
-        except StopIteration:
-            raise
-        except Exception as error:
-            self.error = error
-            raise

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from ..values.events import StreamEvent
 from ..values.replaying import events_of
 from ..values.response import Response
 from ..wire.http import HttpRequest
+from .deadlines import Deadline
+from .endpoints import Endpoint, HttpResponse
 from .slots import Slots
 from .threads import finished
 
@@ -38,76 +40,6 @@ else:  # a generator for type checkers; a name that help() can tell of, where an
 Events = Iterable[StreamEvent]
 Through = Callable[[Events], Events]
 """What a flow does to the events of one ``Emit`` of the flow inside it: watches, changes, holds back."""
-
-
-class HttpResponse(Protocol):
-    """An answer whose head has arrived. Only its driver reads it."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Names in lower case."""
-        ...
-
-
-class OpenResponse(HttpResponse, Protocol):
-    """An answer as the blocking driver sees it."""
-
-    def read_some(self, timeout: float) -> bytes: ...
-
-    def read_all(self, timeout: float, limit: int) -> bytes: ...
-
-    def close(self) -> None:
-        """Close the connection, unless the answer was read to its end."""
-        ...
-
-
-class Transport(Protocol):
-    """Sends requests, blocking. Safe for use from many threads."""
-
-    def open(
-        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
-    ) -> OpenResponse:
-        """Send, and wait for status and headers.
-
-        Raises:
-            TransportError: the network failed.
-        """
-        ...
-
-    def close(self) -> None: ...
-
-
-class AsyncOpenResponse(HttpResponse, Protocol):
-    """An answer as the awaited driver sees it."""
-
-    async def read_some(self, timeout: float) -> bytes: ...
-
-    async def read_all(self, timeout: float, limit: int) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class AsyncTransport(Protocol):
-    """Sends requests, awaited; for many event loops."""
-
-    async def open(
-        self, request: HttpRequest, *, connect_timeout: float, read_timeout: float, within: float | None = None
-    ) -> AsyncOpenResponse: ...
-
-    async def close(self) -> None: ...
-
-
-class Endpoint(Protocol):
-    """Whose connections a request goes through; an :class:`~airouter_core.provider.http.HttpProvider` is one."""
-
-    @property
-    def transport(self) -> Transport: ...
-
-    @property
-    def async_transport(self) -> AsyncTransport: ...
 
 
 # The steps. Each is a plain record: what is to be done, and nothing on how. A flow can so be tested by hand, with
@@ -240,8 +172,7 @@ class Delegate(msgspec.Struct, eq=False):
         head: of the answer that was opened last, in here: its status and headers, also where it refused.
         builder: what has arrived of the answer that was folded last, in here (``partial()`` gives it).
         call: of the innermost layer of a provider: which call this is.
-        ends: when it must have ended, and when its gate must be open, on the clock of ``time.monotonic``, each with
-            the seconds that it was given; the driver's.
+        ends: when it must have ended, and when its gate must be open; the driver's.
     """
 
     flow: Flow[Any]
@@ -259,7 +190,7 @@ class Delegate(msgspec.Struct, eq=False):
     builder: Any = None
     call: Any = None
     opens_within: float | None = None
-    ends: tuple[tuple[float, float], ...] = ()
+    ends: tuple[Deadline, ...] = ()
 
     @property
     def response(self) -> Response | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -88,7 +89,6 @@ def as_they_finish(calls: Sequence[Callable[[], Result]]) -> Iterator[tuple[int,
     """
     import contextvars
     import queue
-    import threading
 
     # Daemon threads and a queue in place of a pool: the interpreter waits for the threads of a pool when it ends, so
     # that Ctrl-C would seem to do nothing until the slowest answer is there.
@@ -135,6 +135,49 @@ async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterat
             yield item
     finally:
         close()
+
+
+class Once:
+    """Something that is called once, whoever calls it; who comes later waits until it is over."""
+
+    __slots__ = ("_call", "_lock")
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._lock = threading.Lock()
+        self._call: Callable[[], Any] | None = call
+
+    def __call__(self) -> Any:
+        with self._lock:
+            call, self._call = self._call, None
+            return None if call is None else call()
+
+
+class Work:
+    """What a thread was given to do. One that was left by who awaited it may not have begun yet, or be at it still."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._begun = self._abandoned = False
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if self._abandoned:
+                return None
+            self._begun = True
+        try:
+            return self._function()
+        finally:
+            self._over.set()
+
+    def wait(self) -> None:
+        """Until it is over, if it has begun; otherwise it shall not begin any more."""
+        with self._lock:
+            self._abandoned = True
+            if not self._begun:
+                return
+        self._over.wait()
 
 
 def _given(result: Result) -> Result:

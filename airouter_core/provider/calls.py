@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import AirouterError, ExecutionError, ProviderError
+from ..flow.endpoints import Endpoint
 from ..flow.layers import See, Tap
-from ..flow.steps import Delegate, Endpoint, Flow, done, replayed
+from ..flow.steps import Delegate, Flow, done, replayed
 from ..values.ask import Ask
 from ..values.calls import Call, Identity, Outcome
 from ..values.events import CostReported, MetadataReported, StreamEvent, StreamStart, UsageReported, Warned

@@ -14,8 +14,9 @@ from ..config.http import HttpConfig
 from ..config.loading import require_api_key
 from ..errors import AirouterError, ConfigurationError, ExecutionError, ProviderError, TransportError
 from ..flow import steps as flows
+from ..flow.endpoints import AsyncTransport, Endpoint, HttpResponse, Transport
 from ..flow.exchange import Exchange, Policy
-from ..flow.steps import AsyncTransport, Emit, Endpoint, Flow, HttpResponse, Transport, delegated
+from ..flow.steps import Emit, Flow, delegated
 from ..flow.threads import awaited
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.losses import Loss

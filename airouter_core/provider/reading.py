@@ -13,9 +13,10 @@ import msgspec
 
 from ..config.cleaning import Cleaner
 from ..errors import ExecutionError, ProtocolError, TransportError
+from ..flow.endpoints import HttpResponse
 from ..flow.exchange import Exchange, broke_after_the_end
 from ..flow.layers import tapped
-from ..flow.steps import Emit, Flow, HttpResponse, delegated
+from ..flow.steps import Emit, Flow, delegated
 from ..values.events import CostReported, MetadataReported, StreamEvent, StreamStart, UsageReported, Warned
 from ..wire.bounds import MOST, Collected, Measure
 from ..wire.http import NDJSON, StreamParser, Wire

@@ -16,8 +16,9 @@ import msgspec
 
 from ..config.provider import ProviderConfig
 from ..errors import AirouterError, ParameterError, UnsupportedFeatureError
+from ..flow.endpoints import Endpoint
 from ..flow.layers import Answer, layered
-from ..flow.steps import Endpoint, Flow, Pull, given
+from ..flow.steps import Flow, Pull, given
 from ..flow.threads import awaited, awaited_iterator
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.losses import Loss

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from airouter_core.errors import BadRequestError, TransportError, UnsupportedFeatureError
-from airouter_core.flow.steps import Do, Flow, HttpResponse, Sleep
+from airouter_core.flow.endpoints import HttpResponse
+from airouter_core.flow.steps import Do, Flow, Sleep
 from airouter_core.provider.both import both
 from airouter_core.provider.http import HttpProvider
 from airouter_core.wire.http import MEBIBYTE, HttpRequest
