@@ -145,7 +145,7 @@ class _Server(uvicorn.Server):
 
 def serve_forever(gateway: Gateway, listening: socket.socket) -> None:
     """:func:`run`, on the fastest loop that is here."""
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _write_of_failures()
     # What was left out is told to the client, in a header.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnsupportedParameterWarning)
@@ -156,6 +156,13 @@ def serve_forever(gateway: Gateway, listening: socket.socket) -> None:
         else:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run(gateway, listening))
+
+
+def _write_of_failures() -> None:
+    """Let the server under ours tell of failures; of a body that we break off our own log has told."""
+    log = logging.getLogger("uvicorn.error")
+    log.setLevel(logging.WARNING)
+    log.addFilter(lambda record: "without completing response" not in record.getMessage())
 
 
 def serve_here(handle: str, host: str, quiet: str = "") -> None:

@@ -45,6 +45,8 @@ class Dialect(Value, frozen=True, kw_only=True):
         writer: for an answer to a question.
         refused: the body of a refusal; and its status, where this dialect has a number of its own.
         ping: what says in a stream that somebody is still there; empty where the dialect has no such thing.
+        cuts_failures: whether the body of a stream that fails is broken off too, since there are clients that read
+            over what the dialect says of it.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Dialect(Value, frozen=True, kw_only=True):
     refused: Refused
     stream_type: bytes = SSE
     ping: bytes = b""
+    cuts_failures: bool = False
 
 
 class Refused(Protocol):

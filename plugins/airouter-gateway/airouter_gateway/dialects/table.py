@@ -34,6 +34,7 @@ OLLAMA_CHAT = Dialect(
     writer=OllamaChatWriter,
     refused=refused_by_ollama,
     stream_type=NDJSON,
+    cuts_failures=True,
 )
 OLLAMA_GENERATE = Dialect(
     name="ollama generate",
@@ -41,4 +42,5 @@ OLLAMA_GENERATE = Dialect(
     writer=GenerateWriter,
     refused=refused_by_ollama,
     stream_type=NDJSON,
+    cuts_failures=True,
 )

@@ -131,7 +131,8 @@ class Stream:
             if data or self._dialect.ping:
                 await self._send(data or self._dialect.ping)
             if over:
-                await exchange.end()
+                if failure is None or not self._dialect.cuts_failures:
+                    await exchange.end()
                 return
 
     async def _wait(self, seconds: float) -> None:

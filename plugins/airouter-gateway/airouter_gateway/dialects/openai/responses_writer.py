@@ -95,6 +95,9 @@ class ResponsesWriter:
         begin = self._beginning()
         error = error_of(refusal)
         told = {"code": error["code"] or error["type"], "message": error["message"]}
+        # Some clients take a response that failed for one that has ended, and stop at an error alone. The vendor says
+        # it in an object, its documents without one: both are here.
+        begin += self._event("error", **told, param=error["param"], error=error)
         failed = {**self._frame, "status": "failed", "error": told, "output": self._output, "usage": None}
         return begin + self._event("response.failed", response=failed)
 
