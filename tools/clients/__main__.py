@@ -29,12 +29,16 @@ NAMESPACE = ("unshare", "--map-root-user", "--net", "--")
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="make clients", description=__doc__)
-    parser.add_argument("--only", default="", help="clients whose names contain this")
+    parser.add_argument(
+        "--only", default="", help="clients whose names contain this, or that live in the environment of this name"
+    )
     parser.add_argument("--silence", type=float, default=5.0, help="seconds; with 25 as long as clients were measured")
     parser.add_argument("--jobs", type=int, default=2, help="clients at a time")
     parser.add_argument("--report", type=Path, help="the page whose table is written anew")
     given = parser.parse_args()
-    chosen = [client for client in CLIENTS if given.only.lower() in client.name.lower()]
+    chosen = [
+        client for client in CLIENTS if given.only.lower() in client.name.lower() or given.only == client.environment
+    ]
     if os.environ.get(ALONE) is None:
         install({client.environment for client in chosen})
         if _can_be_alone():

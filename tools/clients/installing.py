@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from .clients import NODE, PYTHON
+from .clients import BUILT, NODE, PYTHON
 
 FOLDER = Path(".cache/clients").resolve()
 DRIVERS = Path(__file__).parent / "drivers"
@@ -17,7 +17,7 @@ DRIVERS = Path(__file__).parent / "drivers"
 
 def install(names: Iterable[str]) -> None:
     """Make what is missing. One that cannot be had is said, and its clients are left out."""
-    for name in sorted(names):
+    for name in sorted(set(names) - BUILT.keys()):
         folder = FOLDER / name
         wanted = PYTHON.get(name) or NODE[name]
         mark = folder / "installed"
@@ -37,14 +37,21 @@ def install(names: Iterable[str]) -> None:
 def command_of(environment: str, driver: str) -> list[str] | None:
     """What runs a driver; ``None`` where its environment is not there."""
     folder = FOLDER / environment
-    if not (folder / "installed").exists():
+    if not (programs_of(environment) / environment if environment in BUILT else folder / "installed").exists():
         return None
     if driver.endswith(".py"):
-        return [str(folder / "bin" / "python"), str(DRIVERS / driver)]
+        return [str(folder / "bin" / "python") if environment in PYTHON else sys.executable, str(DRIVERS / driver)]
     for file in DRIVERS.glob("*.mjs"):
         if not (folder / file.name).exists() or (folder / file.name).read_bytes() != file.read_bytes():
             shutil.copy(file, folder)  # packages are looked for from where a file lies
     return ["node", str(folder / driver)]
+
+
+def programs_of(environment: str) -> Path:
+    """Where an environment's programs are."""
+    if environment in BUILT:
+        return Path(BUILT[environment]).resolve()
+    return FOLDER / environment / ("bin" if environment in PYTHON else "node_modules/.bin")
 
 
 def version_of(environment: str, package: str) -> str:
@@ -52,9 +59,12 @@ def version_of(environment: str, package: str) -> str:
     folder = FOLDER / environment
     if environment in NODE:
         return str(json.loads((folder / "node_modules" / package / "package.json").read_text())["version"])
-    code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    found = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, text=True, check=False)
-    return found.stdout.strip()
+    if environment in BUILT:
+        command = [programs_of(environment) / package, "--version"]
+    else:
+        command = [folder / "bin" / "python", "-c", f"import importlib.metadata as m; print(m.version({package!r}))"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.split()[-1] if found.stdout.strip() else ""
 
 
 def _python(folder: Path, wanted: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import attrs
 from airouter_core.testing.server import LoopbackServer
 
 from .clients import SCENARIOS, Client
-from .installing import command_of, version_of
+from .installing import command_of, programs_of, version_of
 from .scripted import TEXT, Scripted
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ TOY = "llama-cpp/airouter-toy"
 MODELS = {"error": "up/refuse", "cut": "up/cut", "silence": "up/silent", "killed": "up/endless", "model": TOY}
 ASKED = {"error": "text", "cut": "stream", "silence": "stream", "killed": "stream", "model": "text"}
 SAID = {"model": "Python library", "tool": "rain in Oslo", "form": "Oslo 7"}
+SHELL, SAID_BY_SHELL = "up/shell", "hi-from-tool"
 LIMIT = 180
 """Seconds for one scenario: the first start of a big client takes a minute or two on a busy machine."""
 NO_SUCH = 3
@@ -36,6 +38,8 @@ QUIET = {
     "LITELLM_TELEMETRY": "False",
     "OPENAI_AGENTS_DISABLE_TRACING": "1",
     "AI_SDK_LOG_WARNINGS": "false",
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "OTEL_SDK_DISABLED": "true",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
@@ -79,7 +83,7 @@ class Laboratory:
         settings.write_text(
             f'[up]\nprovider = "openai"\nbase_url = "{self._up.url}/v1"\nmax_retries = 0\n\n'
             f'[llama-cpp]\nmode = "embedded"\nmodels_dir = "{ROOT / "models"}"\n\n'
-            "[gateway]\nping = 1\nheaders_after = 2\n"
+            f"[gateway]\nping = {self._silence * 0.6}\nheaders_after = 2\n"
         )
         self._log = self._home / "log"
         with self._log.open("wb") as log:
@@ -115,21 +119,21 @@ class Laboratory:
         if asked not in client.scenarios and name in client.scenarios:
             asked = name
         began, before = time.monotonic(), len(self._up.requests)
-        process = self._begin(client, [*command, asked], MODELS.get(name, "up/say"))
+        model = SHELL if client.is_agent and name == "tool" else MODELS.get(name, "up/say")
+        process = self._begin(client, [*command, asked], model)
         if name == "killed":
             return self._killed(process, before)
         try:
             out, err = process.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            _kill(process)
             return Cell("no", f"it hung for {LIMIT} s")
         if process.returncode == NO_SUCH and not out:
             return Cell("-")
         seen = Seen(out, err, process.returncode, time.monotonic() - began, len(self._up.requests) - before)
-        return self._judged(name, seen)
+        return self._judged(client, name, seen)
 
-    def _judged(self, name: str, seen: Seen) -> Cell:
+    def _judged(self, client: Client, name: str, seen: Seen) -> Cell:
         if name == "error":
             told = re.search(r"429|rate.?limit", seen.out + seen.err, re.IGNORECASE)
             return seen.cell(
@@ -137,9 +141,9 @@ class Laboratory:
             )
         if name == "cut":
             return seen.cell(seen.code != 0 and "DONE" not in seen.out, "half an answer was taken for a whole one")
-        said = SAID.get(name, "".join(TEXT))
+        said = SAID_BY_SHELL if client.is_agent and name == "tool" else SAID.get(name, "".join(TEXT))
         complete = seen.code == 0 and "DONE" in seen.out and said in seen.out
-        if name in ("stream", "silence") and complete:
+        if name in ("stream", "silence") and complete and "stream" in client.scenarios:
             pieces = re.search(r"PIECES (\d+)", seen.out)
             complete = pieces is not None and int(pieces[1]) > 1
         if name == "silence":
@@ -153,13 +157,12 @@ class Laboratory:
             time.sleep(0.05)
         time.sleep(0.5)
         alive = process.poll() is None
-        process.kill()
-        process.communicate()
+        _kill(process)
         gone = self._up.left.wait(5)
         return Cell("yes") if alive and gone else Cell("no", "the provider went on for nobody")
 
     def _begin(self, client: Client, command: list[str], model: str) -> subprocess.Popen[str]:
-        path = os.environ["PATH"]
+        path = f"{programs_of(client.environment)}{os.pathsep}{os.environ['PATH']}"
         named = {"URL": self._url, "MODEL": model, "VARIANT": client.variant}
         return subprocess.Popen(
             command,
@@ -169,6 +172,7 @@ class Laboratory:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def _address(self) -> str:
@@ -182,6 +186,13 @@ class Laboratory:
     def _end(self) -> None:
         self._server.terminate()
         self._server.wait(60)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a driver, and the program that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 @attrs.frozen

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 URL = os.environ["URL"]
@@ -48,6 +50,21 @@ def joined(pieces: Iterable[str | None]) -> None:
             count += 1
             sys.stdout.write(piece)
             sys.stdout.flush()
+    sys.stdout.write(f"\nPIECES {count}\n")
+
+
+def handed_on(command: Sequence[str], environ: Mapping[str, str], folder: Path | None = None) -> None:
+    """Run a command, and print what it says as it says it. One that fails fails here."""
+    process = subprocess.Popen(
+        command, cwd=folder, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    count = 0
+    while piece := os.read(process.stdout.fileno(), 65536):
+        count += 1
+        os.write(1, piece)
+    if code := process.wait():
+        raise SystemExit(code)
     sys.stdout.write(f"\nPIECES {count}\n")
 
 

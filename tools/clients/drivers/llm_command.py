@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from driver import KEY, MODEL, QUESTION, URL, place, run
+from driver import KEY, MODEL, QUESTION, URL, handed_on, place, run
 
 folder = Path(tempfile.mkdtemp(prefix="llm-"))
 entry = {
@@ -18,13 +18,15 @@ entry = {
     "supports_schema": True,
 }
 (folder / "extra-openai-models.yaml").write_text(json.dumps([entry]))
-PROGRAM = str(Path(sys.executable).with_name("llm"))
+COMMAND = [str(Path(sys.executable).with_name("llm")), "-m", "it", QUESTION, "--key", KEY, "--no-log"]
+ENVIRON = {"LLM_USER_PATH": str(folder)}
 
 
 def asked(*options):
-    command = [PROGRAM, "-m", "it", QUESTION, "--key", KEY, "--no-log", *options]
-    environ = {**os.environ, "LLM_USER_PATH": str(folder)}
-    done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    environ = {**os.environ, **ENVIRON}
+    done = subprocess.run(
+        [*COMMAND, *options], env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(done.stderr.strip() or done.stdout)
     return done.stdout
@@ -37,7 +39,7 @@ def tool():
 
 run(
     text=lambda: asked("--no-stream"),
-    stream=lambda: asked() + "\nPIECES 2",
+    stream=lambda: handed_on(COMMAND, ENVIRON),
     tool=tool,
     form=lambda: place(asked("--schema", "city, degrees int")),
 )

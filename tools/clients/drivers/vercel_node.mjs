@@ -1,4 +1,4 @@
-// Vercel's AI SDK over three of its providers.
+// Vercel's AI SDK over its providers.
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
@@ -6,10 +6,11 @@ import { generateObject, generateText, stepCountIs, streamText, tool } from "ai"
 import { z } from "zod";
 import { KEY, MODEL, QUESTION, URL, VARIANT, joined, place, run, weatherOf } from "./driver.mjs";
 const options = { baseURL: `${URL}/v1`, apiKey: KEY };
-const model = {
+const model = await {
   anthropic: () => createAnthropic(options)(MODEL),
   responses: () => createOpenAI(options)(MODEL),
   chat: () => createOpenAICompatible({ name: "it", supportsStructuredOutputs: true, ...options })(MODEL),
+  ollama: async () => (await import("ollama-ai-provider-v2")).createOllama({ baseURL: `${URL}/api` })(MODEL),
 }[VARIANT]();
 const asked = { model, prompt: QUESTION, maxRetries: 0 };
 const getWeather = tool({
