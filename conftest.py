@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+
+with contextlib.suppress(ImportError):
+    from hypothesis import settings
+
+    # No clock and no chance: each run tries the same examples. Others are tried with --hypothesis-profile=default.
+    settings.load_profile("ci")
 
 
 def pytest_configure() -> None:

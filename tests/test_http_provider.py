@@ -229,7 +229,7 @@ def test_what_was_handed_on_is_not_asked_for_again(serve: Any, make_provider: An
         asked.append(received)
         peer.head(200, **STREAM, Transfer_Encoding="chunked")
         peer.chunk(HELLO.replace(b'"stop"', b"null"))
-        heard.wait(10)
+        heard.wait(120)
         peer.chunk(OVERLOAD)
         peer.chunk(b"")
         return True

@@ -81,24 +81,28 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["keys.json", "keys.json.lock"]
 
 
-def test_no_writer_loses_what_another_stores(tmp_path: Path) -> None:
+def test_no_writer_loses_what_another_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads, changes and writes does it alone, among programs and among threads."""
+    monkeypatch.setattr("airouter_core.config.writing.PATIENCE", 600)  # the lock goes to whoever comes first
     path = str(tmp_path / "keys.json")
     program = (
         "import sys\n"
+        "from airouter_core.config import writing\n"
         "from airouter_core.keys import FileKeyStore\n"
+        "writing.PATIENCE = 600\n"
         "for number in range(15): FileKeyStore(sys.argv[1]).set(f'{sys.argv[2]}-{number}', 'sk')\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, path, name]) for name in ("one", "two")]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: FileKeyStore(path).set(f"thread-{number}", "sk"), range(15)))
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(600) for writer in writers] == [0, 0]
     assert len(FileKeyStore(path).names()) == 45
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
-def test_the_names_in_a_keyring_are_all_kept(tmp_path: Path) -> None:
+def test_the_names_in_a_keyring_are_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of names, which keyrings do not keep themselves, has one writer at a time."""
+    monkeypatch.setattr("airouter_core.config.writing.PATIENCE", 600)  # as above
 
     class Slow(Keyring):
         def get_password(self, service: str, name: str) -> str | None:

@@ -44,7 +44,7 @@ class Fake(Provider[HttpConfig]):
         if self.config.api_key == "down":
             raise ConnectionFailedError("is the server running?")
         if MEETING is not None:
-            MEETING.wait(10)
+            MEETING.wait(120)
         names = (self.config.api_key or "").split(",")
         return [ModelInfo(id=name, name=name.title(), provider=self.info.name) for name in names if name]
 

@@ -180,10 +180,10 @@ def asked(request: pytest.FixtureRequest, make_provider: Any) -> Iterator[Callab
         yield to
 
 
-@pytest.mark.parametrize("deadline", [None, 60.0], ids=["", "with a deadline"])
+@pytest.mark.parametrize("deadline", [None, 600.0], ids=["", "with a deadline"])
 def test_each_caller_gets_its_own_answer(start: Any, asked: Any, deadline: float | None) -> None:
     """Interim and early answers, resets, and more than was asked for: no answer is ever another caller's."""
-    put = asked(start(*WAYS), max_retries=12, timeout=20, deadline=deadline)
+    put = asked(start(*WAYS), max_retries=12, timeout=120, deadline=deadline)
     draw = random.Random(11)
     questions = [(f"question-{number}", LONG if draw.random() < 0.2 else b"{}") for number in range(CALLS)]
 
@@ -214,7 +214,7 @@ def test_what_comes_while_a_connection_rests_is_nobodys(start: Any, asked: Any) 
     put = asked(start(unasked))
     for question in ("one", "two", "three"):
         assert put(question) == question
-        assert spoken.wait(5)
+        assert spoken.wait(120)
         spoken.clear()
         time.sleep(0.05)
 
@@ -230,7 +230,7 @@ def test_what_is_no_answer_is_none(start: Any, asked: Any, status: str) -> None:
         return False
 
     with pytest.raises(ExecutionError) as caught:
-        asked(start(other), max_retries=0, timeout=5)("one")
+        asked(start(other), max_retries=0)("one")
     assert isinstance(caught.value, ProtocolError) == status.startswith("101")
 
 

@@ -53,4 +53,4 @@ def test_the_connection_of_the_loser_is_closed(
 
     result = asyncio.run(first.arun(flow())) if awaited else first.run(flow())
     assert result == (1, "quick")
-    assert closed.wait(20)
+    assert closed.wait(120)

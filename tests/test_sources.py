@@ -204,9 +204,8 @@ def test_nobody_there_is_a_transport_error(public: Serve) -> None:
     """With the system's words."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    with pytest.raises(TransportError, match="refused"):
-        fetch(f"http://127.0.0.1:{port}/")
+        with pytest.raises(TransportError, match="refused"):
+            fetch(f"http://127.0.0.1:{unused.getsockname()[1]}/")
 
 
 def test_a_proxy_is_passed_by(public: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

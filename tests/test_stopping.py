@@ -44,7 +44,7 @@ def test_another_thread_may_stop_a_reader(serve: Any, make_provider: Any) -> Non
     def script(peer: Any, received: Any) -> bool:
         peer.head(200, Transfer_Encoding="chunked", Content_Type="text/event-stream")
         peer.chunk(chunk("One"))
-        stopped.wait(20)
+        stopped.wait(120)
         peer.chunk(chunk(" two"))
         peer.wait_for_end()
         return False
@@ -61,10 +61,10 @@ def test_another_thread_may_stop_a_reader(serve: Any, make_provider: Any) -> Non
 
     thread = threading.Thread(target=reader)
     thread.start()
-    assert waiting.wait(20)
+    assert waiting.wait(120)
     stream.close()
     stopped.set()
-    thread.join(20)
+    thread.join(120)
     assert not thread.is_alive()
     assert read in (["One"], ["One", " two"])
     assert ends.seen == [True]

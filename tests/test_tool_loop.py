@@ -88,7 +88,7 @@ def test_calls_of_one_turn_run_at_the_same_time(run_tools: Any) -> None:
 
     def meet(name: str) -> str:
         """Wait for the other one."""
-        both.wait(20)
+        both.wait(120)
         return name
 
     _, sent = run_tools([calling(("meet", {"name": "a"}), ("meet", {"name": "b"})), saying("met")], "go", [meet])

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("fuzz", deadline=None, suppress_health_check=list(HealthCheck), database=None)
+settings.register_profile(
+    "fuzz", deadline=None, derandomize=False, suppress_health_check=list(HealthCheck), database=None
+)

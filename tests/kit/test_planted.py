@@ -372,7 +372,7 @@ def closing_late(self):
 
 
 def with_a_thread(self, request, *, stream):
-    threading.Thread(target=time.sleep, args=(1.5,), name="left-behind").start()
+    threading.Thread(target=OVER.wait, name="left-behind").start()
     return answer(self, request, stream=stream)
 
 
@@ -520,11 +520,15 @@ class Local(Provider):
         self.closed = True
 
 
+OVER = threading.Event()
+"""What a planted provider leaves to work ends with its test."""
+
+
 class Runaway(Local):
     """Lets a thread work for each answer, whoever may have left."""
 
     def answer(self):
-        threading.Thread(target=time.sleep, args=(2,), name="runaway").start()
+        threading.Thread(target=OVER.wait, name="runaway").start()
         yield from super().answer()
 
 
@@ -542,7 +546,7 @@ class DeafToCancelling(Local):
     """Starts what goes on when a reader is cancelled, and ends it when one only leaves."""
 
     async def aevents(self, request, *, stream):
-        worker = threading.Thread(target=time.sleep, args=(2,), name="deaf")
+        worker = threading.Thread(target=OVER.wait, name="deaf")
         try:
             for event in self.answer():
                 yield event
@@ -825,6 +829,7 @@ def test_a_planted_fault_is_found(
     fault = FAULT.get(name)
     check = "test_a_fault_gives_its_error" if fault else name
     broken = type("Broken", (sound.TestSample,), names)
+    OVER.clear()
     try:
         _run(broken, check, fault, request)
     except pytest.skip.Exception as skipped:
@@ -834,6 +839,7 @@ def test_a_planted_fault_is_found(
     else:
         pytest.fail(f"{check} does not notice a provider that {planted}")
     finally:
+        OVER.set()
         gc.collect()  # what a broken provider leaves behind is no fault of the test that comes next
 
 

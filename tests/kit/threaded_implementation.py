@@ -5,4 +5,4 @@ import time
 
 from sample_plugin import SampleProvider as Provider  # noqa: F401
 
-threading.Thread(target=time.sleep, args=(1,), daemon=True).start()
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()

@@ -187,7 +187,7 @@ def test_no_server_outlives_its_python(models: Path, programs: Path, tmp_path: P
         (server,) = running_servers(str(state))
         if how is not None:
             os.kill(python.pid, how)
-        python.wait(10)
+        python.wait(120)
     assert server.pid is not None
     assert until(lambda: gone(server.pid or 0))
     assert until(lambda: running_servers(str(state)) == [])
@@ -202,7 +202,7 @@ def test_no_server_outlives_its_python_that_has_forked(models: Path, programs: P
         python.stdout.readline()
         (server,) = running_servers(str(state))
         os.kill(python.pid, signal.SIGKILL)
-        python.wait(10)
+        python.wait(120)
         assert until(lambda: gone(server.pid or 0))
         python.stdout.close()
 
@@ -214,7 +214,7 @@ def test_no_llama_cli_outlives_its_python(models: Path, programs: Path, tmp_path
         python.stdout.readline()
         children = _descendants(python.pid)
         os.kill(python.pid, signal.SIGKILL)
-        python.wait(10)
+        python.wait(120)
     assert children
     assert until(lambda: all(gone(pid) for pid in children))
 

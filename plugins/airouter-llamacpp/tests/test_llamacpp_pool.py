@@ -91,7 +91,7 @@ def test_those_who_come_later_queue_behind() -> None:
         time.sleep(0.05)
     first.release()
     for thread in threads:
-        thread.join(5)
+        thread.join(120)
     assert order == ["b", "a"]
 
 
@@ -102,7 +102,7 @@ def test_one_start_serves_all_who_wait_for_it() -> None:
 
     def start(wanted: EngineSettings, progress: object) -> FakeEngine:
         begun.set()
-        go.wait(5)
+        go.wait(120)
         if fails:
             raise ExecutionError("it would not")
         return FakeEngine(wanted)
@@ -121,11 +121,11 @@ def test_one_start_serves_all_who_wait_for_it() -> None:
     threads = [threading.Thread(target=take) for _ in range(3)]
     for thread in threads:
         thread.start()
-    begun.wait(5)
+    begun.wait(120)
     time.sleep(0.05)
     go.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(120)
     assert len({id(error) for error in caught}) == 3
     fails = False
     assert engines.lease(A).engine().settings == A
@@ -139,7 +139,7 @@ def test_an_engine_that_nobody_wants_any_more_when_it_is_there(keep_alive: float
 
     def start(wanted: EngineSettings, progress: object) -> FakeEngine:
         begun.set()
-        go.wait(5)
+        go.wait(120)
         started.append(FakeEngine(wanted))
         return started[-1]
 
@@ -158,15 +158,15 @@ def test_an_engine_that_nobody_wants_any_more_when_it_is_there(keep_alive: float
 
     threads = [threading.Thread(target=give_up)]
     threads[0].start()
-    assert begun.wait(5)
+    assert begun.wait(120)
     given_up.release()
     if another:
         threads.append(threading.Thread(target=take))
         threads[1].start()
-        assert waits.wait(5)
+        assert waits.wait(120)
     go.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(120)
         assert not thread.is_alive()
     end = time.monotonic() + 5
     while not started[0].stopped:
@@ -243,7 +243,7 @@ def test_close_ends_them_all() -> None:
     waiting.start()
     time.sleep(0.05)
     engines.close()
-    waiting.join(5)
+    waiting.join(120)
     assert started[0].stopped
     assert "create another one" in str(caught[0])
     with pytest.raises(ConfigurationError, match="create another one"):
@@ -262,7 +262,7 @@ def test_a_forked_child_waits_for_no_lock_of_its_parent(monkeypatch: pytest.Monk
     def hold() -> None:
         with engines._changed:
             held.set()
-            done.wait(10)
+            done.wait(120)
 
     does = {
         "lease": lambda: engines.lease(A),
@@ -272,11 +272,11 @@ def test_a_forked_child_waits_for_no_lock_of_its_parent(monkeypatch: pytest.Monk
     }
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait(10)
+    held.wait(120)
     monkeypatch.setattr("airouter_llamacpp.engines.pool.os.getpid", lambda: -1)
     child = threading.Thread(target=does[what], daemon=True)
     child.start()
-    child.join(5)
+    child.join(120)
     alive = child.is_alive()
     done.set()
     holder.join()
