@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import random
 import socket
 import socketserver
 import struct
@@ -21,6 +22,8 @@ from typing import Any, Literal, Self
 import attrs
 
 Framing = Literal["chunked", "length", "close"]
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to whoever asks for any port: between a look and its use no other program gets one."""
 
 
 @attrs.frozen
@@ -86,6 +89,19 @@ class Answer:
                     yield b"%x\r\n%s\r\n" % (len(piece), piece)
             else:
                 yield piece
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 for a program that has to be told one.
+
+    Raises:
+        OSError: none is free.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 class Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -30,7 +31,8 @@ class Witness:
         answered: of each question how many whole answers were sent.
         saw: is given each body.
         behave: answers a question in its n-th call; ``None`` for the usual answer.
-        most: calls at a time, at most.
+        most: calls at a time, at most; one whose caller has gone counts no more.
+        may_answer: while it is not set, calls are held.
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,10 @@ class Witness:
         self.behave: Behave = lambda witness, question, number: None
         self.saw: Callable[[dict[str, Any]], Any] = lambda body: None
         self.pause = 0.0
-        self.most = self._now = 0
+        self.most = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self._open: set[Connection] = set()
         self._lock = threading.Lock()
         self.server: LoopbackServer
 
@@ -52,9 +57,12 @@ class Witness:
             self.calls.append(question)
             self.times.append(time.monotonic())
             number = self.calls.count(question)
-            self._now += 1
-            self.most = max(self.most, self._now)
+            self._open.add(connection)
+            self.most = max(self.most, sum(not _is_gone(one.socket) for one in self._open))
         try:
+            while not self.may_answer.is_set():
+                if connection.wait(0.05):
+                    return
             if self.pause and connection.wait(self.pause):
                 return
             connection.answer(self.behave(self, question, number) or said(f"answer to {question}"))
@@ -62,7 +70,14 @@ class Witness:
                 self.answered[question] += 1
         finally:
             with self._lock:
-                self._now -= 1
+                self._open.discard(connection)
+
+
+def _is_gone(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except OSError as error:
+        return not isinstance(error, BlockingIOError | TimeoutError)
 
 
 def said(text: str | None, **message: Any) -> Answer:

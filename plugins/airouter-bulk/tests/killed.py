@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+from typing import Any
 
 from airouter_bulk import arun
 from airouter_core import create_provider
@@ -22,4 +24,16 @@ async def main(url: str, folder: str, rows: str, in_flight: str, budget: str = "
     return summary.exit_code
 
 
+def telling(number: int, handler: Any, /) -> Any:
+    """Have each Ctrl-C told that a run has heard: two that come before one was heard are one."""
+
+    def heard(*given: Any) -> None:
+        handler(*given)
+        sys.stdout.write("heard\n")
+        sys.stdout.flush()
+
+    return installed(number, heard if callable(handler) and number == signal.SIGINT else handler)
+
+
+installed, signal.signal = signal.signal, telling
 sys.exit(asyncio.run(main(*sys.argv[1:])))

@@ -227,7 +227,7 @@ def test_whoever_is_killed_leaves_one_batch(lane: Lane, point: str) -> None:
     config = json.dumps(lane.vendor.config)
     arguments = [sys.executable, str(PROGRAM), lane.vendor.provider, config, str(lane.folder)]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
-    assert here.wait(60), process.communicate()[1].decode()
+    assert here.wait(600), process.communicate()[1].decode()
     process.communicate()
     summary = lane.run(None)
     assert (summary.valid, len(lane.vendor.filed), summary.reserved) == (6, 1, 0)

@@ -47,7 +47,7 @@ def _command(table: Path, *arguments: str) -> list[str]:
 
 def _run(table: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        _command(table, *arguments), cwd=table, capture_output=True, text=True, check=False, timeout=120
+        _command(table, *arguments), cwd=table, capture_output=True, text=True, check=False, timeout=1200
     )
 
 

@@ -139,12 +139,15 @@ Story = Callable[[Cluster], Any]
 @pytest.fixture
 def told(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Tell what happens to a cluster."""
+    # How old a call may be is another test's.
+    monkeypatch.setattr("airouter_bulk.ray.pool.STALE", 600)
+    monkeypatch.setattr("airouter_bulk.ray.worker.STALE", 600)
 
     def tell(story: Story, rows: int, **spec: Any) -> Cluster:
         async def within() -> Cluster:
             cluster = Cluster(bulk, monkeypatch, rows, **spec)
             try:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(600):
                     await story(cluster)
             finally:
                 for task in cluster.working.values():
@@ -209,20 +212,24 @@ def test_a_journal_that_is_restarted_waits_for_the_calls_under_way(bulk: Bulk, t
 
 def test_what_a_lost_worker_had_is_asked_again(bulk: Bulk, told: Callable[..., Any]) -> None:
     """Once it is sure to be dead, and not before: what it still reports is taken."""
-    bulk.witness.pause = 0.3
+    may_answer = bulk.witness.may_answer
+    may_answer.clear()
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
         await cluster.hire("one", 3)
         await cluster.called(3)
-        lost = asyncio.ensure_future(cluster.here.lose.remote("one", 1.0))  # its node is gone, and it lives on
+        lost = asyncio.ensure_future(cluster.here.lose.remote("one", 3.0))  # its node is gone, and it lives on
+        may_answer.set()
         await cluster.working["one"]
         assert len(bulk.witness.calls) == 3
         await lost
+        may_answer.clear()
         await cluster.hire("two", 3)
         await cluster.called(6)
         cluster.working["two"].cancel()
         await cluster.here.lose.remote("two", 0.0)
+        may_answer.set()
         await cluster.hire("three", 3)
         assert (await running).valid == 9
 
@@ -263,13 +270,14 @@ def test_retry_after_closes_for_all_workers(bulk: Bulk, told: Callable[..., Any]
 
 def test_ended_at_once_or_after_what_is_under_way(bulk: Bulk, told: Callable[..., Any]) -> None:
     """As one process does: a run that is paused says so, and goes on when it is begun again."""
-    bulk.witness.pause = 0.2
+    bulk.witness.may_answer.clear()
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
         await cluster.hire("one", 2)
         await cluster.called(2)
         await cluster.here.pause.remote("paused", "somebody said so")
+        bulk.witness.may_answer.set()
         summary = await running
         assert (summary.exit_code, summary.valid, summary.reason) == (4, 2, "somebody said so")
         await cluster.working.pop("one")
@@ -310,7 +318,7 @@ def test_a_run_that_is_paused_waits_for_no_worker(bulk: Bulk, told: Callable[...
         await cluster.here.lose.remote("one", 0.0)
         assert (await running).state == "paused"
 
-    bulk.witness.pause = 5
+    bulk.witness.may_answer.clear()
     assert told(story, 6, in_flight=3).states() == {"uncertain": 1, "unsent": 2}
 
 

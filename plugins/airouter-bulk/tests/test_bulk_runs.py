@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,12 @@ def test_a_retry_after_keeps_everybody_away_for_so_long(bulk: Bulk) -> None:
 
 def test_no_more_calls_are_under_way_than_allowed(bulk: Bulk) -> None:
     """And as many are."""
-    bulk.witness.pause = 0.05
+    together = threading.Barrier(4)
+
+    def behave(*_: Any) -> None:
+        together.wait(120)
+
+    bulk.witness.behave = behave
     bulk.run(bulk.numbered(20), in_flight=4)
     assert bulk.witness.most == 4
 

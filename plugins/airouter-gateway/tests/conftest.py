@@ -95,11 +95,11 @@ class Running:
     def post(self, path: str, body: Any = None, **options: Any) -> requests.Response:
         """Ask."""
         given = {"data": body} if isinstance(body, bytes) else {"json": body}
-        return requests.post(self.url + path, timeout=20, **given, **options)
+        return requests.post(self.url + path, timeout=120, **given, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """Ask for a page."""
-        return requests.get(self.url + path, timeout=20, **options)
+        return requests.get(self.url + path, timeout=120, **options)
 
 
 Serve = Callable[..., Running]
@@ -118,11 +118,11 @@ class Program:
 
     def url(self) -> str:
         """Where it listens, once it does."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             if found := re.search(r"at (http://\S+)", self.text):
                 with contextlib.suppress(requests.RequestException):
-                    requests.get(f"{found[1]}/health/live", timeout=20)
+                    requests.get(f"{found[1]}/health/live", timeout=120)
                     return found[1]
             time.sleep(0.05)
         raise AssertionError(self.text)
@@ -135,7 +135,7 @@ class Program:
     def end(self, sign: int = signal.SIGTERM) -> int:
         """Ask it to end; its exit code."""
         self.process.send_signal(sign)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
 
 @contextlib.contextmanager
@@ -161,7 +161,7 @@ def served(gateway: Gateway) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         loop.call_soon_threadsafe(gateway.stop)
-        thread.join(20)
+        thread.join(120)
 
 
 @contextlib.contextmanager
@@ -199,7 +199,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             books = stack.enter_context(opened_books(ledger or str(tmp_path / "ledger.db"), **tables))
             manager = ProviderManager(layers=[("ledger", books.layer)])
             config = {"base_url": f"{upstream.url}/v1", "api_key": "sk-planted-upstream", "max_retries": 0}
-            manager.add_provider("openai", {**config, "timeout": 20}, as_name="up")
+            manager.add_provider("openai", {**config, "timeout": 100}, as_name="up")
             keys = KeyFile(str(tmp_path / "keys.json"))
             given = GatewaySettings(**{"drain": 1, **settings})
             gateway = Gateway(Serving(manager, given, books), Access(keys, books, fresh=0), loopback=loopback)

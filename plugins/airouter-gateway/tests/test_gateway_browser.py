@@ -186,7 +186,7 @@ def test_answers_are_shown_as_they_come(chromium: Browser, serve: Serve) -> None
             connection.send(b'HTTP/1.1 200 OK\r\ncontent-length: 36\r\n\r\n{"data": [{"id": "m"}, {"id": "n"}]}')
             return
         connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + said(EVIL))
-        goes_on.wait(15)
+        goes_on.wait(120)
         connection.send(said(" and the end", "stop") + b"data: [DONE]\n\n")
         connection.close()
 

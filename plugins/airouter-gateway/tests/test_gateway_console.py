@@ -49,10 +49,10 @@ class Browser:
         self.session = requests.Session()
 
     def sign_in(self, key: str = ADMIN) -> requests.Response:
-        return self.session.post(f"{self.url}/login", data={"key": key}, timeout=20, allow_redirects=False)
+        return self.session.post(f"{self.url}/login", data={"key": key}, timeout=120, allow_redirects=False)
 
     def get(self, path: str, status: int = 200, **options: Any) -> str:
-        answer = self.session.get(self.url + path, timeout=20, allow_redirects=False, **options)
+        answer = self.session.get(self.url + path, timeout=120, allow_redirects=False, **options)
         assert answer.status_code == status, answer.text
         return answer.text
 
@@ -64,7 +64,7 @@ class Browser:
 
     def post(self, path: str, status: int = 303, **fields: Any) -> str:
         data = {"token": self.token, **fields}
-        answer = self.session.post(self.url + path, data=data, timeout=20, allow_redirects=False)
+        answer = self.session.post(self.url + path, data=data, timeout=120, allow_redirects=False)
         assert answer.status_code == status, answer.text
         return answer.text
 
@@ -100,9 +100,9 @@ def test_whoever_is_not_signed_in_is_shown_the_way_in(running: Running) -> None:
             continue
         for cookie in ("", "x", f"{int(time.time()) + 99}.x.", "é.é.é"):
             headers = {"cookie": f"{COOKIE}={cookie}".encode()}
-            answer = requests.request(method, stranger.url + path, headers=headers, timeout=20, allow_redirects=False)
+            answer = requests.request(method, stranger.url + path, headers=headers, timeout=120, allow_redirects=False)
             assert (answer.status_code, answer.headers["location"]) == (303, "/console/login"), path
-            part = requests.request(method, stranger.url + path, headers={"hx-request": "true"}, timeout=20)
+            part = requests.request(method, stranger.url + path, headers={"hx-request": "true"}, timeout=120)
             assert (part.status_code, part.headers["hx-redirect"]) == (401, "/console/login")
 
 
@@ -216,14 +216,14 @@ def test_a_form_counts_from_pages_of_ours_alone(browser: Browser) -> None:
     for given in ({}, {"token": ""}, {"token": other.token}, {"token": "é"}):
         for method, path in all_paths(browser.running):
             if method == "POST" and path != "/login":
-                answer = browser.session.post(browser.url + path, data=given, timeout=20, allow_redirects=False)
+                answer = browser.session.post(browser.url + path, data=given, timeout=120, allow_redirects=False)
                 assert answer.status_code == 403, path
     made = {"token": browser.token, "name": "ci"}
     headers = {"origin": "http://localhost:1"}
-    answer = browser.session.post(f"{browser.url}/keys/new-key", data=made, headers=headers, timeout=20)
+    answer = browser.session.post(f"{browser.url}/keys/new-key", data=made, headers=headers, timeout=120)
     assert answer.status_code == 403
     assert (
-        browser.session.post(f"{browser.url}/login", data={"key": ADMIN}, headers=headers, timeout=20).status_code
+        browser.session.post(f"{browser.url}/login", data={"key": ADMIN}, headers=headers, timeout=120).status_code
         == 403
     )
     assert "There is no key" in browser.get("/keys")
@@ -250,7 +250,7 @@ class Inline(html.parser.HTMLParser):
 def test_pages_hold_no_script_and_no_style_and_say_so(browser: Browser) -> None:
     """Every page has the headers that make browsers refuse what is not this server's, and needs none of it."""
     for path in (*PAGES, "/login", "/nothing", "/keys/key/nobody", "/static/nothing"):
-        answer = browser.session.get(browser.url + path, timeout=20)
+        answer = browser.session.get(browser.url + path, timeout=120)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -273,7 +273,7 @@ def test_the_one_script_of_others_is_named(browser: Browser) -> None:
         url = f"{browser.url}/static/{name}"
         request = requests.Request("GET", url).prepare()
         request.url = url  # as it is written
-        assert browser.session.send(request, timeout=20).status_code in (403, 404)
+        assert browser.session.send(request, timeout=120).status_code in (403, 404)
 
 
 def escaped(text: str) -> None:

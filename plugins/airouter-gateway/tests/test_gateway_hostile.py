@@ -158,7 +158,7 @@ def test_what_is_no_question_is_told_so_in_the_shape_of_the_dialect(serve: Serve
 def raw(running: Running, data: bytes) -> bytes:
     """What the server says to these bytes, until it hangs up or has said all."""
     port = int(running.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as sock:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
         got = b""
@@ -221,5 +221,5 @@ def test_keys_that_begin_alike_are_different_keys(serve: Serve) -> None:
         key.upper(),
         f"{key[:-1]}{'a' if key[-1] != 'a' else 'b'}",
     ):
-        answer = requests.get(f"{running.url}/v1/models", headers={"authorization": f"Bearer {other}"}, timeout=20)
+        answer = requests.get(f"{running.url}/v1/models", headers={"authorization": f"Bearer {other}"}, timeout=120)
         assert answer.status_code == 401, other

@@ -39,7 +39,7 @@ def answering(body: Any) -> Behaviour:
 
 def ask(url: str, path: str, body: Any) -> requests.Response:
     """Ask, as some client would."""
-    return requests.post(url + path, json=body, timeout=20)
+    return requests.post(url + path, json=body, timeout=120)
 
 
 def test_pictures_are_made_by_whoever_can(serve_file: ServeFile) -> None:
@@ -213,14 +213,14 @@ def test_nobody_reads_another_s_batch(serve_file: ServeFile, tmp_path: Path, mon
         url = serve_file(settings)
         path = f"{url}/v1/messages/batches"
         body = {"requests": [{"custom_id": "a", "params": params}]}
-        made = requests.post(path, json=body, headers={"x-api-key": mine}, timeout=20).json()
-        assert requests.get(f"{path}/{made['id']}", headers={"x-api-key": mine}, timeout=20).status_code == 200
+        made = requests.post(path, json=body, headers={"x-api-key": mine}, timeout=120).json()
+        assert requests.get(f"{path}/{made['id']}", headers={"x-api-key": mine}, timeout=120).status_code == 200
         count = len(server.requests)
         for identity in (made["id"], "msgbatch_1", "msgbatch_1.up.", f"{made['id']}0"):
             for what in ("", "/results"):
-                answer = requests.get(f"{path}/{identity}{what}", headers={"x-api-key": theirs}, timeout=20)
+                answer = requests.get(f"{path}/{identity}{what}", headers={"x-api-key": theirs}, timeout=120)
                 assert answer.status_code == 404
-        assert requests.get(path, headers={"x-api-key": theirs}, timeout=20).status_code == 403
+        assert requests.get(path, headers={"x-api-key": theirs}, timeout=120).status_code == 403
         assert len(server.requests) == count
 
 

@@ -153,14 +153,14 @@ def test_a_response_that_fails_is_an_error_too(serve: Serve, questions: Question
 def leave_after(running: Running, path: str, body: dict[str, Any], *, read: bytes | None) -> None:
     """Ask on a bare socket, perhaps read something, and go."""
     port = int(running.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as sock:
         payload = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(payload)}\r\n\r\n"
         sock.sendall(head.encode() + payload)
         got = b""
         while read is not None and read not in got:
             got += sock.recv(4096)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while not running.upstream.requests and time.monotonic() < deadline:
             time.sleep(0.01)
 
@@ -174,13 +174,13 @@ def test_a_client_that_leaves_stops_the_upstream(serve: Serve, phase: str) -> No
             connection.send(HEAD)
         if phase == "in the middle":
             connection.send(chunk({"content": "hel"}))
-        connection.wait(15)
+        connection.wait(120)
 
     running = serve(behave)
     body = ASKED if phase == "not streamed" else STREAMED
     leave_after(running, "/v1/chat/completions", body, read=b"hel" if phase == "in the middle" else None)
-    assert running.upstream.left.wait(10)
-    deadline = time.monotonic() + 5
+    assert running.upstream.left.wait(120)
+    deadline = time.monotonic() + 120
     while 'class="4xx"' not in running.get("/metrics").text and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "airouter_inflight 1.0" in running.get("/metrics").text  # the question about it alone
@@ -191,14 +191,17 @@ def test_pings_keep_a_client_and_hide_no_dead_upstream(serve: Serve, questions: 
 
     def silent(request: ReceivedRequest, connection: Connection) -> None:
         connection.send(HEAD + chunk({"content": "hel"}))
-        connection.wait(15)
+        connection.wait(120)
 
-    running = serve(silent, ping=0.1, idle_timeout=0.8)
-    answer = running.post("/v1/messages", {**questions["/v1/messages"], "stream": True})
+    for limit in (0.8, 4, 20):  # a busy machine may come to the limit before it comes to a ping
+        running = serve(silent, ping=0.1, idle_timeout=limit)
+        answer = running.post("/v1/messages", {**questions["/v1/messages"], "stream": True})
+        if answer.text.count("event: ping") >= 2:
+            break
     assert answer.text.count("event: ping") >= 2
     assert "event: error" in answer.text
     assert "message_stop" not in answer.text
-    assert running.upstream.left.wait(5)
+    assert running.upstream.left.wait(120)
 
 
 def test_a_stream_begins_in_time_though_its_first_event_is_late(serve: Serve) -> None:
@@ -206,12 +209,12 @@ def test_a_stream_begins_in_time_though_its_first_event_is_late(serve: Serve) ->
     gate = threading.Event()
 
     def late(request: ReceivedRequest, connection: Connection) -> None:
-        gate.wait(10)
+        gate.wait(120)
         connection.send(HEAD + chunk({"content": "hi"}, "stop") + b"data: [DONE]\n\n")
         connection.close()
 
     running = serve(late, headers_after=0.1)
-    with requests.post(f"{running.url}/v1/chat/completions", json=STREAMED, stream=True, timeout=10) as answer:
+    with requests.post(f"{running.url}/v1/chat/completions", json=STREAMED, stream=True, timeout=120) as answer:
         assert answer.status_code == 200
         lines = answer.iter_lines()
         assert next(lines) == b": keep-alive"
@@ -231,9 +234,9 @@ def test_a_reader_that_is_slow_slows_the_upstream(serve: Serve) -> None:
             sent.append(1)
 
     running = serve(endless)
-    with requests.post(f"{running.url}/v1/chat/completions", json=STREAMED, stream=True, timeout=20) as answer:
+    with requests.post(f"{running.url}/v1/chat/completions", json=STREAMED, stream=True, timeout=120) as answer:
         next(answer.iter_content(10))
-        assert running.upstream.left.wait(15)  # its own send times out, since nobody takes any more
+        assert running.upstream.left.wait(120)  # its own send times out, since nobody takes any more
     assert len(sent) < 5_000
 
 
@@ -290,7 +293,7 @@ def test_the_header_names_the_target_that_answered(serve_file: Callable[[str], s
         )
         url = serve_file(f'{tables}[routes.fast]\nstrategy = "first"\ntargets = ["ill/m", "well/m"]\n')
         body = {**ASKED, "model": "route:fast", "stream": stream}
-        answer = requests.post(f"{url}/v1/chat/completions", json=body, timeout=20)
+        answer = requests.post(f"{url}/v1/chat/completions", json=body, timeout=120)
         assert answer.status_code == 200, answer.text
         assert "hi" in answer.text
         assert answer.headers["x-airouter-served-by"] == "well/m"
@@ -300,7 +303,7 @@ def test_the_header_names_the_target_that_answered(serve_file: Callable[[str], s
 def test_what_probes_ask_is_answered(serve: Serve) -> None:
     """HEAD of the root by Claude Code and Ollama's clients; health; the version."""
     running = serve()
-    assert requests.head(running.url, timeout=10).status_code == 200
+    assert requests.head(running.url, timeout=120).status_code == 200
     assert running.get("/").text == "Ollama is running"
     assert running.get("/health/live").status_code == 200
     assert running.get("/health/ready").status_code == 200

@@ -95,7 +95,7 @@ def test_no_answer_of_one_client_is_another_s(serve: Serve) -> None:
     for path in (f"{RESPONSES}/{made}", f"{RESPONSES}/{made}/input_items"):
         assert running.get(path, headers=other).status_code == 404
         assert running.get(path).status_code == 401
-    assert requests.delete(f"{running.url}{RESPONSES}/{made}", headers=other, timeout=10).status_code == 404
+    assert requests.delete(f"{running.url}{RESPONSES}/{made}", headers=other, timeout=120).status_code == 404
     assert running.post(f"{RESPONSES}/{made}/cancel", headers=other).status_code == 404
     gone_on = running.post(RESPONSES, {**ASKED, "previous_response_id": made}, headers=other)
     assert (gone_on.status_code, gone_on.json()["error"]["code"]) == (400, "previous_response_not_found")

@@ -7,11 +7,11 @@ A PostgreSQL server is a real one, that the tests start themselves. In a ``conft
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -20,7 +20,11 @@ from pathlib import Path
 
 import pytest
 
+from airouter_core.testing.server import free_port
+
 PROGRAMS = "/usr/lib/postgresql/*/bin"
+VARIABLE = "AIROUTER_POSTGRES_BIN"
+"""Names the folder of another server's programs."""
 
 
 class Server:
@@ -30,11 +34,8 @@ class Server:
         self.folder = folder
         self.programs = programs
         self.data = os.path.join(folder, "data")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        # The server refuses to run as root, so root lends it to the user that the package made for it.
-        self.user = "postgres" if os.geteuid() == 0 else None
+        self.port = free_port()
+        self.user = user()
         if self.user:
             owner = pwd.getpwnam(self.user)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
@@ -42,12 +43,13 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c shared_buffers=32MB"
+        # No socket in a folder, whose path may be too long for one.
+        options = f"-p {self.port} -c unix_socket_directories='' -c listen_addresses=127.0.0.1 -c shared_buffers=32MB"
         log = os.path.join(self.folder, "log")
-        self._run("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", log, "-o", options, "start")
+        self._run("pg_ctl", "-D", self.data, "-w", "-t", "600", "-l", log, "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
+        self._run("pg_ctl", "-D", self.data, "-w", "-t", "600", "-m", mode, "stop")
 
     def address(self, schema: str) -> str:
         return f"postgresql://ledger@127.0.0.1:{self.port}/postgres?schema={schema}"
@@ -65,18 +67,28 @@ class Server:
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(  # noqa: S603  # a program of the system's, with words of this file
             [os.path.join(self.programs, program), *arguments],
-            check=True, timeout=120, user=self.user, cwd=self.folder, start_new_session=True,
+            check=True, timeout=900, user=self.user, cwd=self.folder, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         )  # fmt: skip
 
 
 def programs() -> str | None:
-    """The folder of the newest server that is installed."""
+    """The folder of the server to use: the one that the environment names, else the newest that is installed."""
     found = sorted(
         glob.glob(PROGRAMS), key=lambda path: int(path.split("/")[-2]) if path.split("/")[-2].isdigit() else 0
     )
-    return found[-1] if found else None
+    return os.environ.get(VARIABLE) or (found[-1] if found else None)
+
+
+def user() -> str | None:
+    """The server refuses to run as root, so root lends it to the user that the package made for it, or to nobody's."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    pytest.skip("PostgreSQL does not run as root, and there is no user to lend it to: add one named postgres")
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +97,7 @@ def server() -> Iterator[Server]:
     pytest.importorskip("pg8000", reason="the extra [postgres] is not installed")
     found = programs()
     if found is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
+        pytest.skip(f"no PostgreSQL server is installed (Debian: postgresql); or set {VARIABLE}")
     folder = tempfile.mkdtemp(prefix="airouter-postgres-")
     os.chmod(folder, 0o755)  # noqa: S103  # its server runs as another user
     started = Server(folder, found)

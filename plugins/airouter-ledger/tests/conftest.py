@@ -20,7 +20,7 @@ def ledger(address: str) -> Iterator[Ledger]:
         yield opened
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not true():

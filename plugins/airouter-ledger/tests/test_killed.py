@@ -40,7 +40,7 @@ def start(address: str, life: int) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes]) -> list[str]:
-    out, errors = process.communicate(timeout=300)
+    out, errors = process.communicate(timeout=1200)
     assert b"Traceback" not in errors, errors.decode()
     lines = out.split(b"\n")
     return [line.decode() for line in lines[:-1]]  # the last may be cut

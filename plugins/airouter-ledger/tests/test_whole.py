@@ -45,7 +45,7 @@ def airouter(home: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=6000,
         check=False,
         cwd=home,
         stdin=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ def test_a_program_is_recorded_and_replayed(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "AIROUTER_CASSETTE": "answers.db"}
     environment["AIROUTER_MODELS_DIR"] = str(MODELS)
     again = [sys.executable, "program.py"]
-    done = subprocess.run(again, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(again, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=True)
     assert done.stdout == first.stdout
 
 
@@ -197,4 +197,4 @@ def test_it_declares_itself() -> None:
         "assert 'airouter_ledger.ledger' not in sys.modules and 'sqlite3' not in sys.modules"
     )
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=environment)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=600, env=environment)

@@ -126,7 +126,7 @@ def make(models: Path, tmp_path: Path) -> Iterator[MakeProvider]:
     made: list[LlamaCppProvider] = []
 
     def provider(mode: str, **settings: Any) -> LlamaCppProvider:
-        usual = {"mode": mode, "models_dir": models, "log_dir": tmp_path / "state", "timeout": 60}
+        usual = {"mode": mode, "models_dir": models, "log_dir": tmp_path / "state", "timeout": 600}
         if mode in ("server", "cli"):
             usual["llama_cpp_path"] = programs_folder()
         config = {name: value for name, value in {**usual, **settings}.items() if value is not None}
@@ -160,7 +160,7 @@ def pooled(request: pytest.FixtureRequest, make: MakeProvider) -> LlamaCppProvid
     return make(request.param)
 
 
-def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 120.0) -> bool:
     """Wait for something to become true; whether it did."""
     end = time.monotonic() + seconds
     while not holds():

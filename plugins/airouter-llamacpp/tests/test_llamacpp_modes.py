@@ -241,18 +241,22 @@ def test_a_closed_provider_says_so(local: LlamaCppProvider) -> None:
 
 def test_a_stream_left_early_frees_the_engine(local: LlamaCppProvider) -> None:
     """Whoever stops reading gets the engine back for the next call at once."""
-    local.execute(TOY, "Hi", parameters=GREEDY)
+    local.execute(TOY, "Hi", parameters={**GREEDY, "context": 4096})
     options = ENDLESS if local.details()["mode"] != "cli" else None
-    stream = local.stream_chat(
-        TOY, "Count.", parameters={"max_tokens": 3000, "context": 4096, "temperature": 1}, provider_options=options
-    )
-    next(event for event in stream if isinstance(event, TextDelta))
-    started = time.monotonic()
-    stream.close()
-    assert time.monotonic() - started < 0.2
-    assert local.execute(TOY, "Hi", parameters={**GREEDY, "context": 4096})
-    # the whole of the answer would take several times as long, even on an idle machine
-    assert time.monotonic() - started < 5
+    parameters = {"max_tokens": 3000, "context": 4096, "temperature": 1}
+
+    def leaves_at_once() -> bool:
+        started = time.monotonic()
+        part = local.chat(TOY, "Count.", parameters={**parameters, "max_tokens": 500}, provider_options=options)
+        assert part.text
+        with local.stream_chat(TOY, "Count.", parameters=parameters, provider_options=options) as stream:
+            next(event for event in stream if isinstance(event, TextDelta))
+            left = time.monotonic()
+        assert local.execute(TOY, "Hi", parameters={**GREEDY, "context": 4096})
+        # The rest of the answer would take six times as long as a part of it, however slow the machine is.
+        return time.monotonic() - left < 3 * (left - started)
+
+    assert any(leaves_at_once() for _ in range(3))  # a machine with other things to do may stop in the middle
 
 
 def test_sixteen_threads_share_a_provider(local: LlamaCppProvider) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import attrs
@@ -12,6 +11,8 @@ import pytest
 from airouter_core.errors import ConfigurationError, ExecutionError, OverloadedError
 from airouter_llamacpp.engines.pool import EnginePool
 from airouter_llamacpp.settings import EngineSettings
+
+from .conftest import until
 
 
 class FakeEngine:
@@ -41,7 +42,7 @@ def pool(started: list[FakeEngine], **more: Any) -> EnginePool[FakeEngine]:
         started.append(FakeEngine(wanted))
         return started[-1]
 
-    usual: dict[str, Any] = {"limit": 2, "more": "raise max_servers", "keep_alive": -1, "patience": 0.2}
+    usual: dict[str, Any] = {"limit": 2, "more": "raise max_servers", "keep_alive": -1, "patience": 120}
     return EnginePool(start, more.pop("shortage", lambda wanted: None), **{**usual, **more})
 
 
@@ -61,19 +62,22 @@ def test_the_one_used_longest_ago_leaves() -> None:
 
 def test_one_in_use_never_leaves() -> None:
     """With every engine in use, a call waits; when the wait is over it is told, when one comes free it goes on."""
-    engines = pool([])
-    used = [engines.lease(wanted) for wanted in (A, B)]
-    for lease in used:
-        lease.engine()
-    with pytest.raises(OverloadedError, match="raise max_servers"):
-        engines.lease(C).engine()
-    threading.Timer(0.05, used[0].release).start()
-    assert engines.lease(C).engine().settings == C
+    for patience in (0.05, 120):
+        engines = pool([], patience=patience)
+        used = [engines.lease(wanted) for wanted in (A, B)]
+        for lease in used:
+            lease.engine()
+        if patience < 1:
+            with pytest.raises(OverloadedError, match="raise max_servers"):
+                engines.lease(C).engine()
+        else:
+            threading.Timer(0.05, used[0].release).start()
+            assert engines.lease(C).engine().settings == C
 
 
 def test_those_who_come_later_queue_behind() -> None:
     """Calls that could share an engine do not keep one that waits for its place from ever getting it."""
-    engines = pool([], limit=1, patience=5)
+    engines = pool([], limit=1)
     first = engines.lease(A)
     first.engine()
     order: list[str] = []
@@ -88,7 +92,7 @@ def test_those_who_come_later_queue_behind() -> None:
     for wanted in (B, A):
         threads.append(threading.Thread(target=take, args=(wanted,)))
         threads[-1].start()
-        time.sleep(0.05)
+        assert until(lambda: len(engines._queue) == len(threads))
     first.release()
     for thread in threads:
         thread.join(120)
@@ -108,7 +112,7 @@ def test_one_start_serves_all_who_wait_for_it() -> None:
         return FakeEngine(wanted)
 
     engines: EnginePool[FakeEngine] = EnginePool(
-        start, lambda wanted: None, limit=1, more="raise it", keep_alive=-1, patience=5
+        start, lambda wanted: None, limit=1, more="raise it", keep_alive=-1, patience=120
     )
     caught: list[BaseException] = []
 
@@ -122,7 +126,6 @@ def test_one_start_serves_all_who_wait_for_it() -> None:
     for thread in threads:
         thread.start()
     begun.wait(120)
-    time.sleep(0.05)
     go.set()
     for thread in threads:
         thread.join(120)
@@ -168,10 +171,7 @@ def test_an_engine_that_nobody_wants_any_more_when_it_is_there(keep_alive: float
     for thread in threads:
         thread.join(120)
         assert not thread.is_alive()
-    end = time.monotonic() + 5
-    while not started[0].stopped:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    assert until(lambda: started[0].stopped)
     assert [engine.settings for engine in engines.running()] == ([B] if another else [])
 
 
@@ -194,8 +194,8 @@ def test_unused_engines_leave_after_their_time() -> None:
         lease = engines.lease(wanted, stays)
         lease.engine()
         lease.release()
-    time.sleep(0.3)
-    assert [engine.stopped for engine in started] == [True, False]
+    assert until(lambda: started[0].stopped)
+    assert not started[1].stopped
 
 
 def test_unused_engines_leave_for_want_of_memory() -> None:
@@ -229,7 +229,7 @@ def test_a_call_that_left_takes_nothing() -> None:
 def test_close_ends_them_all() -> None:
     """Engines in use too; afterwards nothing starts, and whoever waited is told."""
     started: list[FakeEngine] = []
-    engines = pool(started, limit=1, patience=5)
+    engines = pool(started, limit=1)
     engines.lease(A).engine()
     caught: list[BaseException] = []
 
@@ -241,7 +241,7 @@ def test_close_ends_them_all() -> None:
 
     waiting = threading.Thread(target=take)
     waiting.start()
-    time.sleep(0.05)
+    assert until(lambda: bool(engines._queue))
     engines.close()
     waiting.join(120)
     assert started[0].stopped

@@ -8,6 +8,7 @@ import http.server
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -95,7 +96,7 @@ class RunningOllama:
         """Ask it to stop; its runners stop with it."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
+            self.process.wait(120)
 
 
 def find_ollama() -> Path:
@@ -120,7 +121,7 @@ def start_ollama(folder: Path) -> RunningOllama:
     }
     with log.open("wb") as output:
         process = subprocess.Popen([program, "serve"], env=environment, stdout=output, stderr=output, cwd=folder)
-    for _ in range(300):
+    for _ in range(2400):
         if found := re.search(r"Listening on (127\.0\.0\.1:\d+)", log.read_text("utf-8", "replace")):
             return RunningOllama(process, f"http://{found[1]}", folder)
         if process.poll() is not None:
@@ -193,19 +194,21 @@ def another_ollama(tmp_path: Path, toy_files: dict[str, Path]) -> Iterator[Runni
 
 # A registry, for the bytes of models.
 
+PIECE = 40_000
+
 
 @attrs.define
 class Registry:
     """An OCI registry (https://github.com/opencontainers/distribution-spec) that holds the models of one store.
 
     Attributes:
-        rate: bytes a second of each blob; 0 sends them at once.
+        hold: bytes of a blob after which its sender waits until the reader leaves, or until this is 0.
         ranges: where each reading of a blob began.
     """
 
     store: Path
     port: int = 0
-    rate: int = 0
+    hold: int = 0
     ranges: list[int] = attrs.field(factory=list)
 
     def name(self, model: str) -> str:
@@ -261,12 +264,20 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
         if not with_body:
             return
         self.registry.ranges.append(start)
-        step = self.registry.rate // 20 or max(len(content), 1)
+        held = self.registry.hold
         with contextlib.suppress(OSError):
-            for offset in range(0, len(content), step):
-                self.wfile.write(content[offset : offset + step])
-                if self.registry.rate:
-                    time.sleep(0.05)
+            for offset in range(0, len(content), PIECE):
+                while held and offset >= held and self.registry.hold:
+                    if self._reader_left():
+                        return
+                    time.sleep(0.02)
+                self.wfile.write(content[offset : offset + PIECE])
+
+    def _reader_left(self) -> bool:
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
 
     def reply(self, status: int, body: bytes, **headers: str) -> None:
         """Send something short."""

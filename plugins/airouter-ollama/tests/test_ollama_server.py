@@ -320,7 +320,7 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(
 ) -> None:
     """A reader that stops stops the download; the next one asks for the rest alone."""
     provider = provider_at(another_ollama.address)
-    registry.rate = 1_500_000
+    registry.hold = 500_000
     name = registry.name("toy-two:latest")
 
     class StopError(Exception):
@@ -333,8 +333,7 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(
     with pytest.raises(StopError):
         provider.pull_model(name, stop, insecure=True)
     assert "toy-two" not in json.dumps([model.id for model in provider.list_models()])
-    registry.rate = 0
-    time.sleep(0.3)
+    registry.hold = 0
     before = len(registry.ranges)
     seen: list[Progress] = []
     provider.pull_model(name, seen.append, insecure=True)
@@ -364,13 +363,13 @@ def test_the_command_line_pulls_and_is_stopped(another_ollama: Any, registry: An
                     process.send_signal(signal.SIGINT)
                     until = None
         os.close(ours)
-        return process.wait(20), shown
+        return process.wait(120), shown
 
-    registry.rate = 800_000
+    registry.hold = 500_000
     code, shown = run(until=b"kB/s")
     assert code == 130, shown.decode("utf-8", "replace")
     assert f"airouter ollama pull {name}".encode() in shown
-    registry.rate = 0
+    registry.hold = 0
     code, shown = run(until=None)
     assert code == 0, shown.decode("utf-8", "replace")
     assert b"success" in shown
@@ -380,7 +379,7 @@ def test_a_server_that_stops_in_a_pull(
     another_ollama: Any, provider_at: Callable[..., OllamaProvider], registry: Any
 ) -> None:
     """The error says how far it was, and that pulling again goes on there."""
-    registry.rate = 500_000
+    registry.hold = 500_000
     provider = provider_at(another_ollama.address)
 
     def stop(progress: Progress) -> None:
@@ -423,11 +422,18 @@ def test_a_reader_that_leaves_stops_the_model(provider: OllamaProvider) -> None:
     """After an early close the next answer does not wait for the rest of the one before."""
     parameters = {"max_tokens": 4000, "context": 4096}
     provider.chat("toy", "Hello", parameters={"context": 4096})
-    with provider.stream_chat("toy", "List.", response_format=LONG, parameters=parameters) as stream:
-        next(event for event in stream if isinstance(event, TextDelta))
-    started = time.monotonic()
-    assert provider.chat("toy", "Hello", parameters={"context": 4096}).text
-    assert time.monotonic() - started < 5
+
+    def leaves_at_once() -> bool:
+        started = time.monotonic()
+        provider.chat("toy", "List.", response_format=LONG, parameters={**parameters, "max_tokens": 600})
+        with provider.stream_chat("toy", "List.", response_format=LONG, parameters=parameters) as stream:
+            next(event for event in stream if isinstance(event, TextDelta))
+        left = time.monotonic()
+        assert provider.chat("toy", "Hello", parameters={"context": 4096, "max_tokens": 20}).text
+        # The rest of the answer would take six times as long as a part of it, however slow the machine is.
+        return time.monotonic() - left < 3 * (left - started)
+
+    assert any(leaves_at_once() for _ in range(3))  # a machine with other things to do may stop in the middle
 
 
 def test_two_models_and_sixteen_threads(provider: OllamaProvider) -> None:
@@ -440,7 +446,7 @@ def test_two_models_and_sixteen_threads(provider: OllamaProvider) -> None:
     together = threading.Barrier(len(jobs))
 
     def ask(job: tuple[str, str]) -> tuple[str, str | None]:
-        together.wait(30)
+        together.wait(120)
         stream = provider.stream_chat(*job, parameters=parameters)
         text = "".join(event.text for event in stream if isinstance(event, TextDelta))
         assert stream.response.text == text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import importlib.util
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,6 +16,7 @@ import pytest
 
 from airouter_core import create_provider
 from airouter_core.errors import ExecutionError
+from airouter_core.testing.server import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = ROOT / ".cache/engines/llamacpp/bin/llama-server"
@@ -39,9 +39,7 @@ def llama(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A llama-server, ready to answer."""
     if not SERVER.is_file():
         pytest.skip("no llama-server: tools/engines/llamacpp.sh .cache/engines/llamacpp")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         SERVER,
         "-m",
@@ -60,9 +58,9 @@ def llama(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with (tmp_path / "llama.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         address = f"http://127.0.0.1:{port}"
         try:
-            for _ in range(300):
+            for _ in range(1200):
                 try:
-                    urllib.request.urlopen(f"{address}/health", timeout=1).close()
+                    urllib.request.urlopen(f"{address}/health", timeout=60).close()
                     break
                 except OSError:
                     time.sleep(0.1)
