@@ -128,9 +128,8 @@ def wheels(session: nox.Session) -> None:
 @nox.session
 def mutation(session: nox.Session) -> None:
     """A seeded sample of small changes over core and plugins, of which the tests must notice 93 %."""
-    needed = map(_requirement, PLUGINS)
-    session.install("cosmic-ray==8.7.0", ".[async,cli,structured,testing]", *needed, "examples/airouter-echo")
-    session.install("--group", "test")
+    needed = (*map(_requirement, PLUGINS), "examples/airouter-echo", "--group", "test", *_tested(*PLUGINS))
+    session.install("cosmic-ray==8.7.0", "grimp==3.20", ".[async,cli,testing]", *needed)
     session.run("python", "tools/mutation.py", *session.posargs)
 
 

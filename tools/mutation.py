@@ -1,9 +1,12 @@
 """Change the code in many small ways, and see whether the tests notice: ``nox -s mutation``.
 
-cosmic-ray makes the changes (an operator, a constant, a condition); coverage tells which tests run the changed line. A
-change is noticed when one of these fails. The sample is drawn by a seed, so that two runs try the same; lines are drawn
-first and then a change of each, or a line with many operators would count for more. Everything happens in copies: the
-working tree is never touched.
+cosmic-ray makes the changes (an operator, a constant, a condition). The sample is drawn by a seed, so that two runs try
+the same; lines are drawn first and then a change of each, or a line with many operators would count for more.
+
+A change is noticed when a test fails. Its plugin's tests are run, or those of the core: the files first that import
+the changed module, then those that import what imports it, and so on as grimp knows it, until one fails. So a change
+that is noticed costs seconds, and one that lives as long as all tests of its room, or as the patience that is given.
+Everything happens in copies: the working tree is never touched.
 
 What lives is printed as a difference, with the place. A change that nobody can see (an optimisation, say) is named in
 ``tools/mutants.toml`` with its reason, and does not count.
@@ -14,12 +17,16 @@ from __future__ import annotations
 import argparse
 import ast
 import concurrent.futures
+import contextlib
 import difflib
+import functools
 import itertools
 import os
 import queue
 import random
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,16 +46,26 @@ COPIED = (
     "docs",
     "tools",
     "benchmarks",
+    "conftest.py",
+    "noxfile.py",
     "pyproject.toml",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Makefile",
     "README.md",
 )
 LEFT_OUT = ("templates", "__init__.py", "version.py", "tests", "testing")
 """Parts of the paths of modules that are not changed: templates, values, and the kit, which has planted faults."""
-MOST_TESTS = 60
-"""Tests that are run for one change at first; whole files follow where it lives."""
-PATIENCE = 300.0
-"""Seconds; a change that makes the tests hang is noticed."""
-CONFIG = "[run]\ndata_file = {data}\nsource_pkgs =\n    {packages}\n"
+SAME = ("_Eq_Is", "_Is_Eq", "_NotEq_IsNot", "_IsNot_NotEq")
+"""Operators whose changes nobody can see: of numbers, short texts and None it is the same to be equal and to be one."""
+ELSEWHERE = ("release", "fuzz", "docs", "e2e")
+"""Folders of the core's tests that are about other things than its modules."""
+FAR = 99
+"""How far a file is that imports a module on no way that can be seen: providers are imported by their names."""
+HANGING = ("-o", "faulthandler_timeout=100", "-o", "faulthandler_exit_on_timeout=true")
+"""A single test that takes so many seconds hangs, and that is noticed."""
+OUT_OF_PATIENCE = -1000
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
 @attrs.frozen
@@ -93,12 +110,13 @@ def places_in(path: str) -> Iterator[Place]:
     from cosmic_ray.plugins import get_operator, operator_names
 
     text = (ROOT / path).read_text(encoding="utf-8")
-    quiet, tree = set(_quiet_lines(ast.parse(text))), get_ast(text)
+    quiet, nodes = set(_quiet_lines(ast.parse(text))), list(ast_nodes(get_ast(text)))
     for name in sorted(operator_names()):
         operator = get_operator(name)
-        if operator.arguments():
+        if operator.arguments() or name.endswith(SAME):
             continue
-        found = (place for node in ast_nodes(tree) for place in operator().mutation_positions(node))
+        change = operator()
+        found = (place for node in nodes for place in change.mutation_positions(node))
         for occurrence, ((line, _), _) in enumerate(found):
             if line not in quiet:
                 yield Place(path, line, name, occurrence)
@@ -145,18 +163,15 @@ def _quiet_lines(tree: ast.AST) -> Iterator[int]:
 def sample(paths: Sequence[str], size: int, seed: int) -> list[Mutant]:
     """So many changes, of as many lines."""
     chance = random.Random(seed)
-    by_line: dict[tuple[str, int], list[Place]] = {}
-    for path in paths:
-        for place in places_in(path):
-            by_line.setdefault((path, place.line), []).append(place)
-    lines = sorted(by_line)
+    lines = [(path, line) for path in paths for line in range(1, len((ROOT / path).read_bytes().splitlines()) + 1)]
     chance.shuffle(lines)
+    places = functools.cache(lambda path: list(places_in(path)))  # takes long, so only for those that are drawn
     drawn: list[Mutant] = []
-    for line in lines:
+    for path, line in lines:
         if len(drawn) == size:
             break
-        found = map(mutant_at, chance.sample(by_line[line], len(by_line[line])))
-        drawn.extend(itertools.islice(filter(None, found), 1))
+        here = [place for place in places(path) if place.line == line]
+        drawn.extend(itertools.islice(filter(None, map(mutant_at, chance.sample(here, len(here)))), 1))
     return drawn
 
 
@@ -176,69 +191,78 @@ class Copy:
             if target.exists() and not link.exists():
                 link.symlink_to(target.resolve(), target_is_directory=True)
 
-    def tested(self, tests: Sequence[str], *options: str, patience: float | None = PATIENCE) -> int:
-        """Run tests on this copy; the exit code of pytest."""
-        own = [self.place, *self.place.glob("plugins/*"), *self.place.glob("examples/*")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, own)), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *tests]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        done = subprocess.run(command, cwd=self.place, env=environment, check=False, timeout=patience, **quiet)
-        return done.returncode
-
-    def notices(self, mutant: Mutant, tests: Sequence[str]) -> bool:
-        """Whether one of the tests fails with this change."""
+    def noticed_by(self, mutant: Mutant, files: Sequence[str], patience: float) -> str | None:
+        """The test that fails with this change; ``None`` where there is none, as far as patience goes."""
         path = self.place / mutant.path
         before = path.read_text(encoding="utf-8")
         path.write_text(mutant.text, encoding="utf-8")
         try:
-            return self.tested(tests, "-x") not in (0, 5)
-        except subprocess.TimeoutExpired:
-            return True
+            return self._failing(files, patience)
         finally:
             path.write_text(before, encoding="utf-8")
 
-
-def covering(copy: Copy, tests: Sequence[str], kept: Path | None) -> dict[str, dict[int, list[str]]]:
-    """For each module and line, the tests that run it; found out by running all tests once, or as kept from before."""
-    from coverage import CoverageData
-
-    data = (kept or copy.place / "coverage").resolve()
-    if not data.exists():
-        packages = sorted({path.parent.name for path in ROOT.glob("plugins/*/*/__init__.py")} | {"airouter_core"})
-        config = copy.place / "coverage.ini"
-        config.write_text(CONFIG.format(data=data, packages="\n    ".join(packages)), encoding="utf-8")
-        copy.tested(tests, "--cov", f"--cov-config={config}", "--cov-context=test", "--cov-report=", patience=None)
-    found = CoverageData(str(data))
-    found.read()
-    return {
-        _below_a_root(file): {
-            line: sorted({context.partition("|")[0] for context in contexts if context})
-            for line, contexts in found.contexts_by_lineno(file).items()
-        }
-        for file in found.measured_files()
-    }
-
-
-def _below_a_root(file: str) -> str:
-    for name in ("plugins/", "airouter_core/"):
-        if (place := file.find(f"/{name}")) >= 0:
-            return file[place + 1 :]
-    return file
+    def _failing(self, files: Sequence[str], patience: float) -> str | None:
+        own = [self.place, *self.place.glob("plugins/*"), *self.place.glob("examples/*")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, own)), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *HANGING, *files]
+        with tempfile.TemporaryFile("w+") as said:
+            process = subprocess.Popen(
+                command, cwd=self.place, env=environment, stdout=said, stderr=said, start_new_session=True
+            )
+            try:
+                code = process.wait(patience)
+            except subprocess.TimeoutExpired:
+                code = OUT_OF_PATIENCE
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and whatever its tests have left
+            process.wait()
+            said.seek(0)
+            told = said.read()
+        found = FAILED.search(told)
+        if found or code in (0, 5, OUT_OF_PATIENCE):
+            return found[1] if found else None
+        return "a test that hangs" if "Timeout" in told else f"pytest, which ended with {code}"
 
 
-def concerned(by_line: Mapping[int, Sequence[str]], line: int) -> Sequence[str]:
-    """The tests that run a line; of one that runs when its module is imported, all tests that use the module."""
-    return by_line.get(line) or sorted({test for tests in by_line.values() for test in tests})
+class Rooms:
+    """The tests that are about a module, the nearest first."""
+
+    def __init__(self) -> None:
+        import grimp
+
+        self._packages = sorted({path.parent.name for path in ROOT.glob("plugins/*/*/__init__.py")} | {"airouter_core"})
+        self._graph = grimp.build_graph(*self._packages, cache_dir=None)
+        self._texts = {path: path.read_text(encoding="utf-8") for path in ROOT.glob("**/tests/**/test_*.py")}
+
+    def files(self, path: str) -> list[str]:
+        """The files of tests of a module's room."""
+        room = ROOT / "tests" if path.startswith("airouter_core/") else ROOT / Path(*Path(path).parts[:2], "tests")
+        found = {file: text for file, text in self._texts.items() if room in file.parents}
+        if room == ROOT / "tests":
+            found = {file: text for file, text in found.items() if not set(ELSEWHERE) & set(file.parts)}
+        distances = self._distances(_dotted(path))
+        return sorted(
+            (file.relative_to(ROOT).as_posix() for file in found),
+            key=lambda name: (self._distance(found[ROOT / name], distances), name),
+        )
+
+    def _distances(self, module: str) -> dict[str, int]:
+        """The modules that import it, by the number of steps."""
+        distances: dict[str, int] = {}
+        now, steps = {module}, 0
+        while now:
+            distances |= dict.fromkeys(now, steps)
+            above = {importer for one in now for importer in self._graph.find_modules_that_directly_import(one)}
+            now, steps = above - distances.keys(), steps + 1
+        return distances
+
+    def _distance(self, text: str, distances: Mapping[str, int]) -> int:
+        return min((steps for module, steps in distances.items() if module in text), default=FAR)
 
 
-def spread(tests: Sequence[str], chance: random.Random) -> list[str]:
-    """Some of the tests, from as many files and functions as there are."""
-    by_function: dict[str, list[str]] = {}
-    for test in tests:
-        by_function.setdefault(test.partition("[")[0], []).append(test)
-    functions = sorted(by_function)
-    chance.shuffle(functions)
-    return [chance.choice(by_function[function]) for function in functions[:MOST_TESTS]]
+def _dotted(path: str) -> str:
+    parts = Path(path).with_suffix("").parts
+    return ".".join(parts if parts[0] == "airouter_core" else parts[2:])
 
 
 def is_equal(mutant: Mutant, known: Sequence[Mapping[str, str]]) -> bool:
@@ -255,39 +279,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="changes that are tried at the same time")
     parser.add_argument("--least", type=float, default=93.0, help="percent of the changes that must be noticed")
     parser.add_argument("--modules", nargs="*", default=(), help="only modules below these places")
-    parser.add_argument("--tests", nargs="*", default=("tests", "plugins"), help="only tests below these places")
-    parser.add_argument("--coverage", type=Path, help="a file in which what tests run is kept for the next time")
+    parser.add_argument("--patience", type=float, default=400.0, help="seconds for the tests of one change")
     given = parser.parse_args(arguments)
     known = tomllib.loads((ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8")).get("equal", [])
     drawn = [one for one in sample(modules(given.modules), given.size, given.seed) if not is_equal(one, known)]
-    with tempfile.TemporaryDirectory() as folder:
+    rooms, lived = Rooms(), []
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         copies: queue.Queue[Copy] = queue.Queue()
         for number in range(given.jobs):
             copies.put(Copy(Path(folder) / str(number) / "airouter"))
-        first = copies.queue[0]
-        print(f"{len(drawn)} changes; running the tests once, to learn which run which line", flush=True)
-        by_file = covering(first, given.tests, given.coverage)
-        chance = random.Random(given.seed)
-        plans = [(one, spread(concerned(by_file.get(one.path, {}), one.line), chance)) for one in drawn]
 
-        def judge(plan: tuple[Mutant, list[str]]) -> bool:
-            mutant, tests = plan
+        def judged(mutant: Mutant) -> str | None:
             copy = copies.get()
             try:
-                if tests and copy.notices(mutant, tests):
-                    return True
-                files = sorted({test.partition("::")[0] for test in tests})
-                return bool(files) and copy.notices(mutant, files)
+                return copy.noticed_by(mutant, rooms.files(mutant.path), given.patience)
             finally:
                 copies.put(copy)
 
-        lived = []
-        with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
-            for (mutant, tests), noticed in zip(plans, pool.map(judge, plans), strict=True):
-                word = "noticed" if noticed else "LIVED" if tests else "LIVED (no test runs this line)"
-                print(f"{word}: {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
-                if not noticed:
-                    lived.append(mutant)
+        for mutant, test in zip(drawn, pool.map(judged, drawn), strict=True):
+            print(f"{f'noticed by {test}' if test else 'LIVED'}: {mutant.path}:{mutant.line}", flush=True)
+            if test is None:
+                lived.append(mutant)
     for mutant in lived:
         print(f"\n{mutant.difference}")
     share = 100 * (len(drawn) - len(lived)) / max(len(drawn), 1)
