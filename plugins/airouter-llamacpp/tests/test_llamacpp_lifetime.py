@@ -197,7 +197,7 @@ def test_no_server_outlives_its_python(models: Path, programs: Path, tmp_path: P
 def test_no_server_outlives_its_python_that_has_forked(models: Path, programs: Path, tmp_path: Path) -> None:
     """A forked child that lives on, and holds copies of all open files, does not keep the server."""
     state = tmp_path / "state"
-    then = "import os; print(os.fork(), flush=True); time.sleep(600)"
+    then = "import os; os.write(1, b'%d\\n' % os.fork()); time.sleep(600)"
     with run_program("server", models, programs, state, then) as python:
         assert python.stdout is not None
         python.stdout.readline()

@@ -366,7 +366,7 @@ def test_the_command_line_pulls_and_is_stopped(another_ollama: Any, registry: An
         return process.wait(120), shown
 
     registry.hold = 500_000
-    code, shown = run(until=b"kB/s")
+    code, shown = run(until=b"/2.0 MB")
     assert code == 130, shown.decode("utf-8", "replace")
     assert f"airouter ollama pull {name}".encode() in shown
     registry.hold = 0
