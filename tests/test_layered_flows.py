@@ -647,7 +647,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     turned = Clock()
-    monkeypatch.setattr("airouter_core.flow.stack.time", SimpleNamespace(monotonic=lambda: turned.now))
+    monkeypatch.setattr("airouter_core.flow.deadlines.time", SimpleNamespace(monotonic=lambda: turned.now))
     return turned
 
 

@@ -35,8 +35,10 @@ def chromium() -> Iterator[Browser]:
     program = os.environ.get("AIROUTER_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with playwright.sync_playwright() as started:
         try:
-            # Root has no sandbox there, some kernels have none, and containers little shared memory; it sees our pages only.
-            browser = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=120_000)
+            # Root has no sandbox there, some kernels have none, and containers little shared memory; it sees our own
+            # pages only.
+            arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+            browser = started.chromium.launch(executable_path=program, args=arguments, timeout=120_000)
         except playwright.Error as error:
             pytest.skip(f"no Chromium starts here (Debian: chromium): {str(error).splitlines()[0]}")
         yield browser
