@@ -254,6 +254,46 @@ def test_ollama_s_models_are_shown_as_the_engine_has_them(serve_file: ServeFile)
             assert [model.model for model in client.ps().models] == ["up/toy:latest"]
 
 
+def test_a_model_leaves_the_engine_s_memory_when_a_client_says_so(serve_file: ServeFile) -> None:
+    """As ``ollama stop`` and Open WebUI say it, which were told that it is done; nothing but that is asked."""
+    loaded = [True]
+
+    def behave(request: ReceivedRequest, connection: Connection) -> None:
+        if request.path == "/api/chat":
+            loaded.clear()
+            connection.answer(Answer.of_json({"model": "toy", "done": True, "done_reason": "unload"}))
+        elif request.path == "/api/ps" and not loaded:
+            connection.answer(Answer.of_json({"models": []}))
+        else:
+            engine(request, connection)
+
+    with upstream(behave, "ollama") as (server, settings):
+        url = serve_file(settings.replace('api_key = "none"\n', ""))
+        stopped = {"model": "up/toy", "prompt": "", "suffix": "", "system": "", "keep_alive": "0s", "options": None}
+        answer = ask(url, "/api/generate", stopped)
+        assert answer.json()["done_reason"] == "unload"
+        (asked,) = [request.json for request in server.requests if request.path == "/api/chat"]
+        assert (asked["model"], asked["messages"], asked["keep_alive"]) == ("toy", [], "0s")
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/api/embed"])
+def test_what_is_not_sent_with_texts_for_vectors_is_told(serve_file: ServeFile, path: str) -> None:
+    """Fields that no provider is sent stand in the receipt; those that say nothing do not."""
+
+    def vectors(request: ReceivedRequest, connection: Connection) -> None:
+        connection.answer(Answer.of_json({"data": [{"index": 0, "embedding": [1.0]}], "model": "m"}))
+
+    with upstream(vectors) as (server, settings):
+        url = serve_file(settings)
+        body = {"model": "up/m", "input": "a"}
+        quiet = ask(url, path, {**body, "options": None})
+        assert (quiet.status_code, quiet.headers.get("x-airouter-warnings")) == (200, None)
+        told = ask(url, path, {**body, "user": "u", "truncate": False}).headers["x-airouter-warnings"]
+        assert "truncate" in told
+        assert "user" in told
+        assert "truncate" not in server.requests[-1].json
+
+
 def test_models_are_downloaded_where_that_is_allowed(serve_file: ServeFile) -> None:
     """It is off; where it is on, only from the engine's own registry: a name may not send it to another host."""
     ollama = pytest.importorskip("ollama")

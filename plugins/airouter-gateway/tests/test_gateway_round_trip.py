@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from airouter_core import create_provider
 from airouter_core.errors import ParameterError
+from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_gateway.dialects import table
 from airouter_gateway.dialects.dialect import Dialect
 from airouter_gateway.dialects.question import bound
@@ -111,6 +113,93 @@ def test_a_recorded_body_goes_to_a_server_of_its_dialect_as_it_came(request_of_c
         body, made = of_responses(body), of_responses(made)
     assert not lost
     assert plain(made) == {**plain(body), "model": "stub"}
+
+
+OTHERS = {
+    "/v1/embeddings": "openai",
+    "/v1/images/generations": "openai",
+    "/v1/moderations": "openai",
+    "/v1/messages/count_tokens": "claude",
+    "/api/generate": "ollama",
+    "/api/show": "ollama",
+    "/api/embed": "ollama",
+    "/api/pull": "ollama",
+    "/api/copy": "ollama",
+    "/api/create": "ollama",
+    "/api/delete": "ollama",
+}
+"""Paths of the other questions, with a provider that can answer them."""
+OF_THE_ANSWER = ("model", "name", "stream", "encoding_format", "keep_alive", "verbose", "username", "password")
+"""Fields that say whom to ask, or how this server is to answer; and those that here change nothing."""
+ANSWERS: dict[str, Any] = {
+    "/v1/embeddings": {"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [1.0]}]},
+    "/v1/images/generations": {"data": [{"url": "https://x.example/i.png"}]},
+    "/v1/moderations": {"results": [{"flagged": False, "categories": {}, "category_scores": {}}]},
+    "/v1/messages/count_tokens": {"input_tokens": 3},
+    "/api/chat": {
+        "model": "stub",
+        "message": {"role": "assistant", "content": "hi"},
+        "done": True,
+        "done_reason": "stop",
+    },
+    "/api/show": {"details": {}, "model_info": {}, "capabilities": ["completion"]},
+    "/api/embed": {"embeddings": [[1.0], [1.0]]},
+    "/api/ps": {"models": []},
+    "/api/version": {"version": "0.33.0"},
+}
+
+
+def as_recorded(request: ReceivedRequest, connection: Connection) -> None:
+    """A server that knows all of those questions."""
+    body = ANSWERS.get(request.path, {"models": [{"name": "stub", "model": "stub"}]})
+    if "data" in body and isinstance(texts := request.json.get("input"), list):
+        body = {**body, "data": body["data"][: len(texts)]}
+    if "embeddings" in body:
+        body = {"embeddings": body["embeddings"][: len(request.json["input"])]}
+    connection.answer(Answer.of_json(body))
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Whatever a value holds that holds nothing more."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def other_questions() -> list[dict[str, Any]]:
+    """The recorded bodies that are of no chat."""
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(REQUESTS.glob("*/*.json")))
+    return [request for request in found if request["path"] in OTHERS and request["method"] != "GET"]
+
+
+@pytest.mark.skipif(not REQUESTS.exists(), reason="no recorded requests of clients beside the checkout")
+@pytest.mark.parametrize("name", ["openai", "claude", "ollama"])
+def test_every_other_recorded_question_is_sent_told_or_refused(serve_file: Callable[[str], str], name: str) -> None:
+    """Whatever a field says reaches the provider, or stands in the receipt, or the question is refused in whole."""
+    pytest.importorskip(f"airouter_{name}")
+    asked = [request for request in other_questions() if OTHERS[request["path"]] == name]
+    assert asked
+    with LoopbackServer(as_recorded) as server:
+        base = f"{server.url}/v1" if name == "openai" else server.url
+        key = "" if name == "ollama" else 'api_key = "none"\n'
+        settings = f'[up]\nprovider = "{name}"\n{key}base_url = "{base}"\nmax_retries = 0\n'
+        url = serve_file(f'{settings}[gateway.models]\nstub = "up/stub"\nstub2 = "up/stub"\nx = "up/stub"\n')
+        for request in asked:
+            before = len(server.requests)
+            answer = requests.request(request["method"], url + request["path"], json=request["body"], timeout=20)
+            if request["path"] in ("/api/pull", "/api/copy", "/api/create", "/api/delete"):
+                assert answer.status_code == 403, answer.text
+                assert len(server.requests) == before
+                continue
+            assert answer.status_code == 200, (request, answer.text)
+            sent = json.dumps([each.json for each in server.requests[before:] if each.body])
+            for field, value in request["body"].items():
+                if field in OF_THE_ANSWER or value in (None, "", False, {}, []):
+                    continue
+                reached = all(json.dumps(leaf) in sent for leaf in leaves(value))
+                assert reached or field in answer.headers.get("x-airouter-warnings", ""), (request["path"], field, sent)
 
 
 def test_the_client_s_own_version_and_features_go_on() -> None:

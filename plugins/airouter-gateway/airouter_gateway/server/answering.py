@@ -114,6 +114,7 @@ class Answering:
 
     async def vectors(self, exchange: Exchange, asked: Texts) -> list[list[float]]:
         """Vectors of texts."""
+        warn(exchange, asked.losses)
         target = await self.target_of(exchange, asked.model)
         provider = self._serving.provider(target)
         arguments = {"text_or_list": list(asked.texts), "model": target.model, **asked.options}

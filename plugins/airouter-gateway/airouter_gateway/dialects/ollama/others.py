@@ -13,7 +13,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.tokens import estimate_tokens
 
 from ..openai.others import Texts, texts_in
-from ..question import flag_of, model_of, object_of
+from ..question import flag_of, model_of, object_of, rest
 from .chat_writer import time_of
 
 VERSION = "0.33.0"
@@ -42,7 +42,9 @@ def read_embed(body: bytes) -> Texts:
     if not isinstance(dimensions, int | None) or isinstance(dimensions, bool):
         raise ParameterError("dimensions must be a whole number")
     options = {} if dimensions is None else {"dimensions": dimensions}
-    return Texts(model=model_of(said), texts=texts_in(said, field), options=options)
+    unread = {name for name, value in rest(said, "model", "dimensions", field).items() if value not in ("", [], {})}
+    texts = texts_in(said, field)
+    return Texts(model=model_of(said), texts=texts, options=options, unread=tuple(sorted(unread)))
 
 
 def embed_body(asked: Texts, vectors: Sequence[Sequence[float]], seconds: float) -> bytes:

@@ -14,7 +14,7 @@ from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.value import Value
 
-from ..question import model_of, object_of, text_of
+from ..question import model_of, object_of, rest, text_of
 
 
 class Texts(Value, frozen=True, kw_only=True):
@@ -23,12 +23,22 @@ class Texts(Value, frozen=True, kw_only=True):
     Attributes:
         options: what else is asked for: ``dimensions``.
         as_base64: whether the vectors are wanted as bytes.
+        unread: fields that go to nobody.
     """
 
     model: str
     texts: tuple[str, ...]
     options: dict[str, Any] = msgspec.field(default_factory=dict)
     as_base64: bool = False
+    unread: tuple[str, ...] = ()
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What the client should know of what is lost."""
+        return (f"not sent with texts for vectors: {', '.join(self.unread)}",) if self.unread else ()
+
+
+READ = ("model", "input", "encoding_format", "dimensions")
 
 
 def read_embeddings(body: bytes) -> Texts:
@@ -46,7 +56,8 @@ def read_embeddings(body: bytes) -> Texts:
     if not isinstance(dimensions, int | None) or isinstance(dimensions, bool):
         raise ParameterError("dimensions must be a whole number")
     options = {} if dimensions is None else {"dimensions": dimensions}
-    return Texts(model=model_of(said), texts=texts, options=options, as_base64=form == "base64")
+    unread = tuple(sorted(rest(said, *READ)))
+    return Texts(model=model_of(said), texts=texts, options=options, as_base64=form == "base64", unread=unread)
 
 
 def texts_in(said: dict[str, Any], field: str = "input") -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from ..exchange import Exchange, RefusedError
 from .handling import ANY, GET, POST, Handler, Path, Server, body_of
 
 REFUSED = OLLAMA_CHAT.refused
-SHOW, RUNNING, PULL = "show_model", "list_running_models", "pull_model"
+SHOW, RUNNING, PULL, UNLOAD = "show_model", "list_running_models", "pull_model", "unload_model"
 TEXT = b"text/plain; charset=utf-8"
 
 
@@ -31,14 +31,22 @@ def _asked(dialect: Dialect, *, is_chat: bool) -> Handler:
     async def answer(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
         body = await body_of(exchange, serving)
         if is_load(body):
-            model = ollama.named_model(body)
-            await answering.target_of(exchange, model)
-            naming = Naming("", int(time.time()), model)
-            await exchange.whole(200, loaded(naming, unloaded=unloads(body), chat=is_chat))
+            await _load(exchange, answering, serving, body, is_chat=is_chat)
             return
         await answering.chat(exchange, dialect, dialect.read(body, exchange.headers))
 
     return answer
+
+
+async def _load(exchange: Exchange, answering: Answering, serving: Serving, body: bytes, *, is_chat: bool) -> None:
+    """Free a model's memory where its provider can; to load one is left to the first question."""
+    model = ollama.named_model(body)
+    target = await answering.target_of(exchange, model)
+    unloaded = unloads(body)
+    if unloaded and parameters_of(serving.provider(target), UNLOAD) is not None:
+        await answering.operation(exchange, model, UNLOAD, {"name": target.model})
+    naming = Naming("", int(time.time()), model)
+    await exchange.whole(200, loaded(naming, unloaded=unloaded, chat=is_chat))
 
 
 def _embed(written: Callable[..., bytes]) -> Handler:
