@@ -32,6 +32,8 @@ LIMIT = 180
 NO_SUCH = 3
 MOST_CALLS = 3
 """Calls of the provider after an error: more is a storm."""
+MOST_CALLS_OF_AGENTS = 12
+"""Some agents try again for a minute, whatever they are told; the table says how often."""
 QUIET = {
     "LANGSMITH_TRACING": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -135,9 +137,11 @@ class Laboratory:
 
     def _judged(self, client: Client, name: str, seen: Seen) -> Cell:
         if name == "error":
-            told = re.search(r"429|rate.?limit", seen.out + seen.err, re.IGNORECASE)
+            told = re.search(r"429|rate.?limit|quota", seen.out + seen.err, re.IGNORECASE)
+            most = MOST_CALLS_OF_AGENTS if client.is_agent else MOST_CALLS
+            mark = "yes" if seen.calls <= MOST_CALLS else f"yes, {seen.calls} calls"
             return seen.cell(
-                seen.code != 0 and told and seen.calls <= MOST_CALLS, "the error was not told, or not once"
+                seen.code != 0 and told and seen.calls <= most, "the error was not told, or not once", mark
             )
         if name == "cut":
             return seen.cell(seen.code != 0 and "DONE" not in seen.out, "half an answer was taken for a whole one")
@@ -205,9 +209,9 @@ class Seen:
     seconds: float
     calls: int
 
-    def cell(self, is_right: object, why: str) -> Cell:
+    def cell(self, is_right: object, why: str, mark: str = "yes") -> Cell:
         """The cell, with the last words of a driver that failed."""
         if is_right:
-            return Cell("yes")
+            return Cell(mark)
         words = (self.err.strip() or self.out.strip()).splitlines()
         return Cell("no", f"{why} (exit {self.code}, {self.calls} calls): {words[-1][:200] if words else 'no word'}")

@@ -125,7 +125,9 @@ NAME, _, DIALECT = VARIANT.partition("/")
 def asked() -> None:
     """Ask."""
     command, environ = AGENTS[NAME]()
-    handed_on(command, {"HOME": str(HOME), **environ}, HOME)
+    said = handed_on(command, {"HOME": str(HOME), **environ}, HOME)
+    if NAME == "aider" and "litellm." in said:
+        raise SystemExit("aider ends well also where it has told of an error")
 
 
 run(**dict.fromkeys(("text", "stream", "tool", "error", "cut", "silence", "killed"), asked))

@@ -53,19 +53,20 @@ def joined(pieces: Iterable[str | None]) -> None:
     sys.stdout.write(f"\nPIECES {count}\n")
 
 
-def handed_on(command: Sequence[str], environ: Mapping[str, str], folder: Path | None = None) -> None:
-    """Run a command, and print what it says as it says it. One that fails fails here."""
+def handed_on(command: Sequence[str], environ: Mapping[str, str], folder: Path | None = None) -> str:
+    """Run a command, print what it says as it says it, and return it. One that fails fails here."""
     process = subprocess.Popen(
         command, cwd=folder, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    count = 0
+    pieces = []
     while piece := os.read(process.stdout.fileno(), 65536):
-        count += 1
+        pieces.append(piece)
         os.write(1, piece)
     if code := process.wait():
         raise SystemExit(code)
-    sys.stdout.write(f"\nPIECES {count}\n")
+    sys.stdout.write(f"\nPIECES {len(pieces)}\n")
+    return b"".join(pieces).decode(errors="replace")
 
 
 def place(given: Any) -> None:

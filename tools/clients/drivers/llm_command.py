@@ -39,7 +39,7 @@ def tool():
 
 run(
     text=lambda: asked("--no-stream"),
-    stream=lambda: handed_on(COMMAND, ENVIRON),
+    stream=lambda: handed_on(COMMAND, ENVIRON) and None,
     tool=tool,
     form=lambda: place(asked("--schema", "city, degrees int")),
 )
