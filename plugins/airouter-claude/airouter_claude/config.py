@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import attrs
@@ -61,17 +62,17 @@ class ClaudeConfig(HttpConfig):
         """Whether a call must fail without a key: the vendor asks for one, other servers may not."""
         return self.is_vendor and not self.auth_token and not self.own_credential
 
-    @property
+    @functools.cached_property
     def is_vendor(self) -> bool:
         """Whether this is the vendor's own address."""
         return self.root.rstrip("/") == VENDOR
 
-    @property
+    @functools.cached_property
     def own_credential(self) -> bool:
         """Whether ``custom_headers`` hold a credential, so that none is added."""
         return any(name.lower() in CREDENTIAL_HEADERS for name in self.custom_headers)
 
-    @property
+    @functools.cached_property
     def root(self) -> str:
         """``base_url`` without the ``/v1`` that other vendors' addresses end in."""
         return self.base_url.rstrip("/").removesuffix("/v1")

@@ -64,7 +64,6 @@ def _build_request(facts_of: FactsOf, request: Request, config: ClaudeConfig, *,
 
 
 def _support(facts_of: FactsOf, request: Request, config: ClaudeConfig) -> Iterable[ParameterSupport]:
-    common_headers(config, NEW_VERSION)  # a missing key is told before a stream is begun
     return support(request, config, facts_of(request.model))
 
 
