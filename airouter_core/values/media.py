@@ -93,12 +93,10 @@ def media_type_of_file(data: bytes, name: str, said: str = "") -> str:
 
 def is_textual(media_type: str) -> bool:
     """Whether files of this type are text, whoever reads them."""
-    return _TEXTUAL.fullmatch(media_type) is not None
+    return re.fullmatch(_TEXTUAL, media_type) is not None
 
 
-_TEXTUAL = re.compile(
-    r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh|x-ndjson)|image/svg\+xml"
-)
+_TEXTUAL = r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh|x-ndjson)|image/svg\+xml"
 
 
 def _signed(data: bytes) -> str | None:

@@ -63,21 +63,19 @@ NEXT_STEPS: Mapping[ErrorClass, str] = {
 SAID_IN = ("message", "detail", "errors", "msg", "error_message", "error_msg", "error_description")
 """Fields that hold the words of an error, by how much they tell."""
 
-SPENT = re.compile(
-    r"balance (?:is )?(?:too low|insufficient|depleted|exhausted)|insufficient (?:account )?(?:balance|credits?|funds)"
+# Expressions that are compiled by the first failure: a program whose call succeeds would pay for them too.
+SPENT = (
+    r"(?is)balance (?:is )?(?:too low|insufficient|depleted|exhausted)|insufficient (?:account )?(?:balance|credits?|funds)"
     r"|(?:out of|not enough|requires more) credits?\b|credits? (?:are|(?:has|have) been) (?:depleted|exhausted|used up)"
     r"|billing hard limit|budget has been exceeded|specified api usage limits|included credits|余额不足"
-    r"|exceeded your current quota(?!.*\b(?:retry|try again) in\b)",
-    re.IGNORECASE | re.DOTALL,
+    r"|exceeded your current quota(?!.*\b(?:retry|try again) in\b)"
 )
 """How vendors say that the money is used up where no code does. Their words for limits of a minute are others."""
-NEVER_FITS = re.compile(r"request too large", re.IGNORECASE)
+NEVER_FITS = r"(?i)request too large"
 """How vendors say that one request alone is more than a minute allows. It comes as a rate limit, and never passes."""
 MONEY_MAY_BE_MEANT = (BadRequestError, PermissionDeniedError, RateLimitedError, ProviderError)
 
-WAIT_IN_WORDS = re.compile(
-    r"\b(?:retry|try again) in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(m?s))?", re.IGNORECASE
-)
+WAIT_IN_WORDS = r"(?i)\b(?:retry|try again) in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(m?s))?"
 WAIT_FIELDS: Mapping[str, float] = {
     "retry_after_ms": 0.001,
     "retry_after": 1.0,
@@ -123,10 +121,10 @@ class ErrorTable(Value, frozen=True):
             inside: the error came inside an answer whose own status was 200.
         """
         error_class = self.class_of(failure.codes, status)
-        if error_class in MONEY_MAY_BE_MEANT and SPENT.search(failure.message):
+        if error_class in MONEY_MAY_BE_MEANT and re.search(SPENT, failure.message):
             error_class = QuotaExceededError
         retryable = failure.retryable
-        if error_class is RateLimitedError and NEVER_FITS.match(failure.message):
+        if error_class is RateLimitedError and re.match(NEVER_FITS, failure.message):
             retryable = False
         elif retryable is None and status is not None and status >= 400 and error_class in (ServerError, ProviderError):
             retryable = status in RETRIED_STATUSES
@@ -232,7 +230,7 @@ def _message(provider: str, failure: Failure, error_class: ErrorClass, status: i
 
 
 def _wait_in_words(message: str) -> float | None:
-    found = WAIT_IN_WORDS.search(message)
+    found = re.search(WAIT_IN_WORDS, message)
     if found is None or not any(found.groups()):
         return None
     hours, minutes, rest, unit = found.groups()
