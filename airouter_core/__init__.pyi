@@ -66,7 +66,6 @@ from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.registry import Plugins as Plugins
 from .profile.declarations import Command as Command
 from .profile.declarations import LayerInfo as LayerInfo
-from .profile.declarations import ParameterSupport as ParameterSupport
 from .profile.declarations import ProviderInfo as ProviderInfo
 from .profile.declarations import SettingsTable as SettingsTable
 from .provider.both import both as both
@@ -103,6 +102,7 @@ from .values.messages import TextPart as TextPart
 from .values.messages import ToolCallPart as ToolCallPart
 from .values.messages import ToolResultPart as ToolResultPart
 from .values.parameters import Parameter as Parameter
+from .values.parameters import ParameterSupport as ParameterSupport
 from .values.request import Request as Request
 from .values.response import Attempt as Attempt
 from .values.response import ParameterReceipt as ParameterReceipt

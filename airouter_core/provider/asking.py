@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ParameterError
 from ..values.ask import NOTHING, Ask
 from ..values.labels import labels
 from ..values.message_dicts import MessageLike, messages_from
 from ..values.messages import FilePart, Message
+from ..values.response import Response
 from ..values.tools import ResponseFormat, Tool, ToolChoice, response_format_from, tool_choice_from, tools_from
+from .parsing import parsed_as
+
+if TYPE_CHECKING:
+    from ..flow.steps import Flow
+    from .seam import ProviderSeam
 
 Parameters = Mapping[str, Any]
 Messages = str | MessageLike | Iterable[MessageLike]
@@ -59,6 +65,34 @@ def ask_of(
         provider_options=provider_options or NOTHING,
         **{**labels(), **more},
     )
+
+
+class Asked:
+    """One chat of one provider that is to be made."""
+
+    def __init__(self, provider: ProviderSeam[Any], model: str, messages: Messages, given: Mapping[str, Any]) -> None:
+        self._provider = provider
+        self._model = model
+        self._messages = messages
+        self._given = given
+
+    def whole(self) -> Flow[Response]:
+        """The flow of the answer that nobody reads along."""
+        return self._finished(ask_of(self._model, self._messages, **self._given))
+
+    def streamed(self) -> Flow[Response]:
+        """The flow of the answer that somebody reads along; what is wrong with it is said now."""
+        ask = ask_of(self._model, self._messages, **self._given, stream=True)
+        self._provider.make_ready(ask)
+        return self._finished(ask)
+
+    def _finished(self, ask: Ask) -> Flow[Response]:
+        flow = self._provider.flow_of(ask)
+        if ask.response_format is None:
+            return flow
+        given = self._given["response_format"]
+        described = isinstance(given, str | Mapping | ResponseFormat)
+        return flow if described else parsed_as(given, flow)
 
 
 def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:

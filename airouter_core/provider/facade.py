@@ -5,17 +5,15 @@ Its methods make asks, and :meth:`flow_of` answers them (:mod:`airouter_core.pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
-from ..errors import AirouterError, ParameterError
+from ..errors import AirouterError
 from ..flow.steps import Flow
-from ..values.ask import Ask
-from ..values.catalog import ModelInfo, ProviderStatus, Ranked
-from ..values.response import Response
+from ..values.catalog import ModelInfo, ProviderStatus
 from ..values.tools import ResponseFormat
-from ..values.vectors import one_for_each
 from .asking import (
+    Asked,
     ImageData,
     ImagePaths,
     ImageUrls,
@@ -29,12 +27,10 @@ from .asking import (
     conversation,
     conversation_about_images,
     seconds,
-    texts_of,
 )
 from .both import both, four_ways, four_ways_as_text
-from .operations import takes
-from .parsing import parsed_as
 from .seam import ConfigT, ProviderSeam
+from .searching import SearchMethods
 from .streams import words_of
 
 if TYPE_CHECKING:
@@ -47,7 +43,7 @@ Result = TypeVar("Result")
 # flow of that ask; so a layer, a router or a gateway that makes asks of its own goes the very same way.
 
 
-class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
+class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
     """Something that answers questions with a model. Made by :func:`airouter_core.create_provider`.
 
     A plugin that speaks HTTP derives from :class:`~airouter_core.provider.http.HttpProvider` and gives it a wire. One
@@ -168,81 +164,6 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
 
     execute_with_vision, aexecute_with_vision = both(vision_flow, name="execute_with_vision")
 
-    def vectors_flow(
-        self, text_or_list: str | Sequence[str], model: str | None = None, **options: Any
-    ) -> Flow[list[float] | list[list[float]]]:
-        """A vector for a text, or a list of vectors for a list of texts, in its order.
-
-        Args:
-            model: the provider's usual one unless given, where it has one.
-            options: what else this provider takes, such as ``dimensions``: numbers in a vector.
-
-        Raises:
-            UnsupportedFeatureError: this provider makes none.
-            ParameterError: a text is empty, there is none, or an option is none of this provider's.
-            ExecutionError: the call failed.
-        """
-        self.require("embeddings")
-        texts = texts_of(text_or_list)
-        for name in options:
-            if not takes(self.embeddings_flow, name):
-                raise ParameterError(f"{self.info.name} takes no {name!r} for embeddings")
-        vectors = yield from self.embeddings_flow(texts, model, **options)
-        one_for_each(texts, vectors)
-        return vectors[0] if isinstance(text_or_list, str) else vectors
-
-    if TYPE_CHECKING:
-        # What a flow cannot say: the result is a vector or a list of them, as the argument is a text or several.
-
-        @overload
-        def create_embedding(self, text_or_list: str, model: str | None = None, **options: Any) -> list[float]: ...  # pyright: ignore[reportOverlappingOverload]  # a str is a Sequence[str]
-
-        @overload
-        def create_embedding(
-            self, text_or_list: Sequence[str], model: str | None = None, **options: Any
-        ) -> list[list[float]]: ...
-
-        def create_embedding(self, text_or_list: Any, model: str | None = None, **options: Any) -> Any: ...
-
-        @overload
-        async def acreate_embedding(
-            self, text_or_list: str, model: str | None = None, **options: Any
-        ) -> list[float]: ...
-
-        @overload
-        async def acreate_embedding(
-            self, text_or_list: Sequence[str], model: str | None = None, **options: Any
-        ) -> list[list[float]]: ...
-
-        async def acreate_embedding(self, text_or_list: Any, model: str | None = None, **options: Any) -> Any: ...
-    else:
-        create_embedding, acreate_embedding = both(vectors_flow, kind="embedding", name="create_embedding")
-
-    def rerank_flow(
-        self, query: str, documents: Sequence[str], model: str | None = None, *, limit: int | None = None
-    ) -> Flow[list[Ranked]]:
-        """Order documents by how well they fit a query, the best first.
-
-        Args:
-            limit: how many of the best are wanted; all unless given.
-
-        Raises:
-            UnsupportedFeatureError: this provider has no model for it.
-            ParameterError: there is no query, or no document.
-            ExecutionError: the call failed.
-        """
-        self.require("rerank")
-        if not isinstance(query, str) or not query:
-            raise ParameterError("rerank needs a query")
-        given = [documents] if isinstance(documents, str) else list(documents)
-        if not given or not all(isinstance(document, str) for document in given):
-            raise ParameterError("rerank needs documents, each a string")
-        ranked = yield from self.ranking_flow(query, given, model, limit)
-        best = sorted(ranked, key=lambda document: document.score, reverse=True)
-        return best if limit is None else best[:limit]
-
-    rerank, arerank = both(rerank_flow, kind="rerank", name="rerank")
-
     def tools_flow(
         self,
         model: str,
@@ -343,31 +264,3 @@ class Provider(ProviderSeam[ConfigT], Generic[ConfigT]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.info.name!r}>"
-
-
-class Asked:
-    """One chat of one provider that is to be made."""
-
-    def __init__(self, provider: Provider[Any], model: str, messages: Messages, given: Mapping[str, Any]) -> None:
-        self._provider = provider
-        self._model = model
-        self._messages = messages
-        self._given = given
-
-    def whole(self) -> Flow[Response]:
-        """The flow of the answer that nobody reads along."""
-        return self._finished(ask_of(self._model, self._messages, **self._given))
-
-    def streamed(self) -> Flow[Response]:
-        """The flow of the answer that somebody reads along; what is wrong with it is said now."""
-        ask = ask_of(self._model, self._messages, **self._given, stream=True)
-        self._provider.make_ready(ask)
-        return self._finished(ask)
-
-    def _finished(self, ask: Ask) -> Flow[Response]:
-        flow = self._provider.flow_of(ask)
-        if ask.response_format is None:
-            return flow
-        given = self._given["response_format"]
-        described = isinstance(given, str | Mapping | ResponseFormat)
-        return flow if described else parsed_as(given, flow)

@@ -24,14 +24,10 @@ from ..transports.unavailable import Unavailable
 from ..values.ask import Ask
 from ..values.calls import Identity
 from ..values.catalog import ModelInfo
-from ..values.events import (
-    StreamEvent,
-    Warned,
-)
+from ..values.events import StreamEvent, Warned
 from ..values.request import Request
-from ..version import VERSION
 from ..wire.failures import error_inside
-from ..wire.http import HttpRequest, Operation, Wire, unsigned
+from ..wire.http import HttpRequest, Operation, Wire, completed, unsigned
 from .facade import Provider
 from .reading import fetched, streamed
 
@@ -239,7 +235,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         policy = self._policy_of(config)
         if once:
             policy = msgspec.structs.replace(policy, max_retries=0)
-        return Exchange(self._complete(request, config), wire.parse_error, policy, sign, cleaner or self._cleaner)
+        return Exchange(completed(request, config), wire.parse_error, policy, sign, cleaner or self._cleaner)
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         """The flow of one call: connect, send, read, parse."""
@@ -268,14 +264,6 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
     def _policy_of(self, config: HttpConfig) -> Policy:
         known, policy = self._policy
         return policy if config is known else Policy.of(config)
-
-    def _complete(self, request: HttpRequest, config: HttpConfig) -> HttpRequest:
-        headers = {"User-Agent": f"airouter/{VERSION}", **request.headers}
-        if config.custom_headers:
-            given = {name.lower() for name in config.custom_headers}
-            headers = {name: value for name, value in headers.items() if name.lower() not in given}
-            headers.update(config.custom_headers)
-        return HttpRequest(request.method, request.url, headers, request.body)
 
     def _new_transport(self) -> Transport:
         from ..transports.blocking import RequestsTransport

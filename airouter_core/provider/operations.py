@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import ParameterError
 from ..flow.steps import Flow
+from ..values.ask import Ask
 
 
 class Operation:
@@ -40,6 +42,24 @@ def operation_of(owner: type, name: str) -> Operation | None:
     return operation
 
 
+def flow_of_operation(owner: Any, ask: Ask) -> Flow[Any]:
+    """The flow of an ask of another kind than chat, behind all layers.
+
+    Raises:
+        ParameterError: the owner has no such operation.
+    """
+    known = operation_of(type(owner), ask.operation)
+    # An ask may come from a file or over a network: it names a published operation, or nothing is called.
+    if known is None or known.kind != ask.kind:
+        raise ParameterError(f"{owner.info.name} has no operation {ask.operation!r} of kind {ask.kind!r}")
+    method = getattr(owner, known.flow)
+    arguments = dict(ask.arguments)
+    if ask.model is not None and takes(method, "model"):
+        arguments["model"] = ask.model
+    flow: Flow[Any] = method(**arguments)
+    return flow
+
+
 def arguments_of(method: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call by name, without those that were not given.
 
@@ -63,3 +83,32 @@ def takes(method: Callable[..., Any], name: str) -> bool:
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """As :func:`inspect.signature` has it, looked at once."""
     return inspect.signature(function)
+
+
+FLOW_OF_OLD: Mapping[str, str] = {
+    "list_models": "models_flow()",
+    "alist_models": "models_flow()",
+    "embeddings": "embeddings_flow()",
+    "aembeddings": "embeddings_flow()",
+    "count_tokens": "tokens_flow()",
+    "acount_tokens": "tokens_flow()",
+    "check": "check_flow()",
+    "acheck": "check_flow()",
+    "get_info": "status_flow()",
+    "aget_info": "status_flow()",
+}
+"""What providers of the first interface implemented, and what is implemented now."""
+
+
+def refuse_first_interface(owner: type) -> None:
+    """Tell the author of a provider of the first interface what to change.
+
+    Raises:
+        TypeError: this is one.
+    """
+    for name in vars(owner).keys() & FLOW_OF_OLD.keys():
+        if operation_of(owner, name) is None:
+            raise TypeError(
+                f"{owner.__name__}.{name} was written for an older airouter-core: implement {FLOW_OF_OLD[name]} "
+                "in its place, a generator; both halves are made of it (docs/write-a-provider.md)"
+            )

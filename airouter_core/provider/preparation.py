@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ..config.provider import ProviderConfig
-from ..errors import ParameterError, RetiredModelWarning, UnsupportedFeatureError, UnsupportedParameterWarning
+from ..errors import ParameterError, RetiredModelWarning, UnsupportedParameterWarning
 from ..profile.declarations import ParameterSupport, ProviderInfo
 from ..profile.losses import Loss, unsent
 from ..profile.mending import mended
@@ -66,6 +66,8 @@ class Target(Protocol):
 
     @property
     def config(self) -> ProviderConfig: ...
+
+    def require(self, capability: str) -> None: ...
 
     def support(self, request: Request) -> Iterable[ParameterSupport]: ...
 
@@ -160,21 +162,6 @@ class Preparer:
                 self._warned.add(caution.about)
             warnings.warn(caution.message, caution.category, stacklevel=_callers_level())
 
-    def require(self, capability: str) -> None:
-        """Refuse what the provider does not declare.
-
-        Raises:
-            UnsupportedFeatureError: it lacks the capability.
-        """
-        if capability not in self._info.capabilities:
-            raise self.lacks(capability)
-
-    def lacks(self, capability: str) -> UnsupportedFeatureError:
-        """What to say of a capability that is not there."""
-        return UnsupportedFeatureError(
-            f"{self._info.name} cannot do {capability!r}; it can do {', '.join(self._info.capabilities)}"
-        )
-
     def _resolved(self, draft: Request, parameters: Mapping[str, Any]) -> Resolved:
         if not parameters:
             next(iter(self._target.support(draft)), None)  # it may refuse the call, before its first row
@@ -209,23 +196,24 @@ class Preparer:
         return own, notes
 
     def _require_features(self, request: Request, *, is_plain: bool) -> None:
-        self.require("chat")
+        require = self._target.require
+        require("chat")
         if request.tools:
-            self.require("tools")
+            require("tools")
         if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
-            self.require("tool_choice")
+            require("tool_choice")
         for message in request.messages:
             if message.role == "system" and message.text:
-                self.require("system_prompt")
+                require("system_prompt")
         if request.response_format is not None:
-            self.require(request.response_format.kind)
+            require(request.response_format.kind)
         for message in () if is_plain else request.messages:
             for part in message.parts:
                 if isinstance(part, FilePart):
                     kind = part.media_type.partition("/")[0]
-                    self.require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
+                    require("vision" if kind == "image" else "audio_input" if kind == "audio" else "documents")
                 elif isinstance(part, ToolCallPart | ToolResultPart):
-                    self.require("tools")
+                    require("tools")
 
 
 def _callers_level() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 import msgspec
@@ -25,13 +25,13 @@ from ..profile.losses import Loss
 from ..profile.resolving import ParameterTable
 from ..values.ask import Ask
 from ..values.calls import Identity
-from ..values.catalog import ModelInfo, Ranked
+from ..values.catalog import ModelInfo
 from ..values.events import StreamEvent
 from ..values.labels import labels
 from ..values.request import Request
 from ..values.tokens import estimate_tokens
 from .calls import Innermost
-from .operations import arguments_of, operation_of, takes
+from .operations import arguments_of, flow_of_operation, operation_of, refuse_first_interface
 from .preparation import Caution, Prepared, Preparer
 
 if TYPE_CHECKING:
@@ -73,12 +73,7 @@ class ProviderSeam(ABC, Generic[ConfigT]):
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        for name in vars(cls).keys() & FLOW_OF_OLD.keys():
-            if operation_of(cls, name) is None:
-                raise TypeError(
-                    f"{cls.__name__}.{name} was written for an older airouter-core: implement {FLOW_OF_OLD[name]} "
-                    "in its place, a generator; both halves are made of it (docs/write-a-provider.md)"
-                )
+        refuse_first_interface(cls)
 
     # What a provider implements.
 
@@ -140,7 +135,7 @@ class ProviderSeam(ABC, Generic[ConfigT]):
         A chat emits its events. The result is a :class:`~airouter_core.values.response.Response` where it was folded
         already, and of other kinds what the operation gives.
         """
-        return self.answer_flow(request, stream=ask.stream) if request is not None else self._operation(ask)
+        return self.answer_flow(request, stream=ask.stream) if request is not None else flow_of_operation(self, ask)
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         """Answer one chat: as a flow what :meth:`events` is as an iterator."""
@@ -148,19 +143,6 @@ class ProviderSeam(ABC, Generic[ConfigT]):
             functools.partial(self.events, request, stream=stream),
             functools.partial(self.aevents, request, stream=stream),
         )
-
-    def embeddings_flow(self, texts: Sequence[str], model: str | None) -> Flow[list[list[float]]]:
-        """One vector for each text; overridden by providers with the capability ``embeddings``.
-
-        Further arguments by name, such as ``dimensions``, are then arguments of :meth:`create_embedding` too.
-        """
-        raise self.lacks("embeddings")
-
-    def ranking_flow(
-        self, query: str, documents: Sequence[str], model: str | None, limit: int | None
-    ) -> Flow[list[Ranked]]:
-        """Order documents by how well they fit; overridden by providers with the capability ``rerank``."""
-        raise self.lacks("rerank")
 
     def tokens_flow(self, text: str, model: str | None = None) -> Flow[int]:
         """How many tokens a text is: exact where the provider can say, else an estimate.
@@ -293,39 +275,14 @@ class ProviderSeam(ABC, Generic[ConfigT]):
 
     def lacks(self, capability: str) -> UnsupportedFeatureError:
         """What to say of a capability that is not there."""
-        return self._preparer.lacks(capability)
+        return UnsupportedFeatureError(
+            f"{self.info.name} cannot do {capability!r}; it can do {', '.join(self.info.capabilities)}"
+        )
 
     def warn(self, cautions: Iterable[Caution]) -> None:
         """Warn at the caller's line, once for each thing there is to warn of."""
         self._preparer.warn(cautions)
 
-    def _operation(self, ask: Ask) -> Flow[Any]:
-        """The flow of an ask of another kind than chat."""
-        known = operation_of(type(self), ask.operation)
-        # An ask may come from a file or over a network: it names a published operation, or nothing is called.
-        if known is None or known.kind != ask.kind:
-            raise ParameterError(f"{self.info.name} has no operation {ask.operation!r} of kind {ask.kind!r}")
-        method = getattr(self, known.flow)
-        arguments = dict(ask.arguments)
-        if ask.model is not None and takes(method, "model"):
-            arguments["model"] = ask.model
-        flow: Flow[Any] = method(**arguments)
-        return flow
-
-
-FLOW_OF_OLD: Mapping[str, str] = {
-    "list_models": "models_flow()",
-    "alist_models": "models_flow()",
-    "embeddings": "embeddings_flow()",
-    "aembeddings": "embeddings_flow()",
-    "count_tokens": "tokens_flow()",
-    "acount_tokens": "tokens_flow()",
-    "check": "check_flow()",
-    "acheck": "check_flow()",
-    "get_info": "status_flow()",
-    "aget_info": "status_flow()",
-}
-"""What providers of the first interface implemented, and what is implemented now."""
 
 NOTHING_TO_PREPARE = Prepared(None, {})
 

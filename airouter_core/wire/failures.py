@@ -65,7 +65,8 @@ SAID_IN = ("message", "detail", "errors", "msg", "error_message", "error_msg", "
 
 # Expressions that are compiled by the first failure: a program whose call succeeds would pay for them too.
 SPENT = (
-    r"(?is)balance (?:is )?(?:too low|insufficient|depleted|exhausted)|insufficient (?:account )?(?:balance|credits?|funds)"
+    r"(?is)balance (?:is )?(?:too low|insufficient|depleted|exhausted)"
+    r"|insufficient (?:account )?(?:balance|credits?|funds)"
     r"|(?:out of|not enough|requires more) credits?\b|credits? (?:are|(?:has|have) been) (?:depleted|exhausted|used up)"
     r"|billing hard limit|budget has been exceeded|specified api usage limits|included credits|余额不足"
     r"|exceeded your current quota(?!.*\b(?:retry|try again) in\b)"

@@ -14,6 +14,7 @@ from ..profile.losses import Loss
 from ..values.events import StreamEvent
 from ..values.request import Request
 from ..values.value import Value, hiding
+from ..version import VERSION
 from .json import encoded
 
 Result = TypeVar("Result")
@@ -132,6 +133,16 @@ class Operation(Value, Generic[Result], frozen=True, kw_only=True):
     max_bytes: int = 64 * MEBIBYTE
     holds_error: bool = False
     once: bool = False
+
+
+def completed(request: HttpRequest, config: HttpConfig) -> HttpRequest:
+    """The request with what every one of a provider says: who asks, and the headers of its configuration."""
+    headers = {"User-Agent": f"airouter/{VERSION}", **request.headers}
+    if config.custom_headers:
+        given = {name.lower() for name in config.custom_headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in given}
+        headers.update(config.custom_headers)
+    return HttpRequest(request.method, request.url, headers, request.body)
 
 
 def json_request(
