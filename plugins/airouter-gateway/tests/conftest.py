@@ -155,11 +155,14 @@ def served(gateway: Gateway) -> Iterator[str]:
         loop.close()
 
     thread = threading.Thread(target=work)
+    not_begun = gateway.stop
     listening.listen()
     thread.start()
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
+        while gateway.stop is not_begun and thread.is_alive():  # what has not begun yet hears of no end
+            time.sleep(0.01)
         loop.call_soon_threadsafe(gateway.stop)
         thread.join(120)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import secrets
 import time
-from collections.abc import Container, Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.provider.facade import Provider
@@ -26,12 +24,11 @@ from ..dialects.openai.others import Texts
 from ..dialects.question import Naming, Question, Taker, bound, estimated_input, words_of
 from ..dialects.refusals import Refusal
 from ..serving import Serving, Target, UnknownModelError
-from .exchange import Exchange, LeftError, RefusedError
+from .exchange import REQUEST, Exchange, RefusedError
 from .leases import Lease
 from .numbers import Numbers
 from .streaming import Keep, Stream
 
-Result = TypeVar("Result")
 SERVED_BY = "x-airouter-served-by"
 COUNTING = "count_request_tokens"
 COUNTED = ("parameters", "tools", "tool_choice", "response_format", "provider_options")
@@ -95,11 +92,11 @@ class Answering:
         ask, lost = bound(question, target.model, taker_of(provider, target.model), self.tags)
         most = ask.parameters.get("max_tokens")
         await self._lease.set_aside(exchange, estimated_input(ask) + (most if isinstance(most, int) else 0))
-        writer = dialect.writer(question, Naming(secrets.token_hex(12), int(time.time()), model))
+        writer = dialect.writer(question, Naming(exchange.id.removeprefix(REQUEST), int(time.time()), model))
         if question.ask.stream:
             await self._streamed(exchange, dialect, writer, provider, ask, lost, keep)
             return
-        response = await until_left(exchange, provider.arun(provider.flow_of(ask)))
+        response = await exchange.until_left(provider.arun(provider.flow_of(ask)))
         warn(exchange, (*lost, *response.warnings))
         self._book(exchange, response)
         if response.served_by:
@@ -126,7 +123,7 @@ class Answering:
             tags=self.tags,
         )
         await self._lease.set_aside(exchange, sum(map(estimate_tokens, asked.texts)))
-        vectors: list[list[float]] = await until_left(exchange, provider.arun(provider.flow_of(ask)))
+        vectors: list[list[float]] = await exchange.until_left(provider.arun(provider.flow_of(ask)))
         return vectors
 
     async def operation(
@@ -157,7 +154,7 @@ class Answering:
         await self._lease.set_aside(exchange, _estimated(given))
         with labelled(tags=self.tags):
             flow = provider.operation_flow(name, **given)
-        return await until_left(exchange, provider.arun(flow))
+        return await exchange.until_left(provider.arun(flow))
 
     async def tokens(self, exchange: Exchange, question: Question) -> int:
         """How many tokens a question has: as the provider counts all of it where it can, else as it counts words."""
@@ -168,10 +165,10 @@ class Answering:
             asked = {name: getattr(ask, name) for name in COUNTED}
             with labelled(tags=self.tags):
                 flow = provider.operation_flow(COUNTING, ask.model, ask.messages, **asked)
-            whole: int = await until_left(exchange, provider.arun(flow))
+            whole: int = await exchange.until_left(provider.arun(flow))
             return whole
         words = "\n".join(filter(None, words_of(ask)))
-        counted: int = await until_left(exchange, provider.acount_tokens(words, target.model)) if words else 0
+        counted: int = await exchange.until_left(provider.acount_tokens(words, target.model)) if words else 0
         return counted
 
     async def models(self) -> list[ModelInfo]:
@@ -231,25 +228,6 @@ def taker_of(provider: Provider[Any], model: str) -> Taker:
     """What a provider takes of a question."""
     speaks = provider.speaks(Request(model=model, messages=()))
     return Taker(provider.info.name, speaks, provider.info.kind == "local")
-
-
-async def until_left(exchange: Exchange, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of some work, which ends at once when the client goes.
-
-    Raises:
-        LeftError: it has gone.
-    """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.create_task(exchange.left())
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise LeftError
-        return working.result()
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
 
 
 def _estimated(given: Mapping[str, Any]) -> int:

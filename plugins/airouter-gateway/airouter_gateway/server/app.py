@@ -164,8 +164,9 @@ class Gateway:
     def _tell(self, exchange: Exchange, dialect: str) -> None:
         outcome = exchange.failure or f"{exchange.status // 100}xx"
         target = (exchange.target or "none").partition("/")[0]
-        self.numbers.requests.labels(dialect, target, outcome).inc()
-        self.numbers.duration.labels(dialect).observe(exchange.seconds)
+        self.numbers.answered(dialect, target, outcome, exchange.seconds)
+        if not ACCESS.isEnabledFor(logging.INFO):
+            return
         ACCESS.info(
             "%s %s %s %s %.3fs %s %s",
             exchange.method,

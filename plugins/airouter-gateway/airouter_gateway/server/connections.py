@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,6 +20,28 @@ LARGEST_HEAD = 64 * 1024
 END_OF_HEAD = b"\r\n\r\n"
 OFFER = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 HINT = b"pgrade:"
+CLIENT = "airouter.client"
+"""Where a request's scope has its :class:`Client`."""
+
+
+class Client:
+    """Whoever waits for one answer.
+
+    Attributes:
+        asked: whether the question is here, whole.
+        gone: whether nobody waits any more.
+        on_leaving: is called when the client goes. A task that listens for that costs more than many an answer.
+    """
+
+    asked = False
+    gone = False
+    on_leaving: Callable[[], object] | None = None
+
+    def leave(self) -> None:
+        """Go."""
+        self.gone = True
+        if self.on_leaving is not None:
+            self.on_leaving()
 
 
 class Connection(HttpToolsProtocol):
@@ -33,6 +57,11 @@ class Connection(HttpToolsProtocol):
     _in_body = False
     _read = 0
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._asking = Client()
+        self._clients: deque[Client] = deque()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a question."""
         super().connection_made(transport)  # type: ignore[arg-type]  # every transport of a connection is one
@@ -42,6 +71,8 @@ class Connection(HttpToolsProtocol):
         """The client has gone."""
         self._wait_on()
         super().connection_lost(exc)
+        for client in self._clients:
+            client.leave()
 
     def data_received(self, data: bytes) -> None:
         """Some bytes have come."""
@@ -64,17 +95,22 @@ class Connection(HttpToolsProtocol):
         """The head is whole."""
         self._in_head, self._in_body = False, True
         self._wait_on()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # which takes keys of servers too
+        scope[CLIENT] = self._asking = Client()
+        self._clients.append(self._asking)
         super().on_headers_complete()
         self.headers = Left()
 
     def on_message_complete(self) -> None:
         """The question is whole."""
         self._in_body = False
+        self._asking.asked = True
         self._wait_on()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The answer is: also where not all of the question was read."""
+        self._clients.popleft()
         super().on_response_complete()
         if self._in_body:
             self._hurry()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from typing import Any, TypeVar
 
 from ..dialects.dialect import JSON, headers_of
 from ..dialects.refusals import Refusal
+from .connections import CLIENT, Client
 
+Result = TypeVar("Result")
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
+REQUEST = "req_"
+"""How ids of requests begin."""
 LONGEST_HEADER = 1000
 """Bytes of a header that holds words of ours."""
 
@@ -47,13 +51,14 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"].rstrip("/") or "/"
         self.headers: Mapping[str, str] = headers_of(scope["headers"])
-        self.id = f"req_{secrets.token_hex(12)}"
+        self.id = REQUEST + secrets.token_hex(12)
         self.began = time.monotonic()
         self.status = 0
         self.key_name: str | None = None
         self.key_prefix: str | None = None
         self.target: str | None = None
         self.failure: str | None = None
+        self.client: Client = scope[CLIENT]
         self.more_headers: list[tuple[bytes, bytes]] = []
         self._receive = receive
         self._send = send
@@ -75,28 +80,49 @@ class Exchange:
         said = self.headers.get("content-length", "0")
         if said.isdecimal() and int(said[:19]) > largest:
             raise _too_large(largest)
-        pieces: list[bytes] = []
-        size = 0
+        if self.client.asked:
+            return await self._read(largest)  # it is here, and to wait for it would cost more than to read it
         try:
             async with asyncio.timeout(timeout):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise LeftError
-                    piece = message.get("body", b"")
-                    size += len(piece)
-                    if size > largest:
-                        raise _too_large(largest)
-                    pieces.append(piece)
-                    if not message.get("more_body"):
-                        return b"".join(pieces)
+                return await self._read(largest)
         except TimeoutError:
             raise RefusedError(Refusal(kind="too_slow", message="the request did not arrive in time")) from None
 
-    async def left(self) -> None:
-        """Wait until the client goes."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    async def _read(self, largest: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise LeftError
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > largest:
+                raise _too_large(largest)
+            pieces.append(piece)
+            if not message.get("more_body"):
+                return b"".join(pieces)
+
+    async def until_left(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of some work, which ends at once when the client goes.
+
+        Raises:
+            LeftError: it has gone.
+        """
+        task, client = asyncio.current_task(), self.client
+        assert task is not None
+        client.on_leaving = task.cancel
+        try:
+            if client.gone:
+                work.close()
+                raise LeftError
+            return await work
+        except asyncio.CancelledError:
+            if client.gone and not task.uncancel():
+                raise LeftError from None
+            raise
+        finally:
+            client.on_leaving = None
 
     async def begin(self, status: int, content_type: bytes, headers: Headers = ()) -> None:
         """Send the head of a stream."""
@@ -123,7 +149,9 @@ class Exchange:
 
     def say(self, name: str, value: str) -> None:
         """Add a header of ours to the answer, in the characters that one may have; the last word on it counts."""
-        kept = "".join(character if " " <= character <= "~" else "?" for character in value)
+        kept = value
+        if not (value.isascii() and value.isprintable()):
+            kept = "".join(character if " " <= character <= "~" else "?" for character in value)
         header = name.encode("ascii")
         self.more_headers[:] = [other for other in self.more_headers if other[0] != header]
         self.more_headers.append((header, kept[:LONGEST_HEADER].encode("ascii")))

@@ -32,6 +32,8 @@ class Numbers:
             registry=registry,
         )
         self.tokens = Counter("airouter_tokens", "Tokens.", ("kind",), registry=registry)
+        self._tokens = {kind: self.tokens.labels(kind) for kind in ("input", "output", "cache_read", "reasoning")}
+        self._known: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self.under_way = Gauge(
             "airouter_inflight", "Requests under way.", registry=registry, multiprocess_mode="livesum"
         )
@@ -44,6 +46,16 @@ class Numbers:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # theirs has no types
         return generate_latest(registry)
 
+    def answered(self, dialect: str, target: str, outcome: str, seconds: float) -> None:
+        """Count a request that is over."""
+        key = (dialect, target, outcome)
+        known = self._known.get(key)
+        if known is None:
+            # Finding a number by its labels takes longer than counting.
+            known = self._known[key] = self.requests.labels(*key), self.duration.labels(dialect)
+        known[0].inc()
+        known[1].observe(seconds)
+
     def use(self, usage: Usage) -> None:
         """Count what an answer used, as far as it was told."""
         kinds = {
@@ -54,4 +66,4 @@ class Numbers:
         }
         for kind, tokens in kinds.items():
             if tokens:
-                self.tokens.labels(kind).inc(tokens)
+                self._tokens[kind].inc(tokens)

@@ -4,12 +4,14 @@ One task reads the provider, another writes to the client; between them wait at 
 gathered is written at once. A client that goes ends the reading, and with it the provider's connection, in any phase:
 before the provider has answered, before its first event, in the middle. Pings tell a client that somebody is there;
 they are no events, so a provider that is silent for too long is given up all the same.
+
+Every piece passes here, so nothing is made for one but the future that its writer waits for. One timer serves all
+waits of a stream: when it rings too early it is set again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -55,38 +57,42 @@ class Stream:
         self._settings = settings
         self._announce = announce
         self._keep = keep
+        self._loop = asyncio.get_running_loop()
         self._waiting: list[bytes] = []
-        self._ready = asyncio.Event()
+        self._ready: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
         self._failure: Exception | None = None
         self._over = False
         self._heard = 0.0
         self._served_by: str | None = None
+        self._writing = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings = 0.0
+        self._waits_for_client = self._slow = False
 
     async def answer(self) -> None:
         """Answer, to the end.
 
         Raises:
-            LeftError: the client has gone; the provider was told so.
+            LeftError: the client has gone, or takes nothing; the provider was told so.
             Exception: what the provider's flow raised before anything was sent; later it is said in the stream.
         """
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = self._loop.time()
         reading = asyncio.create_task(self._read())
-        writing = asyncio.create_task(self._write())
-        leaving = asyncio.create_task(self._exchange.left())
         try:
-            await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not writing.done():
-                raise LeftError
-            await writing
+            await self._exchange.until_left(self._write())
+        except asyncio.CancelledError:
+            if self._slow and self._writing is not None and not self._writing.uncancel():
+                raise LeftError from None
+            raise
         finally:
-            for task in (reading, writing, leaving):
-                task.cancel()
-            await asyncio.gather(reading, writing, leaving, return_exceptions=True)
+            if self._timer is not None:
+                self._timer.cancel()
+            reading.cancel()
+            await asyncio.wait((reading,))
 
     async def _read(self) -> None:
-        feed, waiting, ready = self._writer.feed, self._waiting, self._ready
-        now = asyncio.get_running_loop().time
+        feed, waiting, now = self._writer.feed, self._waiting, self._loop.time
         try:
             async for event in self.stream:
                 self._heard = now()
@@ -94,7 +100,8 @@ class Stream:
                     self._served_by = mapping(event.provider_metadata.get(ROUTER)).get("served_by", self._served_by)
                 if written := feed(event):
                     waiting.append(written)
-                    ready.set()
+                    if self._ready is not None:
+                        self._tell()
                     if len(waiting) >= MOST_WAITING:
                         self._room.clear()
                         await self._room.wait()
@@ -106,7 +113,7 @@ class Stream:
             self._failure = error
         finally:
             self._over = True
-            ready.set()
+            self._tell()
             await self.stream.aclose()
 
     async def _write(self) -> None:
@@ -137,20 +144,44 @@ class Stream:
 
     async def _wait(self, seconds: float) -> None:
         """Until there is something to write, or to say that there is nothing yet."""
-        if not self._waiting and not self._over:
-            self._ready.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._ready.wait()
-        silent = asyncio.get_running_loop().time() - self._heard
-        if not self._waiting and not self._over and silent > self._settings.idle_timeout:
+        if self._waiting or self._over:
+            return
+        self._ready = self._loop.create_future()
+        given_up = self._heard + self._settings.idle_timeout
+        self._ring_at(min(self._loop.time() + seconds, given_up))
+        await self._ready
+        if not self._waiting and not self._over and self._loop.time() >= self._heard + self._settings.idle_timeout:
             self._failure = TransportTimeoutError("the provider was silent for too long")
             self._over = True
 
     async def _send(self, data: bytes) -> None:
         """Hand on; a client that takes nothing for too long has gone."""
-        try:
-            async with asyncio.timeout(self._settings.send_timeout):
-                await self._exchange.more(data)
-        except TimeoutError:
-            raise LeftError from None
+        self._ring_at(self._loop.time() + self._settings.send_timeout)
+        self._waits_for_client = True
+        await self._exchange.more(data)
+        self._waits_for_client = False
+
+    def _tell(self) -> None:
+        """Have the writer look."""
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+        self._ready = None
+
+    def _ring_at(self, moment: float) -> None:
+        """Let the wait that begins be over then."""
+        self._rings = moment
+        if self._timer is None or self._timer.when() > moment:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(moment, self._ring)
+
+    def _ring(self) -> None:
+        """What is waited for has not come, unless the wait is another one by now."""
+        self._timer = None
+        if self._rings > self._loop.time():
+            self._timer = self._loop.call_at(self._rings, self._ring)
+        elif self._ready is not None:
+            self._tell()
+        elif self._waits_for_client and self._writing is not None:
+            self._slow = True
+            self._writing.cancel()

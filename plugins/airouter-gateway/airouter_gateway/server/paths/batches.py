@@ -12,7 +12,7 @@ from ...dialects.question import bound
 from ...dialects.refusals import Refusal
 from ...dialects.table import MESSAGES
 from ...serving import Serving
-from ..answering import Answering, parameters_of, taker_of, until_left, warn
+from ..answering import Answering, parameters_of, taker_of, warn
 from ..exchange import Exchange, RefusedError
 from .handling import Path, Server, body_of
 
@@ -43,7 +43,7 @@ async def one(server: Server, exchange: Exchange, answering: Answering, serving:
     if operation == RESULTS:
         await _results(exchange, provider, name)
         return
-    batch = await until_left(exchange, provider.arun(provider.operation_flow(operation, name.batch)))
+    batch = await exchange.until_left(provider.arun(provider.operation_flow(operation, name.batch)))
     await exchange.whole(200, batches.batch_body(batch, identity))
 
 
@@ -66,7 +66,7 @@ async def _create(exchange: Exchange, answering: Answering, serving: Serving) ->
         losses += lost
     with labelled(tags=answering.tags):
         flow = provider.operation_flow(CREATE, asked)
-    batch = await until_left(exchange, provider.arun(flow))
+    batch = await exchange.until_left(provider.arun(flow))
     warn(exchange, (*losses, *batch.warnings))
     identity = batches.shown_id(BatchName(batch.id, target.name), answering.owner)
     await exchange.whole(200, batches.batch_body(batch, identity))
@@ -80,7 +80,7 @@ async def _list(exchange: Exchange, answering: Answering, serving: Serving) -> N
     for name in serving.manager.names:
         provider = serving.manager.provider(name)
         if parameters_of(provider, LIST) is not None:
-            found = await until_left(exchange, provider.arun(provider.operation_flow(LIST)))
+            found = await exchange.until_left(provider.arun(provider.operation_flow(LIST)))
             listed += [(batch, batches.shown_id(BatchName(batch.id, name), "")) for batch in found]
     await exchange.whole(200, batches.batches_body(listed))
 

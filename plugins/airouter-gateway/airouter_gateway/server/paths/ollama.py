@@ -18,7 +18,7 @@ from ...dialects.question import Naming
 from ...dialects.refusals import Refusal, refusal_of
 from ...dialects.table import OLLAMA_CHAT, OLLAMA_GENERATE
 from ...serving import Serving
-from ..answering import Answering, parameters_of, until_left
+from ..answering import Answering, parameters_of
 from ..exchange import Exchange, RefusedError
 from .handling import ANY, GET, POST, Handler, Path, Server, body_of
 
@@ -79,7 +79,7 @@ async def _running(server: Server, exchange: Exchange, answering: Answering, ser
         if parameters_of(provider, RUNNING) is None:
             continue
         try:
-            found = await until_left(exchange, provider.arun(provider.operation_flow(RUNNING)))
+            found = await exchange.until_left(provider.arun(provider.operation_flow(RUNNING)))
         except ExecutionError:
             continue
         models += [(f"{name}/{model.id}", model) for model in found if answering.may_ask(f"{name}/{model.id}")]
@@ -101,7 +101,7 @@ async def _pull(server: Server, exchange: Exchange, answering: Answering, servin
     reports: asyncio.Queue[Any] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     flow = provider.operation_flow(PULL, name, lambda report: loop.call_soon_threadsafe(reports.put_nowait, report))
-    pulling = asyncio.ensure_future(until_left(exchange, provider.arun(flow)))
+    pulling = asyncio.ensure_future(exchange.until_left(provider.arun(flow)))
     pulling.add_done_callback(lambda done: reports.put_nowait(None))
     try:
         first = await reports.get()
