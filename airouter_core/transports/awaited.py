@@ -11,7 +11,7 @@ import re
 import ssl
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config.http import HttpConfig
 from ..errors import AirouterError, ConfigurationError
@@ -37,6 +37,7 @@ from .sessions import Sessions, Upload, abandon
 
 UNSENDABLE = re.compile("[^\t -\xff]")
 """Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
+PLAIN = {"Accept-Encoding": "identity"}
 
 
 class AiohttpTransport:
@@ -48,7 +49,8 @@ class AiohttpTransport:
         if config.verify_ssl is False:
             warn_insecure()
         self._ssl: ssl.SSLContext | bool | None = None
-        self._proxies: dict[str, Proxy | None] = {}
+        self._ways: dict[str, _Way] = {}
+        self._timeout = aiohttp.ClientTimeout()
         # Whoever forgets aclose() loses nothing, and should not read of it on stderr.
         weakref.finalize(self, abandon, self._loops)
 
@@ -61,27 +63,19 @@ class AiohttpTransport:
             TransportError: the network failed.
             ConfigurationError: a header is none, the proxy is at fault, or this is no event loop of asyncio.
         """
-        if any(map(UNSENDABLE.search, request.headers.values())):
+        if UNSENDABLE.search("".join(request.headers.values())):
             raise unsendable()
-        proxy = self._proxy_for(request.url)
+        way = self._way_to(request.url)
+        proxy = way.proxy
         loop = loop_of_asyncio()
         failure: AirouterError
-        security = self._security_for(request.url, proxy)
-        told = _told_in_the_open(request, proxy)
         upload = Upload(request, read_timeout)
         try:
-            async with asyncio.timeout_at(None if within is None else loop.time() + within), upload:
-                sessions = await self._sessions(loop)
-                response = await sessions.to(proxy).request(
-                    request.method,
-                    URL(request.url, encoded=True),  # as the wire built it: a signature holds for each character
-                    data=upload.body,
-                    headers={"Accept-Encoding": "identity", **upload.headers, **told, **request.headers},
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
-                    ssl=security,
-                    **_through(request, proxy),
-                )
+            if within is None and not upload.is_long:  # nearly always: nothing of it needs a clock of its own
+                response = await self._sent(loop, way, request, upload, connect_timeout, read_timeout)
+            else:
+                async with asyncio.timeout_at(None if within is None else loop.time() + within), upload:
+                    response = await self._sent(loop, way, request, upload, connect_timeout, read_timeout)
         except ConfigurationError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -105,6 +99,31 @@ class AiohttpTransport:
         # Raised here, where no exception of a library's is under way that would be kept with all it refers to.
         raise failure
 
+    async def _sent(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        way: _Way,
+        request: HttpRequest,
+        upload: Upload,
+        connect_timeout: float,
+        read_timeout: float,
+    ) -> aiohttp.ClientResponse:
+        timeout = self._timeout
+        if (timeout.sock_connect, timeout.sock_read) != (connect_timeout, read_timeout):
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+            self._timeout = timeout  # the next call has the same, nearly always
+        sessions = await self._sessions(loop)
+        return await sessions.to(way.proxy).request(
+            request.method,
+            URL(request.url, encoded=True),  # as the wire built it: a signature holds for each character
+            data=upload.body,
+            headers={**way.headers, **upload.headers, **request.headers},
+            allow_redirects=False,
+            timeout=timeout,
+            ssl=way.security,
+            **way.through,
+        )
+
     async def close(self) -> None:
         """Close the connections of this event loop, and forget those of loops that have ended."""
         here = asyncio.get_running_loop()
@@ -127,6 +146,18 @@ class AiohttpTransport:
             )
         return sessions
 
+    def _way_to(self, url: str) -> _Way:
+        scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        way = self._ways.get(origin)
+        if way is None:
+            # Found out once for each origin, as in the blocking half: reading the environment costs as much as a call.
+            proxy = proxy_for(origin, self._config.proxies)
+            way = self._ways[origin] = _Way(
+                proxy, self._security_for(url, proxy), {**PLAIN, **_told_in_the_open(scheme, proxy)}, _through(scheme, proxy)
+            )
+        return way
+
     def _security_for(self, url: str, proxy: Proxy | None) -> ssl.SSLContext | bool:
         # Reading the authorities takes longer than many calls to a server on this machine, which needs none of them.
         if not url.startswith("https:") and (proxy is None or not proxy.address.startswith("https:")):
@@ -136,22 +167,28 @@ class AiohttpTransport:
             self._ssl = context_for(authorities(self._config.verify_ssl), own)
         return self._ssl
 
-    def _proxy_for(self, url: str) -> Proxy | None:
-        scheme, _, rest = url.partition("://")
-        origin = f"{scheme}://{rest.partition('/')[0]}"
-        # Found out once for each origin, as in the blocking half: reading the environment costs as much as a call.
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(origin, self._config.proxies)
-        return self._proxies[origin]
+
+class _Way(NamedTuple):
+    """How an origin is reached.
+
+    Attributes:
+        headers: that each request has, beside its own.
+        through: what aiohttp is told of the proxy.
+    """
+
+    proxy: Proxy | None
+    security: ssl.SSLContext | bool
+    headers: Mapping[str, str]
+    through: Mapping[str, Any]
 
 
-def _told_in_the_open(request: HttpRequest, proxy: Proxy | None) -> Mapping[str, str]:
+def _told_in_the_open(scheme: str, proxy: Proxy | None) -> Mapping[str, str]:
     """What a proxy for plain HTTP is told among the headers."""
-    return proxy.headers if proxy is not None and not proxy.is_socks and request.url.startswith("http:") else {}
+    return proxy.headers if proxy is not None and not proxy.is_socks and scheme == "http" else {}
 
 
-def _through(request: HttpRequest, proxy: Proxy | None) -> dict[str, Any]:
+def _through(scheme: str, proxy: Proxy | None) -> Mapping[str, Any]:
     if proxy is None or proxy.is_socks:
         return {}
-    tunnel = {"proxy_headers": proxy.headers} if request.url.startswith("https:") else {}
+    tunnel = {"proxy_headers": proxy.headers} if scheme == "https" else {}
     return {"proxy": proxy.address, **tunnel}

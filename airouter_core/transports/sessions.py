@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -113,12 +114,12 @@ class _AtRest:
         super().__init__(**named)
         self._opened: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
 
-    async def connect(self, *arguments: Any, **named: Any) -> Any:
-        """A connection, remembered for as long as it lives."""
-        connection = await super().connect(*arguments, **named)  # type: ignore[misc]  # the connector's
+    async def _create_connection(self, *arguments: Any, **named: Any) -> Any:
+        """A new connection, remembered for as long as it lives."""
+        protocol = await super()._create_connection(*arguments, **named)  # type: ignore[misc]  # the connector's
         with contextlib.suppress(TypeError):  # not every loop's transports can be remembered so
-            self._opened.add(connection.transport)
-        return connection
+            self._opened.add(protocol.transport)
+        return protocol
 
     def drop_unsent(self) -> None:
         """Drop what waits to be sent on connections that are closing: to a server that reads no more, it would wait
@@ -147,7 +148,14 @@ def _drop_unsent(connector: object) -> None:
 
 def _has_news(transport: asyncio.Transport | None) -> bool:
     sock = None if transport is None else transport.get_extra_info("socket")
-    return sock is None or sock.fileno() < 0 or wait_for_read(sock, 0.0)
+    if sock is None or (number := sock.fileno()) < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return wait_for_read(sock, 0.0)
+    # As there, without what it goes through: each call on a warm connection comes by here.
+    look = select.poll()
+    look.register(number, select.POLLIN)
+    return bool(look.poll(0))
 
 
 def _socket(address: Any) -> socket.socket:
@@ -190,6 +198,7 @@ class Upload:
 
     Attributes:
         body, headers: what to hand to aiohttp.
+        is_long: whether it is sent in blocks; what is not goes at once, and needs no context.
         is_stalled: whether it was given up.
     """
 
@@ -207,9 +216,10 @@ class Upload:
             self.body = self._moving(_blocks_of(body))
         elif body is not None and not isinstance(body, bytes):
             self.body = self._moving(_blocks_read(body))
+        self.is_long = self.body is not body
 
     async def __aenter__(self) -> Self:
-        if self.body is not None and not isinstance(self.body, bytes):
+        if self.is_long:
             self._timeout = asyncio.timeout(self._patience)
             await self._timeout.__aenter__()
         return self
