@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from airouter_core.provider.batches import TakesBatches
@@ -89,14 +88,10 @@ class Collector:
         """Settle some results, and validate the answers among them."""
         ends = [(one, self._ended(one.job, result)) for one, result in given]
         await self._writer.do(lambda db: attempts.settle(db, _settled(ends), run=self._run))
-        for one, ended in ends:
+        for (one, ended), (_, result) in zip(ends, given, strict=True):
             self._engine.counts.add(ended, one.reserve)
-        answered = [
-            self._engine.judge(one.job, result.response)
-            for (one, result), (_, ended) in zip(given, ends, strict=True)
-            if ended.item == "answered" and result.response is not None
-        ]
-        await asyncio.gather(*answered)
+            if ended.item == "answered" and result.response is not None:
+                self._engine.judge(one.job, result.response)
 
     def _ended(self, job: Job, result: BatchResult) -> Ended:
         if result.response is not None:

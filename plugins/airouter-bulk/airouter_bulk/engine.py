@@ -3,6 +3,9 @@
 The journal leads: a call is booked in it before it is made, and an answer is in it before it is counted or parsed. So
 a process may end at any moment, and what is asked twice is at most what was under way. Rows that failed wait in a heap
 until their time has come and are then drawn before new ones; while many wait there, no new ones are drawn.
+
+A job goes from step to step by what the journal is given and what it tells when that is written: no task waits for it.
+From being drawn until nothing of it is to be written any more, a job is under way.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ class Engine:
 
     Args:
         answering: makes the calls; the provider itself unless given.
+        kept: is told of each call whose end the journal has.
         lag: seconds that may pass between a permit and its call; limits are kept for all that.
         wait_before: seconds until a row is asked again; see :func:`airouter_bulk.outcomes.wait_before`.
     """
@@ -58,6 +62,7 @@ class Engine:
         writer: Writer,
         *,
         answering: Answering | None = None,
+        kept: Callable[[Call], None] | None = None,
         lag: float = 0.0,
         wait_before: Callable[[int, AirouterError, float], float] = outcomes.wait_before,
     ) -> None:
@@ -66,6 +71,7 @@ class Engine:
         self._tariff = tariff
         self._writer = writer
         self._answering = answering or by_provider(provider, self.heard)
+        self._kept = kept
         self._wait_before = wait_before
         self._clock: Clock = asyncio.get_running_loop()
         self._pace = Pace(self._clock.time(), spec.in_flight, spec.requests_per_minute, spec.tokens_per_minute, lag=lag)
@@ -75,8 +81,9 @@ class Engine:
         self._output = USUAL_OUTPUT
         self._delayed = Delayed(self._clock)
         self._running: set[asyncio.Task[None]] = set()
+        self._unwritten = 0
         self._wake = asyncio.Event()
-        self._short = False
+        self._short = self._stopped = False
         self._broken: BaseException | None = None
         self.counts = Counts()
         self.state: State = "running"
@@ -100,6 +107,7 @@ class Engine:
     def stop(self) -> None:
         """End at once: calls under way are given up, and found as uncertain by the next run."""
         self.pause("paused", "stopped at once")
+        self._stopped = True
         for task in self._running:
             task.cancel()
 
@@ -115,15 +123,15 @@ class Engine:
         given = None if only is None else iter(only)
         try:
             while self.state == "running" and self._broken is None:
-                if len(self._running) >= self._pace.in_flight:
+                if self._under_way >= self._pace.in_flight:
                     await self._woken()
-                elif self._short and self._running:
+                elif self._short and self._under_way:
                     await self._woken()  # what is under way gives back what it does not cost
                 elif self._short:
                     self.pause("cap", f"the next call might exceed the budget of {self.spec.budget} USD")
                 elif (job := await self._drawn(feed, given)) is not None:
                     await self._dispatch(job)
-                elif self._delayed or self._running:
+                elif self._delayed or self._under_way:
                     await self._woken(self._delayed.until_due())
                 else:
                     return
@@ -131,6 +139,10 @@ class Engine:
             await self._drained()
         if self._broken is not None:
             raise self._broken
+
+    @property
+    def _under_way(self) -> int:
+        return self._unwritten + len(self._running)
 
     async def _drawn(self, feed: Feed, given: Any) -> Job | None:
         if (due := self._delayed.take()) is not None:
@@ -149,8 +161,7 @@ class Engine:
             try:
                 ask = self._questions.ask(row_of(job.data), job.correction)
             except (AirouterError, ValueError) as error:  # it was asked once, so the specification has changed since
-                await self._judged(Verdict(job.item, "invalid", str(error)))
-                self.counts.failed += 1
+                self._judged(job, str(error))
                 return
         tokens = size_of(ask) + self._output if self._pace.counts_tokens else 0.0
         while self.state == "running" and (delay := self._pace.delay(self._clock.time(), tokens)) > 0:
@@ -158,23 +169,27 @@ class Engine:
         if self.state != "running":
             return
         self._pace.take(self._clock.time(), tokens)
-        task = asyncio.create_task(self._asked(job, ask, tokens))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    async def _asked(self, job: Job, ask: Ask, tokens: float) -> None:
-        """One call, from its booking to what becomes of its item."""
         reserve = self._tariff.most(ask)
-        number = await self._writer.together(self._book, Booking(job.item, reserve))
+        self._put(self._book, Booking(job.item, reserve), functools.partial(self._booked, job, ask, tokens, reserve))
+
+    def _booked(self, job: Job, ask: Ask, tokens: float, reserve: int, number: int | None) -> None:
         if number is None:
             self._short = True
             self._again(job, 0.0)
-            return
-        if number == 0:
-            return
+        elif number and not self._stopped:  # without a number the item is not to be asked any more
+            task = asyncio.create_task(self._asked(job, ask, tokens, reserve, number))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _asked(self, job: Job, ask: Ask, tokens: float, reserve: int, number: int) -> None:
+        """One call that is booked."""
         response, error = await self._answer(ask, Call(job.item, number))
-        ended = self._settled(job, response, error, tokens)
-        await self._writer.together(self._settle, Settled(job, number, reserve, ended))
+        settled = Settled(job, number, reserve, self._settled(job, response, error, tokens))
+        self._put(self._settle, settled, functools.partial(self._known, settled, response, error))
+
+    def _known(self, settled: Settled, response: Response | None, error: AirouterError | None, _: None) -> None:
+        """The journal has the end of a call: what becomes of its item."""
+        job, number, reserve, ended = settled
         self._short = False
         self.counts.add(ended, reserve)
         if ended.item == "pending" and error is not None:
@@ -182,7 +197,9 @@ class Engine:
             again = job._replace(tries=ended.tries, ask=None)  # another call is another ask
             self._again(again, 0.0 if unsent else self._wait_before(max(ended.tries, 1), error, random.random()))
         elif response is not None and ended.item == "answered":
-            await self.judge(job, response)
+            self.judge(job, response)
+        if self._kept is not None:
+            self._kept(Call(job.item, number))
 
     async def take(self, call: Call, answer: Response | AirouterError) -> None:
         """Settle a call that was held for uncertain: the process, or whoever made it, was thought to be gone."""
@@ -197,13 +214,14 @@ class Engine:
             job, end = taken
             self.counts.add(end, 0)
             if end.item == "answered":
-                await self.judge(job, answer)
+                self.judge(job, answer)
 
     async def _answer(self, ask: Ask, call: Call) -> tuple[Response | None, AirouterError | None]:
-        while (closed := self._pace.closed(self._clock.time())) > 0:  # it has closed while the journal was written
-            if self.state != "running":
-                return None, outcomes.NotSentError("the run was paused before this was sent")
+        # It may have closed, or the run been paused, while the journal was written.
+        while self.state == "running" and (closed := self._pace.closed(self._clock.time())) > 0:
             await self._woken(closed)
+        if self.state != "running":
+            return None, outcomes.NotSentError("the run was paused before this was sent")
         try:
             return await self._answering(ask, call), None
         except AirouterError as error:
@@ -224,21 +242,36 @@ class Engine:
             self.pause("paused", f"{outcomes.class_of(error)}: {error}")
         return outcomes.failed(job, error, self._tariff, self.spec)
 
-    async def judge(self, job: Job, response: Response) -> None:
+    def judge(self, job: Job, response: Response) -> None:
         """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
         problem = self._questions.problem(job, response)
-        if problem is None:
-            await self._judged(Verdict(job.item, "valid"))
-            self.counts.valid += 1
-        elif job.reasks < self.spec.reasks:
-            await self._judged(Verdict(job.item, "pending", problem))
-            self._again(job._replace(reasks=job.reasks + 1, correction=(response.text, problem), ask=None), 0.0)
+        if problem is not None and job.reasks < self.spec.reasks:
+            again = job._replace(reasks=job.reasks + 1, correction=(response.text, problem), ask=None)
+            self._put(attempts.judge, Verdict(job.item, "pending", problem), lambda _: self._again(again, 0.0))
         else:
-            await self._judged(Verdict(job.item, "invalid", problem))
-            self.counts.failed += 1
+            self._judged(job, problem)
 
-    async def _judged(self, verdict: Verdict) -> None:
-        await self._writer.together(attempts.judge, verdict)
+    def _judged(self, job: Job, problem: str | None) -> None:
+        def count(_: None) -> None:
+            self.counts.valid += problem is None
+            self.counts.failed += problem is not None
+
+        self._put(attempts.judge, Verdict(job.item, "valid" if problem is None else "invalid", problem), count)
+
+    def _put(self, function: Any, piece: Any, then: Callable[[Any], None]) -> None:
+        """Have something written; ``then`` goes on with what came of it."""
+        self._unwritten += 1
+        self._writer.put(function, piece, functools.partial(self._written, then))
+
+    def _written(self, then: Callable[[Any], None], result: Any, error: Exception | None) -> None:
+        try:
+            if error is not None:
+                raise error
+            then(result)
+        except Exception as failure:  # nobody awaits this: the run is given up, and says why
+            self._broken = self._broken or failure
+        self._unwritten -= 1
+        self._wake.set()
 
     def _again(self, job: Job, seconds: float) -> None:
         self._delayed.add(job, seconds)
@@ -266,5 +299,5 @@ class Engine:
             await self._woken(left)
 
     async def _drained(self) -> None:
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._under_way:
+            await self._woken()

@@ -178,7 +178,7 @@ async def _work(
 ) -> None:
     feed = await writer.aside(lambda: feeds.Feed(connection, found, questions, rows))
     for job, answer in await writer.aside(lambda: list(admission.answered(connection, found.id))):
-        await working.judge(job, unpacked(answer))
+        working.judge(job, unpacked(answer))
     if sample:
         await writer.aside(feed.admit_all)
         await working.run(feed, await writer.aside(lambda: admission.some_pending(connection, found.id, sample)))

@@ -17,6 +17,8 @@ from .files import told, transaction
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
+Then = Callable[[Any, Exception | None], None]
+"""Is told what came of a piece of work, or why it could not be written; must not raise."""
 Together = Callable[[sqlite3.Connection, Sequence[Piece]], Sequence[Result]]
 
 LARGEST = 200
@@ -33,7 +35,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
-        self._waiting: list[tuple[Together[Any, Any], Any, asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Together[Any, Any], Any, Then]] = []
         self._flush: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "airouter-bulk-journal")
 
@@ -51,10 +53,23 @@ class Writer:
         Those of one item are written in their order only if each is awaited before the next is given.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((function, piece, future))
+
+        def then(result: Any, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.put(function, piece, then)
+        return await future
+
+    def put(self, function: Together[Piece, Result], piece: Piece, then: Then) -> None:
+        """As :meth:`together`, for whoever waits for nothing: no future, and no turn of the loop, for each piece."""
+        self._waiting.append((function, piece, then))
         if self._flush is None:
             self._flush = asyncio.create_task(self._write())
-        return await future
 
     async def aside(self, function: Callable[[], Result]) -> Result:
         """Run what blocks in the same thread, between two groups: reading the next rows, for instance."""
@@ -70,23 +85,21 @@ class Writer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
-            kinds: dict[Together[Any, Any], tuple[list[Any], list[asyncio.Future[Any]]]] = {}
-            for function, piece, future in group:
-                pieces, futures = kinds.setdefault(function, ([], []))
+            kinds: dict[Together[Any, Any], tuple[list[Any], list[Then]]] = {}
+            for function, piece, then in group:
+                pieces, thens = kinds.setdefault(function, ([], []))
                 pieces.append(piece)
-                futures.append(future)
+                thens.append(then)
             given = [(function, pieces) for function, (pieces, _) in kinds.items()]
-            waiting = [future for _, futures in kinds.values() for future in futures]
+            waiting = [then for _, thens in kinds.values() for then in thens]
             try:
                 results = await loop.run_in_executor(self._thread, self._commit, given)
             except Exception as error:  # each of the group is told
-                for future in waiting:
-                    if not future.done():
-                        future.set_exception(error)
+                for then in waiting:
+                    then(None, error)
                 continue
-            for future, result in zip(waiting, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            for then, result in zip(waiting, results, strict=True):
+                then(result, None)
         self._flush = None
 
     def _commit(self, given: list[tuple[Together[Any, Any], list[Any]]]) -> list[Any]:

@@ -85,6 +85,7 @@ class Head:
             return carried(error)
         finally:
             self._over = True
+            self._pool.close()
 
     async def join(self, worker: str) -> None:
         """A worker is there."""
@@ -197,6 +198,7 @@ class Head:
                         approve=self._asked,
                         late=self._late_ones(),
                         answering=self._pool.answer,
+                        kept=self._pool.kept,
                         lag=STALE,
                     )
                 except InUseError:  # by the actor of a command that was killed a moment ago, perhaps

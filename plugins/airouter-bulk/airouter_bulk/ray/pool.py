@@ -43,7 +43,6 @@ class _Ticket:
         self.since = now
         self.worker: str | None = None
         self.result: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.kept = asyncio.Event()
 
     def end(self, result: Result) -> None:
         if isinstance(result, Response):
@@ -58,6 +57,7 @@ class Pool:
     def __init__(self) -> None:
         self._waiting: deque[_Ticket] = deque()
         self._open: dict[Call, _Ticket] = {}
+        self._unkept: dict[Call, asyncio.Event] = {}
         self._there = asyncio.Event()
 
     async def answer(self, ask: Ask, call: Call) -> Response:
@@ -68,9 +68,6 @@ class Pool:
             NotSentError: no worker has begun it in time.
         """
         ticket = _Ticket(call, ask, asyncio.get_running_loop().time())
-        task = asyncio.current_task()
-        assert task is not None
-        task.add_done_callback(lambda _: ticket.kept.set())  # what the engine does with it ends in the journal
         self._open[call] = ticket
         self._waiting.append(ticket)
         self._there.set()
@@ -114,7 +111,18 @@ class Pool:
         if ticket is None or ticket.result.done():
             return None
         ticket.end(result)
-        return ticket.kept
+        kept = self._unkept[call] = asyncio.Event()
+        return kept
+
+    def kept(self, call: Call) -> None:
+        """The journal has the end of a call."""
+        if (event := self._unkept.pop(call, None)) is not None:
+            event.set()
+
+    def close(self) -> None:
+        """Nothing more comes into the journal: nobody is to wait for that."""
+        while self._unkept:
+            self._unkept.popitem()[1].set()
 
     def lose(self, worker: str) -> int:
         """A worker is gone; the result is how many calls it had."""
