@@ -48,6 +48,11 @@ class Choice(msgspec.Struct, eq=False):
     differs: bool = False
     finished: bool = False
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was said yet."""
+        return not self.texts and self.thinking is None
+
     def think(self, field: str) -> None:
         """Go on with a thought, or begin one, that is said in a field."""
         self.reasoned = True

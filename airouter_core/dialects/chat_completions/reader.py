@@ -118,6 +118,9 @@ class ChatReader:
                     yield TextDelta(content)
                 else:
                     yield from self._delta(state, delta)
+            elif state.is_fresh and not index and "delta" not in choice and (content := _words(choice)):
+                state.texts.append(content)
+                yield TextDelta(content)
             elif delta or "delta" not in choice:
                 yield from _for_choice(index, self._delta(state, self._without_delta(state, choice)))
             if choice.get("finish_reason") or choice.get("logprobs") or len(choice) > 4 or choice.get("error"):
@@ -257,6 +260,18 @@ def _begins(chunk: Mapping[str, Any]) -> bool:
     """Whether this belongs to the answer: a chunk before it may be about the prompt alone, without id or model."""
     named = chunk.get("choices") or (chunk.get("id") and chunk.get("model"))
     return bool(named) and not chunk.get("error")
+
+
+def _words(choice: Mapping[str, Any]) -> str | None:
+    """The text of a whole message that has nothing beside it to look for, as most have; else ``None``."""
+    message = choice.get("message")
+    if type(message) is not dict:
+        return None
+    for name, value in message.items():
+        if value and name not in ("role", CONTENT):
+            return None
+    content = message.get(CONTENT)
+    return content if type(content) is str else None
 
 
 def _for_choice(index: int, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:

@@ -21,6 +21,9 @@ from .reader import ChatReader
 from .request import chat_body
 from .unread import FORMAT
 
+MODEL = "{model}"
+"""Where the path of a dialect has the model, if it does."""
+
 
 def wire_of(dialect: ChatDialect) -> Wire:
     """The wire of a server that speaks so."""
@@ -55,7 +58,9 @@ def parse_error(
 
 def _build_request(dialect: ChatDialect, request: Request, config: HttpConfig, *, stream: bool) -> HttpRequest:
     body = dialect.adapt(chat_body(dialect, request, stream=stream), request, config)
-    path = dialect.path.replace("{model}", quote(request.model, safe=""))
+    path = dialect.path
+    if MODEL in path:
+        path = path.replace(MODEL, quote(request.model, safe=""))
     return json_request(config, "POST", path, body, headers=dialect.headers(config))
 
 
