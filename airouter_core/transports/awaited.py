@@ -25,6 +25,7 @@ from .troubles import (
     stalled,
     unsendable,
 )
+from .uploads import Upload
 
 try:
     import aiohttp
@@ -33,7 +34,7 @@ except ModuleNotFoundError as error:
     raise ConfigurationError("awaiting needs an extra: pip install 'airouter-core[async]'") from error
 
 from .awaited_answer import AiohttpResponse, translated, trouble_with
-from .sessions import Sessions, Upload, abandon
+from .sessions import Sessions, abandon
 
 UNSENDABLE = re.compile("[^\t -\xff]")
 """Characters that no header can hold: http.client refuses them, aiohttp not all of them."""
@@ -154,7 +155,10 @@ class AiohttpTransport:
             # Found out once for each origin, as in the blocking half: reading the environment costs as much as a call.
             proxy = proxy_for(origin, self._config.proxies)
             way = self._ways[origin] = _Way(
-                proxy, self._security_for(url, proxy), {**PLAIN, **_told_in_the_open(scheme, proxy)}, _through(scheme, proxy)
+                proxy,
+                self._security_for(url, proxy),
+                {**PLAIN, **_told_in_the_open(scheme, proxy)},
+                _through(scheme, proxy),
             )
         return way
 

@@ -107,7 +107,7 @@ async def arun(
             given = None if rows is None else rows_of(rows)
             # Whoever gives the rows may wait for something on this event loop.
             read = None if given is None else await asyncio.to_thread(_checked, questions, answering, given)
-            tariff = Tariff(prices or Prices(), answering, model, found.spec)
+            tariff = await asyncio.to_thread(Tariff, prices or Prices(), answering, model, found.spec)
             writer = Writer(connection, os.path.join(place, NAME))
             try:
                 working = Engine(found.spec, found.id, answering, questions, tariff, writer, **engine)

@@ -16,6 +16,7 @@ from airouter_core.values.canonical import NAMES
 from airouter_core.values.messages import FilePart
 from airouter_core.values.record import plain
 from airouter_core.values.response import Response
+from airouter_core.values.usage import Cost
 
 from .errors import SpecError
 from .money import pico
@@ -28,7 +29,7 @@ PICTURE = 50_000
 
 
 class Tariff:
-    """The prices of one run.
+    """The prices of one run. Making one may take a second, in which a table is loaded.
 
     Raises:
         SpecError: there is a budget, and the most that a call can cost cannot be told.
@@ -40,8 +41,10 @@ class Tariff:
         self._model = model
         self._share = Decimal(1)
         self._bounded = spec.budget is not None
+        # Asked in any case: the first look into a table loads it, which the first answer should not wait for.
+        most = self._prices.most(self._info, model, 1_000_000, 1_000_000)
         if self._bounded:
-            self._require(f"{self._info.name}/{model}", bounded=_output(spec.parameters) is not None)
+            _require(f"{self._info.name}/{model}", most, bounded=_output(spec.parameters) is not None)
 
     def of_batches(self) -> Tariff:
         """The same for what is handed in as a batch, at half the price."""
@@ -74,15 +77,15 @@ class Tariff:
             return None, None
         return pico(cost.amount * self._share), cost.source + (", batch" if self._share == BATCH else "")
 
-    def _require(self, address: str, *, bounded: bool) -> None:
-        most = self._prices.most(self._info, self._model, 1_000_000, 1_000_000)
-        if most is None:
-            raise SpecError(
-                f"a budget needs the price of {address}, which is not known: {INSTALL}, or write it as "
-                f'"{address}" = {{ input = …, output = … }} under [{TABLE}] of the settings file'
-            )
-        if most.amount and not bounded:
-            raise SpecError("a budget needs parameters.max_tokens, so that what a call can cost is known before it")
+
+def _require(address: str, most: Cost | None, *, bounded: bool) -> None:
+    if most is None:
+        raise SpecError(
+            f"a budget needs the price of {address}, which is not known: {INSTALL}, or write it as "
+            f'"{address}" = {{ input = …, output = … }} under [{TABLE}] of the settings file'
+        )
+    if most.amount and not bounded:
+        raise SpecError("a budget needs parameters.max_tokens, so that what a call can cost is known before it")
 
 
 def _output(parameters: Mapping[str, Any]) -> int | None:

@@ -342,7 +342,7 @@ def test_limits_are_learned_from_headers(bulk: Bulk) -> None:
         def __enter__(self) -> None: ...
 
         def __exit__(self, *_: object) -> None:
-            seen.append(self.engine.limits)
+            seen.append(self.engine.rhythm.limits)
 
     bulk.run(bulk.numbered(2), watch=Watching)
     assert (seen[0]["requests"].limit, seen[0]["requests"].remaining) == (600, 599)
