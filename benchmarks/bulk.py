@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import importlib
 import importlib.util
 import json
@@ -75,12 +76,13 @@ def gather(base: str, folder: str, rows: int, in_flight: int) -> None:
     asyncio.run(work())
 
 
-def bulk(base: str, folder: str, rows: int, in_flight: int) -> None:
+def bulk(base: str, folder: str, rows: int, in_flight: int, workers: int | None = None) -> None:
     """A run, from its rows to its files."""
     import airouter_bulk
     from airouter_core import ProviderManager
 
-    spec = {"target": f"openai/{MODEL}", "prompt": PROMPT.replace("{n}", "{{ n }}"), "in_flight": in_flight}
+    prompt = PROMPT.replace("{n}", "{{ n }}")
+    spec = {"target": f"openai/{MODEL}", "prompt": prompt, "in_flight": in_flight, "workers": workers}
     with ProviderManager() as manager:
         manager.add_provider("openai", {"base_url": f"{base}/v1", "api_key": "k", "max_retries": 0})
         summary = airouter_bulk.run(spec, ({"n": n} for n in range(rows)), folder, manager=manager)
@@ -119,6 +121,8 @@ SUBJECTS: dict[str, Callable[[str, str, int, int], None]] = {
     "gather": gather,
     "calls": calls,
     "bulk": bulk,
+    "bulk-2": functools.partial(bulk, workers=2),
+    "bulk-4": functools.partial(bulk, workers=4),
     "curator": curator,
 }
 
@@ -155,11 +159,11 @@ def _alone(name: str, base: str, rows: int, in_flight: int) -> dict[str, float]:
         began = time.monotonic()
         SUBJECTS[name](base, folder, rows, in_flight)
         seconds = time.monotonic() - began
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "rate": rows / seconds,
-        "cpu_us": (used.ru_utime + used.ru_stime) / rows * 1e6,
-        "mb": used.ru_maxrss / 1024,
+        "cpu_us": sum(one.ru_utime + one.ru_stime for one in used) / rows * 1e6,
+        "mb": used[0].ru_maxrss / 1024,
     }
 
 

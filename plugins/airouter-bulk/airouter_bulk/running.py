@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,12 +19,14 @@ from . import feed as feeds
 from .engine import Engine
 from .errors import SpecError
 from .export import Exporter
+from .interrupts import interrupts
 from .journal import admission, attempts, batches
 from .journal.admission import Run
 from .journal.files import NAME, connected, held, transaction
 from .journal.records import Call, unpacked
 from .journal.writer import Writer
 from .lane import Lane
+from .making import engine_for
 from .questions import Questions
 from .reports import Summary
 from .rows import Row, Rows, rows_of
@@ -110,12 +110,12 @@ async def arun(
             tariff = await asyncio.to_thread(Tariff, prices or Prices(), answering, model, found.spec)
             writer = Writer(connection, os.path.join(place, NAME))
             try:
-                working = Engine(found.spec, found.id, answering, questions, tariff, writer, **engine)
-                with watch(working) if watch else contextlib.nullcontext(), interrupts(working):
-                    for call, answer in late:
-                        await working.take(call, answer)
-                    lane = await _lane(working, found, answering, questions, tariff, writer, wait_to_look)
-                    await _work(working, writer, connection, found, questions, read, sample, approve, lane)
+                async with engine_for(found, answering, questions, tariff, writer, engine) as working:
+                    with watch(working) if watch else contextlib.nullcontext(), interrupts(working):
+                        for call, answer in late:
+                            await working.take(call, answer)
+                        lane = await _lane(working, found, answering, questions, tariff, writer, wait_to_look)
+                        await _work(working, writer, connection, found, questions, read, sample, approve, lane)
             finally:
                 await writer.aclose()
         return _ended(connection, found, working, place)
@@ -222,27 +222,3 @@ def exported(connection: sqlite3.Connection, place: str) -> Summary:
         raise SpecError(f"{place} holds no run")
     Exporter(connection, found, place).write()
     return Summary.of(found, attempts.tally(connection, found.id))
-
-
-@contextlib.contextmanager
-def interrupts(working: Working) -> Iterator[None]:
-    """Ctrl-C once ends what is under way and begins no more; twice ends at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    pressed = 0
-
-    def interrupted(*_: object) -> None:
-        nonlocal pressed
-        pressed += 1
-        if pressed == 1:
-            loop.call_soon_threadsafe(working.pause, "paused", "interrupted; run it again to go on")
-        else:
-            loop.call_soon_threadsafe(working.stop)
-
-    earlier = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, earlier)

@@ -36,6 +36,8 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tools: that the model may call, as chat completions have them; their calls stand in the answer.
         schema: a JSON Schema that the answer must fit; it is validated here whatever the provider promises.
         in_flight: calls at a time, at most.
+        workers: processes that make the calls: none beside the program's own unless given. Each makes some hundred
+            calls a second. On a cluster in all, one on each node unless given.
         requests_per_minute: of this run at its target; ``None`` for as fast as it goes.
         tokens_per_minute: input and output together.
         budget: US dollars that the run may cost, with everything that is under way.
@@ -60,6 +62,7 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     provider_options: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     schema: dict[str, Any] | None = None
     in_flight: int = 16
+    workers: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     budget: Decimal | None = None
@@ -82,6 +85,8 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise SpecError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.workers is not None and self.workers < 1:
+            raise SpecError(f"workers must be at least 1, not {self.workers}; leave it out for the program alone")
         for name in ("requests_per_minute", "tokens_per_minute", "budget"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise SpecError(f"{name} must be more than 0, not {value}; leave it out for no limit")

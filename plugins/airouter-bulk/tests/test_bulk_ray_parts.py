@@ -22,13 +22,15 @@ from airouter_core.profile.prices import Prices
 
 pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
 
-from airouter_bulk.ray import pool, reference
+from airouter_bulk.ray import reference
 from airouter_bulk.ray.cluster import Node, Staff, connected
 from airouter_bulk.ray.head import Head
 from airouter_bulk.ray.messages import Plan, plain_rows
-from airouter_bulk.ray.worker import Worker, carried
+from airouter_bulk.ray.worker import Worker
 from airouter_bulk.reports import Summary
 from airouter_bulk.rows import rows_of
+from airouter_bulk.workers import pool
+from airouter_bulk.workers.worker import carried
 
 if TYPE_CHECKING:
     from conftest import Bulk

@@ -19,10 +19,11 @@ from ..counts import Counts
 from ..reports import State, Summary
 from ..rows import Row, Rows, rows_of
 from ..running import Approve
+from ..workers.worker import PATIENCE
 from .cluster import HEAD, GoneError, Node, Staff, nodes_of
 from .head import Head
 from .messages import Look, Plan, plain_rows
-from .worker import PATIENCE, Worker
+from .worker import Worker
 
 Result = TypeVar("Result")
 

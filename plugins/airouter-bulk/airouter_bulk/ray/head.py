@@ -22,10 +22,10 @@ from ..journal.records import Call
 from ..reports import State, Summary
 from ..rows import Row
 from ..running import arun
+from ..workers.pool import STALE, Given, Lease, Pool, Result
+from ..workers.worker import Limits, carried
 from ..working import Working
-from .messages import Lease, Look, Plan, SentRow, rows_again
-from .pool import STALE, Given, Pool, Result
-from .worker import carried
+from .messages import Look, Plan, SentRow, rows_again
 
 PARKED = 1.0
 """Seconds for which a worker's wish for calls waits here."""
@@ -116,17 +116,22 @@ class Head:
             return None
         return Lease(self.life, given, time.monotonic() - began)
 
-    async def report(self, worker: str, life: str, results: list[tuple[Call, Result]]) -> None:
-        """Take over how calls ended; when this returns, the journal has it."""
+    async def report(self, worker: str, life: str, results: list[tuple[Call, Result]], limits: Limits) -> None:
+        """Take over how calls ended; when this returns, the journal has it.
+
+        Args:
+            limits: what the answers said of those of whoever asks.
+        """
+        if limits and self._engine is not None:
+            self._engine.rhythm.heard(limits)
         if life != self.life and self._engine is None:
             events = [self._late.setdefault(call, (result, asyncio.Event()))[1] for call, result in results]
             self._late_of.setdefault(worker, set()).update(call for call, _ in results)
         else:
             events = []
             for call, result in results:
-                kept = self._pool.take(call, result) if life == self.life else None
-                if kept is not None:
-                    events.append(kept)
+                if life == self.life and self._pool.take(call, result):
+                    events.append(self._pool.keeping(call))
                 elif self._engine is not None and not self._over:
                     await self._engine.take(call, result)
         for event in events:

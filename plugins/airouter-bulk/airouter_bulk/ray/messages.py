@@ -9,7 +9,6 @@ from airouter_core.profile.prices import Prices
 from ..counts import Counts
 from ..rows import Row, row_of
 from ..spec import Spec
-from .pool import Given
 from .reference import Reference
 
 SentRow = tuple[bytes, str | None]
@@ -25,18 +24,6 @@ class Plan(NamedTuple):
     model: str
     prices: Prices
     rows: bool
-
-
-class Lease(NamedTuple):
-    """What a worker is to do.
-
-    Attributes:
-        waited: seconds for which the wish was here.
-    """
-
-    life: str
-    given: list[Given]
-    waited: float
 
 
 class Look(NamedTuple):

@@ -15,10 +15,11 @@ from airouter_core.manager.addresses import ROUTE, ROUTER
 from airouter_core.profile.prices import Prices
 
 from ..errors import JournalError
+from ..interrupts import interrupts
 from ..journal import admission, attempts, files
 from ..reports import Summary
 from ..rows import Rows
-from ..running import Approve, SpecLike, Watch, interrupts
+from ..running import Approve, SpecLike, Watch
 from ..spec import Spec
 from ..targets import prices_of
 from . import reference as references
@@ -57,7 +58,8 @@ async def arun(
         rows: are read here, and sent to the head.
         folder: on the head. A run that one process began there goes on, and the other way round.
         address: of the cluster, as for :func:`~airouter_bulk.ray.cluster.connected`.
-        workers: in all; one on each node unless given, or one for each GPU where ``gpus`` is given.
+        workers: in all, in place of the specification's; one on each node unless given, or one for each GPU where
+            ``gpus`` is given.
         cpus: that Ray reserves for each worker; one makes some hundred calls a second with it.
         gpus: that each worker has to itself, for providers that compute in their own process.
         manager: whose provider is asked. Its secrets do not travel: they are looked up on each node.
@@ -76,7 +78,7 @@ async def arun(
         wanted, os.path.abspath(os.fspath(folder)), reference, model, prices or prices_of(file), rows is not None
     )
     with connected(address) as ray:
-        driver = Driver(ray, plan, rows, Staff(workers, cpus, gpus))
+        driver = Driver(ray, plan, rows, Staff(workers or wanted.workers, cpus, gpus))
         with watch(driver) if watch else contextlib.nullcontext(), interrupts(driver):
             try:
                 return await driver.run(fork=fork, sample=sample, approve=approve)

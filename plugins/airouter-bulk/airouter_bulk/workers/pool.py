@@ -34,6 +34,19 @@ class Given(NamedTuple):
     age: float
 
 
+class Lease(NamedTuple):
+    """What a worker is to do.
+
+    Attributes:
+        life: of the journal.
+        waited: seconds for which the wish was with it.
+    """
+
+    life: str
+    given: list[Given]
+    waited: float
+
+
 class _Ticket:
     """A call that the engine waits for."""
 
@@ -101,18 +114,18 @@ class Pool:
             given.append(Given(ticket.call, ticket.ask, age))
         return given
 
-    def take(self, call: Call, result: Result) -> asyncio.Event | None:
-        """How a call ended.
-
-        Returns:
-            what is set when the journal has it; ``None`` where nobody waits for this call.
-        """
+    def take(self, call: Call, result: Result) -> bool:
+        """How a call ended; ``False`` where nobody waits for it."""
         ticket = self._open.get(call)
         if ticket is None or ticket.result.done():
-            return None
+            return False
         ticket.end(result)
-        kept = self._unkept[call] = asyncio.Event()
-        return kept
+        return True
+
+    def keeping(self, call: Call) -> asyncio.Event:
+        """What is set when the journal has the end of a call that was just taken."""
+        event = self._unkept[call] = asyncio.Event()
+        return event
 
     def kept(self, call: Call) -> None:
         """The journal has the end of a call."""

@@ -1,0 +1,168 @@
+"""Workers in processes of this machine: for more calls a second than one process makes.
+
+Each is this Python, begun anew, and speaks with its parent through its standard input and output: it asks for calls,
+and reports how they ended. So the engine, its limits, its budget and its journal stay with the parent, as on a cluster.
+A worker that dies is replaced; one whose parent is gone sees the end of its input, and ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from airouter_core.errors import ConfigurationError, ExecutionError
+from airouter_core.provider.facade import Provider
+
+from ..answering import Heard
+from .channel import Channel
+from .copied import copied
+from .pool import Lease, Pool
+
+LOGGER = logging.getLogger("airouter.bulk")
+COMMAND = ("-P", "-m", "airouter_bulk.workers.process")
+"""What Python is told: nothing is imported from the folder that it happens to stand in."""
+PARKED = 1.0
+"""Seconds for which a worker's wish for calls waits here."""
+ENDING = 10.0
+"""Seconds that a worker has to end, with the engines that it has started."""
+FAILURES = 3
+"""Workers that may die before they have begun, one after another, before the run is paused."""
+
+
+class Crew:
+    """The worker processes of one run.
+
+    Args:
+        told: what each is told first.
+
+    Attributes:
+        pool: where calls wait for them.
+        heard: is given what their answers say of the limits of whoever asks.
+        failed: is told when no worker can be had any more.
+        begun: whether one that ends is replaced.
+    """
+
+    def __init__(self, told: Any) -> None:
+        self.pool = Pool()
+        self.heard: Heard = lambda limits: None
+        self.failed: Callable[[BaseException], None] = lambda error: None
+        self.begun = False
+        self._told = told
+        self._started = self._failures = 0
+        self._over = False
+        self._channels: set[Channel] = set()
+        self._lives: set[asyncio.Task[None]] = set()
+
+    def hire(self) -> asyncio.Future[None]:
+        """Start a worker; the result is there when it is ready, or says why it cannot be."""
+        self._started += 1
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        life = asyncio.create_task(self._life(f"worker {self._started}", ready))
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+        return ready
+
+    async def end(self) -> None:
+        """Let all go; what they have under way is given up."""
+        self._over = True
+        for channel in self._channels:
+            channel.close()
+        await asyncio.gather(*self._lives, return_exceptions=True)
+
+    async def _life(self, name: str, ready: asyncio.Future[None]) -> None:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(sys.executable, *COMMAND, stdin=pipe, stdout=pipe)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        channel = Channel(process.stdout, process.stdin)
+        self._channels.add(channel)
+        try:
+            channel.send((name, self._told))
+            if (refused := await channel.receive()) is not None:
+                ready.set_exception(refused)
+                return
+            ready.set_result(None)
+            self._failures = 0
+            await self._served(name, channel)
+        except EOFError:
+            if not ready.done():
+                ready.set_exception(ExecutionError(f"{name} has ended before it had begun; it may say why above"))
+        finally:
+            self._channels.discard(channel)
+            channel.close()
+            await _ended(process)
+            self._replace(name, ready)
+
+    async def _served(self, name: str, channel: Channel) -> None:
+        """Give a worker calls, and take over how they ended, until it ends."""
+        giving: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                most, results, limits = await channel.receive()
+                if limits:
+                    self.heard(limits)
+                for call, result in results:
+                    self.pool.take(call, result)
+                if most:
+                    task = asyncio.create_task(self._given(name, channel, most))
+                    giving.add(task)
+                    task.add_done_callback(giving.discard)
+        finally:
+            for task in giving:
+                task.cancel()
+
+    async def _given(self, name: str, channel: Channel, most: int) -> None:
+        began = time.monotonic()
+        given = await self.pool.give(name, most, PARKED)
+        channel.send(Lease("", given, time.monotonic() - began))
+
+    def _replace(self, name: str, ready: asyncio.Future[None]) -> None:
+        """What it had under way is lost; somebody else goes on."""
+        lost = self.pool.lose(name)
+        if self._over or not self.begun:
+            return
+        LOGGER.warning("%s has ended, with %d calls under way; another one takes its place", name, lost)
+        error = ready.exception()
+        self._failures += error is not None
+        if error is not None and self._failures >= FAILURES:
+            self.failed(error)
+            return
+        self.hire().add_done_callback(asyncio.Future.exception)  # of one that ends so, the next is told
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(ENDING):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def hired(provider: Provider[Any], workers: int, in_flight: int) -> AsyncIterator[Crew]:
+    """So many workers, for as long as a run lasts.
+
+    Args:
+        provider: who is asked; each worker makes one with the same settings.
+        in_flight: calls at a time, of all together.
+
+    Raises:
+        ConfigurationError: the provider cannot be made in another process.
+        ExecutionError: a worker cannot be started.
+    """
+    if getattr(sys, "frozen", False):
+        raise ConfigurationError("workers are begun with Python, which a frozen program does not have: leave them out")
+    crew = Crew((copied(provider), math.ceil(in_flight / workers)))
+    try:
+        await asyncio.gather(*(crew.hire() for _ in range(workers)))
+        crew.begun = True
+        yield crew
+    finally:
+        await crew.end()
