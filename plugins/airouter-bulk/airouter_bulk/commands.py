@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import signal
-import sys
-import time
 from typing import Any
 
 import click
 import msgspec
 
 from airouter_core.cli.output import note, write, write_json
-from airouter_core.cli.targets import current_settings, named_target, provider_table
 from airouter_core.config.files import VARIABLE
-from airouter_core.errors import AirouterError, ConfigurationError, FailureClass
+from airouter_core.errors import ConfigurationError, FailureClass
 
-from .engines import engine_options, on_ray
-from .errors import SpecError
-from .forecast import forecast
+from .console import agree, carried_out, run_in, show, stop_batches
+from .engines import engine_options
 from .journal import admission, attempts, batches
 from .journal.files import connected, held, transaction
 from .outcomes import VETOED
 from .reports import Summary
-from .rows import Rows, count_of
-from .running import arun, exported
+from .rows import count_of
+from .running import exported
 from .spec import Spec
-from .targets import made_for, prices_of
-from .working import Working
 
 NOT_RUN = 1
 CLASSES = (*(str(one) for one in FailureClass), VETOED, "invalid", "cancelled")
@@ -96,8 +88,8 @@ def run(
     if not os.path.isfile(rows):
         raise click.UsageError(f"{rows} is no file of rows.")
     if not yes and not sample:
-        _agree(f"Ask {wanted.target} about {count_of(rows)} rows, {_bound(wanted)}?")
-    return _run(wanted, rows, folder, as_json=as_json, sample=sample, yes=yes, fork=fork, **engine)
+        agree(f"Ask {wanted.target} about {count_of(rows)} rows, {_bound(wanted)}?")
+    return carried_out(wanted, rows, folder, as_json=as_json, sample=sample, yes=yes, fork=fork, **engine)
 
 
 @bulk.command()
@@ -109,7 +101,7 @@ def run(
 def resume(folder: str, rows: str | None, config: str | None, as_json: bool, **engine: Any) -> int:
     """Go on with the run in OUT."""
     _use(config)
-    return _run(None, rows, folder, as_json=as_json, **engine)
+    return carried_out(None, rows, folder, as_json=as_json, **engine)
 
 
 @bulk.command()
@@ -122,11 +114,11 @@ def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bo
     """Ask again what has failed in OUT."""
     _use(config)
     with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
-        run_there = _run_of(connection, folder)
+        run_there = run_in(connection, folder)
         with transaction(connection):
             count = attempts.retry(connection, run_there.id, classes)
     note(f"{count} questions are asked again")
-    return _run(None, None, folder, as_json=as_json, **engine)
+    return carried_out(None, None, folder, as_json=as_json, **engine)
 
 
 @bulk.command()
@@ -135,8 +127,8 @@ def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bo
 def status(folder: str, as_json: bool) -> None:
     """Show how the run in OUT stands; also while it goes on."""
     with contextlib.closing(connected(folder, new=False)) as connection:
-        run_there = _run_of(connection, folder)
-        _show(Summary.of(run_there, attempts.tally(connection, run_there.id)), as_json)
+        run_there = run_in(connection, folder)
+        show(Summary.of(run_there, attempts.tally(connection, run_there.id)), as_json)
 
 
 @bulk.command()
@@ -159,7 +151,7 @@ def cost(folder: str, as_json: bool) -> None:
 def export(folder: str, as_json: bool) -> int:
     """Write the files of the run in OUT again, from its journal."""
     with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
-        return _show(exported(connection, folder), as_json)
+        return show(exported(connection, folder), as_json)
 
 
 @bulk.command()
@@ -173,84 +165,14 @@ def cancel(folder: str, config: str | None, as_json: bool) -> None:
     """
     _use(config)
     with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
-        run_there = _run_of(connection, folder)
+        run_there = run_in(connection, folder)
         with transaction(connection):
             attempts.recover(connection, run_there.id, resend=False)
             attempts.cancel(connection, run_there.id)
             admission.mark(connection, run_there.id, "cancelled", None)
         if handed := batches.not_ended(connection, run_there.id):
-            _stop(run_there.spec, handed)
-        _show(exported(connection, folder), as_json)
-
-
-def _stop(spec: Spec, handed: list[batches.Handed]) -> None:
-    """Stop batches at the vendor."""
-    info, table = provider_table(named_target(None, spec.target)[0])
-    with made_for(info, table) as provider:
-        takes: Any = provider
-        for batch in handed:
-            if batch.vendor is not None:
-                takes.cancel_batch(batch.vendor)
-    note(f"{len(handed)} batches are stopped; airouter bulk resume fetches what they have answered")
-
-
-def _run(
-    spec: Spec | None,
-    rows: Rows | None,
-    folder: str,
-    *,
-    as_json: bool,
-    sample: int = 0,
-    yes: bool = True,
-    fork: bool = False,
-    engine: str = "local",
-    **cluster: Any,
-) -> int:
-    if spec is None:
-        with contextlib.closing(connected(folder, new=False)) as connection:
-            spec = _run_of(connection, folder).spec
-    total, done = _size(rows, folder, fork=fork)
-    name, model = named_target(None, spec.target)
-    if model is None:
-        raise SpecError(f"{spec.target!r} names no model: write PROVIDER/MODEL")
-    began = time.monotonic()
-
-    async def approve(working: Working, left: int) -> bool:
-        if working.counts.costs:
-            seconds = time.monotonic() - began
-            note(str(forecast(working.counts.costs, seconds, left, working.spec.requests_per_minute)))
-        return yes or _agreed("Go on?")
-
-    async def work() -> Summary:
-        from .progress import Bar
-
-        settings = current_settings()
-        shown: dict[str, Any] = {"watch": Bar(total, done), "sample": sample, "approve": approve, "fork": fork}
-        shown["prices"] = prices_of(settings)
-        if engine == "ray":
-            return await on_ray(spec, rows, folder, name, model, settings, **shown, **cluster)
-        async with made_for(*provider_table(name)) as provider:
-            return await arun(spec, rows, folder, provider=(provider, model), **shown)
-
-    return _show(asyncio.run(work()), as_json)
-
-
-def _size(rows: Rows | None, folder: str, *, fork: bool) -> tuple[int | None, int]:
-    """How many questions there are, about, and how many of them are answered."""
-    there = None
-    if not fork and os.path.isdir(folder):
-        # Nothing there yet is nothing wrong; what is wrong is said by the run itself.
-        with contextlib.suppress(AirouterError), contextlib.closing(connected(folder, new=False)) as connection:
-            there = attempts.tally(connection, _run_of(connection, folder).id)
-    counted = None if rows is None else count_of(rows)
-    return counted or (there.rows if there else None), there.valid + there.failed if there else 0
-
-
-def _run_of(connection: Any, folder: str) -> admission.Run:
-    found = admission.latest_run(connection)
-    if found is None:
-        raise SpecError(f"{folder} holds no run")
-    return found
+            stop_batches(run_there.spec, handed)
+        show(exported(connection, folder), as_json)
 
 
 def _use(config: str | None) -> None:
@@ -260,29 +182,3 @@ def _use(config: str | None) -> None:
 
 def _bound(spec: Spec) -> str:
     return "without a budget" if spec.budget is None else f"for {spec.budget:f} USD at most"
-
-
-def _agree(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody is there to agree: give --yes.")
-    if not _agreed(question):
-        raise click.Abort
-
-
-def _agreed(question: str) -> bool:
-    # While somebody is asked, Ctrl-C means no.
-    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return sys.stdin.isatty() and click.confirm(question, default=True, err=True)
-    except click.Abort:
-        return False
-    finally:
-        signal.signal(signal.SIGINT, earlier)
-
-
-def _show(summary: Summary, as_json: bool) -> int:
-    if as_json:
-        write_json({**summary, "exit_code": summary.exit_code})
-    else:
-        write(str(summary))
-    return summary.exit_code

@@ -21,7 +21,10 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--gpus", type=float, default=0, metavar="N", help="Ray: GPUs that each worker has to itself."),
         click.option(
-            "--workers", type=click.IntRange(1), metavar="N", help="Ray: in all; one on each node by default."
+            "--workers",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Processes that make the calls: this one by default; with Ray one on each node.",
         ),
         click.option("--ray-address", metavar="HOST:PORT", help="Ray: the cluster, or `local`."),
         click.option("--engine", type=click.Choice(("local", "ray")), default="local", help="Who makes the calls."),

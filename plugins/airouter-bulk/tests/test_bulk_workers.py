@@ -1,0 +1,158 @@
+"""Calls that processes of this machine make: the same run, whoever makes them, and whoever of them dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from airouter_bulk.workers.copied import Copied, copied
+from airouter_core import create_provider
+from airouter_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from conftest import Bulk
+
+KEY = "sk-planted-0123456789abcdef"
+
+
+def _children() -> list[int]:
+    """The worker processes that live."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                status = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
+                command = Path("/proc", name, "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(status[1]) == os.getpid() and b"airouter_bulk.workers.process" in command:
+                found.append(int(name))
+    return found
+
+
+def test_a_run_with_workers_gives_the_same_bytes(bulk: Bulk) -> None:
+    """As one without: each question asked once, and nobody left behind."""
+    rows = [*bulk.numbered(40), {"n": 40, "q": "question 1"}, {"n": 41}]
+    alone = bulk.run(rows, in_flight=4)
+    expected, bulk.folder = bulk.bytes(), bulk.folder.with_name("workers")
+    bulk.witness.calls.clear()
+    summary = bulk.run(rows, in_flight=4, workers=2)
+    assert (
+        (summary.valid, summary.malformed, summary.calls) == (alone.valid, alone.malformed, alone.calls) == (40, 1, 40)
+    )
+    assert bulk.bytes() == expected
+    assert Counter(bulk.witness.calls).most_common(1)[0][1] == 1
+    assert bulk.witness.most <= 4
+
+
+def test_limits_that_workers_hear_of_hold_for_all(bulk: Bulk) -> None:
+    """What a header says to one, the engine knows."""
+    seen: list[Any] = []
+    headers = {"x-ratelimit-limit-requests": "1000", "x-ratelimit-remaining-requests": "900"}
+    headers |= {"x-ratelimit-reset-requests": "6s"}
+
+    def behave(_witness: Any, question: str, _number: int) -> Any:
+        return attrs.evolve(bulk.said(question), headers={**bulk.said(question).headers, **headers})
+
+    class Watch:
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None:
+            seen.append(self.engine.rhythm.limits)
+
+    bulk.witness.behave = behave
+    assert bulk.run(bulk.numbered(3), workers=2, watch=Watch).valid == 3
+    assert seen[0]["requests"].limit == 1000
+
+
+def test_failures_are_the_same_errors(bulk: Bulk) -> None:
+    """Tried again, given up, or pausing the run, as they would be without workers."""
+
+    def behave(witness: Any, question: str, number: int) -> Any:
+        if question == "question 1":
+            return bulk.refused(400)
+        return bulk.refused(503) if question == "question 2" and number == 1 else None
+
+    bulk.witness.behave = behave
+    summary = bulk.run(bulk.numbered(4), workers=2)
+    assert (summary.valid, summary.failed, summary.calls) == (3, 1, 5)
+    bulk.folder = bulk.folder.with_name("quota")
+    bulk.witness.behave = lambda *_: bulk.refused(429, "quota")
+    assert bulk.run(bulk.numbered(4), workers=2).exit_code == 4
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes under /proc")
+def test_a_worker_that_is_killed_is_replaced(bulk: Bulk, caplog: pytest.LogCaptureFixture) -> None:
+    """What it had under way is asked again; the others go on."""
+    killed: list[int] = []
+
+    def behave(_witness: Any, _question: str, _number: int) -> None:
+        if len(bulk.witness.calls) >= 6 and not killed:
+            killed.append(_children()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    bulk.witness.behave = behave
+    bulk.witness.pause = 0.02
+    with caplog.at_level(logging.WARNING, "airouter.bulk"):
+        summary = bulk.run(bulk.numbered(30), in_flight=4, workers=2)
+    assert (summary.exit_code, summary.valid) == (0, 30)
+    assert len(bulk.witness.calls) <= 30 + 4
+    assert any("another one takes its place" in record.getMessage() for record in caplog.records)
+    assert not _children()
+
+
+def test_a_provider_that_no_process_can_make(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told before anything is asked."""
+    monkeypatch.setenv("PYTHONPATH", str(bulk.folder.parent))
+    (bulk.folder.parent / "msgspec.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(Exception, match="ended before it had begun"):
+        bulk.run(bulk.numbered(2), workers=2)
+    assert not bulk.witness.calls
+
+
+def test_settings_travel_through_a_pipe_alone() -> None:
+    """With their key, which no text of them shows; what cannot be pickled is refused."""
+    with create_provider("openai", {"api_key": KEY, "timeout": 7}) as provider:
+        found = copied(provider)
+    assert found.settings == {"api_key": KEY, "timeout": 7}
+    assert KEY not in repr(found)
+    with found.provider() as again:
+        assert (again.config.api_key, again.config.timeout) == (KEY, 7)
+
+
+def test_settings_that_cannot_travel() -> None:
+    """A program may give functions; the next step is said."""
+
+    @attrs.frozen
+    class Config:
+        fetch: Any
+
+    provider: Any = SimpleNamespace(info=SimpleNamespace(name="own"), config=Config(lambda: "token"))
+    with pytest.raises(ConfigurationError, match="of own cannot be handed to worker processes .*leave workers out"):
+        copied(provider)
+
+
+def test_a_copy_of_a_provider_that_is_not_installed() -> None:
+    """The next step is said."""
+    with pytest.raises(ConfigurationError):
+        Copied("nobody", {}).provider()
+
+
+def test_no_worker_is_begun_for_one(bulk: Bulk) -> None:
+    """One worker is the program itself."""
+    seen: list[list[int]] = []
+    bulk.witness.saw = lambda _: seen.append(_children() if sys.platform.startswith("linux") else [])
+    assert bulk.run(bulk.numbered(2), workers=1).valid == 2
+    assert seen == [[], []]
