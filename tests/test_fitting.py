@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 pytest.importorskip("jsonschema_rs", reason="validates answers: pip install 'airouter-core[schemas]'")
 
 from airouter_core import Plugins, Response, TextDelta, fitted
-from airouter_core.cli.questions.code_blocks import code_blocks
 from airouter_core.cli.questions.short_schemas import schema_from
 from airouter_core.errors import ConfigurationError, ParameterError, ProtocolError
 from airouter_core.testing.fakes import Answer, FakeProvider, fake_provider
+from airouter_core.values.code_blocks import code_blocks
 from airouter_core.values.messages import Message, RefusalPart, ToolCallPart
 
 SCHEMA = schema_from("name, age int")

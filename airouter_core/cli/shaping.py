@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError
+from ..values.code_blocks import code_blocks
 from .choices import Function
 from .output import note
-from .questions.code_blocks import code_blocks
 
 schema_option = click.option(
     "--schema",

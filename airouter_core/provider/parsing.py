@@ -13,12 +13,17 @@ from ..values.response import Response
 
 
 def parsed_json(response: Response) -> Response:
-    """With the JSON that its text is; with a warning if it is none."""
+    """With the JSON that its text is, or that stands in a code block of it; with a warning if there is none."""
     if not response.text or response.parsed is not None:
         return response
     try:
         return msgspec.structs.replace(response, parsed=json.loads(response.text))
     except (ValueError, RecursionError) as error:
+        from ..tools.validation import read  # seldom needed
+
+        value, problem = read(response.text)
+        if problem is None:
+            return msgspec.structs.replace(response, parsed=value)
         note = f"the answer is no valid JSON, although it was asked for ({error})"
         return msgspec.structs.replace(response, warnings=(*response.warnings, note))
 

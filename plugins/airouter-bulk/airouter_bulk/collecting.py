@@ -9,6 +9,7 @@ from airouter_core.values.batches import Batch, BatchResult
 
 from . import outcomes
 from .engine import Engine
+from .handing_in import name_of
 from .journal import attempts, batches
 from .journal.batches import Handed, Waiting
 from .journal.records import Ended, Job, Settled
@@ -18,11 +19,6 @@ from .tariff import Tariff
 
 CHUNK = 100
 """Results that are settled by one commit."""
-
-
-def name_of(token: str, job: Job, number: int) -> str:
-    """The name of a request: of its batch, its item, and which attempt of that it is."""
-    return f"{token}-{job.item}-{number}"
 
 
 class Collector:

@@ -24,7 +24,7 @@ from .running import exported
 from .spec import Spec
 
 NOT_RUN = 1
-CLASSES = (*(str(one) for one in FailureClass), VETOED, "invalid", "cancelled")
+CLASSES = (*(str(one) for one in FailureClass), VETOED, "invalid", "expired", "canceled", "cancelled")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 folder_argument = click.argument("folder", metavar="OUT", type=click.Path(file_okay=False))
@@ -59,10 +59,16 @@ def bulk() -> None:
 
 @bulk.command()
 @click.argument("spec", type=click.Path(dir_okay=False))
-@click.option("-i", "--input", "rows", metavar="FILE", required=True, help="Rows: a file of JSON lines, or CSV.")
+@click.option("-i", "--input", "rows", metavar="FILE", required=True, help="Rows: JSON lines, CSV or Parquet.")
 @click.option("-o", "--output", "folder", metavar="OUT", required=True, help="Folder of the answers and the journal.")
 @config_option
-@click.option("--sample", default=0, metavar="N", help="Ask N rows by chance first, and show what all would cost.")
+@click.option(
+    "--sample",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Ask N rows by chance first, and show what all would cost.",
+)
 @yes_option
 @click.option("--batch", is_flag=True, help="Hand in batches of the vendor: half the price, within a day.")
 @click.option("--fork", is_flag=True, help="Another specification or other rows; equal questions keep their answers.")
@@ -117,7 +123,7 @@ def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bo
         run_there = run_in(connection, folder)
         with transaction(connection):
             count = attempts.retry(connection, run_there.id, classes)
-    note(f"{count} questions are asked again")
+    note(f"{count} {'question is' if count == 1 else 'questions are'} asked again")
     return carried_out(None, None, folder, as_json=as_json, **engine)
 
 
@@ -142,7 +148,10 @@ def cost(folder: str, as_json: bool) -> None:
         write_json([line._asdict() for line in found])
         return
     for line in found:
-        write(f"run {line.run}: {line.calls} calls, {line.amount:f} USD ({line.priced_by or 'reserved, not settled'})")
+        calls = "call" if line.calls == 1 else "calls"
+        write(
+            f"run {line.run}: {line.calls} {calls}, {line.amount:f} USD ({line.priced_by or 'reserved, not settled'})"
+        )
 
 
 @bulk.command()

@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from airouter_core.tools.validation import read
 from airouter_core.values.response import Response
 
 from . import parquet
@@ -96,7 +97,7 @@ class Exporter:
 
     def _answer(self, response: Response) -> Any:
         if self._run.spec.schema is not None and response.text:
-            return msgspec.json.decode(response.text)
+            return read(response.text).value
         return response.text if response.parsed is None else response.parsed
 
     def _mark(self, names: dict[str, str]) -> None:

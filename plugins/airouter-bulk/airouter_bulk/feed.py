@@ -104,7 +104,10 @@ class Feed:
         for _ in range(run.admitted):
             row = next(rows, None)
             if row is None:
-                raise SpecError(f"the run began with {run.admitted} rows, and here are {self._position}")
+                raise SpecError(
+                    f"the run began with {run.admitted} rows, and here are {self._position}: give those, or fork it "
+                    "(--fork)"
+                )
             self._digest = admission.digest_of(self._digest, row)
             self._position += 1
         if self._digest != run.digest:

@@ -15,19 +15,20 @@ from typing import Any, cast
 
 import msgspec
 
-from airouter_core.errors import AirouterError, ConfigurationError, ModelNotFoundError, ProviderError
+from airouter_core.errors import AirouterError, ConfigurationError, ModelNotFoundError
 from airouter_core.provider.batches import TakesBatches
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
-from airouter_core.values.batches import Batch, BatchRequest
+from airouter_core.values.batches import Batch
 from airouter_core.values.record import plain
 from airouter_core.wire.http import MEBIBYTE
 
 from . import outcomes
-from .collecting import Collector, name_of
+from .collecting import Collector
 from .engine import Engine
 from .errors import SpecError
 from .feed import Feed
+from .handing_in import is_refusal, request_of
 from .journal import attempts, batches
 from .journal.batches import Handed
 from .journal.records import Booking, Job, Verdict
@@ -143,7 +144,7 @@ class Lane:
         bookings = [Booking(job.item, self._tariff.most(ask)) for job, ask in jobs]
         handed, numbers = await self._writer.do(lambda db: batches.intend(db, self._run, token, bookings, self._cap))
         requests = [
-            _request(token, job, number, ask) for (job, ask), number in zip(jobs, numbers, strict=True) if number
+            request_of(token, job, number, ask) for (job, ask), number in zip(jobs, numbers, strict=True) if number
         ]
         self._short = None in numbers
         if not requests:
@@ -160,7 +161,7 @@ class Lane:
 
     async def _not_handed_in(self, handed: Handed, error: AirouterError) -> None:
         LOGGER.warning("a batch of %d questions was not handed in: %s", handed.size, error)
-        if not _is_refusal(error):
+        if not is_refusal(error):
             return  # it may have been: it is looked for
         await self._collector.release(handed, str(error))
         self._open.remove(handed)
@@ -235,23 +236,3 @@ class Lane:
         if self._refused() >= LOOKS:
             self._close("batches are handed in, and the vendor never has them")
         return True
-
-
-def _request(token: str, job: Job, number: int, ask: Ask) -> BatchRequest:
-    return BatchRequest(
-        custom_id=name_of(token, job, number),
-        model=ask.model or "",
-        messages=ask.messages,
-        parameters=ask.parameters,
-        tools=ask.tools or None,
-        tool_choice=ask.tool_choice,
-        response_format=ask.response_format,
-        provider_options=ask.provider_options,
-    )
-
-
-def _is_refusal(error: AirouterError) -> bool:
-    """Whether the vendor surely has no batch. All else may have reached it."""
-    if isinstance(error, ProviderError):
-        return 400 <= (error.status or 0) < 500 and error.status != 408
-    return isinstance(error, ConfigurationError)

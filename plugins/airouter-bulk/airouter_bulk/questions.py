@@ -8,6 +8,7 @@ from typing import Any
 
 from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
+from airouter_core.tools.validation import checked, prepare
 from airouter_core.values.ask import Ask
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import Message
@@ -21,7 +22,6 @@ from .pictures import check_files, holds_files, picture
 from .rows import Row, row_of
 from .spec import Spec
 from .templates import MissingFieldError, Template
-from .validation import Validation
 
 CORRECTION = (
     "That answer does not fit the schema: {problem}\nAnswer again, with the corrected JSON alone and nothing around it."
@@ -44,10 +44,9 @@ class Questions:
         self._prompt = None if spec.prompt is None else Template(spec.prompt)
         self._system = None if spec.system is None else Template(spec.system)
         self._images = [Template(text) for text in spec.images]
-        self._validation = Validation()
         try:
             self._format = response_format_from(spec.schema)
-            self._validation.prepare(self._format)
+            _prepare(self._format)
         except ParameterError as error:
             raise SpecError(str(error)) from error
 
@@ -94,7 +93,7 @@ class Questions:
             return Asked(row, problem=told)
         try:
             ask = self.ask(row.value)
-            self._validation.prepare(ask.response_format)
+            _prepare(ask.response_format)
             said = f"{self._spec.target}\n{ask.fingerprint()}\n"
         except (MissingFieldError, ParameterError) as error:
             return Asked(row, problem=str(error).encode("utf-8", "replace").decode())
@@ -110,7 +109,10 @@ class Questions:
 
     def problem(self, job: Job, response: Response) -> str | None:
         """Why an answer is not what was asked for; ``None`` when it is."""
-        return self._validation.problem(self._format_of(job), response)
+        wanted = self._format_of(job)
+        if wanted is None or (response.tool_calls and not response.text):
+            return None
+        return checked(response.text, wanted.schema).problem
 
     def _format_of(self, job: Job) -> ResponseFormat | None:
         if self._prompt is not None or self._format is not None:
@@ -131,3 +133,8 @@ class Questions:
             check_files(messages)
         system = "" if self._system is None else self._system.filled(value)
         return (Message.system(system), *messages) if system else messages
+
+
+def _prepare(wanted: ResponseFormat | None) -> None:
+    if wanted is not None and wanted.schema is not None:
+        prepare(wanted.schema)

@@ -72,9 +72,9 @@ class Summary(Record, frozen=True, kw_only=True):
         return SOME_FAILED if self.failed or self.malformed or self.uncertain else DONE
 
     def __str__(self) -> str:
-        parts = [f"{self.state}: {self.rows} rows, {self.valid} questions answered"]
+        parts = [f"{self.state}: {_counted(self.rows, 'row')}, {_counted(self.valid, 'question')} answered"]
         parts += [f"{count} {word}" for word, count in self._troubles() if count]
-        parts.append(f"{self.calls} calls, {self.spent:f} USD")
+        parts.append(f"{_counted(self.calls, 'call')}, {self.spent:f} USD")
         if self.reserved:
             parts.append(f"at most {self.reserved:f} USD more for calls whose end is not known")
         return ", ".join(parts) + (f" ({self.reason})" if self.reason else "")
@@ -82,7 +82,11 @@ class Summary(Record, frozen=True, kw_only=True):
     def _troubles(self) -> list[tuple[str, int]]:
         return [
             ("failed", self.failed),
-            ("rows that cannot be asked", self.malformed),
+            ("row that cannot be asked" if self.malformed == 1 else "rows that cannot be asked", self.malformed),
             ("to do", self.pending),
             ("uncertain", self.uncertain),
         ]
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

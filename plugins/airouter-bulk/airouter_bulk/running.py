@@ -130,13 +130,15 @@ def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, *, fork: bool
         wanted = found.spec
     else:
         wanted = Spec.of(spec)
-    if found is not None and not fork and (differing := wanted.differences(found.spec)):
+    # Of a run that has read no row yet, since its key was missing or its model misspelt, there is nothing to keep.
+    blank = found is not None and not found.admitted
+    if found is not None and not fork and not blank and (differing := wanted.differences(found.spec)):
         raise SpecError(
             f"the run here asks something else (it differs in {', '.join(differing)}): choose another folder, or fork "
             "it (--fork), which keeps the answers to questions that are equal"
         )
     with transaction(connection):
-        if found is None or fork:
+        if found is None or fork or (blank and wanted.differences(found.spec)):
             admission.begin_run(connection, wanted)
         else:
             admission.go_on(connection, found.id, wanted)

@@ -50,6 +50,9 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         rest: what becomes of questions that a batch has not answered: they are asked by calls, at the full price, or
             go into another batch, up to ``retries`` times, and then fail.
         batch_size: questions in one batch, at most.
+        batch_price: what the vendor asks for an answer of a batch, as a part of its price; half of it at OpenAI and
+            Anthropic, and mostly at OpenRouter (their pages on batches, 2026-11). An amount that the vendor itself
+            reports counts before it.
         images_folder: where pictures lie; rows reach no file outside of it. Relative to the specification's file.
         shard: rows of input for each file of output.
         uncertain: what becomes of calls that were under way when a run was killed: they are sent again, or held.
@@ -80,6 +83,7 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lane: Literal["calls", "batch"] = "calls"
     rest: Literal["calls", "batch"] = "calls"
     batch_size: int = 10_000
+    batch_price: Decimal = Decimal("0.5")
 
     def __post_init__(self) -> None:
         for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1), ("batch_size", 1)):
@@ -87,6 +91,8 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise SpecError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.workers is not None and self.workers < 1:
             raise SpecError(f"workers must be at least 1, not {self.workers}; leave it out for the program alone")
+        if not self.batch_price.is_finite() or not 0 <= self.batch_price <= 1:
+            raise SpecError(f"batch_price must be a part of the price, from 0 to 1, not {self.batch_price}")
         for name in ("requests_per_minute", "tokens_per_minute", "budget"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise SpecError(f"{name} must be more than 0, not {value}; leave it out for no limit")
@@ -112,8 +118,9 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
             near = difflib.get_close_matches(name, cls.__struct_fields__, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(cls.__struct_fields__)}"
             raise SpecError(f"{where}: {name!r} is not known; {hint}")
-        if isinstance(table.get("budget"), int | float) and not isinstance(table["budget"], bool):
-            table["budget"] = str(table["budget"])
+        for name in ("budget", "batch_price"):
+            if isinstance(table.get(name), int | float) and not isinstance(table[name], bool):
+                table[name] = str(table[name])
         if table.get("images"):
             # Whoever goes on with the run may stand elsewhere.
             beside = "" if isinstance(given, Mapping) else os.path.dirname(where)

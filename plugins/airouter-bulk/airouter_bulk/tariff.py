@@ -22,8 +22,6 @@ from .errors import SpecError
 from .money import pico
 from .spec import Spec
 
-BATCH = Decimal("0.5")
-"""What vendors ask for an answer of a batch, as a part of the price (OpenAI, Anthropic, mostly OpenRouter)."""
 PICTURE = 50_000
 """Tokens that a picture may be which is named by an address: the most that a vendor counts for one."""
 
@@ -40,6 +38,7 @@ class Tariff:
         self._info = provider.info
         self._model = model
         self._share = Decimal(1)
+        self._of_batches = spec.batch_price
         self._bounded = spec.budget is not None
         # Asked in any case: the first look into a table loads it, which the first answer should not wait for.
         most = self._prices.most(self._info, model, 1_000_000, 1_000_000)
@@ -47,9 +46,9 @@ class Tariff:
             _require(f"{self._info.name}/{model}", most, bounded=_output(spec.parameters) is not None)
 
     def of_batches(self) -> Tariff:
-        """The same for what is handed in as a batch, at half the price."""
+        """The same for what is handed in as a batch."""
         made = copy.copy(self)
-        made._share = BATCH
+        made._share = self._of_batches
         return made
 
     def most(self, ask: Ask) -> int:
@@ -75,7 +74,7 @@ class Tariff:
         cost = self._prices.cost(self._info, self._model, response.usage)
         if cost is None:
             return None, None
-        return pico(cost.amount * self._share), cost.source + (", batch" if self._share == BATCH else "")
+        return pico(cost.amount * self._share), cost.source + (f", batch at {self._share}" if self._share != 1 else "")
 
 
 def _require(address: str, most: Cost | None, *, bounded: bool) -> None:

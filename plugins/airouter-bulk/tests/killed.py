@@ -1,4 +1,4 @@
-"""A run as a process of its own, to be killed: ``killed.py URL FOLDER ROWS IN_FLIGHT [BUDGET]``."""
+"""A run as a process of its own, to be killed: ``killed.py URL FOLDER ROWS IN_FLIGHT [BUDGET [WORKERS]]``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from airouter_core import create_provider
 from airouter_core.profile.prices import Prices
 
 
-async def main(url: str, folder: str, rows: str, in_flight: str, budget: str = "") -> int:
+async def main(url: str, folder: str, rows: str, in_flight: str, budget: str = "", workers: str = "1") -> int:
     """Run, or go on."""
     spec = {"target": "openai/m", "prompt": "{{ q }}", "in_flight": int(in_flight), "parameters": {"max_tokens": 10}}
+    spec["workers"] = int(workers)
     if budget:
         spec["budget"] = budget
     prices = Prices.of_settings({"openai/m": {"input": 100, "output": 100}})

@@ -18,6 +18,7 @@ import pytest
 
 from airouter_bulk import Summary, arun
 from airouter_bulk.errors import SpecError
+from airouter_bulk.journal import attempts
 from airouter_bulk.journal.files import connected
 from airouter_core import create_provider
 from airouter_core.config.files import VARIABLE
@@ -105,6 +106,13 @@ def test_a_run_is_handed_in_and_costs_half(lane: Lane) -> None:
     assert float(summary.spent) == pytest.approx(6 * 0.0015)
     assert summary.reserved == 0
     assert lane.run(None).calls == 6
+
+
+def test_what_a_vendor_asks_for_a_batch_can_be_said(lane: Lane) -> None:
+    """The part of the price is a setting, and is told beside the source of the price."""
+    assert float(lane.run(batch_price=0.25).spent) == pytest.approx(6 * 0.00075)
+    with closing(connected(str(lane.folder), new=False)) as journal:
+        assert [line.priced_by for line in attempts.costs(journal)] == ["[prices], batch at 0.25"]
 
 
 @pytest.mark.parametrize("fate", ["errored", "expired", "canceled", "missing"])

@@ -60,22 +60,26 @@ def _states(bulk: Bulk) -> dict[str, int]:
         return dict(journal.execute("SELECT state, count(*) FROM attempts GROUP BY state").fetchall())
 
 
-def test_killed_runs_lose_nothing_and_repeat_no_more_than_was_under_way(bulk: Bulk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("", "2")], ids=["alone", "workers"])
+def test_killed_runs_lose_nothing_and_repeat_no_more_than_was_under_way(
+    bulk: Bulk, tmp_path: Path, more: tuple[str, ...]
+) -> None:
     """Round after round; and what comes out is byte for byte that of a run that was not killed."""
     bulk.witness.pause = 0.02
     undisturbed, folder = None, bulk.folder
+    rounds = ROUNDS if not more else max(2, ROUNDS // 4)  # processes begin slowly
     kills = 0
-    while kills < ROUNDS:
+    while kills < rounds:
         bulk.folder = folder.with_name(f"out-{kills}")
         bulk.witness.calls.clear()
         here = 0
-        while kills < ROUNDS and _killed_somewhere(bulk):
+        while kills < rounds and _killed_somewhere(bulk, *more):
             kills, here = kills + 1, here + 1
             states = _states(bulk)
             # Counted means durable: what the journal has as answered stays, and each of it was answered once.
             assert states.get("answered", 0) <= len(bulk.witness.calls)
             assert states.get("sent", 0) <= IN_FLIGHT
-        _ends(_started(bulk), 0)
+        _ends(_started(bulk, *more), 0)
         states = _states(bulk)
         assert states["answered"] == ROWS
         assert len(bulk.witness.calls) <= ROWS + states.get("uncertain", 0)

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from airouter_bulk import Spec
@@ -142,8 +143,8 @@ Story = Callable[[Cluster], Any]
 def told(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Tell what happens to a cluster."""
     # How old a call may be is another test's.
-    monkeypatch.setattr("airouter_bulk.ray.pool.STALE", 600)
-    monkeypatch.setattr("airouter_bulk.ray.worker.STALE", 600)
+    monkeypatch.setattr("airouter_bulk.workers.pool.STALE", 600)
+    monkeypatch.setattr("airouter_bulk.workers.worker.STALE", 600)
 
     def tell(story: Story, rows: int, **spec: Any) -> Cluster:
         async def within() -> Cluster:
@@ -210,6 +211,26 @@ def test_a_journal_that_is_restarted_waits_for_the_calls_under_way(bulk: Bulk, t
     states = cluster.states()
     assert states.pop("uncertain", 0) <= 2 * 6
     assert states == {"answered": 30}
+
+
+def test_limits_that_a_worker_hears_of_hold_for_all(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """They reach the journal with the answer, and the next call waits for room."""
+    headers = {"x-ratelimit-limit-requests": "1", "x-ratelimit-remaining-requests": "0"}
+    headers |= {"x-ratelimit-reset-requests": "600ms"}
+
+    def behave(_witness: Any, question: str, _number: int) -> Any:
+        answer = bulk.said(question)
+        return attrs.evolve(answer, headers={**answer.headers, **headers})
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        await cluster.hire("one", 2)
+        assert (await running).valid == 2
+
+    bulk.witness.behave = behave
+    told(story, 2, in_flight=1)
+    first, second = bulk.witness.times
+    assert second - first >= 0.5
 
 
 def test_what_a_lost_worker_had_is_asked_again(bulk: Bulk, told: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,7 @@ def test_answers_that_do_not_fit_are_asked_for_once_more(bulk: Bulk) -> None:
 
     def behave(_: Any, question: str, number: int) -> Any:
         if question.startswith("That answer does not fit"):
-            return bulk.said('{"sum": 7}' if "'sum' is a required" in question or "no JSON" in question else "{")
+            return bulk.said('{"sum": 7}' if "'sum' is a required" in question or "no valid JSON" in question else "{")
         return bulk.said({"question 0": '{"sum": 1}', "question 1": "seven"}.get(question, '{"sum": "x"}'))
 
     bulk.witness.behave = behave
@@ -202,6 +203,23 @@ def test_answers_that_do_not_fit_are_asked_for_once_more(bulk: Bulk) -> None:
     (error,) = bulk.lines("errors.jsonl")
     assert (error["answer"], error["airouter"]["error"]["class"]) == ("{", "invalid")
     assert (error["airouter"]["attempts"], error["airouter"]["cost"]) == (2, 0.0)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_json_in_a_code_block_is_taken_for_what_it_is(bulk: Bulk, own: bool) -> None:
+    """As a command takes it: many models cannot help it, and asking again costs. Also where the row has its schema."""
+    bulk.witness.behave = lambda _, question, number: bulk.said(
+        f'Here it is:\n```json\n{{"sum": {len(question)}}}\n```'
+    )
+    if not own:
+        summary = bulk.run(bulk.numbered(2), schema=SCHEMA)
+    else:
+        described = {"type": "json_schema", "json_schema": {"name": "sum", "schema": SCHEMA}}
+        bodies = [{"messages": [{"role": "user", "content": row["q"]}]} for row in bulk.numbered(2)]
+        lines = [{"custom_id": "a", "body": {**body, "response_format": described}} for body in bodies]
+        summary = bulk.run(lines, None)
+    assert (summary.valid, summary.calls) == (2, 2)
+    assert [line["answer"] for line in bulk.lines()] == [{"sum": 10}, {"sum": 10}]
 
 
 def test_another_specification_is_refused_and_a_fork_keeps_equal_answers(bulk: Bulk) -> None:
@@ -217,13 +235,29 @@ def test_another_specification_is_refused_and_a_fork_keeps_equal_answers(bulk: B
     assert [line["n"] for line in bulk.lines()] == [2, 3, 4, 9]
 
 
+def test_a_run_that_has_read_no_row_makes_way_for_another_specification(bulk: Bulk) -> None:
+    """What was wrong with it is put right in the same folder."""
+    with pytest.raises(ConfigurationError, match="first row cannot be asked"):
+        bulk.run(bulk.numbered(3), prompt="{{ question }}")
+    assert bulk.run(bulk.numbered(3)).valid == 3
+
+
+def test_a_specification_of_a_later_version_is_said_so(bulk: Bulk) -> None:
+    """And not shown as a failure of this one."""
+    bulk.run(bulk.numbered(1))
+    with closing(sqlite3.connect(bulk.folder / "journal.db")) as journal, journal:
+        journal.execute("UPDATE runs SET spec = json_set(CAST(spec AS TEXT), '$.novelty', 1)")
+    with pytest.raises(JournalError, match="upgrade it"):
+        bulk.run(bulk.numbered(1))
+
+
 def test_other_rows_are_refused_and_more_rows_are_taken_in(bulk: Bulk) -> None:
     """A table is known by what is in it, not by how long it is."""
     rows = bulk.numbered(5)
     bulk.run(rows)
     with pytest.raises(SpecError, match="not the rows"):
         bulk.run([{"n": 0, "q": "other"}, *rows[1:]])
-    with pytest.raises(SpecError, match="here are 3"):
+    with pytest.raises(SpecError, match=r"here are 3.*--fork"):
         bulk.run(rows[:3])
     assert bulk.run(bulk.numbered(7)).valid == 7
     assert len(bulk.witness.calls) == 7

@@ -70,6 +70,8 @@ def test_what_a_row_holds_is_never_read_as_a_template(value: str) -> None:
         ({"target": "a/b", "prompt": "x", "budget": -1}, "budget must be more than 0"),
         ({"target": "a/b", "prompt": "{{ x"}, "does not close"),
         ({"target": " ", "prompt": "x"}, "address"),
+        ({"target": "a/b", "prompt": "x", "workers": 0}, "workers must be at least 1"),
+        ({"target": "a/b", "prompt": "x", "batch_price": 2}, "batch_price must be a part of the price"),
         ({"target": "a/b", "prompt": "x", "retries": "two"}, "retries"),
     ],
 )
@@ -122,7 +124,9 @@ def test_what_changes_the_question_changes_its_key(changes: dict[str, Any]) -> N
     assert Spec.of(BASE).hash != Spec.of(BASE | changes).hash
 
 
-@pytest.mark.parametrize("changes", [{"in_flight": 3}, {"budget": 5}, {"shard": 7}, {"retries": 0}, {"answer": "a"}])
+@pytest.mark.parametrize(
+    "changes", [{"in_flight": 3}, {"budget": 5}, {"shard": 7}, {"retries": 0}, {"answer": "a"}, {"workers": 2}]
+)
 def test_bounds_change_no_key(changes: dict[str, Any]) -> None:
     """Nor does the place of the row, unless equal rows are to be asked each."""
     assert _key() == _key(9, **changes)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..errors import JournalError, SpecError
 from ..rows import Row
 from ..spec import Spec
 from .records import Asked, Job, unpacked
@@ -60,14 +61,24 @@ def digest_of(earlier: bytes, row: Row) -> bytes:
 
 
 def latest_run(connection: sqlite3.Connection) -> Run | None:
-    """The run that was begun last."""
+    """The run that was begun last.
+
+    Raises:
+        JournalError: a later airouter-bulk has begun it.
+    """
     found = connection.execute(
         "SELECT id, hash, spec, admitted, digest, complete, state, reason FROM runs ORDER BY id DESC LIMIT 1"
     ).fetchone()
     if found is None:
         return None
-    number, name, spec, admitted, digest, complete, state, reason = found
-    return Run(number, name, msgspec.json.decode(spec, type=Spec), admitted, digest, bool(complete), state, reason)
+    number, name, said, admitted, digest, complete, state, reason = found
+    try:
+        spec = msgspec.json.decode(said, type=Spec)
+    except (msgspec.ValidationError, SpecError) as error:
+        raise JournalError(
+            f"the run here has a specification that this airouter-bulk does not understand ({error}): upgrade it"
+        ) from error
+    return Run(number, name, spec, admitted, digest, bool(complete), state, reason)
 
 
 def begin_run(connection: sqlite3.Connection, spec: Spec) -> None:
