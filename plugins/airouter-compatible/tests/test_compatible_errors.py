@@ -127,3 +127,13 @@ def test_words_of_ones_own() -> None:
     own = wire("compatible", base_url="http://h/v1", errors={"E42": "quota", "Slow Down": "rate_limit"})
     assert type(own.parse_error(400, {}, b'{"error": {"code": "E42", "message": "m"}}')) is QuotaExceededError
     assert type(own.parse_error(400, {}, b'{"error": "please slow down"}')) is RateLimitedError
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_object_that_is_the_answer_is_its_text(wrapped: bool) -> None:
+    """Cloudflare gives an answer by a schema as the object, in the format of chat completions and in its own."""
+    said = {"city": "Paris"}
+    body = {"choices": [{"index": 0, "message": {"content": said}, "finish_reason": "stop"}]}
+    own = {"result": {"response": said}, "success": True}
+    response = fold(wire("cloudflare").parse_body(json.dumps(own if wrapped else body).encode()))
+    assert json.loads(response.text) == said

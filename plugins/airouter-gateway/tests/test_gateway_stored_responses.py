@@ -93,6 +93,7 @@ def test_no_answer_of_one_client_is_another_s(serve: Serve) -> None:
     made = running.post(RESPONSES, ASKED, headers=owner).json()["id"]
     asked = len(running.upstream.requests)
     for path in (f"{RESPONSES}/{made}", f"{RESPONSES}/{made}/input_items"):
+        assert running.get(path, headers=owner).status_code == 200
         assert running.get(path, headers=other).status_code == 404
         assert running.get(path).status_code == 401
     assert requests.delete(f"{running.url}{RESPONSES}/{made}", headers=other, timeout=120).status_code == 404

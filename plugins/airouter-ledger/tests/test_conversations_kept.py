@@ -64,8 +64,12 @@ def test_a_question_goes_on_with_the_last_conversation(asked: list[Any], capsys:
     ]
     capsys.readouterr()
     assert run_app(["logs", "--json"]) == 0
-    sessions = {call["session"] for call in json.loads(capsys.readouterr().out)}
+    calls = json.loads(capsys.readouterr().out)
+    sessions = {call["session"] for call in calls}
     assert len(sessions) == 1
+    assert run_app(["logs"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"{call['seconds']:.2f}" in shown for call in calls)
     assert ask("alone") == 0
     assert len(asked[2]) == 1
     assert run_app(["run", "--no-stream", "--conversation", sessions.pop(), "three"]) == 0

@@ -504,10 +504,14 @@ def test_what_is_no_part_of_an_answer_is_told() -> None:
 
 def test_events_that_name_no_item_belong_to_the_last_one() -> None:
     """Without a place and an id, what is said goes on with the item begun last."""
-    added = {"type": "response.output_item.added", "item": {**CALL, "arguments": ""}}
-    pieces = [delta("function_call_arguments", '{"city":'), delta("function_call_arguments", '"Paris"}')]
-    response = read(added, *pieces, ended(kind="completed"))
-    assert [(call.name, call.arguments) for call in response.tool_calls] == [("weather", {"city": "Paris"})]
+    events: list[dict[str, Any]] = []
+    for number, city in enumerate(("Paris", "Rome")):
+        call = {**CALL, "id": f"fc_{number}", "call_id": f"call_{number}", "arguments": ""}
+        events.append({"type": "response.output_item.added", "output_index": number, "item": call})
+        events.append(delta("function_call_arguments", '{"city":'))
+        events.append(delta("function_call_arguments", f'"{city}"}}'))
+    response = read(*events, ended(kind="completed"))
+    assert [call.arguments for call in response.tool_calls] == [{"city": "Paris"}, {"city": "Rome"}]
 
 
 def test_arguments_of_no_call_are_an_error() -> None:
