@@ -22,7 +22,7 @@ HTTP = ("requests", "urllib3", "aiohttp", "httpx", "http.client", "ssl")
 def loaded_by(program: str) -> list[str]:
     """The modules that a fresh interpreter has loaded after running a program."""
     program = f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=600)
     names: list[str] = json.loads(done.stdout.splitlines()[-1])
     return names
 

@@ -158,7 +158,7 @@ def test_loops_that_have_ended_leave_nothing_open(serve: Any, make_provider: Any
         [sys.executable, "-X", "tracemalloc", "-W", "error", "-c", textwrap.dedent(program), url, here],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

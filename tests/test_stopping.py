@@ -104,11 +104,11 @@ def test_ctrl_c_ends_what_runs_side_by_side(tmp_path: Path) -> None:
     paths = [tmp_path / "one", tmp_path / "two"]
     process = subprocess.Popen([sys.executable, "-c", program, *map(str, paths)])
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while time.monotonic() < end and not all(path.exists() and path.read_text() == "me" for path in paths):
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(600) == 130
     finally:
         process.kill()
     assert [path.read_text() for path in paths] == ["me", "me"]

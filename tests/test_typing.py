@@ -19,7 +19,7 @@ def test_a_typed_program_is_accepted() -> None:
         cwd=HERE.parent,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stdout

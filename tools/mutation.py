@@ -232,19 +232,17 @@ class Rooms:
 
         self._packages = sorted({path.parent.name for path in ROOT.glob("plugins/*/*/__init__.py")} | {"airouter_core"})
         self._graph = grimp.build_graph(*self._packages, cache_dir=None)
-        self._texts = {path: path.read_text(encoding="utf-8") for path in ROOT.glob("**/tests/**/test_*.py")}
+        self._named = {path: set(_named_in(path)) for path in ROOT.glob("**/tests/**/test_*.py")}
 
     def files(self, path: str) -> list[str]:
         """The files of tests of a module's room."""
         room = ROOT / "tests" if path.startswith("airouter_core/") else ROOT / Path(*Path(path).parts[:2], "tests")
-        found = {file: text for file, text in self._texts.items() if room in file.parents}
+        found = [file for file in self._named if room in file.parents]
         if room == ROOT / "tests":
-            found = {file: text for file, text in found.items() if not set(ELSEWHERE) & set(file.parts)}
+            found = [file for file in found if not set(ELSEWHERE) & set(file.parts)]
         distances = self._distances(_dotted(path))
-        return sorted(
-            (file.relative_to(ROOT).as_posix() for file in found),
-            key=lambda name: (self._distance(found[ROOT / name], distances), name),
-        )
+        found.sort(key=lambda file: (min((distances.get(name, FAR) for name in self._named[file]), default=FAR), file))
+        return [file.relative_to(ROOT).as_posix() for file in found]
 
     def _distances(self, module: str) -> dict[str, int]:
         """The modules that import it, by the number of steps."""
@@ -256,8 +254,22 @@ class Rooms:
             now, steps = above - distances.keys(), steps + 1
         return distances
 
-    def _distance(self, text: str, distances: Mapping[str, int]) -> int:
-        return min((steps for module, steps in distances.items() if module in text), default=FAR)
+
+def _named_in(path: Path) -> Iterator[str]:
+    """The modules that a file imports or names, those of public names among them."""
+    import airouter_core
+
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            if node.module == "airouter_core":
+                yield from (getattr(getattr(airouter_core, alias.name, None), "__module__", "") for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("airouter_"):
+            parts = node.value.replace(":", ".").split(".")  # what is patched stands in a module
+            yield from (".".join(parts[:count]) for count in range(2, len(parts) + 1))
 
 
 def _dotted(path: str) -> str:
@@ -283,7 +295,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     known = tomllib.loads((ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8")).get("equal", [])
     drawn = [one for one in sample(modules(given.modules), given.size, given.seed) if not is_equal(one, known)]
-    rooms, lived = Rooms(), []
+    rooms, lived = Rooms(), 0
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         copies: queue.Queue[Copy] = queue.Queue()
         for number in range(given.jobs):
@@ -297,13 +309,11 @@ def main(arguments: Sequence[str]) -> int:
                 copies.put(copy)
 
         for mutant, test in zip(drawn, pool.map(judged, drawn), strict=True):
-            print(f"{f'noticed by {test}' if test else 'LIVED'}: {mutant.path}:{mutant.line}", flush=True)
-            if test is None:
-                lived.append(mutant)
-    for mutant in lived:
-        print(f"\n{mutant.difference}")
-    share = 100 * (len(drawn) - len(lived)) / max(len(drawn), 1)
-    print(f"\n{len(drawn) - len(lived)} of {len(drawn)} changes were noticed ({share:.1f} %); seed {given.seed}")
+            told = f"noticed by {test}" if test else f"LIVED\n{mutant.difference}\n"
+            print(f"{mutant.path}:{mutant.line} {told}", flush=True)
+            lived += test is None
+    share = 100 * (len(drawn) - lived) / max(len(drawn), 1)
+    print(f"\n{len(drawn) - lived} of {len(drawn)} changes were noticed ({share:.1f} %); seed {given.seed}")
     return 0 if share >= given.least else 1
 
 

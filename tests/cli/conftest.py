@@ -21,7 +21,7 @@ import pytest
 
 MODELS = Path(__file__).parents[2] / "models"
 
-PATIENCE = 60
+PATIENCE = 600
 """Seconds until a terminal that shows nothing is given up; nothing is measured with it."""
 
 Answer = Callable[[str, dict[str, object]], tuple[int, str, bytes]]
@@ -162,7 +162,7 @@ class Terminal:
             self._tmux("kill-server")
 
     def _tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
+        command = ["tmux", "-u", "-L", self._socket, "-f", os.devnull, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
     reason="asks through the llama-cpp provider: pip install airouter-llamacpp",
 )
 
-PATIENCE = 60
+PATIENCE = 600
 """Seconds until a terminal that shows nothing is given up; nothing is measured with it."""
 
 

@@ -174,7 +174,7 @@ def test_a_plugin_that_is_broken(source: str, tmp_path: Path, program: Callable[
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert result.returncode == 1
     said = json.loads(result.stdout)

@@ -174,7 +174,7 @@ def test_literal_keys_in_an_open_file_are_warned_about(own_surroundings: Path) -
 def test_a_warning_is_a_line_without_our_source(own_surroundings: Path, program: Callable[..., list[str]]) -> None:
     """And is said once, however often the file is read."""
     write(own_surroundings / "airouter.toml", f'[llama-cpp]\napi_key = "{CANARY}"\n', mode=0o644)
-    result = subprocess.run(program("doctor", "gguf"), capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(program("doctor", "gguf"), capture_output=True, text=True, check=False, timeout=600)
     assert result.stderr.startswith("warning: ./airouter.toml holds keys (llama-cpp.api_key)")
     assert result.stderr.count("\n") == 1
 

@@ -56,7 +56,7 @@ def shell(line: str, **environ: str) -> tuple[int, bytes, str]:
         ["bash", "-c", line],
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=600,
         stdin=subprocess.DEVNULL,
         env={**os.environ, **environ},
     )
@@ -190,7 +190,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
         if request.json.get("stream"):
             head = Answer(200, {"content-type": "text/event-stream"}, framing="close").head
             connection.send(head + b"data: " + json.dumps(event).encode() + b"\n\n")
-        connection.wait(60)
+        connection.wait(600)
 
     with LoopbackServer(behave) as server:
         monkeypatch.setenv("LLAMA_CPP_BASE_URL", f"http://127.0.0.1:{server.port}")
@@ -211,12 +211,12 @@ def interrupted(command: list[str], server: LoopbackServer, requests: int) -> tu
         text=True,
     )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while len(server.requests) < requests and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(0.2)  # a word of each answer has arrived by then, or has not: both are right
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=30)
+        out, error = process.communicate(timeout=600)
         return process.returncode, out, error
     finally:
         process.kill()

@@ -46,13 +46,13 @@ def test_nothing_is_sent_where_a_stranger_says(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
     write(f'[openai]\nbase_url = "{serve_answers(answer)}/v1"\napi = "chat"\ncustom_headers = {{X-A = "${{HOME}}"}}\n')
     command = program("run", "-p", "openai", "-m", "m", "hi")
-    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert refused.returncode == 2
     assert "[openai] sets base_url, custom_headers, which counts once you trust this file" in refused.stderr
     assert "`airouter config trust ./airouter.toml`" in refused.stderr
     assert seen == []
     assert run_app(["config", "trust"]) == 0
-    assert subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout == "hello \n"
+    assert subprocess.run(command, capture_output=True, text=True, check=False, timeout=600).stdout == "hello \n"
 
 
 @needs_providers
@@ -63,7 +63,7 @@ def test_no_program_of_a_stranger_is_run(program: Callable[..., list[str]]) -> N
     engine.chmod(0o755)
     write(f'[airouter]\nmodel = "airouter-toy"\n[llama-cpp]\nllama_cpp_path = "{Path.cwd()}"\nmode = "cli"\n')
     for arguments in (["run", "hi"], ["models"], ["doctor"], ["config", "check"], ["config", "show"]):
-        subprocess.run(program(*arguments), capture_output=True, check=False, timeout=60)
+        subprocess.run(program(*arguments), capture_output=True, check=False, timeout=600)
     assert not Path("was-run").exists()
 
 

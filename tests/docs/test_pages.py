@@ -56,7 +56,7 @@ def test_the_snippets_of_a_guide_run_as_they_stand(page: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert result.returncode == 0, result.stderr
 

@@ -69,7 +69,7 @@ def run(folder: Path, code: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     return result.stdout
 

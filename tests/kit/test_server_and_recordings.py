@@ -61,10 +61,10 @@ def test_cutting_loses_nothing() -> None:
 def test_a_recording_is_served(framing) -> None:
     """Each framing delivers the bytes, below an address of the recording's own; an unknown one is a 404."""
     with ReplayServer(CHAT_COMPLETIONS, cut=lambda data: pieces(data, 5), framing=framing) as server:
-        got = requests.post(f"{server.address(STREAM, 'v1')}/anything", json={"q": 1}, timeout=5)
+        got = requests.post(f"{server.address(STREAM, 'v1')}/anything", json={"q": 1}, timeout=120)
         assert (got.status_code, got.content) == (200, STREAM.body)
         assert got.headers["content-type"] == "text/event-stream"
-        assert requests.get(f"{server.url}/nothing", timeout=5).status_code == 404
+        assert requests.get(f"{server.url}/nothing", timeout=120).status_code == 404
         assert [request.method for request in server.requests] == ["POST", "GET"]
         assert server.requests[0].json == {"q": 1}
     assert server.open_connections == 0
@@ -73,17 +73,17 @@ def test_a_recording_is_served(framing) -> None:
 def test_a_chunked_request_is_understood() -> None:
     """Clients may send their bodies in chunks."""
     with ReplayServer(CHAT_COMPLETIONS) as server:
-        requests.post(server.address(WHOLE), data=iter([b"ab", b"cd"]), timeout=5)
+        requests.post(server.address(WHOLE), data=iter([b"ab", b"cd"]), timeout=120)
         assert server.requests[0].body == b"abcd"
 
 
 def test_a_client_that_leaves_is_noticed() -> None:
     """The server knows when somebody went away in the middle."""
-    with LoopbackServer(lambda request, connection: connection.wait(5)) as server:
+    with LoopbackServer(lambda request, connection: connection.wait(120)) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert not server.left.wait(0.1)
-        assert server.left.wait(2)
+        assert server.left.wait(120)
 
 
 def test_a_behaviour_that_fails_is_told() -> None:
@@ -97,7 +97,7 @@ def test_a_behaviour_that_fails_is_told() -> None:
         LoopbackServer(broken) as server,
         contextlib.suppress(requests.ConnectionError),
     ):
-        requests.get(server.url, timeout=5)
+        requests.get(server.url, timeout=120)
 
 
 def test_an_answer_with_an_error_in_json() -> None:

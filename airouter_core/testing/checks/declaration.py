@@ -150,7 +150,7 @@ def _probed(module: str) -> dict[str, Any]:
         [sys.executable, "-c", PROBE, module],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )

@@ -59,7 +59,7 @@ def asked(running: Running) -> int:
     return len(running.upstream.requests)
 
 
-def run(command: list[str], home: Path, timeout: float = 90, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], home: Path, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run an agent in an empty home, with nothing of ours in its environment."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **variables}
     return subprocess.run(

@@ -314,10 +314,10 @@ HOSTILE_HEADS = {
 @pytest.mark.parametrize("head", HOSTILE_HEADS.values(), ids=HOSTILE_HEADS)
 def test_hostile_counts_cost_little_time(head: bytes, tmp_path: Path) -> None:
     """A sparse file of a terabyte in which every count is possible is given up after a bounded effort."""
-    start = time.perf_counter()
+    start = time.thread_time()  # of this thread alone, whatever else the machine does
     with pytest.raises(GgufError):
         read_header(sparse(tmp_path / "hostile.gguf", head))
-    assert time.perf_counter() - start < 20  # 1.2 s measured; the rest is for a busy machine
+    assert time.thread_time() - start < 20  # 1.2 s measured; the rest is for a slow machine
 
 
 @pytest.mark.parametrize("head", HOSTILE_HEADS.values(), ids=HOSTILE_HEADS)

@@ -51,6 +51,6 @@ def test_a_forked_child_ends(models: Path, then: str) -> None:
     """Whatever it does with the parent's provider, it ends with its own status, and the parent's model goes on."""
     then = textwrap.indent(then.format(model=TOY), "    ")
     source = PROGRAM.format(model=TOY, models=str(models), then=then, status=STATUS)
-    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=120)
+    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=600)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == [STATUS, True], run.stderr

@@ -222,6 +222,6 @@ def _prompt(provider: Any, conversation: list[dict[str, Any]]) -> str:
         json.dumps({"messages": conversation}).encode(),
         {"Content-Type": "application/json", "Authorization": f"Bearer {engine.api_key}"},
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=600) as response:
         prompt: str = json.load(response)["prompt"]
     return prompt
