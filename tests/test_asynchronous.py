@@ -220,10 +220,12 @@ def test_a_thousand_streams_on_one_loop_all_come_whole(run: Run, make_provider: 
     async def read(provider: Any, number: int) -> str:
         return "".join([text async for text in provider.astream_execute("example-1", f"stream {number}")])
 
+    patient = {"timeout": 600, "connect_timeout": 600}  # server and clients have one loop, and all come at once
+
     async def ask() -> list[str]:
         server = await asyncio.start_server(_Together().answer, "127.0.0.1", 0, backlog=STREAMS)
         port = server.sockets[0].getsockname()[1]
-        async with server, make_provider(f"http://127.0.0.1:{port}", timeout=60) as provider:
+        async with server, make_provider(f"http://127.0.0.1:{port}", **patient) as provider:
             return await asyncio.gather(*(read(provider, number) for number in range(STREAMS)))
 
     assert run(ask()) == [f"stream {number} and on" for number in range(STREAMS)]

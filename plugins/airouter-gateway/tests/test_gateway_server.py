@@ -319,3 +319,13 @@ def test_a_model_is_loaded_by_an_empty_question(serve: Serve) -> None:
     gone = running.post("/api/chat", {"model": "up/m", "messages": [], "keep_alive": "0s"}).json()
     assert gone["done_reason"] == "unload"
     assert not running.upstream.requests
+
+
+def test_what_is_for_claude_s_vendor_goes_to_nobody_else(serve: Serve, questions: Questions) -> None:
+    """A system block of Claude Code's that changes with each request would make every cache useless; the rest stays."""
+    running = serve()
+    blocks = [{"type": "text", "text": text} for text in ("x-anthropic-billing-header: cch=1;", "Be brief.")]
+    assert running.post("/v1/messages", {**questions["/v1/messages"], "system": blocks}).status_code == 200
+    system, _ = running.upstream.requests[-1].json["messages"]
+    assert "Be brief." in json.dumps(system)
+    assert "billing" not in json.dumps(system)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airouter_core.errors import ParameterError, ProtocolError
+from airouter_core.errors import ParameterError, ProtocolError, TransportTimeoutError
 from airouter_core.values.ask import Ask
 from airouter_core.values.events import ReasoningDelta
 from airouter_core.values.message_dicts import messages_from
@@ -20,6 +20,7 @@ from airouter_core.values.request import Request
 from airouter_llamacpp.config import LlamaCppConfig
 from airouter_llamacpp.gguf import read_header
 from airouter_llamacpp.one_shot.output import Display, Figures, Thoughts, answer_in
+from airouter_llamacpp.one_shot.run import CliRun
 from airouter_llamacpp.one_shot.template import conversation_template, literal, sent_message, text_template
 from airouter_llamacpp.plugin import LLAMACPP
 from airouter_llamacpp.provider import LlamaCppProvider
@@ -225,3 +226,19 @@ def _prompt(provider: Any, conversation: list[dict[str, Any]]) -> str:
     with urllib.request.urlopen(request, timeout=600) as response:
         prompt: str = json.load(response)["prompt"]
     return prompt
+
+
+@pytest.mark.parametrize(
+    ("timeout", "deadline", "said"),
+    [
+        (0.01, None, r"said nothing for 0\.01 s; raise `timeout`"),
+        (0.01, 600.0, r"said nothing for 0\.01 s; raise `timeout`"),
+        (600.0, 0.01, "not complete within its deadline; raise `deadline`"),
+    ],
+)
+def test_silence_and_the_deadline_end_a_run(timeout: float, deadline: float | None, said: str) -> None:
+    """Whichever comes first, and the error names the one that it was."""
+    unused: Any = None
+    run = CliRun(unused, unused, unused, unused, timeout=timeout, deadline=deadline)
+    with pytest.raises(TransportTimeoutError, match=said):
+        run.read()
