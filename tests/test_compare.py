@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airouter_core import hookimpl
-from airouter_core.errors import ServerError, UnknownProviderError
+from airouter_core.errors import ParameterError, ServerError, UnknownProviderError
 from airouter_core.manager import ProviderManager
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ProviderInfo
@@ -87,6 +87,13 @@ def test_the_awaited_one_does_the_same(manager: Any) -> None:
         return texts
 
     assert asyncio.run(ask()) == ["I am quick", "I am slow"]
+
+
+@pytest.mark.parametrize("candidates", [[("one",)], ["one/quick"], [3], 3, ("one", "quick")])
+def test_candidates_are_pairs(manager: Any, candidates: Any) -> None:
+    """What else they are is told, with the one that is none."""
+    with pytest.raises(ParameterError, match="candidates are pairs of a provider and a model"):
+        manager[0].compare("hi", candidates)
 
 
 def test_a_provider_that_was_not_added_is_refused_at_once(manager: Any) -> None:

@@ -16,11 +16,13 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import pytest
 import trustme
+from urllib3.exceptions import HTTPError
 
 from airouter_core.errors import (
     ConfigurationError,
@@ -34,6 +36,7 @@ from airouter_core.errors import (
 )
 from airouter_core.flow.steps import Flow, Open, ReadAll
 from airouter_core.testing.halves import AWAITED, BLOCKING, ON_UVLOOP, Half
+from airouter_core.transports.blocking_answer import RequestsResponse
 from airouter_core.transports.connections import JOINED
 from airouter_core.values.events import TextDelta
 from airouter_core.wire.http import HttpRequest
@@ -583,6 +586,20 @@ def test_a_body_that_is_taken_away_while_it_is_read(
     monkeypatch.setattr(http.client.HTTPResponse, "read", taken_away)
     with pytest.raises(TransportError, match="broke"):
         make_provider(serve(answers).url, max_retries=0).execute("m", "hi")
+
+
+@pytest.mark.parametrize("error", [ValueError("closed file"), OSError("gone"), HTTPError("odd")])
+def test_a_piece_that_cannot_be_read_is_a_failed_connection(error: Exception) -> None:
+    """Whatever the layers below raise."""
+
+    class Broken:
+        status, headers, chunked = 200, MappingProxyType({}), True
+
+        def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+            raise error
+
+    with pytest.raises(TransportError, match="broke"):
+        RequestsResponse(Broken(), "http://h", 1.0).read_some(1.0)
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/event-stream", "application/json"])

@@ -217,8 +217,10 @@ def test_names_of_messages_and_usage_of_streams() -> None:
     named = [{"role": "user", "name": "ada", "content": "Hello"}]
     assert "name" not in sent("groq", messages=named)["messages"][0]
     assert sent("mistral", messages=named)["messages"][0]["name"] == "ada"
-    assert "stream_options" not in sent("mistral", stream=True)
-    assert sent("alibaba", stream=True)["stream_options"] == {"include_usage": True}
+    asked = {service.name: sent(service.name, stream=True).get("stream_options") for service in SERVICES}
+    unasked = {name for name, options in asked.items() if options is None}
+    assert unasked == {"databricks", "fireworks", "groq", "mistral", "perplexity", "together"}
+    assert asked["alibaba"] == {"include_usage": True}
 
 
 def test_mistral_is_told_of_an_answer_that_is_to_be_gone_on_with() -> None:
