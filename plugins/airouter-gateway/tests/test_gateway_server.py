@@ -329,3 +329,37 @@ def test_what_is_for_claude_s_vendor_goes_to_nobody_else(serve: Serve, questions
     system, _ = running.upstream.requests[-1].json["messages"]
     assert "Be brief." in json.dumps(system)
     assert "billing" not in json.dumps(system)
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/chat/completions", "with /v1 at its end"),
+        ("/messages", "with /v1 at its end"),
+        ("/v1/v1/messages", "without /v1 at its end"),
+        ("/v1/api/chat", "Ollama's format"),
+        ("/nothing", "there is no POST /nothing"),
+    ],
+)
+def test_a_client_with_the_wrong_end_of_the_address_is_told(serve: Serve, path: str, hint: str) -> None:
+    """Some want the address with ``/v1`` and some without: which one it is here, the refusal says."""
+    running = serve()
+    answer = running.post(path, {"model": "up/m"})
+    assert answer.status_code == 404
+    assert hint in answer.text
+    assert not running.upstream.requests
+
+
+def test_editors_learn_that_a_model_calls_tools(serve: Serve) -> None:
+    """Of a model of which no list tells, by what its provider's models do; nothing else is promised."""
+    assert serve().post("/api/show", {"model": "up/m"}).json()["capabilities"] == ["completion", "tools"]
+
+
+def test_ids_of_tokens_are_refused_with_the_way_out(serve: Serve) -> None:
+    """As LangChain's embeddings send them unless told otherwise, for one model of one vendor."""
+    running = serve()
+    body = {"model": "up/m", "input": [[1820, 374], [15339]], "encoding_format": "base64"}
+    answer = running.post("/v1/embeddings", body)
+    assert answer.status_code == 400
+    assert "check_embedding_ctx_length=False" in answer.json()["error"]["message"]
+    assert not running.upstream.requests

@@ -89,8 +89,12 @@ def version_body() -> bytes:
     return msgspec.json.encode({"version": VERSION})
 
 
-def show_body(model: ModelInfo, now: int) -> bytes:
-    """What is known of a model: much, where an engine has told of it alone."""
+def show_body(model: ModelInfo, now: int, *, calls_tools: bool = False) -> bytes:
+    """What is known of a model: much, where an engine has told of it alone.
+
+    Args:
+        calls_tools: whether models of its provider do, for one of which no list tells: editors offer their tools by it.
+    """
     family = model.family or model.provider
     told: Mapping[str, Any] = getattr(model, "model_info", {})
     info: dict[str, Any] = {"general.architecture": family, **told}
@@ -104,7 +108,7 @@ def show_body(model: ModelInfo, now: int) -> bytes:
             "template": getattr(model, "template", None) or "",
             "details": _details(model),
             "model_info": info,
-            "capabilities": _capabilities(model),
+            "capabilities": _capabilities(model, calls_tools=calls_tools),
             "modified_at": time_of(_modified(model, now)),
         }
     )
@@ -134,9 +138,9 @@ def _details(model: ModelInfo) -> dict[str, Any]:
     }
 
 
-def _capabilities(model: ModelInfo) -> list[str]:
+def _capabilities(model: ModelInfo, *, calls_tools: bool) -> list[str]:
     names = {"tools": "tools", "vision": "vision", "reasoning": "thinking", "embeddings": "embedding"}
-    has = model.capabilities or ()
+    has = (("tools",) if calls_tools else ()) if model.capabilities is None else model.capabilities
     return ["completion", *(theirs for ours, theirs in names.items() if ours in has)]
 
 

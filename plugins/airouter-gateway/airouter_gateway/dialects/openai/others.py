@@ -68,6 +68,11 @@ def texts_in(said: dict[str, Any], field: str = "input") -> tuple[str, ...]:
     """
     value = said.get(field)
     texts = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+    if any(isinstance(text, int | list) for text in texts):
+        raise ParameterError(
+            f"{field} holds ids of tokens, which mean something to one model alone: send texts "
+            "(OpenAIEmbeddings of LangChain does with check_embedding_ctx_length=False)"
+        )
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise ParameterError(f"{field} must be a text or a list of texts, none of them empty")
     return texts

@@ -66,9 +66,12 @@ async def _show(server: Server, exchange: Exchange, answering: Answering, servin
     name = ollama.named_model(await body_of(exchange, serving))
     model = await answering.model(exchange, name)
     target = await answering.target_of(exchange, name)
-    if parameters_of(serving.provider(target), SHOW) is not None:
+    provider = serving.provider(target)
+    if parameters_of(provider, SHOW) is not None:
         model = await answering.operation(exchange, name, SHOW, {"name": target.model})
-    await exchange.whole(200, ollama.show_body(model, int(time.time())))
+    await exchange.whole(
+        200, ollama.show_body(model, int(time.time()), calls_tools="tools" in provider.info.capabilities)
+    )
 
 
 async def _running(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:

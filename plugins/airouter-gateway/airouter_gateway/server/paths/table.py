@@ -15,10 +15,19 @@ from . import anthropic, batches, health, ollama, openai, responses
 from .handling import ANY, GET, Path, Server
 
 OLLAMA = "/api/"
+V1 = "/v1"
 
 
 async def _nowhere(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
-    raise RefusedError(Refusal(kind="no_path", message=f"there is no {exchange.method} {exchange.path[:100]}"))
+    asked = exchange.path
+    message = f"there is no {exchange.method} {asked[:100]}"
+    if V1 + asked in PATHS:
+        message += f": give this client the address with {V1} at its end"
+    elif asked.startswith(V1 + V1):
+        message += f": give this client the address without {V1} at its end"
+    elif asked.startswith(V1 + OLLAMA):
+        message += f": this client speaks Ollama's format; give it the address without {V1} at its end"
+    raise RefusedError(Refusal(kind="no_path", message=message))
 
 
 PATHS: dict[str, Path] = {
