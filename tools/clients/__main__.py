@@ -29,16 +29,12 @@ NAMESPACE = ("unshare", "--map-root-user", "--net", "--")
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="make clients", description=__doc__)
-    parser.add_argument(
-        "--only", default="", help="clients whose names contain this, or that live in the environment of this name"
-    )
+    parser.add_argument("--only", nargs="+", default=[""], help="clients by parts of their names, or by environment")
     parser.add_argument("--silence", type=float, default=5.0, help="seconds; with 25 as long as clients were measured")
     parser.add_argument("--jobs", type=int, default=2, help="clients at a time")
     parser.add_argument("--report", type=Path, help="the page whose table is written anew")
     given = parser.parse_args()
-    chosen = [
-        client for client in CLIENTS if given.only.lower() in client.name.lower() or given.only == client.environment
-    ]
+    chosen = [client for client in CLIENTS if any(_is_meant(client, part) for part in given.only)]
     if os.environ.get(ALONE) is None:
         install({client.environment for client in chosen})
         if _can_be_alone():
@@ -62,6 +58,10 @@ def main() -> None:
         write_report(given.report, rows, silence=given.silence, alone=os.environ.get(ALONE) is not None)
     print("\n".join(["", *wrong, f"{len(rows)} clients, {len(wrong)} wrong cells"]))
     raise SystemExit(bool(wrong))
+
+
+def _is_meant(client: Client, part: str) -> bool:
+    return part.lower() in client.name.lower() or part == client.environment
 
 
 def _driven(clients: Sequence[Client], jobs: int, silence: float) -> list[Row]:

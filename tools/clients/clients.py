@@ -53,6 +53,7 @@ BUILT = {"ollama": ".cache/engines/ollama/bin"}
 SCENARIOS = ("model", "text", "stream", "tool", "form", "error", "cut", "silence", "killed")
 NO_FORM = tuple(name for name in SCENARIOS if name != "form")
 TALK = ("text", "stream", "error", "cut", "silence", "killed")
+WHOLE = ("model", "text", "error", "cut", "silence", "killed")
 OF_AGENTS = ("text", "tool", "error", "cut", "silence", "killed")
 """Agents show an answer when it is whole, have no place for a form, and ask more than the toy model holds."""
 
@@ -155,7 +156,7 @@ CLIENTS = (
     _agent("pi, Anthropic", "pi", "pi/anthropic", "@mariozechner/pi-coding-agent"),
     Client("aider, openai/", "aider", "agent_command.py", "aider/openai", "aider-chat", TALK, is_agent=True),
     Client("aider, anthropic/", "aider", "agent_command.py", "aider/anthropic", "aider-chat", TALK, is_agent=True),
-    Client("shell-gpt", "shell-gpt", "agent_command.py", "sgpt", "shell-gpt", ("model", *TALK)),
+    Client("shell-gpt", "shell-gpt", "agent_command.py", "sgpt", "shell-gpt", WHOLE),
     Client("ollama (command)", "ollama", "agent_command.py", "ollama", "ollama", ("model", *TALK)),
 )
 NOT_RUN = {
