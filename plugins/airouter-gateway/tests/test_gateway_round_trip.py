@@ -294,3 +294,74 @@ def test_a_server_of_another_dialect_is_not_and_the_client_hears_of_each() -> No
         assert name in told, name
     for name in ("custom", "weight", "format", "annotations", "signature", "cached", "a part that only"):
         assert name in told, name
+
+
+def sent_by(dialect: Dialect, name: str, body: dict[str, Any], **config: Any) -> tuple[dict[str, Any], str]:
+    """What a provider is sent of a question in its own dialect, and what the client is told."""
+    question = dialect.read(json.dumps(body).encode(), {})
+    with create_provider(name, {"api_key": "sk-planted", **config}) as provider:
+        ask, lost = bound(question, "m", taker_of(provider, "m"))
+        request = provider.prepare(ask).request
+        assert request is not None
+        sent = provider.wire_for(request).build_request(request, provider.config, stream=ask.stream)
+    return json.loads(sent.body), "; ".join(lost)
+
+
+def test_a_server_of_responses_is_sent_what_nobody_here_knows() -> None:
+    """Fields of the body and of functions, and a choice of what is no function; all else stands in the receipt."""
+    pytest.importorskip("airouter_openai")
+    function = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
+    body = {
+        "model": "m",
+        "user": "u",
+        "safety_identifier": "s",
+        "field_of_next_month": [1],
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+        "tools": [{**function, "defer_loading": True}, {"type": "web_search", "filters": {"a": 1}}],
+        "tool_choice": {"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]},
+        "input": [
+            {"role": "user", "content": "look", "later": 1},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "caller": "x"},
+            {"type": "function_call_output", "call_id": "c", "output": "o", "beside": 2},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "a", "annotations": [{"type": "url_citation"}]}],
+            },
+        ],
+    }
+    made, told = sent_by(table.RESPONSES, "openai", body, api="responses")
+    for field in ("user", "safety_identifier", "field_of_next_month", "stream_options", "tools", "tool_choice"):
+        assert made[field] == body[field], field
+    assert made["input"][1]["caller"] == "x"
+    assert told == "fields were not sent: input[0].later, input[2].beside, input[3].content.annotations"
+    alone = {"model": "m", "input": "x", "tools": [{"type": "web_search"}], "tool_choice": "required"}
+    assert sent_by(table.RESPONSES, "openai", alone, api="responses")[0]["tool_choice"] == "required"
+
+
+def test_a_field_of_a_turn_that_nobody_here_knows_is_told() -> None:
+    """Blocks and tools of Messages keep theirs; turns and choices have no place for any."""
+    pytest.importorskip("airouter_claude")
+    tool = {"name": "f", "input_schema": {"type": "object"}, "defer_loading": True, "later": 1}
+    block = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}, "later": 2}
+    body = {
+        "model": "m",
+        "max_tokens": 5,
+        "field_of_next_month": {"a": 1},
+        "tools": [tool],
+        "tool_choice": {"type": "auto", "newer": 3},
+        "messages": [{"role": "user", "id": "u1", "content": [block]}],
+    }
+    made, told = sent_by(table.MESSAGES, "claude", body)
+    assert made["tools"] == [tool]
+    assert made["messages"][0]["content"] == [block]
+    assert made["field_of_next_month"] == {"a": 1}
+    assert told == "fields were not sent: messages[0].id, tool_choice.newer"
+
+
+def test_a_file_that_is_kept_nowhere_is_refused_by_its_place() -> None:
+    """Once."""
+    item = {"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}
+    with pytest.raises(ParameterError, match=r"^input\[0\]: this server keeps no files"):
+        table.RESPONSES.read(json.dumps({"model": "m", "input": [item]}).encode(), {})

@@ -21,6 +21,7 @@ FORMAT = "messages"
 PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k")
 READ = (*PARAMETERS, "model", "messages", "system", "tools", "tool_choice", "stop_sequences", "stream", "thinking")
 TOOL_FIELDS = ("name", "description", "input_schema", "strict")
+OF_CHOICES = ("type", "name", "disable_parallel_tool_use")
 MODES = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
 BILLING = "x-anthropic-billing-header:"
 """How a system block of Claude Code's begins that is for its vendor, and changes with each request: as a part of the
@@ -70,6 +71,7 @@ def read_messages(body: bytes, headers: Mapping[str, str]) -> Question:
         native=FORMAT,
         own=own,
         for_native={"messages": _with(for_claude, turns), "parameters": parameters, "response_format": None},
+        losses=_unread(said),
         foreign_losses=(*losses, *_lost_blocks(turns)),
         shows_thoughts=thinking.get("type") in ("enabled", "adaptive"),
         said=said,
@@ -156,6 +158,17 @@ def _said_in_headers(headers: Mapping[str, str]) -> dict[str, Any]:
     if betas := [name.strip() for name in headers.get("anthropic-beta", "").split(",") if name.strip()]:
         said["betas"] = betas
     return said
+
+
+def _unread(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Fields beside those that a turn and a choice of tools have: nobody is sent them. Blocks and tools keep theirs."""
+    names = [
+        f"messages[{place}].{name}"
+        for place, turn in enumerate(list_in(said, "messages"))
+        for name in rest(turn, "role", "content")
+    ]
+    names += [f"tool_choice.{name}" for name in rest(object_in(said, "tool_choice"), *OF_CHOICES)]
+    return (f"fields were not sent: {', '.join(names)}",) if names else ()
 
 
 def _lost_blocks(turns: tuple[Message, ...]) -> list[str]:

@@ -39,6 +39,7 @@ from ..question import (
     text_of,
 )
 from .responses_tools import OPENAI, OfferedTools, choice_of
+from .responses_unread import unread_of
 
 FORMAT = "responses"
 PARAMETERS = ("temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "top_logprobs")
@@ -52,9 +53,6 @@ READ = (
     "text",
     "reasoning",
     "stream",
-    "stream_options",
-    "user",
-    "safety_identifier",
     "store",
 )
 HELD = frozenset({"call_id", "name", "arguments", "input"})
@@ -99,6 +97,10 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
     own = rest(said, *READ)
     own |= {"reasoning": kept} if (kept := rest(reasoning, "effort")) else {}
     own |= {"text": kept} if (kept := rest(form, "format")) else {}
+    choice = said.get("tool_choice")
+    names_another = isinstance(choice, Mapping) and kind_of(choice) != "function"
+    if names_another or (choice is not None and tools.others and not tools.offered):
+        own["tool_choice"] = choice
     native: dict[str, Any] = {"messages": native_messages}
     if tools.others:
         native["tools"] = tuple(tools.plain)
@@ -107,6 +109,7 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
         native=FORMAT,
         own={**own, "tools": tools.others} if tools.others else own,
         for_native=native,
+        losses=unread_of(said),
         foreign_losses=tuple(tools.losses),
         tools=tools.names,
         said=said,
@@ -194,10 +197,11 @@ def _heard(item: Mapping[str, Any], where: str) -> Message:
             raise ParameterError(f"{where}: a result needs the call_id that it answers")
         output = item.get("output") or ""
         (read,) = messages_from([{"role": "user", "content": _parts(output, where)}])
-        content = [part for part in read.parts if isinstance(part, TextPart | FilePart)]
-        return Message("tool", (ToolResultPart(identity, content),))
+        told = [part for part in read.parts if isinstance(part, TextPart | FilePart)]
+        return Message("tool", (ToolResultPart(identity, told),))
+    content = _parts(item.get("content"), where)
     try:
-        (message,) = messages_from([{"role": item.get("role"), "content": _parts(item.get("content"), where)}])
+        (message,) = messages_from([{"role": item.get("role"), "content": content}])
     except ParameterError as error:
         raise ParameterError(f"{where}{str(error).removeprefix('messages[0]')}") from error
     return message

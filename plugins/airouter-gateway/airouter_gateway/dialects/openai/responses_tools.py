@@ -7,10 +7,11 @@ from typing import Any
 
 from airouter_core.values.tools import Tool
 
-from ..question import NamedTool, kind_of, list_in, object_in, text_of
+from ..question import NamedTool, kind_of, list_in, object_in, rest, text_of
 
 OPENAI = "openai"
 """The provider under whose name parts keep what only it understands."""
+OF_FUNCTIONS = ("type", "name", "description", "parameters", "strict")
 FREE_FORM = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 """What stands in for a tool whose input is any text."""
 
@@ -36,9 +37,12 @@ class OfferedTools:
         kind = kind_of(entry)
         if kind == "function":
             tool = _function(entry)
-            self.plain.append(tool)
             self.offered.append(tool)
-            return
+            unknown = rest(entry, *OF_FUNCTIONS)
+            if not unknown:
+                self.plain.append(tool)
+                return
+            self.losses.append(f"fields of tool {tool.name!r} were not sent: {', '.join(sorted(unknown))}")
         self.others.append(dict(entry))
         if kind == "custom":
             self._offer(entry, None, custom=True)
@@ -46,7 +50,7 @@ class OfferedTools:
         elif kind == "namespace":
             for inner in list_in(entry, "tools"):
                 self._offer(inner, text_of(entry, "name"), custom=kind_of(inner) == "custom")
-        else:
+        elif kind != "function":
             self.losses.append(f"a tool of type {kind} was left out: only {OPENAI} has it")
 
     def _offer(self, entry: Mapping[str, Any], namespace: str | None, *, custom: bool) -> None:
