@@ -14,7 +14,8 @@ import requests
 
 from airouter_core.testing.server import Answer, Connection, ReceivedRequest
 from airouter_gateway.access.accounts import Accounts
-from airouter_gateway.access.limits import LIVES, LimitReachedError, Limits
+from airouter_gateway.access.counting import LIVES, LimitReachedError
+from airouter_gateway.access.limits import Limits
 from airouter_gateway.bounds import Bounds
 from airouter_ledger.ledger import Ledger
 

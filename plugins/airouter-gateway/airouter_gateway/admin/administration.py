@@ -6,50 +6,26 @@ Whatever asks the database is done in a thread, so that no stream waits for it.
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from airouter_core.errors import UnsupportedFeatureError
-from airouter_core.values.catalog import Pricing
 from airouter_core.values.record import plain
-from airouter_ledger.budgets import KEY_TAG
 from airouter_ledger.ledger import Ledger
-from airouter_ledger.records import CallRecord
 
-from ..access.access import Access
-from ..access.accounts import Accounts, Change
-from ..access.books import TEAM_TAG
+from ..access.account_rows import Change
+from ..access.accounts import Accounts
 from ..access.views import ShownKey, ShownTeam, shown_key, shown_team
 from ..dialects.refusals import without_keys
 from ..keys import ClientKey
-from ..serving import Serving
 from . import shapes
+from .call_views import between, conditions_of, per_million, shown_call
+from .served import Served, UnderWay
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-
-
-class UnderWay(Protocol):
-    """A request that is being answered."""
-
-    id: str
-    path: str
-    key_name: str | None
-    target: str | None
-
-    @property
-    def seconds(self) -> float: ...
-
-
-class Served(Protocol):
-    """Of the server what an administrator sees."""
-
-    serving: Serving
-    access: Access
-    live: dict[str, Any]
 
 
 class Administration:
@@ -148,8 +124,8 @@ class Administration:
                 provider=model.provider,
                 context_length=model.context_length,
                 max_output_tokens=model.max_output_tokens,
-                input_price=_million(model.pricing, "prompt"),
-                output_price=_million(model.pricing, "completion"),
+                input_price=per_million(model.pricing, "prompt"),
+                output_price=per_million(model.pricing, "completion"),
                 problem=model.problem,
             )
             for model in await self.gateway.serving.models()
@@ -206,8 +182,8 @@ class Administration:
             ledger = self.ledger()
             if ledger is None:
                 return shapes.Page(())
-            found = list(ledger.calls(wanted.limit + 1, after=wanted.after, **_conditions(wanted)))
-            shown = tuple(shapes.Call(**_told(record)) for record in found[: wanted.limit])
+            found = list(ledger.calls(wanted.limit + 1, after=wanted.after, **conditions_of(wanted)))
+            shown = tuple(shapes.Call(**shown_call(record)) for record in found[: wanted.limit])
             return shapes.Page(shown, shown[-1].id if len(found) > wanted.limit else None)
 
         return await asyncio.to_thread(read)
@@ -222,7 +198,9 @@ class Administration:
                 return None
             ask, response = ledger.content(record.id)
             said = None if ask is None else "\n\n".join(f"{one.role}: {one.text}" for one in ask.messages)
-            return shapes.WholeCall(**_told(record), prompt=said, answer=None if response is None else response.text)
+            return shapes.WholeCall(
+                **shown_call(record), prompt=said, answer=None if response is None else response.text
+            )
 
         return await asyncio.to_thread(read)
 
@@ -231,7 +209,7 @@ class Administration:
 
         def read() -> list[shapes.Costs]:
             ledger = self.ledger()
-            found = [] if ledger is None else ledger.costs(wanted.by, **_between(wanted.since, wanted.until))
+            found = [] if ledger is None else ledger.costs(wanted.by, **between(wanted.since, wanted.until))
             return [
                 shapes.Costs(
                     name=total.name, calls=total.calls, amount=total.amount, unknown=total.unknown,
@@ -260,35 +238,3 @@ def changed(body: msgspec.Struct) -> dict[str, Any]:
     """The fields that a body of changes gives."""
     given = {name: getattr(body, name) for name in body.__struct_fields__}
     return {name: value for name, value in given.items() if value is not msgspec.UNSET}
-
-
-def _told(record: CallRecord) -> dict[str, Any]:
-    cost = record.cost
-    return {
-        "id": record.id, "at": record.at, "kind": record.kind, "provider": record.provider, "model": record.model,
-        "served": record.served, "key": record.tags.get(KEY_TAG), "team": record.tags.get(TEAM_TAG),
-        "session": record.session, "input_tokens": record.usage.input_tokens,
-        "output_tokens": record.usage.output_tokens, "cost": None if cost is None else cost.amount,
-        "cost_source": None if cost is None else cost.source, "seconds": record.seconds,
-        "first_event": record.first_event, "finish": record.finish, "error": record.error, "stream": record.stream,
-        "route": not record.leaf,
-    }  # fmt: skip
-
-
-def _conditions(wanted: shapes.CallFilter) -> dict[str, Any]:
-    tags = {name: tag for name, tag in ((KEY_TAG, wanted.key), (TEAM_TAG, wanted.team)) if tag}
-    same = {name: getattr(wanted, name) or None for name in ("model", "provider", "session", "error", "text")}
-    return {**same, "tags": tags, **_between(wanted.since, wanted.until)}
-
-
-def _between(since: float | None, until: float | None) -> dict[str, Any]:
-    return {
-        name: datetime.datetime.fromtimestamp(moment, datetime.UTC)
-        for name, moment in (("since", since), ("until", until))
-        if moment is not None
-    }
-
-
-def _million(pricing: Pricing | None, what: str) -> float | None:
-    price = None if pricing is None else pricing[what]
-    return None if price is None else float(price) * 1_000_000

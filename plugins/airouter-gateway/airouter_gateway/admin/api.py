@@ -14,12 +14,13 @@ from starlette.routing import BaseRoute, Route
 from airouter_core.errors import AirouterError, ConfigurationError, ParameterError
 from airouter_ledger.errors import LedgerError
 
-from ..access.accounts import NameTakenError, UnknownNameError
+from ..access.account_rows import NameTakenError, UnknownNameError
 from ..dialects.refusals import without_keys
-from .administration import Administration, Served
+from .administration import Administration
 from .authentication import Authenticator, TooManyWrongKeysError
 from .endpoints import ENDPOINTS, Asked, Endpoint
 from .openapi import PREFIX, document
+from .served import Served
 from .shapes import Failure, Problem
 
 LOGGER = logging.getLogger("airouter.gateway")

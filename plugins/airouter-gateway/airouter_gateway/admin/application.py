@@ -10,9 +10,9 @@ from starlette.responses import Response
 from ..console.guards import problem
 from ..console.routes import console_routes
 from ..console.sessions import PATH
-from .administration import Served
 from .api import api_routes, failure
 from .authentication import Authenticator
+from .served import Served
 
 KINDS = {404: "not_found", 405: "method_not_allowed"}
 

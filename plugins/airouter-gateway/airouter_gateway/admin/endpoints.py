@@ -11,7 +11,7 @@ import msgspec
 from airouter_core.errors import ParameterError
 from airouter_core.values.value import Value
 
-from ..access.accounts import Change, UnknownNameError
+from ..access.account_rows import Change, UnknownNameError
 from ..access.views import ShownKey, ShownTeam
 from . import shapes
 from .administration import Administration, changed

@@ -14,11 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from airouter_core.errors import AirouterError
 from airouter_ledger.errors import LedgerError
 
-from ..access.accounts import UnknownNameError
+from ..access.account_rows import UnknownNameError
 from ..access.ended_sessions import EndedSessions
-from ..admin.administration import Administration, Served
+from ..admin.administration import Administration
 from ..admin.api import TooLargeError, body_of
 from ..admin.authentication import Authenticator
+from ..admin.served import Served
 from ..dialects.refusals import without_keys
 from .rendering import HEADERS, page, wants_part
 from .sessions import PATH, Session, Sessions, is_own_form

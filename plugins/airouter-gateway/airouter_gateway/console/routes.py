@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..admin.administration import Served
 from ..admin.authentication import Authenticator
+from ..admin.served import Served
 from .guards import Console
 from .pages import entry, keys, log, models, overview, playground
 from .rendering import HEADERS

@@ -10,7 +10,8 @@ from airouter_core.errors import AirouterError
 from airouter_core.values.usage import Usage
 from airouter_ledger.errors import LedgerError
 
-from ..access.limits import LimitReachedError, Limits, Room
+from ..access.counting import LimitReachedError, Room
+from ..access.limits import Limits
 from ..bounds import Bounds
 from ..dialects.refusals import Refusal
 from ..keys import ClientKey

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from airouter_core.errors import AirouterError, ParameterError
 
-from ...access.accounts import UnknownNameError
+from ...access.account_rows import UnknownNameError
 from ...access.views import ShownKey, ShownTeam
 from ...admin import shapes
 from ...admin.administration import changed

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...access.accounts import UnknownNameError
+from ...access.account_rows import UnknownNameError
 from ...admin import shapes
 from ..guards import Console
 from ..rendering import page, wants_part
