@@ -110,10 +110,19 @@ class ExecutionError(AirouterError, RuntimeError):
     attempts: tuple[Attempt, ...] = ()
     """Whom a router asked before it gave up, in order; empty where nothing routes."""
 
+    _retryable: bool | None = None
+
     @property
     def retryable(self) -> bool:
-        """Whether the same call may succeed later, unchanged."""
-        return self.failure_class in RETRYABLE
+        """Whether the same call may succeed later, unchanged: as was said of it, else by the class of the failure.
+
+        Who has tried again as often as makes sense says that it may not, since whoever retries around it multiplies.
+        """
+        return self.failure_class in RETRYABLE if self._retryable is None else self._retryable
+
+    @retryable.setter
+    def retryable(self, value: bool) -> None:
+        self._retryable = value
 
 
 class TransportError(ExecutionError):
@@ -132,11 +141,8 @@ class TransportTimeoutError(TransportError):
     def __init__(self, message: str, *, while_connecting: bool = False) -> None:
         super().__init__(message)
         self.while_connecting = while_connecting
-
-    @property
-    def retryable(self) -> bool:
-        """Only a connection that never came up is tried again: a silent provider may still be working on the answer."""
-        return self.while_connecting
+        # A silent provider may still be working on the answer: only a connection that never came up is tried again.
+        self._retryable = while_connecting
 
 
 class ProviderError(ExecutionError):
@@ -171,15 +177,6 @@ class ProviderError(ExecutionError):
         self.retry_after = retry_after
         self.body = body
         self._retryable = retryable
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same call may succeed later: as the provider says, else by the class of the failure."""
-        return self.failure_class in RETRYABLE if self._retryable is None else self._retryable
-
-    @retryable.setter
-    def retryable(self, value: bool) -> None:
-        self._retryable = value
 
 
 class AuthenticationError(ProviderError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airouter_core.errors import (
     AirouterError,
+    BudgetExceededError,
     ContextLengthError,
     ExecutionError,
     FailureClass,
@@ -21,6 +22,8 @@ def word_of(error: AirouterError) -> str:
         return CONTEXT
     if isinstance(error, MissingApiKeyError):
         return FailureClass.CREDENTIAL.value
+    if isinstance(error, BudgetExceededError):
+        return FailureClass.QUOTA.value
     if isinstance(error, ProtocolError):
         return FailureClass.TRANSIENT.value
     if isinstance(error, ExecutionError):

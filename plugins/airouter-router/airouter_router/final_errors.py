@@ -21,8 +21,7 @@ def ended(error: AirouterError, route: str, trail: Sequence[Attempt]) -> Airoute
     """An error that ends the call, with all that was tried before."""
     if isinstance(error, ExecutionError):
         error.attempts = (*trail, *error.attempts)
-        if isinstance(error, ProviderError):
-            error.retryable = False  # whoever retries around a route multiplies its attempts
+        error.retryable = False  # whoever retries around a route multiplies its attempts
         if len(trail) > 1:
             told = "; ".join(f"{attempt.target}: {attempt.failure or attempt.reason}" for attempt in trail)
             error.args = (f"{error} (route {route!r} asked {told})", *error.args[1:])

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.errors import AirouterError, ConfigurationError, ExecutionError
+from airouter_core.errors import AirouterError, CallVetoedError, ConfigurationError, ExecutionError
 from airouter_core.values.response import Attempt, Response
 from airouter_core.values.usage import Usage
 from airouter_core.wire.rate_limits import rate_limits
@@ -121,6 +121,8 @@ class Outcomes:
 
     def _failed(self, attempt: RunningAttempt, error: ExecutionError, *, is_time: bool) -> bool:
         """Take note of a failure; whether it ends the call."""
+        if isinstance(error, CallVetoedError):
+            return self._vetoed(attempt, error)
         knowledge, target, word = self._knowledge, attempt.target, word_of(error)
         now = knowledge.clock()
         knowledge.health.failed(
@@ -139,6 +141,14 @@ class Outcomes:
         if can_be_repeated(error):
             self._ask_again(attempt.candidate, word, retry_after(error))
         return False
+
+    def _vetoed(self, attempt: RunningAttempt, error: CallVetoedError) -> bool:
+        """Somebody here has refused to send it, a budget for instance: no attempt was made, and nobody is unwell."""
+        self.made -= 1
+        attempt.lease.give_back(0)
+        self._selection.pass_over(attempt.target, str(error))
+        self.last = error
+        return word_of(error) not in self._situation.route.on
 
     def _keep_begun(self, attempt: RunningAttempt, error: ExecutionError, *, to_resume: bool) -> None:
         before, partial = self.prefill, error.partial

@@ -118,6 +118,8 @@ def limits_of(address: str, table: Any) -> Limits:
     """
     place = f"[targets] {address!r}"
     _known(table, Limits.__struct_fields__, place)
+    if "weight" in table and address.endswith(f"/{EVERY_MODEL}"):
+        raise ConfigurationError(f"{place}: weight is of single targets: name each of them, or give a route `weights`")
     said: dict[str, Any] = {}
     for name, value in table.items():
         if name in WHOLE:
