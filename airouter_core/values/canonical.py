@@ -173,6 +173,12 @@ CANONICAL: tuple[Parameter, ...] = (
     ),
     Parameter("keep_alive", "any", ("ttl",), description="How long the model stays loaded after the call."),
     Parameter("service_tier", "string", description="Which of the provider's service levels to use."),
+    Parameter(
+        "prompt_cache_key",
+        "string",
+        ("cache_key",),
+        description="One name for calls whose prompts begin alike, so that the provider's cache finds them.",
+    ),
 )
 
 ELSEWHERE: Mapping[str, str] = {

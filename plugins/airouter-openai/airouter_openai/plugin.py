@@ -31,6 +31,7 @@ CHAT_PARAMETERS = (
     ParameterSupport("parallel_tool_calls", "parallel_tool_calls"),
     ParameterSupport("user", "user"),
     ParameterSupport("service_tier", "service_tier"),
+    ParameterSupport("prompt_cache_key", "prompt_cache_key"),
 )
 
 RESPONSES_PARAMETERS = (
@@ -44,6 +45,7 @@ RESPONSES_PARAMETERS = (
     ParameterSupport("parallel_tool_calls", "parallel_tool_calls"),
     ParameterSupport("user", "safety_identifier"),
     ParameterSupport("service_tier", "service_tier"),
+    ParameterSupport("prompt_cache_key", "prompt_cache_key"),
 )
 
 COMPLETIONS_PARAMETERS = (

@@ -78,7 +78,7 @@ def responses_support(request: Request, config: OpenAIConfig) -> Iterable[Parame
 
 def completions_support(request: Request, config: OpenAIConfig) -> Iterable[ParameterSupport]:
     """What the API before chat takes."""
-    lacking = ("logprobs", "reasoning_effort", "verbosity", "parallel_tool_calls", "service_tier")
+    lacking = ("logprobs", "reasoning_effort", "verbosity", "parallel_tool_calls", "service_tier", "prompt_cache_key")
     return (
         *COMPLETIONS_PARAMETERS,
         *_refused(lacking, "models that know no turns do not take it"),

@@ -30,6 +30,7 @@ PARAMETERS = (
     ParameterSupport("parallel_tool_calls", "parallel_tool_calls"),
     ParameterSupport("user", "user"),
     ParameterSupport("service_tier", "service_tier", choices=("auto", "default", "fast", "flex", "priority", "scale")),
+    ParameterSupport("prompt_cache_key", "session_id"),
     ParameterSupport("context", reason="a model's context is fixed; ModelInfo.context_length has it"),
     ParameterSupport("n", reason="OpenRouter makes one answer a call; make several calls"),
     ParameterSupport("typical_p", reason="OpenRouter does not take it; top_p and min_p are near it"),

@@ -7,11 +7,13 @@ import hashlib
 import threading
 
 from airouter_core.values.ask import Ask
+from airouter_core.values.canonical import NAMES
 
 LIFE = 300.0
 """Seconds that a prompt stays in most vendors' caches, from its last use."""
 LONG_LIFE = 3600.0
 """The same where an hour was paid for."""
+CACHE_KEY = "prompt_cache_key"
 MOST = 10_000
 """Conversations that are remembered; those unused for longest are forgotten first."""
 
@@ -46,10 +48,11 @@ def named_key(ask: Ask) -> str | None:
     """What the caller calls the conversation: its session, or the key that it gives for the vendor's cache."""
     if ask.session:
         return f"session:{ask.session}"
-    given = ask.parameters.get("prompt_cache_key")
-    for options in ask.provider_options.values():
-        given = given or options.get("prompt_cache_key")
-    return f"cache:{given}" if given else None
+    if not ask.parameters and not ask.provider_options:
+        return None
+    given = [value for name, value in ask.parameters.items() if NAMES.get(name, name) == CACHE_KEY]
+    given += [options.get(CACHE_KEY) for options in ask.provider_options.values()]
+    return next((f"cache:{value}" for value in given if value), None)
 
 
 def opening_key(ask: Ask) -> str:

@@ -384,3 +384,27 @@ def test_a_cost_from_the_table_has_its_source(world: Any) -> None:
     assert cost is not None
     assert (float(cost.amount), cost.source) == (2e-05, "[prices]")
     assert world.chat(world.router({"r": {"targets": ["a/x"]}})).cost is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"parameters": {"prompt_cache_key": "k"}},
+        {"parameters": {"cache_key": "k"}},
+        {"provider_options": {"scripted": {"prompt_cache_key": "k"}}},
+        {"session": "k"},
+    ],
+)
+def test_a_key_of_the_vendors_cache_is_a_conversation(world: Any, given: Any) -> None:
+    """Calls that name one come back to who has their prompt; it goes on to who takes it, and elsewhere it is told."""
+    world.lots = itertools.cycle([0.0, 0.6, 0.3, 0.9]).__next__
+    tall = ProviderInfo(
+        name="scripted",
+        target="nowhere:Nothing",
+        capabilities=("chat", "stream"),
+        parameters=(ParameterSupport("prompt_cache_key", "session_id"),),
+    )
+    router = world.router({"r": {"strategy": "weighted", "targets": ["a/x", "b/y"]}}, infos={"a": tall, "b": tall})
+    assert len({asked(world, router, **given) for _ in range(6)}) == 1
+    if "parameters" in given:
+        assert {request.parameter("prompt_cache_key") for request in world.requests} == {"k"}

@@ -18,7 +18,7 @@ MAKERS: tuple[Service, ...] = (
         capabilities=(*CALLS, "json_schema", "vision", "audio_input", "reasoning", "embeddings"),
         parameters=taken(
             *("top_p", "max_tokens", "stop", "presence_penalty", "frequency_penalty", "top_k", "parallel_tool_calls"),
-            *("service_tier", "logprobs", "top_logprobs"),
+            *("service_tier", "logprobs", "top_logprobs", "prompt_cache_key"),
             n=ParameterSupport("n", "n", minimum=1),
             temperature=ParameterSupport("temperature", "temperature", minimum=0, maximum=1.5),
             seed=ParameterSupport("seed", "random_seed", minimum=0),
