@@ -25,6 +25,10 @@ class Hedging:
         """Whether one more is within the share."""
         return self._hedges.get(route, 0) + 1 <= SHARE * self._calls.get(route, 0)
 
+    def share(self, route: str) -> float:
+        """Of the calls of a route, those that were asked twice."""
+        return self._hedges.get(route, 0) / max(self._calls.get(route, 0), 1)
+
     def begun(self, route: str) -> None:
         """Somebody is asked beside."""
         with self._lock:

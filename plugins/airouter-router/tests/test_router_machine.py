@@ -6,6 +6,7 @@ only moves when somebody waits.
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 import hypothesis.strategies as st
@@ -34,7 +35,8 @@ from airouter_core.values.response import Response
 from airouter_core.values.tokens import estimate_tokens
 from airouter_router.conditions import Condition
 from airouter_router.health import COOLDOWN, LONG_COOLDOWN
-from airouter_router.routes import Choice, Route, child_of, targets_of
+from airouter_router.routes import Choice, Route, Target, child_of, targets_of
+from airouter_router.statistics import COLD, LIFE, SAMPLES
 
 from .conftest import World
 from .halves import driven
@@ -139,7 +141,7 @@ class Life(RuleBasedStateMachine):
         self.known = known
         self.worlds = {half: World() for half in HALVES}
         self.routers = {}
-        self.taken: dict[str, list[float]] = {}
+        self.samples: dict[tuple[str, str, bool], list[tuple[float, float]]] = {}
         for half, world in self.worlds.items():
             world.lots = Lots(lots)
             self.routers[half] = world.router({"r": self.route}, self.targets, prices=self.prices)
@@ -177,6 +179,7 @@ class Life(RuleBasedStateMachine):
             asked = world.asked[before:]
             self.check(ask, events, outcome, asked, world.now - began)
             self.check_health(half, resting, outcome)
+            self.check_statistics(half, outcome, stream=stream)
             told[half] = summary(events, outcome, asked, world.now)
         assert told["awaited"] == told["blocking"]
 
@@ -259,6 +262,19 @@ class Life(RuleBasedStateMachine):
             assert bench.failure in failures
             assert bench.failure not in BLAMELESS
             assert bench.until - world.now <= max(LONG_COOLDOWN, COOLDOWN, 100)
+
+    def check_statistics(self, half: str, outcome: Any, *, stream: bool) -> None:
+        """P8: what counts is seconds from sending to the first word, of those alone who have answered, of late."""
+        world, known = self.worlds[half], self.routers[half].knowledge.statistics
+        if isinstance(outcome, Response):  # here whoever has said a word ends or fails at once
+            sample = world.now, world.now - world.asked_at[-1][1]
+            self.samples.setdefault((half, outcome.served_by or "", stream), []).append(sample)
+        for address in self.known:
+            samples = self.samples.get((half, address, stream), [])[-SAMPLES:]
+            recent = [seconds for at, seconds in samples if at + LIFE > world.now]
+            expected = statistics.median(recent) if len(recent) >= COLD else None
+            provider, _, model = address.partition("/")
+            assert known.median(Target(provider, model), world.now, stream=stream) == expected
 
     def may_be_asked(self, address: str, prompt: str) -> bool:
         """Said anew, without the router."""
