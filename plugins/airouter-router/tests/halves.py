@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from airouter_core.flow import blocking, stack
+from airouter_core.flow import blocking, deadlines
 from airouter_core.flow.awaited import AsyncDriver
 from airouter_core.flow.blocking import Driver
 from airouter_core.flow.steps import Flow
@@ -36,7 +36,7 @@ def on_the_clock_of(world: Any) -> Iterator[None]:
         world.now += seconds
 
     time = SimpleNamespace(monotonic=lambda: world.now, sleep=sleep)
-    with mock.patch.object(stack, "time", time), mock.patch.object(blocking, "time", time):
+    with mock.patch.object(deadlines, "time", time), mock.patch.object(blocking, "time", time):
         yield
 
 
