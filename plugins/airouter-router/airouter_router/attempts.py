@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airouter_core.errors import AirouterError
@@ -52,15 +53,17 @@ class RunningAttempt:
         self.error: AirouterError | None = None
         self.scope: Delegate | None = None
 
-    def flow(self, provider: Provider[Any], patience: float | None) -> Flow[Any]:
+    def flow(self, provider: Callable[[str], Provider[Any]], patience: float | None) -> Flow[Any]:
         """Ask; nothing is emitted before something was said.
 
         Args:
+            provider: gives the provider of a name; one that cannot be made has failed like any other.
             patience: seconds until something must be said; ``None`` for as long as it takes.
         """
         gate = self.gate
-        self.scope = Delegate(provider.flow_of(self.asked), gate, opens_within=patience)
         try:
+            flow = provider(self.target.provider).flow_of(self.asked)
+            self.scope = Delegate(flow, gate, opens_within=patience)
             value = yield self.scope
         except AirouterError as error:
             self.error = error

@@ -14,6 +14,7 @@ from airouter_core.errors import AirouterError
 from airouter_core.flow.layers import Gate
 from airouter_core.flow.steps import Do, Flow, Gather, Race, Sleep, delegated
 from airouter_core.provider.facade import Provider
+from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.response import Attempt
 
 from .attempts import RunningAttempt, is_only_read
@@ -80,7 +81,7 @@ class Call:
                     attempt, value = yield from self._raced(running)
                 else:
                     patience = None if self._route.first_event_timeout is None else self._patience()
-                    value = yield from attempt.flow(self._provider(attempt.target.provider), patience)
+                    value = yield from attempt.flow(self._provider, patience)
             except AirouterError as error:
                 yield from self._unanswered(running, error)
                 continue
@@ -109,10 +110,15 @@ class Call:
         names = knowledge.catalog.missing(self._route, knowledge.settings, knowledge.clock())
         if not names:
             return
-        lists = [delegated(self._provider(name).operation_flow("list_models"), deadline=PATIENCE) for name in names]
+        lists = [delegated(self._listing(name), deadline=PATIENCE) for name in names]
         for name, models in zip(names, (yield Gather(lists)), strict=True):
             if not isinstance(models, Exception):
                 knowledge.catalog.learn(name, models, knowledge.clock())
+
+    def _listing(self, name: str) -> Flow[list[ModelInfo]]:
+        # Made in here, so that one that cannot be made costs only its own list.
+        models: list[ModelInfo] = yield from self._provider(name).operation_flow("list_models")
+        return models
 
     def _waited(self) -> Flow[Chosen]:
         """Whoever was put aside and is ready first; waited for."""
@@ -151,7 +157,7 @@ class Call:
         """Whoever answers, and the value; another is asked beside who is slow."""
         assert self._route.hedge is not None
         self._knowledge.hedging.called(self._route.name)
-        first = running[0].flow(self._provider(running[0].target.provider), self._patience())
+        first = running[0].flow(self._provider, self._patience())
         race = Race(first, lambda: self._rival(running), self._route.hedge)
         yield race
         assert race.winner is not None
@@ -168,7 +174,7 @@ class Call:
             return None
         self._knowledge.hedging.begun(self._route.name)
         running.append(self._begun(*chosen))
-        return running[1].flow(self._provider(running[1].target.provider), None)
+        return running[1].flow(self._provider, None)
 
     def _patience(self) -> float | None:
         """Seconds until a stream must have begun; whoever is the last to ask has as long as it takes."""
@@ -186,7 +192,7 @@ class Call:
     def _nobody(self) -> AirouterError:
         if self._outcomes.last is not None:
             return self._ended(self._outcomes.last)
-        return self._outcomes.refused or no_candidate(self._route.name, self._outcomes.trail)
+        return no_candidate(self._route.name, self._outcomes.trail, self._outcomes.refused)
 
     def _busy(self, wait: float) -> AirouterError:
         return all_limited(self._route.name, self._outcomes.trail, self._selection.waited_for(), wait)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from airouter_core.values.record import Record
 from airouter_core.values.usage import Cost
 
@@ -45,8 +48,13 @@ class Plan(Record, frozen=True):
         return "\n".join(lines)
 
 
-def planned(situation: Situation) -> Plan:
-    """The plan for one ask."""
+def planned(situation: Situation, unusable: Callable[[str], str | None] = lambda _: None) -> Plan:
+    """The plan for one ask.
+
+    Args:
+        unusable: why the provider of a name cannot be asked at all: it lacks a key, for instance.
+    """
+    unusable = functools.cache(unusable)
     eligibility = Eligibility(situation)
     health = situation.knowledge.health
     asked: list[Planned] = []
@@ -59,8 +67,8 @@ def planned(situation: Situation) -> Plan:
         seen.add(target)
         bench = health.bench(target, situation.now)
         item = Planned(
-            str(target),
-            eligibility.refusal(target),
+            target.address,
+            eligibility.refusal(target) or unusable(target.provider),
             candidate.why,
             bench.failure if bench else None,
             situation.cost(target),

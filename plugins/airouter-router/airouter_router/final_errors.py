@@ -7,6 +7,7 @@ from typing import Any
 
 from airouter_core.errors import (
     AirouterError,
+    ConfigurationError,
     ExecutionError,
     ProviderError,
     RateLimitedError,
@@ -28,9 +29,17 @@ def ended(error: AirouterError, route: str, trail: Sequence[Attempt]) -> Airoute
     return error
 
 
-def no_candidate(route: str, trail: Sequence[Attempt]) -> AirouterError:
-    """Nobody of the route may be asked this."""
+def no_candidate(route: str, trail: Sequence[Attempt], refused: ConfigurationError | None = None) -> AirouterError:
+    """Nobody of the route may be asked this.
+
+    Args:
+        refused: what was wrong for the first who was to be asked.
+    """
     reasons = "; ".join(f"{attempt.target}: {attempt.reason}" for attempt in trail)
+    if refused is not None:
+        if len(trail) > 1:
+            refused.args = (f"{refused} (route {route!r} could ask nobody: {reasons})", *refused.args[1:])
+        return refused
     return UnsupportedFeatureError(
         f"route {route!r} has nobody who may be asked this: {reasons or 'it has no targets'}"
     )

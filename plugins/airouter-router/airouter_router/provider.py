@@ -144,7 +144,7 @@ class RouterProvider(Provider[RouterConfig]):
         Raises:
             ModelNotFoundError: there is no such route.
         """
-        return planned(Situation(ask, self._route(ask), self.knowledge))
+        return planned(Situation(ask, self._route(ask), self.knowledge), self._unusable)
 
     def resting(self) -> Mapping[str, Bench]:
         """The targets and accounts that are left alone now, by address."""
@@ -171,6 +171,14 @@ class RouterProvider(Provider[RouterConfig]):
                 self._made[name] = made
             return self._made[name]
 
+    def _unusable(self, name: str) -> str | None:
+        """Why one of the providers cannot be asked, if it cannot; nobody is asked."""
+        try:
+            self.target_provider(name).require_credentials()
+        except ConfigurationError as error:
+            return str(error)
+        return None
+
     def _table(self, name: str, table: Any) -> tuple[str, dict[str, Any]]:
         if not isinstance(table, Mapping):
             raise ConfigurationError(f"providers: {name!r} is a table of settings, not {type(table).__name__}")
@@ -188,7 +196,7 @@ class RouterProvider(Provider[RouterConfig]):
         """A provider that nobody has set up is made of the environment, as everywhere."""
         info = self._registry.find(target.provider)
         if info is None or info.name == self.info.name:
-            raise unknown_provider(target, known)
+            raise unknown_provider(target, known, [info.name for info in self._registry.providers()])
         self._tables[target.provider] = self._table(target.provider, {"provider": info.name})
         return info
 
@@ -197,8 +205,9 @@ class RouterProvider(Provider[RouterConfig]):
         if route is None:
             near = difflib.get_close_matches(ask.model or "", self.routes, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
+            there = f"there are {', '.join(sorted(self.routes))}" if self.routes else "write [routes.NAME] with targets"
             raise ModelNotFoundError(
-                f"there is no route {ask.model!r}; {hint}there are {', '.join(sorted(self.routes)) or 'none'}",
+                f"there is no route {ask.model!r}; {hint}{there}",
                 provider=self.info.name,
             )
         return route

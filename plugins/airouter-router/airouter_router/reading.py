@@ -102,11 +102,12 @@ def limits_for(settings: Mapping[str, Limits], target: Target) -> Limits:
     return msgspec.structs.replace(own, **missing)
 
 
-def unknown_provider(target: Target, providers: Collection[str]) -> ConfigurationError:
+def unknown_provider(target: Target, providers: Collection[str], installed: Collection[str]) -> ConfigurationError:
     """What to say of a target whose provider is neither set up nor installed."""
     return ConfigurationError(
-        f"{str(target)!r} is a target, and there is no provider {target.provider!r}"
-        f"{_near(target.provider, providers)} (there are: {', '.join(sorted(providers)) or 'none'})"
+        f"{target.address!r} is a target, and there is no provider {target.provider!r}"
+        f"{_near(target.provider, {*providers, *installed})} (set up: {', '.join(sorted(providers)) or 'none'}; "
+        "`airouter providers --all` lists those that are installed)"
     )
 
 
@@ -225,7 +226,7 @@ def _choice(strategy: Strategy, table: Mapping[str, Any], settings: Mapping[str,
         weights = [weights.get(address, 1) for address in targets or ()]
     addresses = _list(targets or (), place)
     if not addresses:
-        raise ConfigurationError(f"{place} has no targets")
+        raise ConfigurationError(f'{place} has no targets: give it some, such as targets = ["openai/gpt-5"]')
     try:
         children = tuple(map(child_of, addresses))
         if strategy == "weighted":

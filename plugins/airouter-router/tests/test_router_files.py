@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from airouter_core import ProviderManager
+from airouter_core import ProviderManager, create_provider
 from airouter_core.cli import app
 from airouter_core.cli.targets import current_settings
-from airouter_core.errors import ConfigurationError, UnsupportedFeatureError
+from airouter_core.errors import ConfigurationError, MissingApiKeyError, UnsupportedFeatureError
+from airouter_core.provider.asking import ask_of
+from airouter_core.testing.server import Answer, LoopbackServer
+from airouter_router.provider import RouterProvider
 
 FILE = """
 [main]
@@ -83,3 +86,35 @@ def test_the_command_line_explains(path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert result.exit_code == 0, result.output
     assert "1. ollama/llama" in result.output
     assert "sk-planted" not in result.output
+
+
+@pytest.mark.usefixtures("_no_keys")
+def test_a_target_without_a_key_is_passed_over() -> None:
+    """A provider that cannot be made costs its own targets alone; where nobody is left each reason is told."""
+    answer = {"id": "1", "model": "m", "choices": [{"index": 0, "finish_reason": "stop"}]}
+    answer["choices"][0]["message"] = {"role": "assistant", "content": "hi"}  # type: ignore[index]
+    with LoopbackServer(lambda _, peer: peer.answer(Answer.of_json(answer))) as server:
+        here = {"provider": "openai", "api_key": "k", "base_url": f"{server.url}/v1"}
+        routes = {"r": {"targets": ["openai/gpt-5", "here/m"]}, "known": {"targets": ["openai/gpt-5"]}}
+        with create_provider("router", {"providers": {"openai": {}, "here": here}, "routes": routes}) as router:
+            assert isinstance(router, RouterProvider)
+            plan = router.plan(ask_of("r", "hello"))
+            assert "OPENAI_API_KEY" in (plan.candidates[0].refused or "")
+            assert plan.candidates[1].refused is None
+            assert server.requests == []
+            response = router.chat("r", "hello")
+            assert [attempt.outcome for attempt in response.attempts] == ["refused", "complete"]
+            with pytest.raises(MissingApiKeyError, match="OPENAI_API_KEY"):
+                router.chat("known", "hello")
+
+
+@pytest.fixture
+def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def test_a_misspelt_provider_is_told_of_those_that_there_are() -> None:
+    """Also where nothing was set up: those that are installed are proposed."""
+    with pytest.raises(ConfigurationError, match="did you mean 'ollama'"):
+        create_provider("router", {"routes": {"r": {"targets": ["olama/llama3"]}}})
