@@ -1,36 +1,20 @@
-"""Plugins: found, loaded one by one, asked through one typed method per hook.
-
-Nobody else touches pluggy. A plugin that cannot be loaded, or that clashes with another, is kept as a
-:class:`PluginProblem`; everything else goes on without it.
-"""
+"""The plugins of a process: providers by their names, and one typed method for each hook that is asked."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
-import pluggy
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginConflictError, PluginLoadError, UnknownProviderError
-from ..profile.declarations import (
-    Command,
-    LayerInfo,
-    Parameter,
-    Position,
-    ProviderInfo,
-    SettingsTable,
-)
-from . import hookspecs
-from .calling import HookCalls
+from ..profile.declarations import LayerInfo, Parameter, Position, ProviderInfo, SettingsTable
 from .finding import PluginSource, canonical, installed_plugins, squeezed
+from .loaded import LoadedPlugins, of_distribution
 from .naming import assigned, unknown
-from .problems import DISABLED, PluginProblem, declared_wrongly, loading, unusable
+from .problems import DISABLED
 
 if TYPE_CHECKING:
     from ..flow.layers import Layer
@@ -39,18 +23,8 @@ if TYPE_CHECKING:
     from ..values.notes import SharedNotes
     from .layering import GivenLayer
 
-Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo, SettingsTable)
-LOGGER = logging.getLogger("airouter.plugins")
-Late = TypeVar("Late", Parameter, LayerInfo, SettingsTable)
 
-
-class _Registered(msgspec.Struct):
-    source: PluginSource
-    providers: tuple[ProviderInfo, ...]
-    commands: tuple[Command, ...]
-
-
-class Plugins(HookCalls):
+class Plugins(LoadedPlugins):
     """The plugins of one process, or of one test.
 
     Args:
@@ -68,19 +42,12 @@ class Plugins(HookCalls):
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         layers: Iterable[tuple[Position, Layer]] = (),
     ) -> None:
-        self._found = tuple(plugins)
+        super().__init__(plugins)
         self._settings = settings
         self._given_layers = tuple(layers)
         self._layers: Sequence[Layer] | None = None
         self._lock = threading.Lock()
         self.disabled = tuple(disabled)
-        self._manager = _new_manager()
-        self._registered: list[_Registered] = []
-        self._problems: list[PluginProblem] = []
-        for source, load in self._found:
-            self._register(source, load)
-        hooks = vars(self._manager.hook)
-        self._asked = {name: tuple(reversed(caller.get_hookimpls())) for name, caller in hooks.items()}
         self._names, clashes = assigned([(item.source, info) for item in self._registered for info in item.providers])
         self._problems.extend(clashes)
         self._tables: dict[str, ParameterTable] = {}
@@ -108,16 +75,6 @@ class Plugins(HookCalls):
             else:
                 used.append((source, load))
         return cls(used, disabled=disabled)
-
-    @property
-    def sources(self) -> tuple[PluginSource, ...]:
-        """The plugins in use."""
-        return tuple(item.source for item in self._registered)
-
-    @property
-    def problems(self) -> tuple[PluginProblem, ...]:
-        """Those that are not, or not wholly."""
-        return tuple(self._problems)
 
     def providers(self) -> list[ProviderInfo]:
         """All providers that can be asked for by their names; one whose name is contested is among the problems."""
@@ -180,32 +137,6 @@ class Plugins(HookCalls):
             self._tables[provider] = ParameterTable(more)
         return self._tables[provider]
 
-    def _asked_of(
-        self, source: PluginSource, hook: str, expected: type[Late], failure: str, **given: Any
-    ) -> list[Late]:
-        """What one plugin declares by a hook that is asked late. One that fails is a problem, and declares nothing."""
-        found: list[Any] = []
-        try:
-            with loading(failure):
-                for implementation in self._of_plugin(source, hook):
-                    found += implementation.function(*(given[name] for name in implementation.argnames)) or ()
-        except PluginLoadError as error:
-            return self._without(unusable(source, str(error), error))
-        wrong = [value for value in found if not isinstance(value, expected)]
-        if wrong:
-            return self._without(unusable(source, f"declares {wrong[0]!r}, which is no {expected.__name__}", None))
-        return found
-
-    def _of_plugin(self, source: PluginSource, hook: str) -> list[Any]:
-        name = _plugin_name(source)
-        return [implementation for implementation in self._asked[hook] if implementation.plugin_name == name]
-
-    def _without(self, problem: PluginProblem) -> list[Any]:
-        if problem not in self._problems:
-            LOGGER.warning("%s", problem)
-            self._problems.append(problem)
-        return []
-
     def tables(self) -> dict[str, SettingsTable]:
         """The tables of a settings file that are plugins' own, by name."""
         if self._own_tables is not None:
@@ -214,16 +145,12 @@ class Plugins(HookCalls):
         for item in self._registered:
             failure = "its tables of the settings file cannot be had"
             for table in self._asked_of(item.source, "airouter_tables", SettingsTable, failure):
-                found.setdefault(table.name, _of(item.source, table))
+                found.setdefault(table.name, of_distribution(item.source, table))
             if self._of_plugin(item.source, "airouter_layers"):
                 with contextlib.suppress(ValueError):  # a name that no table can have
                     found.setdefault(item.source.name, SettingsTable(name=item.source.name))
         self._own_tables = found
         return found
-
-    def commands(self) -> list[Command]:
-        """The commands that plugins add, in order of discovery."""
-        return [command for item in self._registered for command in item.commands]
 
     def conversation(self, session: str | None = None) -> Conversation | None:
         """A conversation that a plugin remembers; ``None`` where none does.
@@ -300,7 +227,7 @@ class Plugins(HookCalls):
         settings = self._settings_of(source)
         failure = "its layers cannot be had"
         infos = self._asked_of(source, "airouter_layers", LayerInfo, failure, settings=settings)
-        return [(_of(source, info), settings) for info in infos]
+        return [(of_distribution(source, info), settings) for info in infos]
 
     def _settings_of(self, source: PluginSource) -> Mapping[str, Any]:
         """The plugin's own table of the settings file in force."""
@@ -311,48 +238,11 @@ class Plugins(HookCalls):
         settings = settings_in_force()
         return {} if settings is None else settings.own_table(source.name)
 
-    def _register(self, source: PluginSource, load: Callable[[], Any]) -> None:
-        name = _plugin_name(source)
-        taken = self._manager.has_plugin(name)
-        infos: list[ProviderInfo] = []
-        commands: list[Command] = []
-        try:
-            with loading("cannot be loaded"):
-                self._manager.register(load(), name=name)
-                self._manager.check_pending()
-                infos += self._declared("airouter_providers", name)
-                commands += self._declared("airouter_commands", name)
-            problem = declared_wrongly(source, infos, commands)
-        except PluginLoadError as error:
-            logging.getLogger("airouter.plugins").debug(
-                "plugin %s cannot be loaded", source.distribution, exc_info=True
-            )
-            problem = unusable(source, str(error), error)
-        if problem is not None:
-            self._problems.append(problem)
-            if not taken and self._manager.has_plugin(name):
-                self._manager.unregister(name=name)
-            return
-        known = tuple(_of(source, info) for info in infos), tuple(_of(source, item) for item in commands)
-        self._registered.append(_Registered(source, *known))
-
-    def _declared(self, hook: str, plugin: str) -> list[Any]:
-        """What one plugin declares."""
-        implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        found = [item.function() for item in implementations if item.plugin_name == plugin]
-        return [value for values in found for value in values or ()]
-
 
 @functools.cache
 def installed() -> Plugins:
     """The plugins installed in this environment, discovered once."""
     return Plugins.discover()
-
-
-def _new_manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return manager
 
 
 def _same(plugin: Any) -> Any:
@@ -364,11 +254,3 @@ def _given(plugins: Sequence[Any]) -> Iterator[tuple[PluginSource, Callable[[], 
     for position, (name, item) in enumerate(zip(names, plugins, strict=True)):
         number = "" if names.count(name) == 1 else f"-{names[:position].count(name) + 1}"
         yield PluginSource(name + number, name + number, None, "given"), functools.partial(_same, item)
-
-
-def _plugin_name(source: PluginSource) -> str:
-    return f"{source.distribution}:{source.name}"
-
-
-def _of(source: PluginSource, declared: Declared) -> Declared:
-    return msgspec.structs.replace(declared, distribution=declared.distribution or source.distribution)
