@@ -94,9 +94,9 @@ _HOMES = {
         "ToolCallStart",
         "UsageReported",
     ),
+    "values.files": ("FilePart",),
     "values.labels": ("labelled",),
     "values.messages": (
-        "FilePart",
         "Message",
         "ProviderPart",
         "ReasoningPart",

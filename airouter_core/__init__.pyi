@@ -92,8 +92,8 @@ from .values.events import ToolCallDelta as ToolCallDelta
 from .values.events import ToolCallEnd as ToolCallEnd
 from .values.events import ToolCallStart as ToolCallStart
 from .values.events import UsageReported as UsageReported
+from .values.files import FilePart as FilePart
 from .values.labels import labelled as labelled
-from .values.messages import FilePart as FilePart
 from .values.messages import Message as Message
 from .values.messages import ProviderPart as ProviderPart
 from .values.messages import ReasoningPart as ReasoningPart

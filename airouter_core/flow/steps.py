@@ -210,6 +210,11 @@ def given(value: Result) -> Flow[Result]:
     return value
 
 
+def gathered(flows: Sequence[Flow[Any]], *, each: bool = False) -> Flow[Any]:
+    """What the step :class:`Gather` gives."""
+    return (yield Gather(flows, each=each))
+
+
 def replayed(response: Response) -> Flow[Response]:
     """A flow of an answer that is there already: its events for whoever reads along, and the answer as its result."""
     yield Emit(events_of(response))

@@ -6,19 +6,12 @@ import contextlib
 import logging
 import os
 import threading
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Self
 
 from ..config.files import read_settings
-from ..errors import (
-    AirouterError,
-    ConfigurationError,
-    ParameterError,
-    UnknownProviderError,
-    UnsupportedFeatureError,
-)
-from ..flow.steps import Flow, Gather
+from ..errors import AirouterError, ConfigurationError, UnknownProviderError, UnsupportedFeatureError
+from ..flow.steps import Flow, gathered
 from ..plugins.factory import create_provider
 from ..plugins.layering import GivenLayer
 from ..plugins.registry import Plugins, installed
@@ -27,9 +20,8 @@ from ..provider.asking import Messages, Parameters, ask_of, conversation
 from ..provider.both import Answering, both, both_iterators, four_ways, four_ways_as_text
 from ..provider.facade import Provider
 from ..values.catalog import ModelInfo, ProviderStatus
-from ..values.response import Response
 from .addresses import Address, Candidate, resolve
-from .comparison import Comparison
+from .comparison import Comparison, compared, pairs_of
 from .lookup import ToBeResolved
 from .planning import Plan, Planning
 
@@ -194,8 +186,10 @@ class ProviderManager:
             UnknownProviderError: at once; a provider was not added.
         """
         messages = conversation(prompt, system_prompt)
-        pairs = self._pairs(candidates)
-        return _gathered([self._compared(name, model, messages, parameters) for name, model in pairs], each=True)
+        asked = [(self._key(name), model) for name, model in pairs_of(candidates)]
+        return gathered(
+            [compared(self.provider(name), name, model, messages, parameters) for name, model in asked], each=True
+        )
 
     compare, acompare = both_iterators(comparing_flow, Comparison, name="compare")
 
@@ -238,7 +232,7 @@ class ProviderManager:
     def all_models_flow(self) -> Flow[dict[str, list[ModelInfo]]]:
         """The models of all providers, asked at the same time. One that fails has an empty list, and a log entry."""
         held = self._held()
-        found = yield from _gathered([provider.operation_flow("list_models") for _, provider in held])
+        found = yield from gathered([provider.operation_flow("list_models") for _, provider in held])
         for (name, _), models in zip(held, found, strict=True):
             if isinstance(models, AirouterError):
                 LOGGER.warning("%s: models cannot be listed: %s", name, models)
@@ -253,7 +247,7 @@ class ProviderManager:
     def all_info_flow(self) -> Flow[dict[str, ProviderStatus]]:
         """The state of all providers, asked at the same time."""
         held = self._held()
-        found = yield from _gathered([provider.status_flow() for _, provider in held])
+        found = yield from gathered([provider.status_flow() for _, provider in held])
         for status in found:
             if isinstance(status, Exception):
                 raise status
@@ -296,23 +290,6 @@ class ProviderManager:
             providers, self._providers = self._providers, {}
         return list(providers.values())
 
-    def _pairs(self, candidates: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        pairs = list(candidates) if isinstance(candidates, Iterable) else [candidates]
-        for pair in pairs:
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise ParameterError(f"candidates are pairs of a provider and a model, not {pair!r}")
-        return [(self._key(name), model) for name, model in pairs]
-
-    def _compared(self, name: str, model: str, messages: Messages, parameters: Parameters | None) -> Flow[Comparison]:
-        began = time.monotonic()
-        response: Response | None = None
-        told: AirouterError | None = None
-        try:
-            response = yield from self.provider(name).chat_asked(model, messages, parameters=parameters).whole()
-        except AirouterError as error:
-            told = error
-        return Comparison(name, model, response, told, time.monotonic() - began)
-
     def _key(self, name: str) -> str:
         if isinstance(name, str) and name in self._providers:
             return name
@@ -324,7 +301,3 @@ class ProviderManager:
             return canonical
         known = ", ".join(self._providers) or "none"
         raise UnknownProviderError(f"no provider {name!r} was added (added: {known}); add_provider({name!r}) adds it")
-
-
-def _gathered(flows: Sequence[Flow[Any]], *, each: bool = False) -> Flow[Any]:
-    return (yield Gather(flows, each=each))
