@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from .plugin import ROUTER
 from .provider import RouterProvider
 from .routes import Route, targets_of
 from .state import TargetState
+
+if TYPE_CHECKING:
+    from .importing.taken import Taken
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 NONE = "there is no route yet: write [routes.NAME] with targets into airouter.toml (docs/guides/routing.md)"
@@ -117,37 +121,53 @@ def _of(used: int | None, limit: int | None, unit: str) -> str:
 @click.option("--model", help="Portkey: what is asked of targets that name no model.")
 def take_over(file: pathlib.Path, source: str, name: str, model: str | None) -> None:
     """Print FILE of another program as tables of airouter.toml; what could not be kept is said in comments above."""
-    from airouter_core.plugins.registry import installed
-
-    from .importing import litellm, portkey
-
     config = _content(file)
-    if source == "litellm":
-        taken = litellm.taken_over(config, installed())
-    else:
-        taken = portkey.taken_over(config, installed(), name, model)
+    try:
+        taken = _taken_over(config, source, name, model)
+    except ConfigurationError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of a stranger's file any part may be anything
+        raise ConfigurationError(
+            f"{file} is no config of {source} as its documentation describes one ({error}): see that it works there, "
+            "and take out what is not of routes"
+        ) from error
     for what in taken.lost:
         note(f"not kept: {what}")
     write(taken.as_toml())
 
 
+def _taken_over(config: Any, source: str, name: str, model: str | None) -> Taken:
+    from airouter_core.plugins.registry import installed
+
+    from .importing import litellm, portkey
+
+    if source == "litellm":
+        return litellm.taken_over(config, installed())
+    return portkey.taken_over(config, installed(), name, model)
+
+
 def _content(file: pathlib.Path) -> Any:
-    text = file.read_text(encoding="utf-8")
+    found = _read(file)
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file} is no settings file: it must be a table")
+    return found
+
+
+def _read(file: pathlib.Path) -> Any:
     try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is no text in UTF-8: {error}") from error
+    with contextlib.suppress(ValueError):
         return json.loads(text)
-    except ValueError:
-        pass
     try:
         import yaml
     except ImportError as error:
         raise ConfigurationError(f"{file} is YAML: pip install 'airouter-router[import]' to read it") from error
     try:
-        found = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} is neither JSON nor YAML: {error}") from error
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"{file} is no settings file: it must be a table")
-    return found
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from airouter_core import create_provider
 from airouter_core.cli import app
+from airouter_core.errors import ConfigurationError
 
 LITELLM = """
 model_list:
@@ -164,3 +165,24 @@ def test_what_configs_of_portkey_often_have(tmp_path: Path) -> None:
     assert found["routes"]["imported"]["weights"] == [0.7, 0.3]
     for lost in ("strategy.cb_config", "retry.on_status_codes", "override_params top_p", "retries of the one target"):
         assert lost in found["lost"]
+
+
+@pytest.mark.parametrize(
+    ("source", "config"),
+    [
+        ("portkey", [1, 2]),
+        ("portkey", {"targets": ["x"]}),
+        ("portkey", {"targets": "x"}),
+        ("portkey", {"strategy": [], "targets": [{"provider": "openai", "override_params": 3}]}),
+        ("litellm", {"model_list": [{"model_name": "a", "litellm_params": 3}]}),
+        ("litellm", {"model_list": [{"litellm_params": {"model": "a/b"}}], "router_settings": {"num_retries": "n"}}),
+        ("litellm", "text"),
+    ],
+)
+def test_what_is_no_config_is_told(tmp_path: Path, source: str, config: Any) -> None:
+    """Whatever stands in a file, what is wrong with it is one line, and no traceback."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    result = CliRunner().invoke(app.app, ["routes", "import", str(path), "--from", source])
+    assert isinstance(result.exception, ConfigurationError), result.exception
+    assert "config" in str(result.exception) or "settings" in str(result.exception)
