@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ADMIN = "planted-admin-key-0123456789"
 EVIL = "<img src=x onerror=alert(1)> \"quoted' </textarea><script>alert(2)</script>"
 PATHS = ("", "/models", "/keys", "/keys/new-key", "/keys/key/ci", "/keys/team/a", "/log", "/playground")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,10 @@ def chromium() -> Iterator[Browser]:
             arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
             browser = started.chromium.launch(executable_path=program, args=arguments, timeout=120_000)
         except playwright.Error as error:
-            pytest.skip(f"no Chromium starts here (Debian: chromium): {str(error).splitlines()[0]}")
+            way = (
+                "Debian: apt install chromium; elsewhere: playwright install chromium; or name one in AIROUTER_CHROMIUM"
+            )
+            pytest.skip(f"no Chromium starts here ({way}): {str(error).splitlines()[0]}")
         yield browser
         browser.close()
 

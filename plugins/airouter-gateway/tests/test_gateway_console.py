@@ -482,6 +482,15 @@ def test_numbers_of_the_overview(browser: Browser) -> None:
     assert re.search(r'scope="row">ci</th>\s*<td class="number" data-label="Calls">3<', page)
 
 
+def test_one_of_several_processes_says_that_it_is(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way is its own alone, on the page and in the part that is shown again."""
+    for path in ("", "/live"):
+        assert "airouter_inflight" not in browser.get(path)
+    monkeypatch.setattr("airouter_gateway.console.pages.overview.is_one_of_several", lambda: True)
+    for path in ("", "/live"):
+        assert "airouter_inflight" in browser.get(path)
+
+
 def test_where_marks_stand() -> None:
     """Within the plot; the highest at the top; nothing is drawn where nothing was."""
     found = buckets([(5.0, 2.0, False), (5.5, 4.0, False), (7.0, None, True), (99.0, 1.0, False)], 4.0, 1.0, 5)

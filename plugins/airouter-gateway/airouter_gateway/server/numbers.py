@@ -14,6 +14,11 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+def is_one_of_several() -> bool:
+    """Whether several processes serve one address, and this is one of them."""
+    return bool(os.environ.get(SHARED))
+
+
 class Numbers:
     """The numbers of one server."""
 
@@ -41,7 +46,7 @@ class Numbers:
     def text(self) -> bytes:
         """All of them, in the format of Prometheus; of all processes, where several serve one address."""
         registry = self._registry
-        if os.environ.get(SHARED):
+        if is_one_of_several():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # theirs has no types
         return generate_latest(registry)

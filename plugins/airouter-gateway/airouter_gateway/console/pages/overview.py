@@ -13,6 +13,7 @@ from starlette.responses import Response
 from airouter_ledger.ledger import Ledger
 
 from ...admin import shapes
+from ...server.numbers import is_one_of_several
 from ..guards import Console
 from ..plots import DAY, HOUR, buckets, latency, percentile, spend, traffic
 from ..rendering import duration, money, page
@@ -41,6 +42,7 @@ async def overview(console: Console, request: Request, session: Session) -> Resp
         "overview.html",
         session,
         live=admin.live(),
+        several=is_one_of_several(),
         remembers=admin.ledger() is not None,
         calls=len(calls),
         capped=len(calls) == MOST_CALLS,
@@ -60,7 +62,7 @@ async def overview(console: Console, request: Request, session: Session) -> Resp
 
 async def live(console: Console, request: Request, session: Session) -> Response:
     """What is being answered, for the page to show again and again."""
-    return page("parts/live.html", session, live=console.admin.live())
+    return page("parts/live.html", session, live=console.admin.live(), several=is_one_of_several())
 
 
 def _calls(ledger: Ledger | None, now: float) -> list[tuple[float, float | None, bool]]:
