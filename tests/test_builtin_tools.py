@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airouter_core import Message, Response, TextPart, ToolCallPart, ToolResultPart
+from airouter_core import Message, Response, TextDelta, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.cli.questions.builtin_tools import BUILT_IN, calculate, http_get, read_file
 from airouter_core.cli.questions.named_tools import tool_named, tools_of_file
 from airouter_core.errors import AirouterError, ConfigurationError, ParameterError
@@ -170,6 +170,31 @@ def test_what_approving_raises_ends_the_loop() -> None:
     provider = fake_provider(_calling(("calculate", '{"expression": "1+1"}')), "done")
     with pytest.raises(KeyboardInterrupt):
         provider.run_tools("m", "go", [calculate], approve=approve)
+    assert len(provider.asked) == 1
+
+
+def test_events_are_shown_as_they_are_made() -> None:
+    """Of every round, before its answer is complete."""
+    provider = fake_provider(_calling(("calculate", '{"expression": "1+1"}')), "It is two.")
+    seen: list[object] = []
+    run = provider.run_tools(
+        "m", "go", [calculate], watch=lambda response: seen.append(response.text), on_event=seen.append
+    )
+    texts = [item.text if isinstance(item, TextDelta) else item for item in seen if isinstance(item, TextDelta | str)]
+    assert texts == ["", "It", " is", " two.", "It is two."]
+    assert run.text == "It is two."
+
+
+def test_what_seeing_raises_ends_the_loop() -> None:
+    """As a reader that has gone away does: the error comes out as it is, and nothing further is asked."""
+    provider = fake_provider("It is two.", "never")
+
+    def see(event: object) -> None:
+        if isinstance(event, TextDelta):
+            raise BrokenPipeError(32, "gone")
+
+    with pytest.raises(BrokenPipeError):
+        provider.run_tools("m", "go", [calculate], on_event=see)
     assert len(provider.asked) == 1
 
 

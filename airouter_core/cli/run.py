@@ -94,7 +94,8 @@ def run(
         announce(provider, name, asked, given["parameters"], beside.told, large=large)
         messages = [*earlier.with_system(system or own_system), asked]
         started, shown = time.monotonic(), False
-        rounds = Rounds(name, Consent(yes))
+        whole = as_json or not stream or wanted is not None or first or last
+        rounds = Rounds(name, Consent(yes), None if whole else writer_for(markdown=markdown))
         if functions:
             with rounds:
                 response = provider.run_tools(
@@ -105,9 +106,11 @@ def run(
                     response_format=wanted,
                     approve=rounds.approve,
                     watch=rounds.watch,
+                    on_event=None if whole else rounds.see,
                     **given,
                 ).response
-        elif as_json or not stream or wanted or first or last:
+            shown = rounds.shown
+        elif whole:
             with waiting(f"{name} …"):
                 response = provider.chat(name, messages, response_format=wanted, **given)
         else:

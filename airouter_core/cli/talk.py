@@ -13,7 +13,7 @@ from ..errors import AirouterError
 from ..provider.facade import Provider
 from ..values.messages import Message
 from ..values.response import Response
-from .answering import ending, show_stream, write_answer
+from .answering import ending, show_stream
 from .markdown import writer_for
 from .output import note, warn
 from .sending import Along, announce
@@ -130,14 +130,19 @@ class Talk:
         """What is called, returned and answered in the end; nothing where it was stopped."""
         whole = self._whole(messages)
         try:
-            with Rounds(self.model, self.consent) as rounds:
+            with Rounds(self.model, self.consent, writer_for(markdown=self.markdown)) as rounds:
                 ran = self.provider.run_tools(
-                    self.model, whole, self.tools, approve=rounds.approve, watch=rounds.watch, **self._given()
+                    self.model,
+                    whole,
+                    self.tools,
+                    approve=rounds.approve,
+                    watch=rounds.watch,
+                    on_event=rounds.see,
+                    **self._given(),
                 )
         except KeyboardInterrupt:
             note("stopped")
             return []
-        write_answer(ran.response.text or ran.response.refusal or "", markdown=self.markdown)
         answers = iter(ran.responses)
         return [
             (message, next(answers) if message.role == "assistant" else None) for message in ran.messages[len(whole) :]

@@ -12,6 +12,7 @@ import attrs
 import click
 
 from ..errors import ConfigurationError
+from ..values.events import RefusalDelta, StreamEvent, TextDelta
 from .choices import Function
 from .output import note, waiting
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..tools.loop import ToolLike
     from ..values.messages import ToolCallPart
     from ..values.response import Response
+    from .markdown import TextWriter
 
 SHOWN = 300
 """Characters of the arguments of a call that are shown."""
@@ -91,11 +93,18 @@ class Rounds:
     Args:
         model: what is waited for.
         consent: grows with what is said.
+        writer: writes the text of the answers as it is made.
+
+    Attributes:
+        shown: whether a text was written.
     """
 
-    def __init__(self, model: str, consent: Consent) -> None:
+    def __init__(self, model: str, consent: Consent, writer: TextWriter | None = None) -> None:
+        self.shown = False
         self._model = model
         self._consent = consent
+        self._writer = writer
+        self._writing = False
         self._waiting: contextlib.ExitStack | None = None
         self._number = 0
         self._cost: dict[str, Decimal] = {}
@@ -106,10 +115,24 @@ class Rounds:
 
     def __exit__(self, *_: object) -> None:
         self._stop()
+        with contextlib.suppress(OSError):  # what has failed so is on its way already
+            self._end_text()
+
+    def see(self, event: StreamEvent) -> None:
+        """Write a piece of the text of an answer.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._writer is not None and isinstance(event, TextDelta | RefusalDelta):
+            self._stop()
+            self._writing = self.shown = True
+            self._writer.write(event.text)
 
     def watch(self, response: Response) -> None:
         """Say what a round has brought."""
         self._stop()
+        self._end_text()
         self._number += 1
         if response.cost is not None:
             before = self._cost.get(response.cost.currency, Decimal(0))
@@ -140,6 +163,11 @@ class Rounds:
         self._stop()
         self._waiting = contextlib.ExitStack()
         self._waiting.enter_context(waiting(f"{self._model} …"))
+
+    def _end_text(self) -> None:
+        if self._writer is not None and self._writing:
+            self._writing = False
+            self._writer.end()
 
     def _stop(self) -> None:
         if self._waiting is not None:

@@ -34,6 +34,7 @@ from .searching import SearchMethods
 from .streams import words_of
 
 if TYPE_CHECKING:
+    from ..flow.layers import See
     from ..tools.loop import Approve, ToolLike, ToolRun, Watch
 
 Result = TypeVar("Result")
@@ -176,6 +177,7 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
         response_format: str | Mapping[str, Any] | ResponseFormat | None = None,
         approve: Approve | None = None,
         watch: Watch | None = None,
+        on_event: See | None = None,
     ) -> Flow[ToolRun]:
         """Ask, run the functions that the model calls, give it what they returned, until it has an answer.
 
@@ -187,7 +189,8 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
             response_format: ``"json"``, a JSON Schema or a value, for the last answer.
             approve: is asked before each call, one after the other; may block. What it says no to is not run, and the
                 model is told so.
-            watch: is shown each answer as it comes, with the calls that are about to be made.
+            watch: is shown each answer when it is complete, with the calls that are about to be made.
+            on_event: is shown each event of each answer as it is made; the model is then asked for streams.
 
         Raises:
             ConfigurationError: the call is wrong; nothing was sent.
@@ -204,7 +207,7 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
             provider_options=provider_options,
             response_format=response_format,
         )
-        return loop(ask, self.flow_of, toolbox, max_rounds, approve, watch)
+        return loop(ask, self.flow_of, toolbox, max_rounds, approve, watch, on_event)
 
     run_tools, arun_tools = both(tools_flow, name="run_tools")
     list_models, alist_models = both(ProviderSeam.models_flow, kind="models", name="list_models")

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from ..errors import AirouterError, ExecutionError, ParameterError
-from ..flow.steps import Do, Flow, Gather, done
+from ..flow.layers import See, tapped
+from ..flow.steps import Do, Flow, Gather, delegated, done
 from ..values.ask import Ask
 from ..values.messages import FilePart, Message, ToolCallPart, ToolResultPart
 from ..values.record import plain
@@ -87,6 +88,7 @@ def loop(
     limit: int,
     approve: Approve | None = None,
     watch: Watch | None = None,
+    on_event: See | None = None,
 ) -> Flow[ToolRun]:
     """Ask, run, give back, until an answer calls no tool; the calls of one turn at the same time.
 
@@ -99,7 +101,8 @@ def loop(
     conversation = ask.messages
     responses: tuple[Response, ...] = ()
     for number in range(1, limit + 1):
-        response = yield from answer(msgspec.structs.replace(ask, messages=conversation))
+        asked = msgspec.structs.replace(ask, messages=conversation, stream=on_event is not None)
+        response = yield from delegated(answer(asked), through=None if on_event is None else tapped(on_event))
         responses = (*responses, response)
         if watch is not None:
             watch(response)

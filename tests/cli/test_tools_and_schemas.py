@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airouter_core.cli import tooling
+from airouter_core.cli import streams, tooling
 from airouter_core.cli.app import run_app
 from airouter_core.plugins.registry import installed
 
@@ -126,6 +126,40 @@ def test_tools_run_without_asking_only_when_told_so(say: Say, capsys: pytest.Cap
     assert '[round 1] calculate({"expression": "6 * 7"}), 7 in, 5 out' in printed.err
     assert "2 rounds" in printed.err
     assert (asked[1]["messages"][-1]["tool_call_id"], asked[1]["messages"][-1]["content"]) == ("call_0", "42")
+
+
+@pytest.mark.parametrize("command", ["run", "chat"])
+def test_text_is_shown_as_it_is_made(
+    say: Say, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also what is said before a call, each answer on lines of its own; the model is asked for streams."""
+    asked = say({**calls(("calculate", {"expression": "6 * 7"})), "content": "Let me see."}, "It is 42.")
+    before = ["run", "Go."] if command == "run" else ["chat", "-m", "only"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Go.\n" if command == "chat" else ""))
+    written: list[str] = []
+    write = streams.Writer.write
+
+    def see(writer: streams.Writer, piece: str) -> None:
+        written.append(f"{piece} ({len(asked)} asked)")
+        write(writer, piece)
+
+    monkeypatch.setattr(streams.Writer, "write", see)
+    assert run_app([*before, "--tool", "calculate", "--yes-tools"]) == 0
+    assert capsys.readouterr().out == "Let me see.\nIt is 42.\n"
+    assert written == ["Let me see. (1 asked)", "It is 42. (2 asked)"]
+    assert all(body["stream"] for body in asked)
+
+
+@pytest.mark.parametrize("option", ["--no-stream", "--json", "-x"])
+def test_the_last_answer_is_printed_alone_where_that_is_wanted(
+    say: Say, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By programs; nothing is streamed then."""
+    asked = say({**calls(("calculate", {"expression": "6 * 7"})), "content": "Let me see."}, "It is 42.")
+    assert run_app(["run", "--tool", "calculate", "--yes-tools", option, "Go."]) == 0
+    printed = capsys.readouterr().out
+    assert (json.loads(printed)["text"] + "\n" if option == "--json" else printed) == "It is 42.\n"
+    assert not any(body.get("stream") for body in asked)
 
 
 def test_at_a_terminal_each_call_is_asked_about(
