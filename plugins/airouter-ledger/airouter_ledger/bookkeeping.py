@@ -20,7 +20,7 @@ import attrs
 import msgspec
 
 from airouter_core.errors import BudgetExceededError, ConfigurationError, TransportError
-from airouter_core.flow.layers import Answer, tapped
+from airouter_core.flow.layers import Answer, Tap
 from airouter_core.flow.steps import Delegate, Do, Flow, delegated
 from airouter_core.profile.prices import Prices
 from airouter_core.values.ask import Ask
@@ -83,7 +83,7 @@ class Bookkeeper:
     ) -> None:
         self._ledger = ledger
         self._rules = rules
-        self._clock = clock
+        self.clock = clock
         self._provider = provider
         self._told: set[tuple[str, float | None]] = set()
         self.passes_on = not any(budget.tier_down for budget in rules.budgets)
@@ -91,19 +91,24 @@ class Bookkeeper:
     def __call__(self, ask: Ask, answer: Answer) -> Flow[Any]:
         if ask.kind not in REMEMBERED:
             return (yield from delegated(answer(ask)))
-        began = self._clock()
+        began = self.clock()
         provider = self._provider(answer.provider.name)
         reserved = None
         if ask.kind in PRICED and (covering := self._covering(ask, answer, provider)):
             ask, reserved = yield Do(partial(self._admit, ask, answer, provider, covering, began))
         entry = _Entry(self, ask, answer, provider, began, reserved)
-        result = yield from delegated(answer(ask), through=entry.tap, after=entry.ended)
-        return _with_note(result, ask)
+        result = yield Delegate(answer(ask), entry.tap, after=entry.ended)
+        return _with_note(result, ask) if ASKED_TAG in ask.tags else result
 
     def _covering(self, ask: Ask, answer: Answer, provider: Billed) -> list[Budget]:
+        further = self._ledger.further_budgets(ask)
+        if not self._rules.budgets:
+            return further
         names = (answer.provider.kept_as, *provider.aliases)
-        of_settings = [budget for budget in self._rules.budgets if budget.covers(ask, answer.provider.name, names)]
-        return of_settings + self._ledger.further_budgets(ask)
+        return [
+            *(budget for budget in self._rules.budgets if budget.covers(ask, answer.provider.name, names)),
+            *further,
+        ]
 
     def _admit(
         self, ask: Ask, answer: Answer, provider: Billed, budgets: Sequence[Budget], at: float
@@ -177,10 +182,6 @@ class Bookkeeper:
         sent, _ = most_tokens(ask, 0)
         return None if provider.routes else self._rules.prices.cost(provider, ask.model or "", Usage(sent, 0))
 
-    @property
-    def clock(self) -> Callable[[], float]:
-        return self._clock
-
 
 class _Entry:
     """One call on its way, from the first event to the entry in the ledger."""
@@ -201,7 +202,7 @@ class _Entry:
         self._began = began
         self._reserved = reserved
         self._first: float | None = None
-        self.tap = tapped(self._see_first)
+        self.tap = Tap(self._see_first)
 
     def ended(self, how: Delegate) -> None:
         """Remember it."""
@@ -237,7 +238,7 @@ class _Entry:
             error=_error(how),
             session=self._ask.session,
             user=self._ask.user,
-            tags={name: value for name, value in self._ask.tags.items() if not name.startswith(BUDGET_TAG)},
+            tags=_own_tags(self._ask.tags),
             stream=self._ask.stream,
             leaf=not self._provider.routes,
         )
@@ -246,8 +247,8 @@ class _Entry:
     def _see_first(self, _event: Any) -> None:
         if self._first is None:  # several may come at once
             self._first = self._keeper.clock() - self._began
-        self.tap.see = _nothing
-        self.tap.changed()
+            self.tap.see = None
+            self.tap.changed()
 
     def _cost(self, response: Response | None, usage: Usage, how: Delegate, *, failed: bool) -> Cost | None:
         reported = None if response is None else response.cost
@@ -264,6 +265,10 @@ class _Entry:
             return None
         # Where nobody can tell what it has cost, what was set aside is what it may have cost.
         return self._reserved if cost is None else cost.amount
+
+
+def _own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: tag for name, tag in tags.items() if not name.startswith(BUDGET_TAG)} if tags else tags
 
 
 def _with_note(result: Any, ask: Ask) -> Any:
@@ -297,7 +302,3 @@ def _parameters(response: Response | None, ask: Ask) -> Mapping[str, Any]:
 
 def _decimal(value: Any) -> Decimal | None:
     return None if value is None else Decimal(str(value))
-
-
-def _nothing(_event: Any) -> None:
-    """The first event was seen."""

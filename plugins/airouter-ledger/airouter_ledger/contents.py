@@ -37,6 +37,17 @@ class Stored(msgspec.Struct, frozen=True):
         return sum(map(len, texts)) + sum(map(len, blobs))
 
 
+WORTH_PACKING = 512
+"""Bytes of JSON from which on packing saves more than it costs."""
+MICROSECONDS = 1_000_000
+"""In a second."""
+INSERT = """INSERT INTO contents (number, call, ask, response, prompt, answer) VALUES (
+    CASE WHEN EXISTS (SELECT 1 FROM contents WHERE number = CAST(? AS BIGINT))
+        THEN (SELECT MAX(number) + 1 FROM contents WHERE number >= ? AND number < ?)
+        ELSE CAST(? AS BIGINT) END,
+    ?, ?, ?, ?, ?) ON CONFLICT (call) DO NOTHING"""
+
+
 def stored(ask: Ask, response: Response | None, content: Content) -> Stored | None:
     """What to keep of a call; ``None`` for nothing.
 
@@ -64,13 +75,11 @@ def stored(ask: Ask, response: Response | None, content: Content) -> Stored | No
     )
 
 
-def write(execute: Execute, call: str, content: Stored) -> None:
-    """The statements that keep a call's content."""
-    execute(
-        "INSERT INTO contents (call, ask, response, prompt, answer) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (call) DO NOTHING",
-        call, content.ask, content.response, content.prompt, content.answer,
-    )  # fmt: skip
+def write(execute: Execute, call: str, at: float, content: Stored) -> None:
+    """The statements that keep the content of a call that began at a time."""
+    number = int(at * MICROSECONDS)
+    execute(INSERT, number, number, number + MICROSECONDS, number,
+            call, content.ask, content.response, content.prompt, content.answer)  # fmt: skip
     for hash_, media_type, size, data in content.files:
         execute(
             "INSERT INTO files (hash, media_type, size, data) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
@@ -81,7 +90,9 @@ def write(execute: Execute, call: str, content: Stored) -> None:
 
 def unpacked(data: bytes | None, kind: type[Any]) -> Any:
     """The ask or the response that was packed; ``None`` where there is none."""
-    return None if data is None else msgspec.json.decode(zlib.decompress(data), type=kind)
+    if data is None:
+        return None
+    return msgspec.json.decode(data if data[:1] == b"{" else zlib.decompress(data), type=kind)
 
 
 def with_files(messages: Iterable[Message], files: dict[str, bytes]) -> tuple[Message, ...]:
@@ -114,7 +125,8 @@ def _searched(message: Message) -> str:
 
 
 def _packed(value: Any) -> bytes:
-    return zlib.compress(msgspec.json.encode(value, enc_hook=plain), 1)
+    data = msgspec.json.encode(value, enc_hook=plain)
+    return data if len(data) < WORTH_PACKING else zlib.compress(data, 1)
 
 
 def _without_files(message: Message, files: dict[str, tuple[str, str, int, bytes | None]], *, keep: bool) -> Message:

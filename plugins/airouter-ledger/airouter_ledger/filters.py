@@ -13,6 +13,28 @@ import attrs
 from airouter_core.errors import ParameterError
 
 from . import money
+from .contents import MICROSECONDS
+
+NUMBER = {"sqlite": "words.rowid", "postgresql": "contents.number"}
+"""The number of what holds the words that are looked for."""
+
+
+@attrs.frozen
+class Listing:
+    """How calls are listed, a page at a time.
+
+    Attributes:
+        tables: what is read.
+        where: the condition, with its ``values``.
+        order: the columns that put the calls in the order of time.
+        place: what these columns are of a call that is known.
+    """
+
+    tables: str
+    where: str
+    values: tuple[Any, ...]
+    order: tuple[str, ...]
+    place: str
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +65,32 @@ class Filter:
 
     def sql(self, dialect: str) -> tuple[str, list[Any]]:
         """The condition on the table of calls, with its values."""
+        where, values = self._without_words(dialect)
+        if self.text is None:
+            return where, values
+        tables, words, query = _search(dialect, self.text)
+        return f"{where} AND calls.id IN (SELECT contents.call FROM {tables} WHERE {words})", [*values, query]  # noqa: S608  # made of names above
+
+    def listing(self, dialect: str) -> Listing:
+        """How calls are listed one after the other, in the order of time."""
+        where, values = self._without_words(dialect)
+        if self.text is None:
+            return Listing("calls", where, tuple(values), ("calls.at", "calls.id"), "at, id")
+        # The words lead: what holds them is come by in the order of time, so a list ends when it is long enough.
+        tables, words, query = _search(dialect, self.text)
+        join = "CROSS JOIN calls ON" if dialect == "sqlite" else "JOIN calls ON"
+        number = NUMBER[dialect]
+        if self.since is not None:
+            where, values = f"{number} >= ? AND {where}", [int(self.since.timestamp() * MICROSECONDS), *values]
+        return Listing(
+            f"{tables} {join} calls.id = contents.call",
+            f"{words} AND {where}",
+            (query, *values),
+            (number,),
+            "COALESCE((SELECT number FROM contents WHERE call = calls.id), CAST(at * 1000000 AS BIGINT))",
+        )
+
+    def _without_words(self, dialect: str) -> tuple[str, list[Any]]:
         parts: list[str] = ["1 = 1"]
         values: list[Any] = []
 
@@ -62,8 +110,6 @@ class Filter:
         for name, tag in self.tags.items():
             _tag(add, dialect, name, tag)
         self._figures(add)
-        if self.text is not None:
-            _words(add, dialect, self.text)
         return " AND ".join(parts), values
 
     def _figures(self, add: Any) -> None:
@@ -87,7 +133,8 @@ def _tag(add: Any, dialect: str, name: str, value: str) -> None:
         add("CAST(calls.tags AS json) ->> CAST(? AS text) = ?", name, value)
 
 
-def _words(add: Any, dialect: str, text: str) -> None:
+def _search(dialect: str, text: str) -> tuple[str, str, str]:
+    """The tables in which words are found, the condition, and its value."""
     # A star at the end stands for any end. Without it a short word would be the beginning of half of all calls.
     words = re.findall(r"\w+\*?", text)
     if not words:
@@ -95,8 +142,7 @@ def _words(add: Any, dialect: str, text: str) -> None:
     if dialect == "sqlite":
         # Quoted, so that no word is an operator of the search.
         query = " ".join(f'"{word.rstrip("*")}"' + "*" * word.endswith("*") for word in words)
-        found = "SELECT rowid FROM words WHERE words MATCH ?"
-        add(f"calls.id IN (SELECT call FROM contents WHERE rowid IN ({found}))", query)  # noqa: S608  # as it stands
-    else:
-        query = " & ".join(word.replace("*", ":*") for word in words)
-        add("calls.id IN (SELECT call FROM contents WHERE words @@ to_tsquery('simple', ?))", query)
+        # Crossed, so that the words are looked up first, whatever SQLite thinks of how many there are.
+        return "words CROSS JOIN contents ON contents.number = words.rowid", "words MATCH ?", query
+    query = " & ".join(word.replace("*", ":*") for word in words)
+    return "contents", "contents.words @@ to_tsquery('simple', ?)", query

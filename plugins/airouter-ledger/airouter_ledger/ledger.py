@@ -22,10 +22,10 @@ from .budgets import Budget, Purse, settle
 from .database.base import Execute
 from .database.groups import Groups
 from .database.opening import open_database
-from .filters import Filter
+from .filters import Filter, Listing
 from .guests import Guest
 from .notes import Notes
-from .records import INSERT, SELECT, CallRecord, record_of, row_of
+from .records import COLUMNS, INSERT, SELECT, CallRecord, record_of, row_of
 
 PAGE = 500
 """Calls read at a time."""
@@ -109,7 +109,8 @@ class Ledger:
 
     def further_budgets(self, ask: Ask) -> list[Budget]:
         """The budgets that cover an ask and stand in no settings."""
-        return [budget for source in self._sources.values() for budget in source(ask)]
+        sources = self._sources
+        return [budget for source in sources.values() for budget in source(ask)] if sources else []
 
     def add(
         self,
@@ -128,7 +129,7 @@ class Ledger:
         def write(execute: Execute) -> None:
             execute(INSERT, *row)
             if content is not None:
-                contents.write(execute, record.id, content)
+                contents.write(execute, record.id, record.at, content)
             if settled is not None:
                 settle(execute, record.id, settled)
 
@@ -144,22 +145,26 @@ class Ledger:
             after: the id of a call that was given before: those that come after it.
             conditions: fields of :class:`~airouter_ledger.filters.Filter`.
         """
-        where, values = Filter(**conditions).sql(self.database.dialect)
+        listing = Filter(**conditions).listing(self.database.dialect)
         way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
-        last = None if after is None else self._place(after)
+        order = ", ".join(f"{column} {way}" for column in listing.order)
+        beyond = " AND ".join(f"{column} {sign} ?" for column in listing.order)
+        if len(listing.order) > 1:
+            beyond = f"({', '.join(listing.order)}) {sign} ({', '.join('?' * len(listing.order))})"
+        last = None if after is None else self._place(after, listing)
         left = limit
         while left is None or left > 0:
-            more, given = ("", []) if last is None else (f" AND (calls.at, calls.id) {sign} (?, ?)", list(last))
             count = PAGE if left is None else min(PAGE, left)
             rows = self.database.read(
-                f"SELECT {SELECT} FROM calls WHERE {where}{more} ORDER BY calls.at {way}, calls.id {way} LIMIT {count}",  # noqa: S608  # made of names above
-                *values,
-                *given,
+                f"SELECT {SELECT}, {', '.join(listing.order)} FROM {listing.tables} WHERE {listing.where}"  # noqa: S608  # made of names above
+                f"{'' if last is None else f' AND {beyond}'} ORDER BY {order} LIMIT {count}",
+                *listing.values,
+                *(last or ()),
             )
-            yield from map(record_of, rows)
+            yield from (record_of(row[: len(COLUMNS)]) for row in rows)
             if len(rows) < count:
                 return
-            last = (rows[-1][2], rows[-1][0])
+            last = rows[-1][len(COLUMNS) :]
             left = None if left is None else left - len(rows)
 
     def call(self, id_: str) -> CallRecord | None:
@@ -272,11 +277,11 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _place(self, id_: str) -> tuple[float, str]:
-        rows = self.database.read("SELECT at FROM calls WHERE id = ?", id_)
+    def _place(self, id_: str, listing: Listing) -> Sequence[Any]:
+        rows = self.database.read(f"SELECT {listing.place} FROM calls WHERE id = ?", id_)  # noqa: S608  # as above
         if not rows:
             raise ParameterError(f"there is no call {id_!r} to go on after")
-        return float(rows[0][0]), id_
+        return rows[0]
 
     def _files_of(self, call: str) -> dict[str, bytes]:
         rows = self.database.read(

@@ -120,8 +120,8 @@ def record_of(row: Row) -> CallRecord:
 
 def text(value: str | None) -> str | None:
     """Text that every database takes: without NUL, and without halves of characters."""
-    if value is None:
-        return None
+    if value is None or (value.isascii() and "\0" not in value):
+        return value
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,9 @@ from airouter_core.errors import (
 from airouter_core.flow.blocking import Driver
 from airouter_core.flow.layers import Answer, Identity, Layer, layered
 from airouter_core.flow.steps import Emit, Flow
+from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.prices import Prices
+from airouter_core.testing.fakes import FakeProvider, fake_provider
 from airouter_core.values import events as e
 from airouter_core.values.ask import Ask
 from airouter_core.values.messages import Message
@@ -371,3 +374,38 @@ def test_budgets_that_stand_in_no_settings(ledger: Ledger) -> None:
     assert ledger.purse.state(found, 0).used == 20
     with pytest.raises(BudgetExceededError, match=r"raise \[budgets.theirs\] amount"):
         run(Toy(says()), ask(user="eva", parameters={"max_tokens": 1}), keeper(ledger))
+
+
+MOST_OF_A_CALL = 60
+"""Python calls that remembering one call may take; its commit is C."""
+
+
+def test_what_remembering_costs(tmp_path: Path) -> None:
+    """Counted in Python calls, which are the same on every machine and under any load."""
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        alone, remembered = (
+            fake_provider("hello", plugins=Plugins.of().with_layers(layers))
+            for layers in ((), (Bookkeeper(ledger, Rules()),))
+        )
+        for provider in (alone, remembered):
+            provider.chat("m", "hi")
+        assert python_calls(remembered) - python_calls(alone) <= MOST_OF_A_CALL
+        assert ledger.count() == 1 + TIMES
+
+
+TIMES = 3
+
+
+def python_calls(provider: FakeProvider) -> int:
+    """How many functions and generators a chat enters; the least of some times, since garbage may be collected."""
+    counts = []
+    for _ in range(TIMES):
+        seen: list[str] = []
+        before = sys.getprofile()
+        sys.setprofile(lambda _frame, event, _argument: seen.append(event))  # noqa: B023  # called at once
+        try:
+            provider.chat("m", "hi")
+        finally:
+            sys.setprofile(before)
+        counts.append(seen.count("call"))
+    return min(counts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import stat
 import threading
 import time
@@ -18,6 +20,7 @@ from airouter_core.values.messages import FilePart, Message
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
 from airouter_ledger.contents import stored
+from airouter_ledger.database import schema
 from airouter_ledger.errors import LedgerError, LedgerVersionError
 from airouter_ledger.ledger import Ledger
 from airouter_ledger.records import CallRecord
@@ -187,6 +190,96 @@ def test_pruning(ledger: Ledger) -> None:
     assert ledger.prune(larger_than=4000) > 0
     assert ledger.size() <= 4000
     assert min(call.id for call in ledger.calls()) > "2"
+
+
+def test_what_is_found_comes_in_the_order_of_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order in which it was written: page by page, several at the same moment, and on from any call."""
+    monkeypatch.setattr("airouter_ledger.ledger.PAGE", 20)
+    for number in (*range(0, 130, 2), *range(129, 0, -2)):
+        said = stored(Ask(model="m", messages=(Message("user", f"a common word, {number % 3} thirds"),)), None, "text")
+        ledger.add(record(f"{number:04}", at=NOON + number // 2), said)
+    ledger.add(record("none", at=NOON + 100_000))
+    moments = [call.at for call in ledger.calls(text="common word")]
+    assert moments == sorted(moments, reverse=True)
+    assert len(moments) == 130
+    ids = [call.id for call in ledger.calls(text="common 0", newest_first=False)]
+    assert sorted(ids) == [f"{number:04}" for number in range(0, 130, 3)]
+    assert [call.id for call in ledger.calls(text="common 0", newest_first=False, after=ids[25])] == ids[26:]
+    assert list(ledger.calls(text="common", newest_first=False, after="none")) == []
+    since = datetime.datetime.fromtimestamp(NOON + 55, datetime.UTC)
+    assert len(list(ledger.calls(text="common", since=since))) == 20
+    assert sum(total.calls for total in ledger.costs(text="common 1")) == 43
+
+
+def test_a_search_reads_no_more_than_it_shows(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a word that is in every call too: the newest are found first, and nothing is sorted."""
+    if address.startswith("postgresql"):
+        pytest.skip("PostgreSQL chooses by itself how it reads")
+    with Ledger.open(address) as ledger:
+        read, plans = ledger.database.read, []
+
+        def see(sql: str, *values: Any) -> Any:
+            plans.append(" ".join(str(row[3]) for row in read(f"EXPLAIN QUERY PLAN {sql}", *values)))
+            return read(sql, *values)
+
+        monkeypatch.setattr(ledger.database, "read", see)
+        for conditions in ({}, {"model": "m", "error": "any"}, {"since": datetime.datetime.now(datetime.UTC)}):
+            list(ledger.calls(text="common", limit=20, **conditions))
+    assert len(plans) == 3
+    assert all(plan.startswith("SCAN words VIRTUAL TABLE") and "TEMP B-TREE" not in plan for plan in plans)
+
+
+def test_an_older_ledger_is_brought_up_to_date(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept by the version before is found and read, in the order of its calls; new calls come behind it."""
+    packed = stored(Ask(model="m", messages=(Message("user", "an old word"),)), None, "text")
+    assert packed is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "VERSIONS", schema.VERSIONS[:2])
+        with Ledger.open(address) as older:
+            for number in (3, 1, 2):
+                older.add(record(f"{number}", at=NOON + number // 2))
+                older.database.write(
+                    lambda execute, number=number: execute(
+                        "INSERT INTO contents (call, ask, response, prompt, answer) VALUES (?, ?, NULL, ?, NULL)",
+                        f"{number}",
+                        packed.ask,
+                        packed.prompt,
+                    )
+                )
+    with Ledger.open(address) as ledger:
+        ledger.add(record("4", at=NOON + 1), packed)
+        assert [call.id for call in ledger.calls(text="old word")] == ["4", "3", "2", "1"]
+        asked, _ = ledger.content("2")
+        assert asked is not None
+        assert asked.messages[0].text == "an old word"
+        assert ledger.prune(older_than=0, now=NOON + 1) == 1
+        assert [call.id for call in ledger.calls(text="old word")] == ["4", "3", "2"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_waits_for_no_write_of_its_parent(tmp_path: Path) -> None:
+    """A process that forks while one of its threads writes has a child that can write."""
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        begun, forking = threading.Event(), threading.Event()
+
+        def write(_: Any) -> None:
+            begun.set()
+            forking.wait(60)
+
+        writer = threading.Thread(target=ledger.guest("test", ()).write, args=(write,))
+        writer.start()
+        assert begun.wait(60)
+        os.register_at_fork(before=forking.set)  # comes before those that were registered earlier
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                ledger.add(record("of the child"))
+                os._exit(0)
+            os._exit(1)
+        writer.join()
+        ledger.add(record("of the parent"))
+        assert os.waitpid(child, 0)[1] == 0
+        assert {call.id for call in ledger.calls()} == {"of the child", "of the parent"}
 
 
 def test_a_newer_ledger_is_refused(ledger: Ledger, address: str) -> None:

@@ -7,7 +7,9 @@ once pay for one transaction together. When :meth:`Groups.write` returns, the wo
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -29,6 +31,9 @@ class _Work(Generic[Result]):
         self.error: BaseException | None = None
 
 
+_ALL: weakref.WeakSet[Groups] = weakref.WeakSet()
+
+
 class Groups:
     """Writes to one database, in groups."""
 
@@ -36,6 +41,7 @@ class Groups:
         self._database = database
         self._lock = threading.Lock()
         self._waiting: deque[_Work[Any]] = deque()
+        _ALL.add(self)
 
     def write(self, function: Callable[[Execute], Result]) -> Result:
         """Do some statements, committed when this returns. May be called again for the same work after a broken
@@ -44,6 +50,12 @@ class Groups:
         Raises:
             LedgerError: the database cannot be written.
         """
+        # Most often nobody else is there; then no group has to be made.
+        if not self._waiting and self._lock.acquire(blocking=False):
+            try:
+                return self._database.write(function)
+            finally:
+                self._lock.release()
         work = _Work(function)
         self._waiting.append(work)
         while not work.done:
@@ -54,6 +66,11 @@ class Groups:
             raise work.error
         result: Result = work.result
         return result
+
+    def begin_in_child(self) -> None:
+        """Begin anew after a fork: nobody who writes or waits in the parent is here."""
+        self._lock = threading.Lock()
+        self._waiting = deque()
 
     def _write_group(self) -> None:
         group = [self._waiting.popleft() for _ in range(min(LARGEST, len(self._waiting)))]
@@ -81,3 +98,12 @@ class Groups:
             self._do([work])
         except LedgerError as error:
             work.error = error
+
+
+def _begin_in_child() -> None:
+    for groups in tuple(_ALL):
+        groups.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

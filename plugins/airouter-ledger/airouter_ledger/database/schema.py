@@ -5,10 +5,14 @@ Money is kept as whole billionths of its currency: sums of them are exact, and e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..errors import LedgerError, LedgerVersionError
 from .base import Database, Execute
 
 BYTES = {"sqlite": "BLOB", "postgresql": "BYTEA"}
+KEYED = {"sqlite": " WITHOUT ROWID", "postgresql": ""}
+"""Puts a table in the order of its key: one place of the file less that a new row changes."""
 
 CALLS = (
     """CREATE TABLE calls (
@@ -17,7 +21,8 @@ CALLS = (
         input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT,
         reasoning_tokens BIGINT, amount BIGINT, currency TEXT, source TEXT, at_least BIGINT NOT NULL,
         saved BIGINT, seconds DOUBLE PRECISION, first_event DOUBLE PRECISION, finish TEXT, error TEXT,
-        session TEXT, person TEXT, tags TEXT, stream BIGINT NOT NULL, leaf BIGINT NOT NULL, size BIGINT NOT NULL)""",
+        session TEXT, person TEXT, tags TEXT, stream BIGINT NOT NULL, leaf BIGINT NOT NULL,
+        size BIGINT NOT NULL){keyed}""",
     "CREATE INDEX calls_by_time ON calls (at)",
     "CREATE INDEX calls_by_session ON calls (session, at) WHERE session IS NOT NULL",
     "CREATE INDEX calls_that_failed ON calls (at) WHERE error IS NOT NULL",
@@ -61,7 +66,37 @@ SEARCH = {
         "CREATE INDEX contents_words ON contents USING gin (words)",
     ),
 }
-VERSIONS = (CALLS + MONEY + ANSWERS, NOTES)
+# Contents are numbered in the order of their calls: by the microsecond at which a call began, or the next that is free.
+# So a search begins with the newest and ends when it has enough, however many there are.
+NUMBERS = """SELECT {columns}, place + MAX(moment - place) OVER (ORDER BY place) AS number FROM (
+    SELECT contents.*, CAST(calls.at * 1000000 AS BIGINT) AS moment,
+        ROW_NUMBER() OVER (ORDER BY calls.at, calls.id) AS place
+    FROM contents JOIN calls ON calls.id = contents.call) AS placed"""
+BY_CALL = NUMBERS.format(columns="call")
+NUMBERED = {
+    "sqlite": (
+        "DROP TABLE words",  # its triggers go with the table that they belong to
+        """CREATE TABLE numbered (
+            number INTEGER PRIMARY KEY, call TEXT NOT NULL UNIQUE,
+            ask BLOB, response BLOB, prompt TEXT, answer TEXT)""",
+        "INSERT INTO numbered (call, ask, response, prompt, answer, number) "
+        + NUMBERS.format(columns="call, ask, response, prompt, answer"),
+        "DROP TABLE contents",
+        "ALTER TABLE numbered RENAME TO contents",
+        *SEARCH["sqlite"],
+        "INSERT INTO words(words) VALUES ('rebuild')",
+    ),
+    "postgresql": (
+        "ALTER TABLE contents ADD COLUMN IF NOT EXISTS number BIGINT",
+        f"UPDATE contents SET number = found.number FROM ({BY_CALL}) AS found WHERE found.call = contents.call",  # noqa: S608  # as above
+        "CREATE INDEX IF NOT EXISTS contents_by_number ON contents (number)",
+    ),
+}
+VERSIONS: tuple[Mapping[str, tuple[str, ...]], ...] = (
+    {dialect: CALLS + search + MONEY + ANSWERS for dialect, search in SEARCH.items()},
+    dict.fromkeys(SEARCH, NOTES),
+    NUMBERED,
+)
 """What each version adds to the one before. A version that was released is never changed again."""
 
 
@@ -94,12 +129,9 @@ def _migrate(execute: Execute, database: Database) -> None:
             f"{database.where} was written by a newer airouter-ledger (its tables are of version {found}, this one "
             f"knows {len(VERSIONS)}): pip install --upgrade airouter-ledger"
         )
-    for statements in VERSIONS[found:]:
-        for statement in statements:
-            execute(statement.replace("{bytes}", BYTES[database.dialect]))
-    if found == 0:
-        for statement in SEARCH[database.dialect]:
-            execute(statement)
+    for version in VERSIONS[found:]:
+        for statement in version[database.dialect]:
+            execute(statement.replace("{bytes}", BYTES[database.dialect]).replace("{keyed}", KEYED[database.dialect]))
     execute(
         "INSERT INTO about (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         str(len(VERSIONS)),

@@ -7,18 +7,21 @@ log, so readers never wait. What was committed survives the end of the process a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from ..errors import LedgerError
 from .base import PATIENCE, Execute, Row
 
 Result = TypeVar("Result")
+
+
+_ALL: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 
 
 class SqliteDatabase:
@@ -36,7 +39,9 @@ class SqliteDatabase:
         self._lock: threading.Lock
         self._writer: sqlite3.Connection | None
         self._readers: deque[sqlite3.Connection]
-        self._begin()
+        self._held = False
+        self.begin()
+        _ALL.add(self)
 
     def write(self, work: Callable[[Execute], Result]) -> Result:
         """Do several statements as one.
@@ -44,23 +49,27 @@ class SqliteDatabase:
         Raises:
             LedgerError: the file cannot be written, or another process has held it for too long.
         """
-        with self._told("written"), self._of_this_process()._lock:
-            if self._writer is None:
-                self._writer = self._connect()
-            connection = self._writer
+        try:
+            with self._lock:
+                connection = self._writer
+                if connection is None:
+                    connection = self._writer = self._connect()
+                run = connection.execute
 
-            def execute(sql: str, *values: Any) -> list[Row]:
-                return connection.execute(sql, values).fetchall()
+                def execute(sql: str, *values: Any) -> list[Row]:
+                    return run(sql, values).fetchall()
 
-            # Writers take turns from the start: one that began by reading could not go on after another has written.
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(execute)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            return result
+                # Writers take turns from the start: one that began by reading could not go on after another's write.
+                run("BEGIN IMMEDIATE")
+                try:
+                    result = work(execute)
+                except BaseException:
+                    run("ROLLBACK")
+                    raise
+                run("COMMIT")
+                return result
+        except (sqlite3.Error, OSError) as error:
+            raise self._told(error, "written") from error
 
     def read(self, sql: str, *values: Any) -> list[Row]:
         """The rows of a query.
@@ -68,8 +77,8 @@ class SqliteDatabase:
         Raises:
             LedgerError: the file cannot be read.
         """
-        with self._told("read"):
-            readers = self._of_this_process()._readers
+        try:
+            readers = self._readers
             try:
                 connection = readers.pop()
             except IndexError:
@@ -79,27 +88,32 @@ class SqliteDatabase:
             finally:
                 readers.append(connection)
             return rows
+        except (sqlite3.Error, OSError) as error:
+            raise self._told(error, "read") from error
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         with self._lock:
             for connection in (self._writer, *self._readers):
-                if connection is not None and self._process == os.getpid():
+                if connection is not None:
                     connection.close()
             self._writer = None
             self._readers.clear()
 
-    def _begin(self) -> None:
-        self._process = os.getpid()
+    def before_fork(self) -> None:
+        """Wait for the end of a write: to a child SQLite would seem to be in it for ever."""
+        self._held = self._lock.acquire(timeout=PATIENCE)
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        if self._held:
+            self._lock.release()
+
+    def begin(self) -> None:
+        """Begin without connections; one of SQLite must not be used on both sides of a fork."""
         self._lock = threading.Lock()
         self._writer = None
         self._readers = deque()
-
-    def _of_this_process(self) -> SqliteDatabase:
-        if self._process != os.getpid():
-            # A connection of SQLite must not be used on both sides of a fork; the parent's are left alone.
-            self._begin()
-        return self
 
     def _connect(self) -> sqlite3.Connection:
         folder = os.path.dirname(os.path.abspath(self.where))
@@ -115,9 +129,21 @@ class SqliteDatabase:
             raise
         return connection
 
-    @contextlib.contextmanager
-    def _told(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(f"the ledger {self.where} cannot be {done}: {error}") from error
+    def _told(self, error: Exception, done: str) -> LedgerError:
+        return LedgerError(f"the ledger {self.where} cannot be {done}: {error}")
+
+
+def _each(do: Callable[[SqliteDatabase], None]) -> Callable[[], None]:
+    def of_all() -> None:
+        for database in tuple(_ALL):
+            do(database)
+
+    return of_all
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_each(SqliteDatabase.before_fork),
+        after_in_parent=_each(SqliteDatabase.after_fork),
+        after_in_child=_each(SqliteDatabase.begin),
+    )
