@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 import click
@@ -14,11 +17,14 @@ from ..keys import KeyStore
 from ..plugins.factory import config_class, create_provider, validate_provider_config
 from ..plugins.registry import installed
 from ..profile.declarations import ProviderInfo
+from ..provider.facade import Provider
 from ..values.messages import Message
 from .answering import show_stream, summary
+from .choices import given_settings, settings_option
 from .input import piped_line
 from .output import note, waiting
 from .own_files.defaults import set_default_model
+from .own_files.editing import Simple
 from .targets import NO_MODELS, NO_PROVIDER, SHOWN, current_settings, listed_providers, provider_table
 
 HELLO = "Say hello in one short sentence."
@@ -29,20 +35,23 @@ ROOM = 512
 @click.command()
 @click.option("-p", "--provider", "provider_name", metavar="NAME", help="Provider, in place of the first question.")
 @click.option("-m", "--model", metavar="MODEL", help="Model, in place of the third question.")
+@settings_option
 @click.option("--no-ask", is_flag=True, help="Set up, and do not ask the model anything at the end.")
-def setup(provider_name: str | None, model: str | None, no_ask: bool) -> None:
+def setup(provider_name: str | None, model: str | None, settings: tuple[str, ...], no_ask: bool) -> None:
     """Set up a provider, its key and a default model, and ask the model to say hello.
 
-    Answers may also be piped in, one a line. A key is kept where `airouter keys` keeps it, the default in your
-    settings file; nothing is stored before it has been tried.
+    Answers may also be piped in, one a line. A key is kept where `airouter keys` keeps it, the default and what --set
+    says in your settings file; nothing is stored before it has been tried.
     """
     info = installed().provider(provider_name) if provider_name else _chosen_provider()
-    key = _asked_key(info)
-    settings = {} if key is None else {"api_key": key}
-    with create_provider(info.name, settings, fallback=provider_table(info.name)[1]) as provider:
-        with waiting(f"{info.name} …"):
-            provider.check()
-            models = [found.id for found in provider.list_models() if found.problem is None]
+    own = _lasting(info, given_settings(info, settings))
+    key = _asked_key(info, own)
+    with contextlib.ExitStack() as stack:
+        try:
+            provider, models = _tried(info, own, key, stack)
+        except ConfigurationError as error:
+            own |= _asked_settings(info, own, error)
+            provider, models = _tried(info, own, key, stack)
         if key is not None:
             store = KeyStore.default()
             store.set(info.name, key)
@@ -54,7 +63,7 @@ def setup(provider_name: str | None, model: str | None, no_ask: bool) -> None:
             with provider.stream_chat(name, [Message.user(HELLO)], parameters={"max_tokens": ROOM}) as answer:
                 response = show_stream(answer, name)
             note(summary(response, time.monotonic() - began))
-    path = set_default_model(info.name, name)
+    path = set_default_model(info.name, name, settings=own)
     current_settings.cache_clear()
     note(f"default model: {info.name}/{name} ({path})")
     note('ready: airouter run "your question", or airouter chat')
@@ -73,15 +82,62 @@ def _chosen_provider() -> ProviderInfo:
     return installed().provider(name)
 
 
-def _asked_key(info: ProviderInfo) -> str | None:
+def _tried(
+    info: ProviderInfo, own: Mapping[str, Simple], key: str | None, stack: contextlib.ExitStack
+) -> tuple[Provider[Any], list[str]]:
+    """The provider, and the models that it can be asked for now."""
+    given = {**own, **({} if key is None else {"api_key": key})}
+    provider = stack.enter_context(create_provider(info.name, given, fallback=provider_table(info.name)[1]))
+    with waiting(f"{info.name} …"):
+        provider.check()
+        return provider, [found.id for found in provider.list_models() if found.problem is None]
+
+
+def _asked_settings(info: ProviderInfo, own: Mapping[str, Simple], error: ConfigurationError) -> dict[str, Simple]:
+    """What is asked for where nothing works without it.
+
+    Raises:
+        ConfigurationError: the one that was given, where there is nothing to ask for.
+    """
+    fields = [field for field in attrs.fields(config_class(info)) if field.metadata.get("question")]
+    known = {**provider_table(info.name)[1], **own}
+    open_ = [field for field in fields if known.get(field.name) is None]
+    if not open_:
+        raise error
+    asked = {}
+    for field in open_:
+        note(f"2. {field.metadata['question']}")
+        asked[field.name] = _line(field.name)
+        if not asked[field.name]:
+            raise error
+    return _lasting(info, asked)
+
+
+def _lasting(info: ProviderInfo, given: Mapping[str, Any]) -> dict[str, Simple]:
+    """Settings as they can stand in a file: a path does not depend on the working folder.
+
+    Raises:
+        ConfigurationError: one has no place in a line.
+    """
+    made: dict[str, Simple] = {}
+    kinds = {field.name: field.metadata.get("kind") for field in attrs.fields(config_class(info))}
+    for name, value in given.items():
+        if not isinstance(value, Simple):
+            raise ConfigurationError(f"setup does not store {name}; write it into the settings file yourself")
+        is_path = kinds.get(name) == "path" and isinstance(value, str)
+        made[name] = os.path.abspath(os.path.expanduser(value)) if is_path else value
+    return made
+
+
+def _asked_key(info: ProviderInfo, own: Mapping[str, Simple]) -> str | None:
     """A key, where the provider needs one that it has not."""
     _, table = provider_table(info.name)
     if "api_key" not in attrs.fields_dict(config_class(info)) or "api_key" in table:
         return None
-    usable, reason = validate_provider_config(info.name, fallback=table)
+    usable, reason = validate_provider_config(info.name, own, fallback=table)
     if usable:  # it has a key of the environment, or can be asked without one
         return None
-    if not _wants_key(info):
+    if not _wants_key(info, own):
         raise ConfigurationError(f"{info.name}: {reason}")
     note(f"2. Which key? {_where(info)}It is not shown.")
     key = _line("key", hidden=True)
@@ -90,9 +146,9 @@ def _asked_key(info: ProviderInfo) -> str | None:
     return key
 
 
-def _wants_key(info: ProviderInfo) -> bool:
+def _wants_key(info: ProviderInfo, own: Mapping[str, Simple]) -> bool:
     """Whether a key is all that is missing."""
-    return validate_provider_config(info.name, {"api_key": "any"}, fallback=provider_table(info.name)[1])[0]
+    return validate_provider_config(info.name, {**own, "api_key": "any"}, fallback=provider_table(info.name)[1])[0]
 
 
 def _where(info: ProviderInfo) -> str:

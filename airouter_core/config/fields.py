@@ -27,6 +27,7 @@ def setting(
     unless: tuple[str, ...] = (),
     harmless: bool | None = None,
     description: str = "",
+    question: str = "",
 ) -> Any:
     """A field of a configuration class.
 
@@ -37,6 +38,7 @@ def setting(
         harmless: whether a settings file that nobody has trusted may give it; by default numbers and words from a list
             are, and nothing else. What leads to an address, a program, a file or a key never is.
         secret: keep it out of ``repr``, logs and errors.
+        question: what ``airouter setup`` asks for it where nothing works without it.
         minimum, maximum, above, choices: as in :class:`~airouter_core.profile.declarations.Parameter`.
     """
 
@@ -56,6 +58,7 @@ def setting(
         "unless": unless,
         "also": also,
         "harmless": harmless,
+        "question": question,
     }
     if factory is not None:
         return attrs.field(

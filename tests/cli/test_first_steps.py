@@ -20,6 +20,7 @@ from airouter_core.keys import KeyStore
 from airouter_core.plugins.registry import installed
 
 INSTALLED = {info.name for info in installed().providers()}
+TOY = Path(__file__).parents[2] / "models" / "airouter-toy" / "airouter-toy.gguf"
 needs_llama = pytest.mark.skipif("llama-cpp" not in INSTALLED, reason="asks through llama-cpp")
 needs_groq = pytest.mark.skipif("groq" not in INSTALLED, reason="asks through groq: pip install airouter-compatible")
 
@@ -86,6 +87,33 @@ def test_setup_ends_with_an_answer_and_a_default(
     assert tomllib.loads(own_file.read_text())["airouter"] == {"provider": "llama-cpp", "model": "small"}
     monkeypatch.setattr(sys, "stdin", None)
     assert run_app(["run", "hi"]) == 0
+
+
+@needs_llama
+def test_setup_asks_for_what_nothing_works_without(
+    own_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A folder of models, which is stored as it is from every working folder; one that is not there is not stored."""
+    monkeypatch.delenv("AIROUTER_MODELS_DIR", raising=False)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "small.gguf").write_bytes(TOY.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for answers, code in ((("nowhere",), 2), ((), 2), (("mine",), 0)):
+        piped(monkeypatch, *answers)
+        assert run_app(["setup", "-p", "llama-cpp", "--no-ask"]) == code
+        assert "Which folder holds your GGUF files?" in capsys.readouterr().err
+        assert own_file.exists() == (code == 0)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert tomllib.loads(own_file.read_text()) == {
+        "llama-cpp": {"models_dir": str(tmp_path / "mine")},
+        "airouter": {"provider": "llama-cpp", "model": "small"},
+    }
+    own_file.unlink()
+    current_settings.cache_clear()
+    assert run_app(["setup", "-p", "llama-cpp", "--no-ask", "--set", "models_dir=mine", "--set", "timeout=60"]) == 0
+    assert tomllib.loads(own_file.read_text())["llama-cpp"] == {"models_dir": str(tmp_path / "mine"), "timeout": 60}
+    assert run_app(["setup", "-p", "llama-cpp", "--no-ask", "--set", "model_dir=mine"]) == 2
+    assert "models_dir" in capsys.readouterr().err
 
 
 @needs_groq

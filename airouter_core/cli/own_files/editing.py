@@ -10,6 +10,9 @@ from typing import Any
 
 from ...errors import ConfigurationError
 
+Simple = str | int | float | bool
+"""A value that stands in one line."""
+
 _HEADER = re.compile(r"^\s*\[")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -41,8 +44,8 @@ def parsed_toml(text: str, path: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path!r} is not valid TOML: {error}") from error
 
 
-def with_lines(text: str, path: str, table: str | None, wanted: Mapping[str, str | None]) -> str:
-    """A file's text with strings set, or with ``None`` taken away, in a table or before the first one.
+def with_lines(text: str, path: str, table: str | None, wanted: Mapping[str, Simple | None]) -> str:
+    """A file's text with values set, or with ``None`` taken away, in a table or before the first one.
 
     The lines are found by their look; what comes out is parsed and compared, so that a file written in a way that is
     not foreseen here is left to its author rather than broken.
@@ -52,7 +55,7 @@ def with_lines(text: str, path: str, table: str | None, wanted: Mapping[str, str
     """
     before = parsed_toml(text, path)
     lines = text.splitlines()
-    own = [f"{toml_key(name)} = {toml_string(value)}" for name, value in wanted.items() if value is not None]
+    own = [f"{toml_key(name)} = {toml_value(value)}" for name, value in wanted.items() if value is not None]
     start = -1 if table is None else next((at for at, line in enumerate(lines) if _opens(line, table)), None)
     if start is None:
         first = next((at for at, line in enumerate(lines) if _HEADER.match(line)), len(lines))
@@ -75,6 +78,11 @@ def with_lines(text: str, path: str, table: str | None, wanted: Mapping[str, str
 def toml_key(name: str) -> str:
     """A name as it stands before the equals sign."""
     return name if _BARE.fullmatch(name) else _quoted(name)
+
+
+def toml_value(value: Simple) -> str:
+    """A value as TOML has it."""
+    return toml_string(value) if isinstance(value, str) else json.dumps(value)
 
 
 def toml_string(text: str) -> str:
@@ -101,7 +109,7 @@ def _sets(line: str, name: str) -> bool:
     return bool(re.match(rf"""\s*(["']?){re.escape(name)}\1\s*=""", line))
 
 
-def _expected(before: dict[str, Any], table: str | None, wanted: Mapping[str, str | None]) -> dict[str, Any]:
+def _expected(before: dict[str, Any], table: str | None, wanted: Mapping[str, Simple | None]) -> dict[str, Any]:
     inner = before if table is None else before.get(table, {})
     if not isinstance(inner, dict):
         return {}

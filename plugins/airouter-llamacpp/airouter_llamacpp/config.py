@@ -48,7 +48,10 @@ class LlamaCppConfig(HttpConfig):
 
     # Where things are.
     models_dir: str | None = setting(
-        "path", env=("AIROUTER_MODELS_DIR",), description="folder with GGUF files, searched with its subfolders"
+        "path",
+        env=("AIROUTER_MODELS_DIR",),
+        description="folder with GGUF files, searched with its subfolders",
+        question="Which folder holds your GGUF files?",
     )
     llama_cpp_path: str | None = setting(
         "path",
