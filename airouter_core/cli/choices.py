@@ -18,6 +18,20 @@ from .input import TEXT
 if TYPE_CHECKING:
     from ..profile.resolving import ParameterTable
 
+
+class NameAndValue(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """``NAME=VALUE``. A name alone is told at once, before what follows it is taken for something else."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        text: str = TEXT.convert(value, param, context)
+        if "=" not in text:
+            self.fail(f"it takes NAME=VALUE in one word, not {text!r}", param, context)
+        return text
+
+
+NAME_AND_VALUE = NameAndValue()
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 provider_option = click.option(
@@ -25,15 +39,27 @@ provider_option = click.option(
 )
 model_option = click.option("-m", "--model", metavar="MODEL", help="Model, or PROVIDER/MODEL; see `airouter models`.")
 settings_option = click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Setting of the provider, such as timeout=60."
+    "--set",
+    "settings",
+    multiple=True,
+    type=NAME_AND_VALUE,
+    metavar="NAME=VALUE",
+    help="Setting of the provider, such as timeout=60.",
 )
 parameters_option = click.option(
-    "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="Parameter, such as temperature=0.2."
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    type=NAME_AND_VALUE,
+    metavar="NAME=VALUE",
+    help="Parameter, such as temperature=0.2; `airouter params` lists them.",
 )
 provider_option_option = click.option(
     "--provider-option",
     "own_options",
     multiple=True,
+    type=NAME_AND_VALUE,
     metavar="NAME=VALUE",
     help="What only this provider understands; VALUE may be JSON.",
 )

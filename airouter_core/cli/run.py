@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..plugins.registry import installed
+from ..provider.asking import ask_of
 from ..values.messages import Message
 from .answering import known, show_stream, summary, write_answer
 from .choices import (
@@ -22,6 +23,7 @@ from .continuing import continuing_options, past
 from .input import TEXT, piped
 from .markdown import markdown_option, writer_for
 from .output import note, waiting, warn, write_json
+from .preview import show_request
 from .sending import along, announce, sending_options, takes_pipe
 from .shaping import chosen_schema, extracted, shaping_options
 from .targets import chosen_model, chosen_target
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @tool_options
 @shaping_options
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is made, or whole.")
+@click.option("--dry-run", is_flag=True, help="Print the request that would be sent, as a command of curl.")
 @markdown_option
 @json_option
 @click.argument("prompt", required=False, type=TEXT)
@@ -68,6 +71,7 @@ def run(
     first: bool,
     last: bool,
     stream: bool,
+    dry_run: bool,
     markdown: bool,
     as_json: bool,
     prompt: str | None,
@@ -91,10 +95,14 @@ def run(
             "provider_options": {provider.info.name: given_provider_options(own_options)},
         }
         asked = Message.user(*beside.parts, *([question] if question else []))
-        announce(provider, name, asked, given["parameters"], beside.told, large=large)
         messages = [*earlier.with_system(system or own_system), asked]
-        started, shown = time.monotonic(), False
         whole = as_json or not stream or wanted is not None or first or last
+        if dry_run:
+            ask = ask_of(name, messages, tools=functions, response_format=wanted, stream=not whole, **given)
+            show_request(provider, ask, as_json=as_json)
+            return
+        announce(provider, name, asked, given["parameters"], beside.told, large=large)
+        started, shown = time.monotonic(), False
         rounds = Rounds(name, Consent(yes), None if whole else writer_for(markdown=markdown))
         if functions:
             with rounds:

@@ -124,8 +124,9 @@ def _lasting(info: ProviderInfo, given: Mapping[str, Any]) -> dict[str, Simple]:
     for name, value in given.items():
         if not isinstance(value, Simple):
             raise ConfigurationError(f"setup does not store {name}; write it into the settings file yourself")
-        is_path = kinds.get(name) == "path" and isinstance(value, str)
-        made[name] = os.path.abspath(os.path.expanduser(value)) if is_path else value
+        made[name] = value
+        if kinds.get(name) == "path" and isinstance(value, str):
+            made[name] = os.path.abspath(os.path.expanduser(value))
     return made
 
 

@@ -9,7 +9,7 @@ import attrs
 import click
 
 from ..errors import ConfigurationError, ParameterError
-from .choices import Function, given_parameters
+from .choices import NAME_AND_VALUE, Function, given_parameters
 from .own_files.templates import ENDING, Template, read_template
 
 if TYPE_CHECKING:
@@ -19,7 +19,13 @@ template_option = click.option(
     "-t", "--template", metavar="NAME", help="Template, or the path of one; see `airouter templates`."
 )
 variables_option = click.option(
-    "-v", "--variable", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of the template."
+    "-v",
+    "--variable",
+    "variables",
+    multiple=True,
+    type=NAME_AND_VALUE,
+    metavar="NAME=VALUE",
+    help="Variable of the template.",
 )
 
 

@@ -237,6 +237,17 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
             policy = msgspec.structs.replace(policy, max_retries=0)
         return Exchange(completed(request, config), wire.parse_error, policy, sign, cleaner or self._cleaner)
 
+    def http_request(self, ask: Ask) -> HttpRequest:
+        """What a chat would be sent as, without sending it: not signed yet, and of an engine that is not started yet
+        without its address.
+
+        Raises:
+            ConfigurationError: this provider cannot be asked so.
+        """
+        request = self.request_of(ask)
+        wire = self.wire_for(request)
+        return self._complete(wire.build_request(request, self.config, stream=ask.stream), self.config)
+
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         """The flow of one call: connect, send, read, parse."""
         # The configuration of this one call: its address and token may be those of an engine that was just started.

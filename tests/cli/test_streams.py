@@ -256,7 +256,7 @@ def test_a_comparison_is_stopped_at_once(
     ("arguments", "said", "unsaid"),
     [
         (["run", "-p", "llama-cpp", "-m", "m", "-o", "tempra=1", "hi"], "--provider-option", "provider_options"),
-        (["run", "-p", "llama-cpp", "-m", "m", "--provider-option", "x", "hi"], "takes name=value", ""),
+        (["run", "-p", "llama-cpp", "-m", "m", "--provider-option", "x", "hi"], "takes NAME=VALUE", ""),
         (["run", "-p", "openai", "-m", "m", "hi"], "`airouter keys set openai` stores one", "api_key"),
     ],
 )
