@@ -80,7 +80,7 @@ def _write_stacked(columns: Sequence[str], lines: Sequence[Sequence[str]], width
     for line in lines:
         shown.append(styled(line[0], sys.stdout, bold=True))
         for column, cell in zip(columns[1:], line[1:], strict=True):
-            if cell != "-":  # a column of nothing says nothing here
+            if cell != "-" and column:  # what says nothing here, and the bars, which need their column
                 text = textwrap.fill(
                     f"{column}: {cell}",
                     width,

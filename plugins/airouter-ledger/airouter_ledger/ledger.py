@@ -29,6 +29,8 @@ from .records import COLUMNS, INSERT, SELECT, CallRecord, record_of, row_of
 
 PAGE = 500
 """Calls read at a time."""
+LEFT_OUT = "…"
+"""Stands in an id for what is not said of it."""
 PRUNED = 200
 """Calls removed in one transaction, so that nobody waits long for a big clean-up."""
 
@@ -168,14 +170,14 @@ class Ledger:
             left = None if left is None else left - len(rows)
 
     def call(self, id_: str) -> CallRecord | None:
-        """The call with this id, or whose id begins so; ``None`` where there is none.
+        """The call with this id, or whose id begins so, ``…`` for what is left out; ``None`` where there is none.
 
         Raises:
             ConfigurationError: several begin so.
         """
         rows = self.database.read(
             f"SELECT {SELECT} FROM calls WHERE calls.id LIKE ? LIMIT 2",  # noqa: S608  # as above
-            id_.replace("%", "").replace("_", "") + "%",
+            id_.replace("%", "").replace("_", "").replace("...", "%").replace(LEFT_OUT, "%") + "%",
         )
         if len(rows) > 1 and rows[0][0] != id_:
             raise ConfigurationError(f"several calls begin with {id_!r}; give more of its id")

@@ -19,6 +19,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.messages import FilePart, Message
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
+from airouter_ledger.commands import logs
 from airouter_ledger.contents import stored
 from airouter_ledger.database import schema
 from airouter_ledger.errors import LedgerError, LedgerVersionError
@@ -280,6 +281,23 @@ def test_a_child_waits_for_no_write_of_its_parent(tmp_path: Path) -> None:
         ledger.add(record("of the parent"))
         assert os.waitpid(child, 0)[1] == 0
         assert {call.id for call in ledger.calls()} == {"of the child", "of the parent"}
+
+
+def test_a_list_of_calls_fits_a_terminal(tmp_path: Path) -> None:
+    """Ids are shown by their ends, which `logs show` takes; a pipe gets them whole. The address can be asked again."""
+    ids = ("1c6e1f0a9d3b11223344aa01", "1c6e1f0a9d3b11223344aa02", "9f270e7203b84fb28871dcd9")
+    some = [record(id_, provider="claude", model="claude-sonnet-5-5", seconds=1.5, finish="end_turn") for id_ in ids]
+    whole, brief = (logs.rows_of(some, brief=brief) for brief in (False, True))
+    assert [row[0] for row in whole] == list(ids)
+    assert [row[0] for row in brief] == ["1c6e…aa01", "1c6e…aa02", "9f27…dcd9"]
+    assert whole[0][2] == "claude/claude-sonnet-5-5"
+    assert max(sum(map(len, row)) + 2 * len(row) for row in brief) <= 80
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        for each in some:
+            ledger.add(each)
+        for asked in ("1c6e…aa02", "1c6e...aa02", "1c6e1f0a9d3b11223344aa02"):
+            assert ledger.call(asked) == some[1]
+    assert logs.rows_of([], brief=True) == []
 
 
 def test_a_newer_ledger_is_refused(ledger: Ledger, address: str) -> None:

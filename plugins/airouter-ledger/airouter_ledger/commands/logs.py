@@ -6,7 +6,7 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -19,7 +19,7 @@ from airouter_core.cli.tables import write_table
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.record import plain
 
-from ..ledger import Ledger, seconds_of
+from ..ledger import LEFT_OUT, Ledger, seconds_of
 from ..records import CallRecord
 from ..settings import size_of
 from ..switch import CONTENTS, Content, switch, switch_off, switch_on
@@ -110,7 +110,8 @@ def logs(context: click.Context, /, limit: int, follow: bool, as_json: bool, **g
         elif as_json:
             write_json(records)
         elif records:
-            write_table(COLUMNS, map(_row, records))
+            brief = sys.stdout.isatty()
+            write_table(BRIEF_COLUMNS if brief else COLUMNS, rows_of(records, brief=brief))
         else:
             note("no call is remembered that fits" if wanted else "no call is remembered yet")
 
@@ -119,7 +120,7 @@ def logs(context: click.Context, /, limit: int, follow: bool, as_json: bool, **g
 @click.argument("call")
 @AS_JSON
 def show(call: str, as_json: bool) -> None:
-    """Show one call, with what was said where that is kept; the beginning of its ID is enough."""
+    """Show one call, with what was said where that is kept; CALL is its ID or the beginning of it, or as listed."""
     with the_ledger() as ledger:
         record = ledger.call(call)
         if record is None:
@@ -221,16 +222,41 @@ def prune(keep: str | None, size: str | None, yes: bool) -> None:
         note(f"forgot {ledger.prune(older_than=older, larger_than=larger)} calls")
 
 
-COLUMNS = ("id", "at", "provider", "model", "tokens", "cost", "seconds", "end")
+COLUMNS = ("id", "at", "model", "tokens", "cost", "seconds", "end")
+BRIEF_COLUMNS = ("id", "at", "model", "tokens", "cost", "s", "end")
+ENDS = 4
+"""Characters of both ends of an id that a terminal is shown: calls of one process differ in the last ones alone."""
+
+
+def rows_of(records: Sequence[CallRecord], *, brief: bool) -> list[tuple[str, ...]]:
+    """Calls as rows of a table.
+
+    Args:
+        brief: for eighty columns: the ends of ids, as far as they tell these calls apart, and no seconds of times.
+    """
+    if not brief:
+        return [_row(record) for record in records]
+    short = {record.id: f"{record.id[:ENDS]}{LEFT_OUT}{record.id[-ENDS:]}" for record in records}
+    names = short if len(set(short.values())) == len(short) else {id_: id_ for id_ in short}
+    year = datetime.datetime.now().astimezone().year
+    return [
+        (names[record.id], at.removeprefix(f"{year}-")[:-3], address, tokens, _without_zeros(cost), *others)
+        for record, (_, at, address, tokens, cost, *others) in zip(records, map(_row, records), strict=True)
+    ]
 
 
 def _row(record: CallRecord) -> tuple[str, ...]:
     at = datetime.datetime.fromtimestamp(record.at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    address = f"{record.provider}/{record.model}" if record.model else record.provider
     tokens = f"{_number(record.usage.input_tokens)}+{_number(record.usage.output_tokens)}"
     cost = NOTHING if record.cost is None else f"{'≥' if record.at_least else ''}{record.cost.amount:.6f}"
     seconds = NOTHING if record.seconds is None else f"{record.seconds:.2f}"
     end = record.error or record.finish or NOTHING
-    return record.id, at, record.provider, record.model or NOTHING, tokens, cost, seconds, end
+    return record.id, at, address, tokens, cost, seconds, end
+
+
+def _without_zeros(amount: str) -> str:
+    return amount.rstrip("0").rstrip(".") if "." in amount else amount
 
 
 def _number(value: int | None) -> str:
