@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shlex
 import shutil
@@ -10,6 +11,9 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from importlib import metadata
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 
@@ -30,7 +34,8 @@ dry_option = click.option("--dry-run", is_flag=True, help="Print the command, an
 def install(upgrade: bool, yes: bool, dry_run: bool, names: tuple[str, ...]) -> None:
     """Install plugins into this environment: by the name of a provider, of a package, or by the path of one.
 
-    `airouter plugins --available` lists what there is. Extras stand in brackets: 'llama-cpp[embedded]'.
+    `airouter plugins --available` lists what there is. Extras stand in brackets: 'llama-cpp[embedded]'. Where
+    airouter was installed from a checkout, its plugins come from there too.
     """
     wanted = [_wanted(name, yes=yes or dry_run) for name in names]
     _run(["install", *(["--upgrade"] if upgrade else []), *wanted], dry_run=dry_run)
@@ -56,13 +61,32 @@ def _wanted(name: str, *, yes: bool) -> str:
     if meant is None:
         raise ConfigurationError(f"{name!r} is no name of a package, and no path of one")
     found, ours = meant
-    if ours or yes:
+    if ours:
+        return _in_checkout(found) or found
+    if yes:
         return found
     advice = f"{found!r} is none of ours (`airouter plugins --available` lists them)"
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError(f"{advice}; --yes installs it all the same")
     click.confirm(f"{advice}. Anybody can publish a package of such a name: install it?", abort=True, err=True)
     return found
+
+
+def _in_checkout(distribution: str) -> str | None:
+    """Where the distribution lies in the checkout that the core was installed from, if it was and there is one."""
+    folder = checkout()
+    if folder is None:
+        return None
+    name, bracket, extras = distribution.partition("[")
+    path = folder if name == CORE else os.path.join(folder, "plugins", name)
+    return f"{path}{bracket}{extras}" if os.path.isfile(os.path.join(path, "pyproject.toml")) else None
+
+
+def checkout() -> str | None:
+    """The folder that the core was installed from, as PEP 610 has installers record it; ``None`` for a package."""
+    recorded = metadata.distribution(CORE).read_text("direct_url.json")
+    parts = urlsplit(json.loads(recorded).get("url", "") if recorded else "")
+    return url2pathname(parts.path) if parts.scheme == "file" else None
 
 
 def _found(name: str) -> str:

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,7 +34,34 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(installing.subprocess, "run", run)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(sys, "prefix", "/somewhere/of/ones/own")
+    monkeypatch.setattr(installing, "checkout", lambda: None)
     return commands
+
+
+def test_plugins_come_from_where_the_core_came_from(
+    pip: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """From its checkout, as installers record it, while that has them; else from the index."""
+    monkeypatch.setattr(installing, "checkout", lambda: str(PLUGINS.parent))
+    assert run_app(["install", "--dry-run", "claude", "llama-cpp[embedded]"]) == 0
+    assert capsys.readouterr().out.split()[-2:] == [
+        str(PLUGINS / "airouter-claude"),
+        f"'{PLUGINS / 'airouter-llamacpp'}[embedded]'",
+    ]
+    monkeypatch.setattr(installing, "checkout", lambda: str(tmp_path))
+    assert run_app(["install", "--dry-run", "claude"]) == 0
+    assert capsys.readouterr().out.split()[-1] == "airouter-claude"
+
+
+def test_where_the_core_came_from_is_what_the_installer_has_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder, or nothing for what came from an index or an archive."""
+    recorded = ['{"url": "file:///home/eva/my%20clone", "dir_info": {}}', '{"url": "https://host/a.whl"}', None]
+    found = []
+    for text in recorded:
+        of = SimpleNamespace(read_text=lambda _, text=text: text)
+        monkeypatch.setattr(installing.metadata, "distribution", lambda _, of=of: of)
+        found.append(installing.checkout())
+    assert found == ["/home/eva/my clone", None, None]
 
 
 def test_the_list_is_what_there_is() -> None:
