@@ -22,6 +22,7 @@ from ..plugins.factory import config_class, create_provider, validate_provider_c
 from ..plugins.registry import installed
 from ..plugins.tables import routing_settings, set_up_by_tables
 from ..profile.declarations import ProviderInfo
+from .available import available, installed_version
 from .choices import given_settings
 from .output import waiting
 from .own_files.aliases import expanded
@@ -76,6 +77,7 @@ def named_target(name: str | None, model: str | None) -> tuple[str, str | None]:
     if model and (said := named(model, _candidates(model), plugins)):
         return said
     if usual:  # what the user has set up says more than a guess by the model's name
+        _refuse_what_is_missing(usual, model)
         return usual, model or usual_model
     if model or usual_model:
         return _resolved(model or usual_model or "")
@@ -85,6 +87,17 @@ def named_target(name: str | None, model: str | None) -> tuple[str, str | None]:
     if not infos:
         raise ConfigurationError(NO_PROVIDER)
     raise ConfigurationError(f"choose a provider with -p: {', '.join(info.name for info in infos)}")
+
+
+def _refuse_what_is_missing(usual: str, model: str | None) -> None:
+    """Where models of this machine are asked, and none has this name, a provider that is not installed was meant."""
+    head, slash, _ = (model or "").partition("/")
+    info = installed().find(usual)
+    if not slash or info is None or info.kind != "local":
+        return
+    brings = next((one for one in available() if head in one.brings), None)
+    if brings is not None and installed_version(brings.name) is None:
+        raise ConfigurationError(f"{head} comes with {brings.name}, which is not installed: `airouter install {head}`")
 
 
 def full_address(address: str) -> Address:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airouter_core.cli.available import Available
 from airouter_core.cli.targets import compared_target, current_settings, named_target
 from airouter_core.errors import ConfigurationError, ParameterError, UnknownProviderError
 from airouter_core.plugins.registry import installed
@@ -50,6 +51,18 @@ def test_who_has_no_key_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody else claims the model: then the error says how to give a key."""
     monkeypatch.delenv("OPENROUTER_API_KEY")
     assert named_target(None, "maker/some") == ("openrouter", "maker/some")
+
+
+def test_a_provider_that_is_not_installed_is_not_a_model_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a local provider is the usual one, the error says what to install; a cloud has such names of its own."""
+    elsewhere = Available("airouter-elsewhere", "Models elsewhere", ("elsewhere",))
+    monkeypatch.setattr("airouter_core.cli.targets.available", lambda: (elsewhere,))
+    settings('[airouter]\nprovider = "llama-cpp"\n')
+    with pytest.raises(ConfigurationError, match=r"comes with airouter-elsewhere.*`airouter install elsewhere`"):
+        named_target(None, "elsewhere/some")
+    assert named_target(None, "maker/some") == ("llama-cpp", "maker/some")
+    settings('[airouter]\nprovider = "openrouter"\n')
+    assert named_target(None, "elsewhere/some")[0] == "openrouter"
 
 
 def test_nobody_claims_it() -> None:

@@ -214,7 +214,7 @@ class Ledger:
         return str(rows[0][0]) if rows else None
 
     def costs(self, by: str = "day", **conditions: Any) -> list[Sum]:
-        """What was spent, by day, model, provider, user, or by the values of a tag: ``"tag:NAME"``."""
+        """What was spent, by day, month, model, provider, user, or by the values of a tag: ``"tag:NAME"``."""
         expression, given = self._grouping(by)
         where, values = Filter(**{**conditions, "leaves": True}).sql(self.database.dialect)
         rows = self.database.read(
@@ -295,16 +295,17 @@ class Ledger:
 
     def _grouping(self, by: str) -> tuple[str, list[Any]]:
         sqlite = self.database.dialect == "sqlite"
-        if by == "day":
-            zone = "datetime(at, 'unixepoch', 'localtime')" if sqlite else "to_timestamp(at)"
-            return (f"date({zone})" if sqlite else f"CAST({zone} AS date)"), []
+        if by in ("day", "month"):
+            form, picture = ("%Y-%m-%d", "YYYY-MM-DD") if by == "day" else ("%Y-%m", "YYYY-MM")
+            sqlites = f"strftime('{form}', at, 'unixepoch', 'localtime')"
+            return sqlites if sqlite else f"to_char(to_timestamp(at), '{picture}')", []
         if by.startswith("tag:"):
             name = by.removeprefix("tag:")
             found = "json_extract(tags, '$.' || json_quote(?))" if sqlite else "CAST(tags AS json) ->> CAST(? AS text)"
             return f"COALESCE({found}, '')", [name]
         columns = {"model": "model", "provider": "provider", "user": "person", "session": "session"}
         if by not in columns:
-            raise ConfigurationError(f"costs are told by day, {', '.join(columns)} or tag:NAME, not by {by!r}")
+            raise ConfigurationError(f"costs are told by day, month, {', '.join(columns)} or tag:NAME, not by {by!r}")
         return f"COALESCE({columns[by]}, '')", []
 
     def _forget(self, where: str, *values: Any) -> int:

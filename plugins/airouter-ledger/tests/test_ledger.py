@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from airouter_core.errors import ConfigurationError
@@ -298,6 +299,33 @@ def test_a_list_of_calls_fits_a_terminal(tmp_path: Path) -> None:
         for asked in ("1c6e…aa02", "1c6e...aa02", "1c6e1f0a9d3b11223344aa02"):
             assert ledger.call(asked) == some[1]
     assert logs.rows_of([], brief=True) == []
+
+
+def test_moments_have_words() -> None:
+    """Beginnings of days, weeks, months and years; what is none is told with all of them."""
+    now = datetime.datetime(2026, 12, 2, 15, 30).astimezone()  # a Wednesday, wherever this machine is
+    found = {word: logs.beginning(word.title(), now) for word in logs.BEGINNINGS}
+    assert {word: f"{moment:%Y-%m-%d %H:%M}" for word, moment in found.items()} == {
+        "today": "2026-12-02 00:00",
+        "yesterday": "2026-12-01 00:00",
+        "this week": "2026-11-30 00:00",
+        "this month": "2026-12-01 00:00",
+        "this year": "2026-01-01 00:00",
+    }
+    assert all(moment is not None and moment.tzinfo is not None for moment in found.values())
+    assert logs.Moment().convert("today", None, None) <= datetime.datetime.now(datetime.UTC)
+    with pytest.raises(click.BadParameter, match="today, yesterday, this week"):
+        logs.Moment().convert("month", None, None)
+
+
+def test_costs_of_months(ledger: Ledger) -> None:
+    """In the middle of a month, so that it is the same month in every zone."""
+    for number in range(3):
+        ledger.add(record(f"{number}", at=NOON - (15 + 20 * number) * DAY, cost=Cost(Decimal(number + 1), "provider")))
+    assert [(total.name, total.amount) for total in ledger.costs("month")] == [
+        ("2026-10", Decimal(5)),
+        ("2026-11", Decimal(1)),
+    ]
 
 
 def test_a_newer_ledger_is_refused(ledger: Ledger, address: str) -> None:

@@ -23,7 +23,11 @@ WIDTH = 24
 @click.command()
 @filters
 @click.option(
-    "--by", default="day", show_default=True, metavar="WHAT", help="day, model, provider, user, session or tag:NAME."
+    "--by",
+    default="day",
+    show_default=True,
+    metavar="WHAT",
+    help="day, month, model, provider, user, session or tag:NAME.",
 )
 @AS_JSON
 def costs(by: str, as_json: bool, **given: Any) -> None:

@@ -6,7 +6,7 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -35,12 +35,33 @@ INTERRUPTED = 130
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+BEGINNINGS: dict[str, Callable[[datetime.datetime], datetime.datetime]] = {
+    "today": lambda midnight: midnight,
+    "yesterday": lambda midnight: midnight - datetime.timedelta(days=1),
+    "this week": lambda midnight: midnight - datetime.timedelta(days=midnight.weekday()),
+    "this month": lambda midnight: midnight.replace(day=1),
+    "this year": lambda midnight: midnight.replace(month=1, day=1),
+}
+"""Words for moments, made of the last midnight; a week begins on Monday."""
+
+
+def beginning(word: str, now: datetime.datetime) -> datetime.datetime | None:
+    """The moment that a word means, in the zone of this machine; ``None`` for another word."""
+    made = BEGINNINGS.get(word.strip().lower())
+    if made is None:
+        return None
+    # Without a zone, since another day may have another distance to UTC.
+    return made(now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)).astimezone()
+
+
 class Moment(click.ParamType[datetime.datetime]):
-    """A date, or an age such as ``2 days``."""
+    """A date, an age such as ``2 days``, or a word such as ``today``."""
 
     name = "DATE"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> datetime.datetime:
+        if (found := beginning(value, datetime.datetime.now().astimezone())) is not None:
+            return found
         try:
             found = datetime.datetime.fromisoformat(value)
             return found if found.tzinfo else found.astimezone()
@@ -49,7 +70,10 @@ class Moment(click.ParamType[datetime.datetime]):
         try:
             return datetime.datetime.now().astimezone() - datetime.timedelta(seconds=seconds_of(value))
         except ConfigurationError:
-            self.fail(f"{value!r} is no date such as 2026-11-30, and no age such as '2 days'", param, context)
+            words = ", ".join(BEGINNINGS)
+            self.fail(
+                f"{value!r} is no date such as 2026-11-30, no age such as '2 days', none of {words}", param, context
+            )
 
 
 def filters(function: Any) -> Any:
@@ -64,7 +88,7 @@ def filters(function: Any) -> Any:
             click.option("--conversation", "session", metavar="ID", help="Only calls of one conversation."),
             click.option("--user", help="On whose behalf."),
             click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What the program says of it."),
-            click.option("--since", type=Moment(), help="A date, or an age such as '2 days'."),
+            click.option("--since", type=Moment(), help="A date, an age such as '2 days', today, 'this month'."),
             click.option("--until", type=Moment(), help="As --since."),
             click.option("--cost-over", metavar="DOLLARS", help="Only calls that cost more."),
         )
