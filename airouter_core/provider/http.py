@@ -246,7 +246,7 @@ class HttpProvider(Provider[HttpConfigT], Generic[HttpConfigT]):
         """
         request = self.request_of(ask)
         wire = self.wire_for(request)
-        return self._complete(wire.build_request(request, self.config, stream=ask.stream), self.config)
+        return completed(wire.build_request(request, self.config, stream=ask.stream), self.config)
 
     def answer_flow(self, request: Request, *, stream: bool) -> Flow[Any]:
         """The flow of one call: connect, send, read, parse."""
