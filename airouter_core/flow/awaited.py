@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from ..wire.bounds import Collected
-from .blocking import in_order
+from .blocking import Driven, in_order
 from .endpoints import AsyncTransport
 from .layers import See
 from .stack import Stack
@@ -22,24 +22,13 @@ from .threads import Work, loop_of_asyncio
 # could get wrong in different ways (who is resumed, what is closed, what is due) stands in the stack, once.
 
 
-class AsyncDriver:
+class AsyncDriver(Driven):
     """:class:`~airouter_core.flow.blocking.Driver`, awaited. Cancelling it closes at once what its flows have open."""
 
     def __init__(self, flow: Flow[Any], transport: AsyncTransport | None = None, around: Stack | None = None) -> None:
         self._stack = Stack(flow, around)
         self._transport = transport
         self._work: Work | None = None
-        self.complete = False
-
-    @property
-    def result(self) -> Any:
-        """What the flow returned."""
-        return self._stack.value
-
-    @property
-    def builder(self) -> Any:
-        """What has arrived of the answer that was begun last."""
-        return self._stack.builder
 
     async def run(self) -> Any:
         """Go to the end; nobody reads the events."""

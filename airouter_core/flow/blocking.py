@@ -21,23 +21,15 @@ from .threads import as_they_finish, finished
 # performing is raised inside the flow. Two methods do it: `run` for whoever wants the result, `events` for a reader.
 
 
-class Driver:
-    """Drives one flow.
-
-    Args:
-        transport: for requests that no flow around lends connections to.
-        around: the stack whose flow gathers this one among others.
+class Driven:
+    """A flow that one of the two drivers drives.
 
     Attributes:
         complete: whether the flow has ended with a result.
-        stopped: set from another thread, to end at the next event or step.
     """
 
-    def __init__(self, flow: Flow[Any], transport: Transport | None = None, around: Stack | None = None) -> None:
-        self._stack = Stack(flow, around)
-        self._transport = transport
-        self.complete = False
-        self.stopped = False
+    complete = False
+    _stack: Stack
 
     @property
     def result(self) -> Any:
@@ -48,6 +40,23 @@ class Driver:
     def builder(self) -> Any:
         """What has arrived of the answer that was begun last."""
         return self._stack.builder
+
+
+class Driver(Driven):
+    """Drives one flow.
+
+    Args:
+        transport: for requests that no flow around lends connections to.
+        around: the stack whose flow gathers this one among others.
+
+    Attributes:
+        stopped: set from another thread, to end at the next event or step.
+    """
+
+    def __init__(self, flow: Flow[Any], transport: Transport | None = None, around: Stack | None = None) -> None:
+        self._stack = Stack(flow, around)
+        self._transport = transport
+        self.stopped = False
 
     def run(self) -> Any:
         """Go to the end; nobody reads the events."""

@@ -5,19 +5,14 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
+from typing import NoReturn, Self
 
 from ..errors import ExecutionError
-from ..flow.blocking import Driver
+from ..flow.blocking import Driven, Driver
 from ..flow.steps import Flow
 from ..values.events import StreamEvent, TextDelta
 from ..values.messages import Message
 from ..values.response import Response
-
-if TYPE_CHECKING:
-    from ..flow.awaited import AsyncDriver
-
-DriverT = TypeVar("DriverT", "Driver", "AsyncDriver")
 
 NO_RESPONSE = Response(message=Message("assistant", ()))
 """What has arrived when nothing has."""
@@ -45,10 +40,10 @@ class UnreadError(ExecutionError, AttributeError):
 # Two classes, since one is read and closed with `await` and the other without; all else is in what they share.
 
 
-class _StreamState(Generic[DriverT]):
+class _StreamState:
     """What both kinds of stream know."""
 
-    _driver: DriverT
+    _driver: Driven
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a stream is for one process: create it where it is read; its response can be sent")
@@ -75,11 +70,13 @@ class _StreamState(Generic[DriverT]):
         return partial
 
 
-class ResponseStream(_StreamState[Driver]):
+class ResponseStream(_StreamState):
     """A stream of events that adds up to a response. Leaving it early closes its connection at once.
 
     Iterate it, or use it as a context manager; for one reader.
     """
+
+    _driver: Driver
 
     def __init__(self, flow: Flow[Response]) -> None:
         # Nothing is sent here: the driver begins with the first event that is asked for.
@@ -124,7 +121,7 @@ class ResponseStream(_StreamState[Driver]):
             self._events.close()
 
 
-class AsyncResponseStream(_StreamState["AsyncDriver"]):
+class AsyncResponseStream(_StreamState):
     """A :class:`ResponseStream` that is awaited: ``async for``, ``async with``."""
 
     def __init__(self, flow: Flow[Response]) -> None:
