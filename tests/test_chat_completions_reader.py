@@ -773,6 +773,17 @@ def test_arguments_may_be_an_object() -> None:
     assert calls([{"index": 0, "id": "a", "function": {"name": "f", "arguments": None}}])[0].arguments == {}
 
 
+def test_log_probabilities_in_columns() -> None:
+    """Some hosts list tokens beside their probabilities, whole and in a stream."""
+    columns = {"tokens": ["a", "b"], "token_logprobs": [-0.5, None], "token_ids": [1, 2]}
+    said = {"index": 0, "message": {"content": "ab"}, "finish_reason": "stop", "logprobs": columns}
+    response = read_body(json.dumps({"id": "i", "model": "m", "choices": [said]}).encode())
+    assert response.provider_metadata["p"]["logprobs"] == [
+        {"token": "a", "logprob": -0.5},
+        {"token": "b", "logprob": None},
+    ]
+
+
 def test_a_call_may_stand_alone() -> None:
     """One call that stands where the list of calls should is one call."""
     response = read_body(body({"content": None, "tool_calls": named(PARIS, id="a")}, "tool_calls"))

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from airouter_core.errors import ConnectionFailedError, ProtocolError, TruncatedStreamError
+from airouter_core.errors import ConnectionFailedError, ProtocolError, ServerError, TruncatedStreamError
 from airouter_core.values import events as e
 from airouter_core.values.folding import ResponseBuilder, fold
 from airouter_core.values.messages import (
@@ -176,6 +176,16 @@ def test_an_error_on_the_way_carries_what_came() -> None:
     assert caught.value.partial.text == "own"
 
 
+def test_an_end_in_error_of_which_nothing_came_is_an_error() -> None:
+    """It is no answer of no words; one of which something came is an answer that says how it ended."""
+    finish = e.Finish("error", "MALFORMED")
+    with pytest.raises(ServerError, match=r"MALFORMED.*f\(") as caught:
+        fold([e.StreamStart("m", "i"), e.Warned("the call was f("), finish])
+    assert caught.value.partial is not None
+    assert caught.value.partial.id == "i"
+    assert fold([e.TextDelta("Hm"), finish]).finish_reason == "error"
+
+
 def test_looking_in_the_middle_changes_nothing() -> None:
     """What has arrived may be asked for at any time; the answer is the same in the end."""
     events = [e.TextDelta("a"), e.TextDelta("b"), e.ReasoningDelta("c"), e.ToolCallStart(0, "i", "f"), STOP]
@@ -246,6 +256,7 @@ RESPONSES = responses(st.lists(responses(st.just(())), max_size=2).map(tuple))
 @given(RESPONSES)
 def test_folding_the_events_of_a_response_gives_it_back(response: Response) -> None:
     """The events of a response fold to an equal one; so a cached answer is replayed whole."""
+    assume(response.message.parts or response.finish_reason != "error")  # that is no response
     assert fold(events_of(response)) == response
 
 

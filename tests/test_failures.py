@@ -249,6 +249,25 @@ def test_money_that_is_used_up_is_told_by_words_where_no_code_does(status: int |
     assert error.retryable is False
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "This model's maximum context length is 8192 tokens."),
+        (500, "Context size has been exceeded."),
+        (400, "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it"),
+        (400, "The decoder prompt (length 9000) is longer than the maximum model length of 8192."),
+        (400, "The input (9000 tokens) is longer than the model's context length (8192 tokens)."),
+        (None, "The prompt is too long: 131073, model maximum context length: 131071"),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_by_words_where_no_code_does(status: int | None, said: str) -> None:
+    """Servers say it under whatever status, 500 among them; it is the caller's, and not tried again."""
+    error = TABLE.error(Failure(message=said), status=status)
+    assert type(error) is errors.ContextLengthError
+    assert error.retryable is False
+    assert type(TABLE.error(Failure(message=said, codes=("model_not_found",)), status=400)) is errors.ModelNotFoundError
+
+
 @pytest.mark.parametrize("said", ["You exceeded your current quota; retry in 3s", "credit where credit is due"])
 def test_limits_of_a_minute_are_not_money(said: str) -> None:
     """What passes by itself is a rate limit, however close its words come to those for money."""
@@ -278,6 +297,9 @@ def test_a_request_beyond_the_limit_of_a_minute_is_not_made_again() -> None:
         ({"message": "Please try again in 1m2.5s."}, 62.5),
         ({"message": "Please retry in 48ms"}, 0.048),
         ({"message": "Please try again in 1h0m5s"}, 3605.0),
+        ({"message": "Please retry after 59 seconds."}, 59.0),
+        ({"message": "Please try again in 20 seconds"}, 20.0),
+        ({"message": "Please try again in " + "9" * 400 + "s"}, None),
         ({"message": "Please try again in a while"}, None),
     ],
     ids=str,

@@ -65,6 +65,56 @@ def test_empty_texts_in_stop_are_left_out(stop: Any, sent: Any) -> None:
         assert "stop" in notes[0]
 
 
+def test_a_name_has_characters_that_are_taken() -> None:
+    """Blanks and brackets in the name of who speaks are replaced, and that is told."""
+    made, notes = mended(request(Message("user", "hi", name="Jörg <Müller>"), Message("user", "ho", name="ada")))
+    assert [message.name for message in made.messages] == ["Jörg_Müller_", "ada"]
+    assert ["messages[0]" in note for note in notes] == [True]
+
+
+def called(*ids: str) -> Message:
+    return Message.assistant(*(ToolCallPart(one, "f", "{}") for one in ids))
+
+
+def told(*ids: str) -> Message:
+    return Message("tool", tuple(ToolResultPart(one, f"of {one}") for one in ids))
+
+
+def test_a_call_without_a_result_gets_one() -> None:
+    """A conversation that was interrupted while a tool ran goes on: vendors refuse a call without its result."""
+    more = Message.user("never mind")
+    made, notes = mended(request(Message.user("hi"), called("a", "b"), told("a"), more))
+    assert made.messages[:3] == (Message.user("hi"), called("a", "b"), told("a"))
+    (result,) = made.messages[3].parts
+    assert isinstance(result, ToolResultPart)
+    assert (result.tool_call_id, result.name, result.is_error) == ("b", "f", True)
+    assert "no result" in result.text
+    assert made.messages[4] == more
+    assert "messages[1]" in notes[0]
+
+
+def test_a_result_stands_behind_its_call() -> None:
+    """One that came late, when the user had said something already, is put where vendors want it."""
+    late = request(called("a"), Message.user("are you there?"), told("a"), Message.assistant("Yes."), Message.user("!"))
+    made, notes = mended(late)
+    assert [message.role for message in made.messages] == ["assistant", "tool", "user", "assistant", "user"]
+    assert len(notes) == 1
+
+
+def test_calls_in_several_messages_are_one_turn() -> None:
+    """As some formats have them: their results stand behind all of them, together or one by one."""
+    for results in ((told("a", "b"),), (told("b"), told("a"))):
+        asked = request(Message.user("hi"), called("a"), called("b"), *results, Message.user("!"))
+        assert mended(asked) == (asked, [])
+
+
+def test_what_is_called_last_is_left_alone() -> None:
+    """Whoever sends a call at the end, or results of calls that are elsewhere, knows what it is for."""
+    for messages in ((Message.user("hi"), called("a")), (told("x"), Message.user("hi")), (called("a"), told("a"))):
+        asked = request(*messages)
+        assert mended(asked) == (asked, [])
+
+
 def test_what_is_right_is_not_copied() -> None:
     """Nothing is made anew where there is nothing to put right."""
     asked = request(

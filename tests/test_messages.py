@@ -108,9 +108,17 @@ def test_file_that_cannot_be_read(tmp_path: pathlib.Path, name: str) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
+def test_an_empty_file_is_refused(tmp_path: pathlib.Path) -> None:
+    """There is nothing to send, which vendors say less clearly."""
+    (tmp_path / "a.png").touch()
+    with pytest.raises(ParameterError, match=r"a\.png' is empty"):
+        FilePart.from_path(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize(
     ("url", "media_type"),
     [
+        ("HTTPS://h/a.png", "image/png"),
         ("https://h/a.png", "image/png"),
         ("http://h/a.jpg?size=1.txt", "image/jpeg"),
         ("https://h/picture", "image/*"),
@@ -129,6 +137,7 @@ def test_file_from_data_url() -> None:
     text = base64.b64encode(PNG).decode()
     assert FilePart.from_url(f"data:image/webp;charset=x;base64,{text}") == FilePart("image/webp", data=PNG)
     assert FilePart.from_url(f"data:;base64,{text}") == FilePart("image/png", data=PNG)
+    assert FilePart.from_url(f"DATA:image/png;BASE64,{text}") == FilePart("image/png", data=PNG)
     assert FilePart.from_url(f"data:image/gif;base64,{text}", media_type="image/png").media_type == "image/png"
     assert FilePart("image/png", data=PNG).data_url == f"data:image/png;base64,{text}"
 

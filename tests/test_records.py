@@ -79,7 +79,18 @@ def test_total_tokens_needs_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0, 0), (7, 7), (-1, None), (True, None), (1.0, None), ("3", None), (None, None)]
+    ("value", "expected"),
+    [
+        (0, 0),
+        (7, 7),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (-1, None),
+        (True, None),
+        (1.0, None),
+        ("3", None),
+        (None, None),
+    ],
 )
 def test_a_count_is_a_whole_number_or_unknown(value: object, expected: int | None) -> None:
     """What is no count is unknown, and never 0."""

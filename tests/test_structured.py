@@ -236,6 +236,21 @@ def test_pydantic_models_of_every_shape_resolve() -> None:
     arguments = {"person": {"home": {"city": "a"}, "work": {"city": "b"}}, "owner": {"pet": {"kind": "cat"}}}
     assert structured.call(save, arguments) == "acat"
 
+    def stroke(pet: Cat | Dog, others: list[Cat | Dog] | None = None) -> str:
+        """Strokes."""
+        return pet.kind + type(pet).__name__ + "".join(other.kind for other in others or ())
+
+    told = Annotated[Cat | Dog, pydantic.Field(discriminator="kind")]
+    for kind in (Cat | Dog, told):
+        stroke.__annotations__ = {"pet": kind, "others": list[kind] | None, "return": str}  # type: ignore[valid-type]  # as above
+        schema = structured.tool_of(stroke).input_schema
+        assert resolves(schema)
+        assert "oneOf" not in json.dumps(schema)
+        dog = {"kind": "dog", "friend": {"city": "a"}}
+        assert structured.call(stroke, {"pet": dog, "others": [{"kind": "cat"}]}) == "dogDogcat"
+        with pytest.raises(ParameterError, match="do not fit"):
+            structured.call(stroke, {"pet": {"kind": "cow"}})
+
 
 def test_a_pydantic_model_that_refers_to_itself() -> None:
     """Its object stands at the top, and its definition where its own references find it."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airouter_core.errors import ParameterError
-from airouter_core.values.tools import ResponseFormat, ToolChoice, invented_id, is_invented, response_format_from
+from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice, invented_id, is_invented, response_format_from
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 
@@ -89,3 +89,13 @@ def test_an_invented_id_is_told_from_a_given_one() -> None:
     assert is_invented(invented_id(0))
     assert invented_id(0) != invented_id(0)
     assert not any(map(is_invented, ("", "call_1", "call_0_", "chatcmpl-tool-b24466e29317f465", "call_abc")))
+
+
+def test_a_schema_is_sent_with_its_type_and_its_properties() -> None:
+    """Servers of tools describe one without arguments as ``{}``, or by its type alone, which most vendors refuse."""
+    whole = {"type": "object", "properties": {}}
+    for schema in ({}, {"type": "object"}, {"properties": {}}):
+        assert Tool("f", input_schema=schema).arguments_schema == whole
+    assert Tool("f", input_schema={"required": ["x"]}).arguments_schema == {**whole, "required": ["x"]}
+    for other in ({"type": "array"}, {"anyOf": [whole]}, {"$ref": "#/$defs/A"}):
+        assert Tool("f", input_schema=other).arguments_schema == other

@@ -5,6 +5,7 @@ What only one vendor refuses is made good in its plugin. Everything here is true
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,15 +14,19 @@ import msgspec
 from ..values.media import media_type_of
 from ..values.messages import FilePart, Message, Part, ToolResultPart
 from ..values.request import Request
+from .histories import with_results
+
+NOT_IN_A_NAME = r"[\s<|\\/>]+"
+LONGEST_NAME = 64
 
 
 def mended(request: Request) -> tuple[Request, list[str]]:
     """The request, and a sentence for each thing in it that was put right."""
     notes: list[str] = []
-    messages = tuple(
-        message if message.is_plain else _with_right_labels(message, position, notes)
-        for position, message in enumerate(request.messages)
-    )
+    messages = request.messages
+    if not all(message.is_plain for message in messages):
+        messages = tuple(_mended(message, f"messages[{position}]", notes) for position, message in enumerate(messages))
+        messages = with_results(messages, notes)
     changed: dict[str, Any] = {}
     if notes:
         changed["messages"] = messages
@@ -34,8 +39,23 @@ def mended(request: Request) -> tuple[Request, list[str]]:
     return (msgspec.structs.replace(request, **changed) if changed else request), notes
 
 
-def _with_right_labels(message: Message, position: int, notes: list[str]) -> Message:
-    parts = tuple(_relabelled_part(part, f"messages[{position}]", notes) for part in message.parts)
+def _mended(message: Message, where: str, notes: list[str]) -> Message:
+    return message if message.is_plain else _with_sendable_name(_with_right_labels(message, where, notes), where, notes)
+
+
+def _with_sendable_name(message: Message, where: str, notes: list[str]) -> Message:
+    """A message under a name that is taken: OpenAI's pattern, which others have too, knows no blanks, <, |, / and >."""
+    if message.name is None or message.role == "tool":
+        return message
+    name = re.sub(NOT_IN_A_NAME, "_", message.name)[:LONGEST_NAME]
+    if name == message.name:
+        return message
+    notes.append(f"{where}: the name {message.name!r} was sent as {name!r}, which vendors take")
+    return msgspec.structs.replace(message, name=name)
+
+
+def _with_right_labels(message: Message, where: str, notes: list[str]) -> Message:
+    parts = tuple(_relabelled_part(part, where, notes) for part in message.parts)
     same = all(old is new for old, new in zip(parts, message.parts, strict=True))
     return message if same else msgspec.structs.replace(message, parts=parts)
 

@@ -8,6 +8,8 @@ root, references alone, the object itself at the top. ``strict`` is asked for wh
 from __future__ import annotations
 
 import inspect
+import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -148,7 +150,7 @@ def _arguments_type(function: Callable[..., Any]) -> Any:
             raise ParameterError(f"a tool takes parameters by name; {function.__name__}() has {parameter}")
         if parameter.name not in hints:
             raise ParameterError(f"parameter {parameter.name!r} of {function.__name__}() needs an annotation")
-        kind = hints[parameter.name]
+        kind = _with_stand_in(hints[parameter.name])
         default = parameter.default
         fields.append((parameter.name, kind) if default is parameter.empty else (parameter.name, kind, default))
     return msgspec.defstruct(function.__name__, fields, kw_only=True, forbid_unknown_fields=True)
@@ -164,15 +166,47 @@ def _pydantic_schema(kind: Any) -> dict[str, Any]:
 
 
 def _custom_schema(kind: Any) -> dict[str, Any]:
+    if isinstance(kind, _StandIn):
+        schema: dict[str, Any] = kind.adapter.json_schema()
+        return schema
     if _is_pydantic(kind):
         return _pydantic_schema(kind)
     raise NotImplementedError
 
 
 def _converted_custom(kind: Any, value: Any) -> Any:
+    if isinstance(kind, _StandIn):
+        return kind.adapter.validate_python(value)
     if _is_pydantic(kind):
         return kind.model_validate(value)
     raise NotImplementedError
+
+
+class _StandIn(type):
+    """The class of types that stand for what msgspec cannot take apart: each thing is an instance of one.
+
+    Attributes:
+        adapter: of pydantic, which judges what is one.
+    """
+
+    adapter: Any
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+def _with_stand_in(kind: Any) -> Any:
+    """The type, or what stands for one in which several pydantic models are to be told apart."""
+    if not _is_among_models(kind):
+        return kind
+    # Whoever has models has pydantic.
+    return _StandIn("StandIn", (), {"adapter": sys.modules["pydantic"].TypeAdapter(kind)})
+
+
+def _is_among_models(kind: Any) -> bool:
+    parts = typing.get_args(kind)
+    is_union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return (is_union and sum(map(_is_pydantic, parts)) > 1) or any(map(_is_among_models, parts))
 
 
 def _identifier(name: str) -> str:

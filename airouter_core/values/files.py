@@ -54,8 +54,8 @@ class FilePart(Value, frozen=True, tag=True):
         """Read a file now.
 
         Raises:
-            ParameterError: it cannot be read, is no file (but a device or a pipe), or is longer than 100 MiB, which is
-                more than any provider takes.
+            ParameterError: it cannot be read, is empty, is no file (but a device or a pipe), or is longer than 100 MiB,
+                which is more than any provider takes.
         """
         if not isinstance(path, str | os.PathLike):
             raise ParameterError(f"a path is a string or a Path, not {type(path).__name__}")
@@ -63,6 +63,8 @@ class FilePart(Value, frozen=True, tag=True):
             data = read_regular(path)
         except (OSError, ValueError) as error:  # the second: a path with a NUL, or a lone surrogate
             raise ParameterError(f"cannot read {os.fspath(path)!r}: {getattr(error, 'strerror', error)}") from error
+        if not data:
+            raise ParameterError(f"{os.fspath(path)!r} is empty, so there is nothing to send")
         name = os.path.basename(os.fspath(path))
         return cls(media_type_of_file(data, name), data=data, name=name, detail=detail)
 
@@ -75,11 +77,11 @@ class FilePart(Value, frozen=True, tag=True):
         """
         if not isinstance(url, str):
             raise ParameterError(f"the address of a file is a string, not {type(url).__name__}")
-        if url.startswith(("http://", "https://")):
+        if url[:8].lower().startswith(("http://", "https://")):
             guess = mimetypes.guess_type(url.partition("?")[0])[0]
             return cls(media_type or guess or "image/*", url=url, detail=detail)
         head, comma, payload = url.partition(",")
-        if not (head.startswith("data:") and head.endswith(";base64") and comma):
+        if not (head.lower().startswith("data:") and head.lower().endswith(";base64") and comma):
             raise ParameterError(f"{url[:40]!r} is no http(s) address and no base64 data: URL")
         data = decoded(payload)
         return cls(media_type or head[5:-7].split(";")[0] or media_type_of(data), data=data, detail=detail)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ..errors import ExecutionError, ProtocolError, TruncatedStreamError
+from ..errors import ExecutionError, ProtocolError, ServerError, TruncatedStreamError
 from . import events as e
 from .characters import with_whole_characters
 from .messages import (
@@ -80,6 +80,7 @@ class ResponseBuilder:
 
         Raises:
             TruncatedStreamError: the provider never said that it was complete; ``partial`` holds what came.
+            ServerError: it ended in an error, and nothing came: that is no answer of no words.
         """
         if not self.finished:
             error = TruncatedStreamError(
@@ -88,7 +89,14 @@ class ResponseBuilder:
             )
             error.partial = self.partial()
             raise error
-        return self.partial()
+        response = self.partial()
+        if response.finish_reason == "error" and not response.message.parts:
+            failure = ServerError(
+                "; ".join((f"the answer came to nothing ({response.raw_finish_reason})", *self._warnings))
+            )
+            failure.partial = response
+            raise failure
+        return response
 
     def partial(self) -> Response:
         """What has arrived so far, as a response."""

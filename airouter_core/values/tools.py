@@ -13,6 +13,8 @@ from ..errors import ParameterError
 from .value import Value
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+COMPOSED = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
+"""What a schema may be made of in place of properties."""
 INVENTED = re.compile(r"call_\d+_[0-9a-f]{12}")
 DECLARED_FIELDS = frozenset({"type", "name", "description", "parameters", "input_schema", "strict"})
 TOOL_CHOICES = ("auto", "none", "required", "tool")
@@ -40,6 +42,14 @@ class Tool(Value, frozen=True):
             raise ParameterError(
                 f"tool {self.name!r}: the schema of the arguments is a mapping, not {type(self.input_schema).__name__}"
             )
+
+    @property
+    def arguments_schema(self) -> dict[str, Any]:
+        """The schema with its type and properties, also where it leaves them out, which OpenAI and others refuse."""
+        schema = self.input_schema
+        if schema.get("type", "object") != "object" or not COMPOSED.isdisjoint(schema):
+            return dict(schema)
+        return {**NO_ARGUMENTS, **schema}
 
 
 class ToolChoice(Value, frozen=True):

@@ -66,6 +66,9 @@ def sent_in_all(rest: int | None, read: int | None, written: int | None) -> int 
     return None if rest is None else rest + (read or 0) + (written or 0)
 
 
+MOST = 2**63
+
+
 def count(value: Any) -> int | None:
-    """A count as a provider reports it: a whole number that is not negative, else ``None``."""
-    return value if type(value) is int and value >= 0 else None
+    """A count as a provider reports it: a whole number that is not negative and fits a database, else ``None``."""
+    return value if type(value) is int and 0 <= value < MOST else None

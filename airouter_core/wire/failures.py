@@ -72,11 +72,20 @@ SPENT = (
     r"|exceeded your current quota(?!.*\b(?:retry|try again) in\b)"
 )
 """How vendors say that the money is used up where no code does. Their words for limits of a minute are others."""
+TOO_LONG = (
+    r"(?i)maximum context length|exceeds? the (?:context window|available context size)|context size has been exceeded"
+    r"|longer than the (?:maximum model length|model's context length)|(?:prompt|input) is too long"
+    r"|context length of only|exceeds the maximum number of tokens"
+)
+"""How an overflow is worded where no code says it: by OpenAI, vLLM, SGLang, llama.cpp, LM Studio and their hosts."""
+MAY_BE_TOO_LONG = (BadRequestError, ServerError, ProviderError)
 NEVER_FITS = r"(?i)request too large"
 """How vendors say that one request alone is more than a minute allows. It comes as a rate limit, and never passes."""
 MONEY_MAY_BE_MEANT = (BadRequestError, PermissionDeniedError, RateLimitedError, ProviderError)
 
-WAIT_IN_WORDS = r"(?i)\b(?:retry|try again) in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(m?s))?"
+WAIT_IN_WORDS = (
+    r"(?i)\b(?:retry|try again) (?:in|after) (?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,12})?) ?(m?s))?"
+)
 WAIT_FIELDS: Mapping[str, float] = {
     "retry_after_ms": 0.001,
     "retry_after": 1.0,
@@ -122,7 +131,9 @@ class ErrorTable(Value, frozen=True):
             inside: the error came inside an answer whose own status was 200.
         """
         error_class = self.class_of(failure.codes, status)
-        if error_class in MONEY_MAY_BE_MEANT and re.search(SPENT, failure.message):
+        if error_class in MAY_BE_TOO_LONG and re.search(TOO_LONG, failure.message):
+            error_class = ContextLengthError
+        elif error_class in MONEY_MAY_BE_MEANT and re.search(SPENT, failure.message):
             error_class = QuotaExceededError
         retryable = failure.retryable
         if error_class is RateLimitedError and re.match(NEVER_FITS, failure.message):
@@ -204,7 +215,7 @@ def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
             return max(seconds * unit, 0.0)
         try:
             return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
     return None
 

@@ -6,7 +6,6 @@ line asks, and what an answer says, is what the chat API's own wire makes of it.
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from ...values.request import Request
 from ...values.usage import count
 from ...wire.http import Wire
 from ...wire.json import decoded_object, items, mapping, text
+from .endpoints import created_at
 
 EXPIRED, CANCELED = "batch_expired", "batch_cancelled"
 
@@ -60,9 +60,9 @@ def batch_of(entry: Mapping[str, Any]) -> Batch:
         id=identity,
         status=status,
         counts=BatchCounts(processing=max(0, total - done - failed), succeeded=done, errored=failed),
-        created_at=_time(entry.get("created_at")),
-        expires_at=_time(entry.get("expires_at")),
-        ended_at=_time(ended),
+        created_at=created_at(entry.get("created_at")),
+        expires_at=created_at(entry.get("expires_at")),
+        ended_at=created_at(ended),
         metadata={name: str(value) for name, value in mapping(entry.get("metadata")).items()},
         error=_reason(entry),
         raw=dict(entry),
@@ -126,8 +126,3 @@ def _reason(entry: Mapping[str, Any]) -> str | None:
     ]
     said = [": ".join(filter(None, (text(error.get("code")), text(error.get("message"))))) for error in told if error]
     return "; ".join(said[:3]) or None
-
-
-def _time(value: Any) -> datetime.datetime | None:
-    seconds = count(value)
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC) if seconds else None

@@ -181,7 +181,7 @@ class ChatReader:
         if error := choice.get("error"):
             raise self._errors.error(self._dialect.read_failure(error, None), status=status_in(error), inside=True)
         if logprobs := mapping(choice.get("logprobs")):
-            state.logprobs.extend(items(logprobs.get("content")))
+            state.logprobs.extend(items(logprobs.get("content")) or _in_columns(logprobs))
         if native := choice.get("native_finish_reason"):
             self._metadata["native_finish_reason"] = native
         if usage := choice.get("usage"):
@@ -247,6 +247,12 @@ class ChatReader:
         for field in self._dialect.metadata_fields:
             if (value := chunk.get(field)) is not None:
                 self._metadata[field] = value
+
+
+def _in_columns(logprobs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Log probabilities as the format's first years had them, and some hosts have: a list of tokens beside theirs."""
+    columns = items(logprobs.get("tokens")), items(logprobs.get("token_logprobs"))
+    return [{"token": token, "logprob": logprob} for token, logprob in zip(*columns, strict=False)]
 
 
 def _joined(known: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ def tool_body(tool: Tool) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
-    function["parameters"] = dict(tool.input_schema)
+    function["parameters"] = tool.arguments_schema
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}

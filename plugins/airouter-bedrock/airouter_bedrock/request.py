@@ -38,6 +38,8 @@ LACKS = frozenset({Loss.NAMES, Loss.TOOL_NAMES, Loss.RESULT_NAMES, Loss.PICTURE_
 """What this API has no place for."""
 CLAUDE = "anthropic.claude"
 """In the names of models that refuse what others take."""
+SILENCE = "…"
+"""What the user says before the assistant, where the conversation began with the assistant."""
 CHOICES: Mapping[str, str] = {"auto": "auto", "required": "any"}
 JSON_WISH = "Answer with one JSON object and nothing else: no words around it, and no ```json fence."
 JSON_NOTE = (
@@ -105,6 +107,8 @@ def notes(request: Request) -> Iterator[str]:
     roles = [message.role for message in request.messages]
     if "system" in roles[sum(role == "system" for role in roles) :]:
         yield "system messages inside the conversation were put at its beginning, where this API takes them"
+    if next((message.role for message in request.conversation), None) == "assistant":
+        yield f"a turn of the user ({SILENCE!r}) was put before the assistant's first, as conversations begin so here"
     parts = list(_parts(request.messages))
     if any(map(is_unsent_thought, parts)):
         yield "thoughts in the history that bear no signature of this service were not sent: models here take no others"
@@ -165,6 +169,8 @@ def _conversation(request: Request) -> list[Body]:
             sent.append({"role": role, "content": blocks})
     if not sent:
         raise ParameterError("bedrock needs a message of the user that says something")
+    if sent[0]["role"] == "assistant":
+        sent.insert(0, {"role": "user", "content": [{"text": SILENCE}]})
     _tell_apart(block["document"] for turn in sent for block in turn["content"] if "document" in block)
     return sent
 

@@ -320,6 +320,14 @@ def test_arguments_that_are_no_object() -> None:
     assert any("no JSON object" in note for note in told)
 
 
+def test_a_conversation_begins_with_the_user() -> None:
+    """Where it began with the assistant, a turn of the user is put before it, and that is told."""
+    sent, notes = built(messages=[Message.assistant("Hello!"), Message.user("hi")])
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "user"]
+    assert any("was put before" in note for note in notes)
+    assert not any("was put before" in note for note in built(messages=[Message.system("s"), Message.user("hi")])[1])
+
+
 def test_ids_of_other_providers() -> None:
     """Ids have the characters and the length that the service takes; long ones stay apart, and results find them."""
     ids = ["call|1", "x" * 70, "x" * 71]

@@ -46,8 +46,6 @@ KINDS: Mapping[str, ErrorClass] = {
     "server": ServerError,
 }
 ANYWHERE: Mapping[str, ErrorClass] = {
-    "maximum context length": ContextLengthError,
-    "exceeds the context window": ContextLengthError,
     "exceed_context_size_error": ContextLengthError,
     "responsibleaipolicyviolation": ContentFilteredError,
 }

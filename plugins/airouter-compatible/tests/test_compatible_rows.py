@@ -24,6 +24,7 @@ from airouter_core.errors import (
     UnsupportedFeatureError,
 )
 from airouter_core.testing.server import Answer, LoopbackServer
+from airouter_core.values.messages import Message, ReasoningPart, TextPart
 
 KEY = "a-key-0123456789"
 PLACES: Mapping[str, Mapping[str, str]] = {
@@ -228,6 +229,18 @@ def test_mistral_is_told_of_an_answer_that_is_to_be_gone_on_with() -> None:
     said = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "One,"}]
     assert sent("mistral", messages=said)["messages"][-1] == {"role": "assistant", "content": "One,", "prefix": True}
     assert "prefix" not in sent("mistral", messages=[*said, {"role": "user", "content": "Go on."}])["messages"][1]
+
+
+def test_thoughts_go_back_to_cerebras_as_each_model_takes_them() -> None:
+    """In a field of their own; to models of Z.ai's between tags in the text."""
+    thought = [
+        Message.user("Count."),
+        Message.assistant(ReasoningPart("One?"), TextPart("One.")),
+        Message.user("Go on."),
+    ]
+    assert sent("cerebras", "gpt-oss-120b", messages=thought)["messages"][1]["reasoning"] == "One?"
+    told = sent("cerebras", "zai-glm-4.7", messages=thought)["messages"][1]
+    assert told == {"role": "assistant", "content": "<think>One?</think>One."}
 
 
 def test_ids_of_calls_that_mistral_takes() -> None:

@@ -35,7 +35,6 @@ from .plugin import GEMINI
 USED_UP = "(quota of the day, or none)"
 TOO_LONG = "(prompt too long)"
 BLOCKED = "(prompt blocked)"
-BROKEN_OFF = "(broken off)"
 
 ERRORS = ErrorTable(
     GEMINI.name,
@@ -43,7 +42,6 @@ ERRORS = ErrorTable(
         USED_UP: QuotaExceededError,
         TOO_LONG: ContextLengthError,
         BLOCKED: ContentFilteredError,
-        BROKEN_OFF: ServerError,
         # A wrong key is a bad request to Google; the reason tells.
         "API_KEY_INVALID": AuthenticationError,
         "API_KEY_EXPIRED": AuthenticationError,
@@ -117,17 +115,6 @@ def prompt_blocked(feedback: Mapping[str, Any], body: bytes = b"") -> ProviderEr
         error_type=categories[0] if categories else reason,
     )
     return ERRORS.error(failure, status=None, inside=True, body=body)
-
-
-def broken_off(candidate: Mapping[str, Any]) -> ProviderError:
-    """The error for an answer of which nothing came: what the model wrote was no call of a tool, or none that is taken.
-
-    It is not asked for again unasked, since it was paid for.
-    """
-    reason, said = str(candidate.get("finishReason")), text(candidate.get("finishMessage"))
-    message = f"the model's answer came to nothing ({reason})" + (f": {said}" if said else "")
-    failure = Failure(message=message, codes=(BROKEN_OFF,), error_type=reason, retryable=False)
-    return ERRORS.error(failure, status=None, inside=True)
 
 
 def failure_in(content: Mapping[str, Any]) -> Failure:

@@ -26,6 +26,7 @@ from airouter_core.values.events import (
     ToolCallEnd,
     ToolCallStart,
     UsageReported,
+    Warned,
 )
 from airouter_core.values.messages import ProviderPart
 from airouter_core.values.tools import invented_id
@@ -35,7 +36,7 @@ from airouter_core.wire.sse import ServerSentEvent
 from airouter_core.wire.streams import not_understood
 
 from .counts import OF_ANSWERS, usage_of
-from .errors import broken_off, error_inside, prompt_blocked
+from .errors import error_inside, prompt_blocked
 from .parts import ID_IS_OURS, KEY, THOUGHT, file_of, metadata_of, written
 from .pieces import PiecedCall
 
@@ -166,21 +167,13 @@ class AnswerReader:
         reader = self._candidates.setdefault(index, CandidateReader())
         for event in reader.read(candidate, self._start.id):
             yield event if index == 0 else Alternative(index, event)
-        if reader.is_broken_off:
-            raise broken_off(candidate)
 
 
 class CandidateReader:
-    """Reads one of the answers that were asked for.
-
-    Attributes:
-        is_broken_off: whether it ended in a failure before anything was said.
-    """
+    """Reads one of the answers that were asked for."""
 
     def __init__(self) -> None:
         self._open: type[TextDelta | ReasoningDelta] | None = None
-        self._said = False
-        self.is_broken_off = False
         self._calls = 0
         self._pieces: dict[str, PiecedCall] = {}
         self._logprobs: dict[str, list[Any]] = {}
@@ -192,7 +185,6 @@ class CandidateReader:
             identity: of the answer; ids begin with it that are made for calls without one.
         """
         for part in map(mapping, items(mapping(candidate.get("content")).get("parts"))):
-            self._said = self._said or bool(part.get("text", True))
             yield from self._part(part, identity)
         if kept := self._kept(candidate):
             yield MetadataReported({KEY: kept})
@@ -205,9 +197,9 @@ class CandidateReader:
                 raise ProtocolError("the answer ended in the middle of a tool call's arguments")
             called = reason == "STOP" and self._calls > 0
             known = "tool_calls" if called else FINISH_REASONS.get(text(reason), "other")
-            self.is_broken_off = known == "error" and not self._said
-            if not self.is_broken_off:
-                yield Finish(known, text(reason))
+            if known == "error" and (why := text(candidate.get("finishMessage"))):
+                yield Warned(why)
+            yield Finish(known, text(reason))
 
     def _part(self, part: Mapping[str, Any], identity: str | None) -> Iterator[StreamEvent]:
         if isinstance(part.get("text"), str):

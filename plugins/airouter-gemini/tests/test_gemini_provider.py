@@ -423,9 +423,8 @@ def test_an_answer_that_came_to_nothing_is_an_error(
     failed["candidates"][0]["finishMessage"] = "Malformed function call: f("
     google.answers = [Answer.of_json(failed), streamed(failed), streamed(candidate({"text": "Hm"}), failed)]
     for ask in (lambda: make().chat("m", "?"), lambda: make().stream_chat("m", "?").read()):
-        with pytest.raises(ServerError, match=rf"{reason}.*Malformed function call: f\(") as caught:
+        with pytest.raises(ServerError, match=rf"{reason}.*Malformed function call: f\("):
             ask()
-        assert caught.value.retryable is False
     response = make().stream_chat("m", "?").read()
     assert (response.text, response.finish_reason, response.raw_finish_reason) == ("Hm", "error", reason)
 

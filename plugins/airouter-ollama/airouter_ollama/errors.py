@@ -23,6 +23,7 @@ from airouter_core.errors import (
     OverloadedError,
     PermissionDeniedError,
     ProviderError,
+    QuotaExceededError,
     ServerError,
 )
 from airouter_core.values.value import Value
@@ -47,6 +48,7 @@ CODES: Mapping[str, ErrorClass] = {
     "lacks_capability": BadRequestError,
     "invalid_request_error": BadRequestError,
     "not_signed_in": AuthenticationError,
+    "plan_limit": QuotaExceededError,
     "cloud_disabled": PermissionDeniedError,
     "foreign_host": PermissionDeniedError,
     "overloaded": OverloadedError,
@@ -112,6 +114,8 @@ SAYINGS: tuple[Saying, ...] = (
         LARGER,
     ),
     _saying(r"ollama cloud is disabled", "cloud_disabled", "the server was started with OLLAMA_NO_CLOUD"),
+    _saying(r"reached your \w+ usage limit", "plan_limit"),
+    _saying(r"^unauthorized$", "not_signed_in", "run `ollama signin` on the server's machine"),
     _saying(r"server busy", "overloaded", "it has too many models to load"),
     _saying(
         r"dial tcp|no such host|lookup [\w.-]+ on ",

@@ -104,8 +104,7 @@ class AnswerReader:
             self.done = True
             yield from self._last(line)
         elif line and KNOWN.isdisjoint(line):
-            if self._started:
-                yield not_understood(line)
+            yield not_understood(line)
             self._foreign = self._foreign or shown(frame)
 
     def _message(self, message: Mapping[str, Any]) -> Iterator[StreamEvent]:

@@ -19,6 +19,7 @@ from airouter_core.errors import (
     PermissionDeniedError,
     ProtocolError,
     ProviderError,
+    QuotaExceededError,
     RateLimitedError,
     ServerError,
     TransportTimeoutError,
@@ -30,7 +31,7 @@ from airouter_core.values.messages import FilePart, Message, TextPart, ToolResul
 from airouter_ollama import images
 from airouter_ollama import provider as provider_module
 from airouter_ollama.context import cache_bytes, fitting_context, refuses_to_truncate
-from airouter_ollama.errors import RefusedError, parse_error, prompt_and_context
+from airouter_ollama.errors import RefusedError, error_in_answer, parse_error, prompt_and_context
 from airouter_ollama.memory import available_memory
 from airouter_ollama.progress import Progress
 from airouter_ollama.provider import OllamaProvider
@@ -92,6 +93,8 @@ def loaded(context: int, name: str = "m:latest") -> Answer:
         (500, "model requires more system memory (9 GiB) than is available (4 GiB)", RefusedError, "smaller model"),
         (500, "something", ServerError, "try again"),
         (429, "too many", RateLimitedError, "wait"),
+        (429, "you (ada) have reached your weekly usage limit, upgrade for higher ones", QuotaExceededError, "weekly"),
+        (429, "you've reached your hourly usage limit, please wait or upgrade", QuotaExceededError, "hourly"),
         (503, "server busy, please try again.  maximum pending requests exceeded", OverloadedError, "try again"),
         (403, "ollama cloud is disabled: remote model is unavailable", PermissionDeniedError, "OLLAMA_NO_CLOUD"),
     ],
@@ -102,7 +105,7 @@ def test_what_the_server_says(status: int, text: str, error: type[ProviderError]
     assert type(found) is error
     assert says in str(found)
     assert found.status == status
-    assert found.retryable == (status in (429, 503) or text == "something")
+    assert found.retryable == (error in (RateLimitedError, OverloadedError) or text == "something")
 
 
 def test_what_other_servers_say() -> None:
@@ -116,6 +119,13 @@ def test_what_other_servers_say() -> None:
     assert "ollama signin" in str(unsigned)
     assert "key=abc" not in str(unsigned)
     assert isinstance(parse_error(502, {}, b"<html>bad gateway"), ServerError)
+
+
+def test_a_server_that_is_not_signed_in_says_so_inside_an_answer_too() -> None:
+    """Its status was 200 by then, and nothing is tried again."""
+    found = error_in_answer("unauthorized", "{}")
+    assert isinstance(found, AuthenticationError)
+    assert "ollama signin" in str(found)
 
 
 def test_the_numbers_of_an_overflow() -> None:

@@ -10,7 +10,7 @@ from airouter_core.dialects.chat_completions.endpoints import base_model, models
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.usage import count
 from airouter_core.wire.http import HttpRequest, Operation, json_request
-from airouter_core.wire.json import decoded_object, encoded, mapping
+from airouter_core.wire.json import decoded_value, encoded, mapping
 
 from .config import OpenAIConfig
 from .families import base_name
@@ -67,7 +67,7 @@ _LISTED = models_operation(read_model, headers=headers)
 
 def _parse(body: bytes) -> list[ModelInfo]:
     # One model asked for by name comes bare.
-    content = decoded_object(body)
+    content = mapping(decoded_value(body))
     bare = isinstance(content.get("id"), str) and "data" not in content
     return _LISTED.parse(encoded({"data": [content]}) if bare else body)
 

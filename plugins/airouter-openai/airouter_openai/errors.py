@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-
-import msgspec
 
 from airouter_core.dialects.chat_completions.errors import COMMON_CODES
 from airouter_core.errors import (
@@ -14,10 +11,9 @@ from airouter_core.errors import (
     ContentFilteredError,
     ContextLengthError,
     OverloadedError,
-    ProviderError,
     QuotaExceededError,
 )
-from airouter_core.wire.failures import ErrorClass, ErrorTable, Failure
+from airouter_core.wire.failures import ErrorClass, ErrorTable
 
 from .plugin import OPENAI
 
@@ -54,18 +50,4 @@ CODES: Mapping[str, ErrorClass] = {
     "not_supported_error": BadRequestError,
 }
 
-OVERFLOW = re.compile(r"maximum context length|exceeds the context window", re.IGNORECASE)
-"""How an overflow is worded where no code says it: older models of OpenAI's, and vLLM."""
-
-
-class OpenAIErrors(ErrorTable, frozen=True):
-    """The table, and the case in which only the words tell what is meant."""
-
-    def error(self, failure: Failure, *, status: int | None, body: bytes = b"", inside: bool = False) -> ProviderError:
-        """The error to raise; see the base class."""
-        if status in (None, 400, 413) and OVERFLOW.search(failure.message):
-            failure = msgspec.structs.replace(failure, codes=(*failure.codes, "context_length_exceeded"))
-        return super().error(failure, status=status, body=body, inside=inside)
-
-
-ERRORS = OpenAIErrors(OPENAI.name, CODES)
+ERRORS = ErrorTable(OPENAI.name, CODES)

@@ -245,7 +245,7 @@ def _tool(tool: Tool) -> Item:
     function: Item = {
         "type": "function",
         "name": tool.name,
-        "parameters": as_sent(tool.input_schema, strict=tool.strict),
+        "parameters": as_sent(tool.arguments_schema, strict=tool.strict),
     }
     function["strict"] = bool(tool.strict)
     if tool.description is not None:

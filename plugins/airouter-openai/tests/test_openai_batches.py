@@ -56,6 +56,7 @@ class Server:
                 "status": self.status,
                 "endpoint": "/v1/responses",
                 "created_at": 1,
+                "expires_at": 10**30,
                 "output_file_id": "file-2",
                 "error_file_id": "",
                 "request_counts": {"total": 4, "completed": 1, "failed": 2},

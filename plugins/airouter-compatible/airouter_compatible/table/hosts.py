@@ -136,6 +136,7 @@ HOSTS: tuple[Service, ...] = (
         },
         metadata_fields=("system_fingerprint", "time_info"),
         reset_headers=("x-ratelimit-reset-requests-day", "x-ratelimit-reset-tokens-minute"),
+        own="airouter_compatible.own.cerebras:OWN",
         sources=("cerebras_cloud_sdk 1.91.0", "pydantic-ai providers/cerebras.py", "32 recorded answers"),
     ),
     Service(
