@@ -54,10 +54,18 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000, help="of the soak, at a time")
     parser.add_argument("--soak", type=float, default=60.0, help="seconds of the soak; 0 leaves it out")
     parser.add_argument("--print", action="store_true", dest="only_print", help="write no page")
+    parser.add_argument(
+        "--only",
+        choices=("soak", "killed", "memory"),
+        help="one part alone, printed: memory is looked at after --calls",
+    )
     given = parser.parse_args()
     names = [FLOOR, OURS, BOOKED, *([] if given.no_litellm else [LITELLM])]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {1 % (os.cpu_count() or 1)})
+    if given.only:
+        tell("\n".join(_only(given, names)))
+        return
     found, missing = measured(names, given.rounds, given.seconds, given.calls)
     lines = table(found, given.calls, missing)
     if given.soak:
@@ -96,14 +104,37 @@ def measured(
                 asyncio.run(_round(subject, found[subject.name], seconds))
             tell(f"round {number + 1} of {rounds}: load {os.getloadavg()[0]:.1f}")
         for subject in subjects:
-            slow = subject.name == LITELLM
-            count = min(calls, 500) if slow else calls
-            request = load.request_of("up/m", subject.headers)
-            asyncio.run(load.counted(subject.port, request, 100 if slow else 1000))
-            early = subject.memory()
-            asyncio.run(load.counted(subject.port, request, count))
-            found[subject.name].memory = early, subject.memory()
+            found[subject.name].memory = _memory(subject, calls)
     return found, missing
+
+
+def _memory(subject: Subject, calls: int) -> tuple[float, float]:
+    """Megabytes after some calls, and after many."""
+    slow = subject.name == LITELLM
+    request = load.request_of("up/m", subject.headers)
+    asyncio.run(load.counted(subject.port, request, 100 if slow else 1000))
+    early = subject.memory()
+    asyncio.run(load.counted(subject.port, request, min(calls, 500) if slow else calls))
+    return early, subject.memory()
+
+
+def _only(given: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """One part of the report."""
+    if given.only == "soak":
+        return soak.soaked(given.streams, given.soak)
+    if given.only == "killed":
+        return soak.killed()
+    lines = []
+    with Stub(core=1) as stub:
+        for name in names:
+            try:
+                with Subject(name, stub.base.removesuffix("/v1")) as subject:
+                    early, late = _memory(subject, given.calls)
+            except NotAvailableError as error:
+                lines.append(f"- {name} was not measured: {error}")
+            else:
+                lines.append(f"- {name}: {early:.0f} MB at first, {late:.0f} MB after {given.calls:,} calls more.")
+    return lines
 
 
 async def _direct(stub: Stub, figures: Figures) -> None:
