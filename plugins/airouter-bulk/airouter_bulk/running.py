@@ -19,7 +19,6 @@ from . import feed as feeds
 from .engine import Engine
 from .errors import SpecError
 from .export import Exporter
-from .interrupts import interrupts
 from .journal import admission, attempts, batches
 from .journal.admission import Run
 from .journal.files import NAME, connected, held, transaction
@@ -111,7 +110,7 @@ async def arun(
             writer = Writer(connection, os.path.join(place, NAME))
             try:
                 async with engine_for(found, answering, questions, tariff, writer, engine) as working:
-                    with watch(working) if watch else contextlib.nullcontext(), interrupts(working):
+                    with watch(working) if watch else contextlib.nullcontext():
                         for call, answer in late:
                             await working.take(call, answer)
                         lane = await _lane(working, found, answering, questions, tariff, writer, wait_to_look)

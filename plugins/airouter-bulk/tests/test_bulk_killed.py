@@ -105,11 +105,11 @@ def test_a_budget_holds_across_kills(bulk: Bulk) -> None:
     assert spent / 1e12 <= billed + 1e-9 <= (spent + reserved) / 1e12 + 2e-9
 
 
-@pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_once_drains_and_twice_stops(bulk: Bulk, presses: int) -> None:
+@pytest.mark.parametrize(("presses", "more"), [(1, ()), (2, ()), (2, ("", "2"))], ids=["once", "twice", "workers"])
+def test_ctrl_c_once_drains_and_twice_stops(bulk: Bulk, presses: int, more: tuple[str, ...]) -> None:
     """Once: no call is given up. Twice: at once; what was under way is uncertain, and is asked again."""
     bulk.witness.may_answer.clear()
-    process = _started(bulk)
+    process = _started(bulk, *more)
     while len(bulk.witness.calls) < IN_FLIGHT:
         time.sleep(0.01)
         assert process.poll() is None, process.communicate()[1].decode()

@@ -39,27 +39,47 @@ class Crew:
     """The worker processes of one run.
 
     Args:
-        told: what each is told first.
+        provider: who is asked; each worker makes one with the same settings.
+        in_flight: calls at a time, of all together.
 
     Attributes:
         pool: where calls wait for them.
         heard: is given what their answers say of the limits of whoever asks.
         failed: is told when no worker can be had any more.
-        begun: whether one that ends is replaced.
+
+    Raises:
+        ConfigurationError: the provider cannot be made in another process.
     """
 
-    def __init__(self, told: Any) -> None:
+    def __init__(self, provider: Provider[Any], workers: int, in_flight: int) -> None:
+        if getattr(sys, "frozen", False):
+            raise ConfigurationError("a frozen program has no Python to begin workers with: leave them out")
         self.pool = Pool()
         self.heard: Heard = lambda limits: None
         self.failed: Callable[[BaseException], None] = lambda error: None
-        self.begun = False
-        self._told = told
+        self._told = copied(provider), math.ceil(in_flight / workers)
+        self._workers = workers
+        self._begun = False
         self._started = self._failures = 0
         self._over = False
         self._channels: set[Channel] = set()
         self._lives: set[asyncio.Task[None]] = set()
 
-    def hire(self) -> asyncio.Future[None]:
+    @contextlib.asynccontextmanager
+    async def hired(self) -> AsyncIterator[None]:
+        """Have all of them, for as long as a run lasts.
+
+        Raises:
+            ExecutionError: a worker cannot be started.
+        """
+        try:
+            await asyncio.gather(*(self._hire() for _ in range(self._workers)))
+            self._begun = True
+            yield
+        finally:
+            await self._end()
+
+    def _hire(self) -> asyncio.Future[None]:
         """Start a worker; the result is there when it is ready, or says why it cannot be."""
         self._started += 1
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -68,7 +88,7 @@ class Crew:
         life.add_done_callback(self._lives.discard)
         return ready
 
-    async def end(self) -> None:
+    async def _end(self) -> None:
         """Let all go; what they have under way is given up."""
         self._over = True
         for channel in self._channels:
@@ -125,7 +145,7 @@ class Crew:
     def _replace(self, name: str, ready: asyncio.Future[None]) -> None:
         """What it had under way is lost; somebody else goes on."""
         lost = self.pool.lose(name)
-        if self._over or not self.begun:
+        if self._over or not self._begun:
             return
         LOGGER.warning("%s has ended, with %d calls under way; another one takes its place", name, lost)
         error = ready.exception()
@@ -133,7 +153,7 @@ class Crew:
         if error is not None and self._failures >= FAILURES:
             self.failed(error)
             return
-        self.hire().add_done_callback(asyncio.Future.exception)  # of one that ends so, the next is told
+        self._hire().add_done_callback(asyncio.Future.exception)  # of one that ends so, the next is told
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
@@ -143,26 +163,3 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-@contextlib.asynccontextmanager
-async def hired(provider: Provider[Any], workers: int, in_flight: int) -> AsyncIterator[Crew]:
-    """So many workers, for as long as a run lasts.
-
-    Args:
-        provider: who is asked; each worker makes one with the same settings.
-        in_flight: calls at a time, of all together.
-
-    Raises:
-        ConfigurationError: the provider cannot be made in another process.
-        ExecutionError: a worker cannot be started.
-    """
-    if getattr(sys, "frozen", False):
-        raise ConfigurationError("workers are begun with Python, which a frozen program does not have: leave them out")
-    crew = Crew((copied(provider), math.ceil(in_flight / workers)))
-    try:
-        await asyncio.gather(*(crew.hire() for _ in range(workers)))
-        crew.begun = True
-        yield crew
-    finally:
-        await crew.end()
