@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,14 +18,15 @@ import pytest
 
 from airouter_bulk import Spec
 from airouter_core import create_provider
-from airouter_core.config.files import read_settings
+from airouter_core.config.files import Settings, read_settings
 from airouter_core.errors import ConfigurationError, RateLimitedError
 from airouter_core.profile.prices import Prices
 
 pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
 
 from airouter_bulk.ray import reference
-from airouter_bulk.ray.cluster import Node, Staff, connected
+from airouter_bulk.ray.cluster import Node, Staff, StoppedError, connected
+from airouter_bulk.ray.driver import Driver
 from airouter_bulk.ray.head import Head
 from airouter_bulk.ray.messages import Plan, plain_rows
 from airouter_bulk.ray.worker import Worker
@@ -432,3 +434,46 @@ def test_errors_of_strangers_travel_as_ours() -> None:
     """Whatever they hold."""
     assert str(carried(_StrangeError())) == "_StrangeError: slow"
     assert carried(RateLimitedError("slow", retry_after=3.0)).__dict__["retry_after"] == 3.0
+
+
+class _Silent:
+    """A cluster whose actors never say anything."""
+
+    exceptions = SimpleNamespace(RayActorError=_AwayError, RayError=_AwayError)
+
+    def __init__(self) -> None:
+        self.killed: list[Any] = []
+
+    def remote(self, **_: Any) -> Any:
+        return lambda kind: SimpleNamespace(remote=lambda *given: self)
+
+    def nodes(self) -> list[Any]:
+        return []
+
+    def kill(self, actor: Any) -> None:
+        self.killed.append(actor)
+
+    def __getattr__(self, name: str) -> Any:
+        return SimpleNamespace(remote=lambda *given, **named: asyncio.Event().wait())
+
+
+def test_ctrl_c_twice_ends_also_where_the_journal_says_nothing(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its actor is ended too, so that nobody goes on with it."""
+    monkeypatch.setattr("airouter_bulk.ray.driver.STOPPED", 0.01)
+    made = reference.Reference("openai", Settings(path="none", tables={}))
+    silent = _Silent()
+
+    async def stopped() -> None:
+        plan = Plan(Spec.of({"target": "openai/m", "prompt": "{{ q }}"}), str(tmp_path), made, "m", Prices(), True)
+        driver = Driver(silent, plan, bulk.numbered(1), Staff())
+        running = asyncio.ensure_future(driver.run(fork=False, sample=0, approve=None))
+        await asyncio.sleep(0)
+        driver.pause("paused", "interrupted")
+        driver.stop()
+        with pytest.raises(StoppedError, match="stopped at once"):
+            await running
+
+    asyncio.run(stopped())
+    assert silent.killed == [silent]

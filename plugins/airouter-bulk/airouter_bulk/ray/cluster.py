@@ -29,6 +29,10 @@ class GoneError(ExecutionError):
     """The head of the cluster is gone. Start it again, then the run: it goes on."""
 
 
+class StoppedError(ExecutionError):
+    """A run was told to end at once, and its journal has not said in time that it has."""
+
+
 class Node(NamedTuple):
     """A node that lives."""
 

@@ -20,7 +20,7 @@ from ..reports import State, Summary
 from ..rows import Row, Rows, rows_of
 from ..running import Approve
 from ..workers.worker import PATIENCE
-from .cluster import HEAD, GoneError, Node, Staff, nodes_of
+from .cluster import HEAD, GoneError, Node, Staff, StoppedError, nodes_of
 from .head import Head
 from .messages import Look, Plan, plain_rows
 from .worker import Worker
@@ -37,6 +37,8 @@ GONE = 20.0
 """Seconds for which the head may be silent."""
 PLACED = 120.0
 """Seconds in which a worker must be there."""
+STOPPED = 10.0
+"""Seconds that a journal has to end once everything is given up."""
 FAILURES = 3
 """Workers that may fail to start, one after another, before the run is given up."""
 
@@ -85,6 +87,7 @@ class Driver:
         self._spawn(self._asked(lambda: self._head.stop.remote()))
         for worker in self._crew.values():
             self._ray.kill(worker.actor)
+        asyncio.get_running_loop().call_later(STOPPED, self._break, StoppedError("stopped at once"))
 
     async def run(self, *, fork: bool, sample: int, approve: Approve | None) -> Summary:
         """Run to the end."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from airouter_core.config.files import Settings, read_settings
+from airouter_core.errors import ExecutionError
 from airouter_core.manager import ProviderManager
 from airouter_core.manager.addresses import ROUTE, ROUTER
 from airouter_core.profile.prices import Prices
@@ -23,7 +24,7 @@ from ..running import Approve, SpecLike, Watch
 from ..spec import Spec
 from ..targets import prices_of
 from . import reference as references
-from .cluster import GoneError, Staff, connected
+from .cluster import GoneError, Staff, StoppedError, connected
 from .driver import Driver
 from .messages import Plan
 from .reference import Reference
@@ -83,7 +84,9 @@ async def arun(
             try:
                 return await driver.run(fork=fork, sample=sample, approve=approve)
             except GoneError as error:
-                return _left(plan.folder, error)
+                return _left(plan.folder, error, "start it again, then run this again")
+            except StoppedError as error:
+                return _left(plan.folder, error, "run it again to go on")
 
 
 def _target(spec: Spec, manager: ProviderManager | None, file: Settings | None) -> tuple[Reference, str]:
@@ -96,8 +99,8 @@ def _target(spec: Spec, manager: ProviderManager | None, file: Settings | None) 
     return references.by_settings(head, file), model
 
 
-def _left(folder: str, gone: GoneError) -> Summary:
-    """How the run stands that a head has left, where its journal can be seen from here."""
+def _left(folder: str, gone: ExecutionError, advice: str) -> Summary:
+    """How the run stands that was left in the middle, where its journal can be seen from here."""
     try:
         with contextlib.closing(files.connected(folder, new=False)) as journal:
             found = admission.latest_run(journal)
@@ -105,4 +108,4 @@ def _left(folder: str, gone: GoneError) -> Summary:
             summary = Summary.of(found, attempts.tally(journal, found.id))
     except JournalError:
         raise gone from None
-    return msgspec.structs.replace(summary, state="paused", reason=f"{gone}; start it again, then run this again")
+    return msgspec.structs.replace(summary, state="paused", reason=f"{gone}; {advice}")
