@@ -52,8 +52,7 @@ class Scripted(Provider[ProviderConfig]):
         world.asked.append(address)
         world.requests.append(request)
         world.asked_at.append((address, world.now))
-        world.busy[address] = world.busy.get(address, 0) + 1
-        world.busiest[address] = max(world.busiest.get(address, 0), world.busy[address])
+        world.at_work(address, 1)
         try:
             if world.headers.get(address):
                 yield Open(HttpRequest("GET", address), 1, 1)
@@ -74,7 +73,7 @@ class Scripted(Provider[ProviderConfig]):
             yield Emit((StreamStart(request.model), TextDelta(f"from {address}"), UsageReported(Usage(10, 5))))
             yield Emit((Finish("stop"),))
         finally:
-            world.busy[address] -= 1
+            world.at_work(address, -1)
 
     def embeddings_flow(self, texts: Any, model: str | None) -> Flow[list[list[float]]]:
         self.world.asked.append(f"{self.kept_as}/{model}")
@@ -104,6 +103,13 @@ class World:
         self.headers: dict[str, dict[str, str]] = {}
         self.plugins = Plugins.of()
         self.scope: Delegate | None = None
+        self._lock = threading.Lock()
+
+    def at_work(self, address: str, change: int) -> None:
+        """One more is at work there, or one less; from any thread."""
+        with self._lock:
+            self.busy[address] = self.busy.get(address, 0) + change
+            self.busiest[address] = max(self.busiest.get(address, 0), self.busy[address])
 
     def wall(self) -> float:
         """Seconds since 1970."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
+from collections import Counter
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from airouter_core.errors import AirouterError, AuthenticationError, BadRequestError, OverloadedError, RateLimitedError
 from airouter_core.provider.asking import ask_of
@@ -30,10 +32,13 @@ HEDGE = 0.01
 
 # P14. Who wins depends on the clock, so nothing here does but what must hold whoever does.
 
+PASSING = (OverloadedError, AuthenticationError, BadRequestError)
+"""Failures after which nobody waits for long: this life is told on the real clock."""
+
 acts = st.tuples(
     st.sampled_from([QUICK, SLOW]),
     st.sampled_from([[], ["start"], ["start", "word"]]),
-    st.none() | st.sampled_from(FAILURES),
+    st.none() | st.sampled_from(PASSING),
 )
 
 
@@ -41,6 +46,14 @@ def played(address: str, act: Any) -> list[Any]:
     seconds, said, failure = act
     events = {"start": StreamStart(address), "word": TextDelta(f"{address} ")}
     return [seconds, *(events[word] for word in said), *([] if failure is None else [failure("failed")])]
+
+
+def settle() -> None:
+    """Wait for whoever was left: a thread ends by itself, at its next step."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("airouter-race"):
+            thread.join(60)
+            assert not thread.is_alive(), "a rival that was left goes on"
 
 
 def ended(router: Any, half: str, *, stream: bool, options: Any) -> tuple[list[Any], Any]:
@@ -68,7 +81,7 @@ def ended(router: Any, half: str, *, stream: bool, options: Any) -> tuple[list[A
 
 
 @pytest.mark.parametrize("half", HALVES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tree=TREES,
     scripts=st.dictionaries(st.sampled_from(ADDRESSES), st.lists(acts, max_size=3)),
@@ -83,7 +96,7 @@ def test_a_rival_under_any_tree(
     """One rival a call at most, seldom, never for what is kept; each that was asked is told of; one alone is heard."""
     world = worlds()
     world.scripts = {address: [played(address, act) for act in planned] for address, planned in scripts.items()}
-    route = Route("r", tree, attempts=attempts, hedge=HEDGE, deadline=5)
+    route = Route("r", tree, attempts=attempts, hedge=HEDGE)
     router = world.router({"r": route}, clock=time.monotonic)
     for _ in range(calls_before):
         router.knowledge.hedging.called("r")
@@ -91,11 +104,14 @@ def test_a_rival_under_any_tree(
         before = len(world.asked)
         events, outcome = ended(router, half, stream=stream, options={"scripted": {"store": True}} if stores else None)
         assert isinstance(outcome, Response | AirouterError), outcome
+        settle()
         asked = world.asked[before:]
         trail = getattr(outcome, "attempts", ())
         told = [attempt for attempt in trail if attempt.outcome != "refused"]
         rivals = [attempt for attempt in told if attempt.outcome == "cancelled"]
-        assert sorted(attempt.target for attempt in told) == sorted(asked)
+        # A rival may have been left before it had begun.
+        made = Counter(attempt.target for attempt in told)
+        assert made - Counter(attempt.target for attempt in rivals) <= Counter(asked) <= made
         assert len(asked) <= attempts
         assert len(rivals) <= 1
         if stores or calls_before + number < 1 / SHARE:
@@ -104,10 +120,7 @@ def test_a_rival_under_any_tree(
         if isinstance(outcome, Response):
             assert all(outcome.served_by in event.text for event in who)
             assert {attempt.target: attempt.outcome for attempt in told}[outcome.served_by] == "complete"
-    end = time.monotonic() + 30
-    while any(world.busy.values()):  # whoever was left ends by itself
-        assert time.monotonic() < end, "a rival that was left goes on"
-        time.sleep(0.002)
+    assert not any(world.busy.values())
     assert router.knowledge.leases.busy == {}
     assert router.knowledge.hedging.share("r") <= SHARE
 
@@ -116,7 +129,7 @@ def test_a_rival_under_any_tree(
 
 
 @pytest.mark.parametrize("half", HALVES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tree=TREES,
     scripts=st.dictionaries(
@@ -163,7 +176,7 @@ def test_a_shadow_changes_nothing(
     assert lives[0] == lives[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tree=TREES,
     share=st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]),

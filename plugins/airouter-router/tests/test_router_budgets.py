@@ -57,7 +57,7 @@ class Paid:
 
     def __init__(self, world: Any, folder: str | Path, amount: float, prices: Any, **budget: Any) -> None:
         self.ledger = Ledger.open(str(Path(folder) / f"{time.monotonic_ns()}.db"))
-        tables = {"all": {"amount": amount, "period": "month", **budget}}
+        tables = {"all": {"amount": amount, "period": "forever", **budget}}
         self.budget: Budget = budgets_of(tables)[0]
         rules = Rules(budgets=(self.budget,), prices=Prices.of_settings(prices), output_tokens=20)
 
@@ -91,7 +91,7 @@ def made(address: str, deed: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("half", HALVES)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tree=TREES,
     scripts=st.dictionaries(st.sampled_from(ADDRESSES), st.lists(deeds, max_size=3)),
@@ -164,18 +164,20 @@ def test_who_lost_a_race_is_paid_too(tmp_path: Path, half: str) -> None:
         "usage": {"prompt_tokens": 5, "completion_tokens": 1},
     }
     message = {"role": "assistant", "content": "hi"}
+    is_asked = threading.Event()
 
     def answer(received: ReceivedRequest, peer: Connection) -> None:
         if received.json["model"] == "slow":
+            is_asked.set()
             peer.wait(60)
-        else:
+        elif is_asked.wait(60):  # so that both have been sent, however slow this machine is
             peer.answer(
                 Answer.of_json({**chat, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
             )
 
     ledger = Ledger.open(str(tmp_path / "ledger.db"))
     prices = Prices.of_settings({"openai/slow": PRICE, "openai/quick": PRICE})
-    rules = Rules(budgets=budgets_of({"all": {"amount": 9, "period": "month"}}), prices=prices)
+    rules = Rules(budgets=budgets_of({"all": {"amount": 9, "period": "forever"}}), prices=prices)
     plugins = installed().with_layers([Bookkeeper(ledger, rules)])
     with LoopbackServer(answer) as server:
         table = {"provider": "openai", "api_key": "k", "base_url": f"{server.url}/v1"}
