@@ -309,3 +309,13 @@ def test_a_proxy_for_plain_http_that_wants_a_password(serve: Any, make: Any) -> 
     with pytest.raises(ConfigurationError, match=f"{proxy.url} cannot be used: it answered 407; it wants a user name"):
         make("http://model.test", proxies={"http": proxy.url}).execute("m", "hi")
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "told"),
+    [("", "", None), ("me", "", b"me:"), ("me", "word", b"me:word"), ("", "word", b":word")],
+)
+def test_a_proxy_is_told_who_asks_where_somebody_is_named(user: str, password: str, told: bytes | None) -> None:
+    """By a name alone as well; and nothing where there is neither."""
+    sent = Proxy("http://p.test:1", user, password).headers.get("Proxy-Authorization")
+    assert (sent and base64.b64decode(sent.removeprefix("Basic "))) == told
