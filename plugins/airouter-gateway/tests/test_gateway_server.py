@@ -186,6 +186,26 @@ def test_a_client_that_leaves_stops_the_upstream(serve: Serve, phase: str) -> No
     assert "airouter_inflight 1.0" in running.get("/metrics").text  # the question about it alone
 
 
+def test_a_client_that_takes_nothing_is_given_up(serve: Serve) -> None:
+    """Its stream is paused first, and the provider with it; after the limit both are let go."""
+
+    def endless(request: ReceivedRequest, connection: Connection) -> None:
+        connection.send(HEAD)
+        while connection.send(chunk({"content": "x" * 60_000})):
+            pass
+
+    running = serve(endless, send_timeout=0.3)
+    payload = json.dumps(STREAMED).encode()
+    port = int(running.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as sock:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(payload)}\r\n\r\n"
+        sock.sendall(head.encode() + payload)
+        deadline = time.monotonic() + 120
+        while 'class="4xx"' not in running.get("/metrics").text and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert "airouter_inflight 1.0" in running.get("/metrics").text  # the question about it alone
+
+
 def test_pings_keep_a_client_and_hide_no_dead_upstream(serve: Serve, questions: Questions) -> None:
     """While nothing comes the client hears that somebody is there; after the limit it hears of the silence."""
 
