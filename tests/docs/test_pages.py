@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -40,8 +41,8 @@ def _tool(name: str) -> ModuleType:
 
 @pytest.mark.engine
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
-def test_the_snippets_of_a_guide_run_as_they_stand(page: Path) -> None:
-    """From top to bottom, in the repository's folder, against the real toy model."""
+def test_the_snippets_of_a_guide_run_as_they_stand(page: Path, tmp_path: Path) -> None:
+    """From top to bottom, in the repository's folder, against the real toy model; a ledger is a new one."""
     for module, extra in (("xllamacpp", "airouter-llamacpp[embedded]"), ("aiohttp", "airouter-core[async]")):
         pytest.importorskip(module, reason=f"runs a real model: pip install '{extra}'")
     if not any(info.name == "llama-cpp" for info in installed().providers()):
@@ -52,6 +53,7 @@ def test_the_snippets_of_a_guide_run_as_they_stand(page: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         cwd=ROOT,
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

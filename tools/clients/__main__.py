@@ -23,7 +23,8 @@ from .report import write_report
 from .scenarios import Laboratory, Row
 
 ALONE = "AIROUTER_CLIENTS_ALONE"
-NAMESPACE = ("unshare", "--map-root-user", "--net", "--")
+# No network but loopback; and processes of its own, so that daemons of agents end with this one.
+NAMESPACE = ("unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
 
 def main() -> None:
