@@ -32,9 +32,6 @@ LONGEST_DELAY = 8.0
 class Outcomes:
     """What came of the attempts of one call.
 
-    Args:
-        within: seconds for the whole call.
-
     Attributes:
         trail: all of them, for the response or the error.
         made: how many were sent.
