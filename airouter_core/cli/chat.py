@@ -11,81 +11,40 @@ import click
 
 from ..config.folders import config_folder
 from ..errors import AirouterError
-from ..plugins.registry import installed
-from .choices import (
-    given_provider_options,
-    parameters_option,
-    provider_option_option,
-    system_option,
-    target_options,
-)
-from .continuing import continuing_options, past
+from .beginning import Beginning, beginning_options
 from .input import piped_line
 from .markdown import markdown_option
 from .output import complain, note, told, warn
-from .sending import along, attach_option, fragment_option
 from .talk import Talk
 from .talk_commands import obey
-from .targets import chosen_model, chosen_target
-from .templating import chosen_template, template_options
-from .tooling import Consent, chosen_tools, functions_option, tool_option, yes_option
+from .tooling import Consent
 
 QUOTES = '"""'
 
 
 @click.command()
-@target_options
-@system_option
-@template_options
-@continuing_options
-@parameters_option
-@provider_option_option
-@fragment_option
-@attach_option
-@tool_option
-@functions_option
-@yes_option
+@beginning_options
 @markdown_option
-def chat(
-    provider_name: str | None,
-    model: str | None,
-    settings: tuple[str, ...],
-    system: str | None,
-    template: str | None,
-    variables: tuple[str, ...],
-    go_on: bool,
-    conversation: str | None,
-    options: tuple[str, ...],
-    own_options: tuple[str, ...],
-    fragments: tuple[str, ...],
-    attachments: tuple[str, ...],
-    tools: tuple[str, ...],
-    files: tuple[str, ...],
-    yes: bool,
-    markdown: bool,
-) -> None:
+def chat(beginning: Beginning, markdown: bool) -> None:
     """Talk with a model. /help lists what else there is.
 
     The prompt of a template is filled with your first message, and what -f and -a name goes with it.
     """
-    chosen = chosen_template(template, variables)
-    functions = chosen_tools((*chosen.template.tools, *tools), files, yes=yes)
-    beside = along(fragments, attachments)
-    earlier = past(go_on, conversation)
-    provider, named = chosen_target(provider_name, earlier.addressed(provider_name, model, chosen), settings)
-    said = earlier.with_system(system or chosen.fill("this conversation")[1])
+    chosen, earlier = beginning.chosen, beginning.earlier
+    provider, model = beginning.target()
+    said = earlier.with_system(beginning.given.system or chosen.fill("this conversation")[1])
     talk = Talk(
         provider,
-        chosen_model(provider, named),
-        chosen.with_parameters(options, installed().parameters(provider.info.name)),
-        {provider.info.name: given_provider_options(own_options)},
+        model,
+        beginning.parameters(provider),
+        beginning.provider_options(provider),
         "\n\n".join(message.text for message in said if message.role == "system") or None,
         (lambda text: chosen.fill(text)[0]) if chosen.template.prompt else None,
         [message for message in said if message.role != "system"],
-        beside,
+        beginning.beside,
         markdown=markdown,
-        tools=functions,
-        consent=Consent(yes),
+        tools=beginning.functions,
+        consent=Consent(beginning.yes),
     )
     if chosen.template.schema:
         warn("the schema of the template is for `run`; in a conversation answers are free")

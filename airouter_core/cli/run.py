@@ -7,42 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..plugins.registry import installed
 from ..provider.asking import ask_of
 from ..values.messages import Message
 from .answering import known, show_stream, summary, write_answer
-from .choices import (
-    given_provider_options,
-    json_option,
-    parameters_option,
-    provider_option_option,
-    system_option,
-    target_options,
-)
-from .continuing import continuing_options, past
+from .beginning import Beginning, beginning_options
+from .choices import json_option
 from .input import TEXT, piped
 from .markdown import markdown_option, writer_for
 from .output import note, waiting, warn, write_json
 from .preview import show_request
-from .sending import along, announce, sending_options, takes_pipe
+from .sending import announce, large_option
 from .shaping import chosen_schema, extracted, shaping_options
-from .targets import chosen_model, chosen_target
-from .templating import chosen_template, template_options
-from .tooling import Consent, Rounds, chosen_tools, tool_options
+from .tooling import Consent, Rounds, rounds_option
 
 if TYPE_CHECKING:
     from ..plugins.layering import GivenLayer
 
 
 @click.command()
-@target_options
-@system_option
-@template_options
-@continuing_options
-@parameters_option
-@provider_option_option
-@sending_options
-@tool_options
+@beginning_options
+@large_option
+@rounds_option
 @shaping_options
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is made, or whole.")
 @click.option("--dry-run", is_flag=True, help="Print the request that would be sent, as a command of curl.")
@@ -50,22 +35,8 @@ if TYPE_CHECKING:
 @json_option
 @click.argument("prompt", required=False, type=TEXT)
 def run(
-    provider_name: str | None,
-    model: str | None,
-    system: str | None,
-    template: str | None,
-    variables: tuple[str, ...],
-    go_on: bool,
-    conversation: str | None,
-    options: tuple[str, ...],
-    own_options: tuple[str, ...],
-    settings: tuple[str, ...],
-    fragments: tuple[str, ...],
-    attachments: tuple[str, ...],
+    beginning: Beginning,
     large: bool,
-    tools: tuple[str, ...],
-    files: tuple[str, ...],
-    yes: bool,
     max_rounds: int,
     schema: str | None,
     first: bool,
@@ -77,37 +48,32 @@ def run(
     prompt: str | None,
 ) -> None:
     """Ask a model: PROMPT, or what comes through a pipe, or both (the pipe's text below the prompt)."""
-    chosen = chosen_template(template, variables)
-    functions = chosen_tools((*chosen.template.tools, *tools), files, yes=yes)
+    chosen, beside, functions = beginning.chosen, beginning.beside, beginning.functions
     wanted = chosen_schema(schema or chosen.template.schema)
-    below = "" if takes_pipe(fragments, attachments) else piped()
-    beside = along(fragments, attachments)
+    below = "" if beginning.pipe_is_taken else piped()
     question, own_system = chosen.fill("\n\n".join(part for part in (prompt, below) if part and part.strip()))
     if not (question or beside.parts):
         raise click.UsageError("Missing argument 'PROMPT': ask something, or pipe it in.")
-    earlier = past(go_on, conversation)
-    address = earlier.addressed(provider_name, model, chosen)
-    provider, named = chosen_target(provider_name, address, settings, () if wanted is None else _fitting())
-    with provider, earlier.going_on():
-        name = chosen_model(provider, named)
+    asked = Message.user(*beside.parts, *([question] if question else []))
+    messages = [*beginning.earlier.with_system(beginning.given.system or own_system), asked]
+    whole = as_json or not stream or wanted is not None or first or last
+    provider, model = beginning.target(() if wanted is None else _fitting())
+    with provider, beginning.earlier.going_on():
         given: dict[str, Any] = {
-            "parameters": chosen.with_parameters(options, installed().parameters(provider.info.name)),
-            "provider_options": {provider.info.name: given_provider_options(own_options)},
+            "parameters": beginning.parameters(provider),
+            "provider_options": beginning.provider_options(provider),
         }
-        asked = Message.user(*beside.parts, *([question] if question else []))
-        messages = [*earlier.with_system(system or own_system), asked]
-        whole = as_json or not stream or wanted is not None or first or last
         if dry_run:
-            ask = ask_of(name, messages, tools=functions, response_format=wanted, stream=not whole, **given)
+            ask = ask_of(model, messages, tools=functions, response_format=wanted, stream=not whole, **given)
             show_request(provider, ask, as_json=as_json)
             return
-        announce(provider, name, asked, given["parameters"], beside.told, large=large)
+        announce(provider, model, asked, given["parameters"], beside.told, large=large)
         started, shown = time.monotonic(), False
-        rounds = Rounds(name, Consent(yes), None if whole else writer_for(markdown=markdown))
+        rounds = Rounds(model, Consent(beginning.yes), None if whole else writer_for(markdown=markdown))
         if functions:
             with rounds:
                 response = provider.run_tools(
-                    name,
+                    model,
                     messages,
                     functions,
                     max_rounds=max_rounds,
@@ -119,12 +85,12 @@ def run(
                 ).response
             shown = rounds.shown
         elif whole:
-            with waiting(f"{name} …"):
-                response = provider.chat(name, messages, response_format=wanted, **given)
+            with waiting(f"{model} …"):
+                response = provider.chat(model, messages, response_format=wanted, **given)
         else:
             shown = True
-            with provider.stream_chat(name, messages, **given) as answer:
-                response = show_stream(answer, name, writer_for(markdown=markdown))
+            with provider.stream_chat(model, messages, **given) as answer:
+                response = show_stream(answer, model, writer_for(markdown=markdown))
     seconds = time.monotonic() - started
     if as_json:
         write_json({**known(response), "seconds": round(seconds, 3)})

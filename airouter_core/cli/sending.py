@@ -15,7 +15,6 @@ from ..values.media import media_type_of_file
 from ..values.messages import FilePart, Message, TextPart
 from ..values.texts import named_text, with_texts_in_place
 from ..values.tokens import estimate_tokens
-from .choices import Function
 from .input import piped, piped_bytes
 from .output import note, waiting
 from .tables import in_units
@@ -50,11 +49,6 @@ attach_option = click.option(
     help="File to send along, such as an image or a PDF: a path, a public web address, - for a pipe.",
 )
 large_option = click.option("--large", is_flag=True, help="Send also what is larger than the model seems to take.")
-
-
-def sending_options(function: Function) -> Function:
-    """The options of a command that sends texts and files along."""
-    return fragment_option(attach_option(large_option(function)))
 
 
 @attrs.frozen

@@ -13,7 +13,6 @@ import click
 
 from ..errors import ConfigurationError
 from ..values.events import RefusalDelta, StreamEvent, TextDelta
-from .choices import Function
 from .output import note, waiting
 
 if TYPE_CHECKING:
@@ -45,11 +44,6 @@ rounds_option = click.option(
     metavar="COUNT",
     help="How often the model may be asked for one answer.",
 )
-
-
-def tool_options(function: Function) -> Function:
-    """The options of a command whose model may call tools."""
-    return tool_option(functions_option(yes_option(rounds_option(function))))
 
 
 def chosen_tools(names: Sequence[str], files: Sequence[str], *, yes: bool) -> list[ToolLike]:

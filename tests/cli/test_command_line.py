@@ -130,7 +130,7 @@ def test_providers_and_plugins_are_tables_for_people_and_json_for_programs(capsy
         (["run", "-p", "llama-cpp", "-m", "nope", "hi"], 1, "airouter-toy"),
         (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temprature=1", "hi"], 2, "did you mean 'temperature'"),
         (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temperature=warm", "hi"], 2, "must be a number"),
-        (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temperature", "hi"], 2, "name=value"),
+        (["run", "-p", "llama-cpp", "-m", "airouter-toy", "-o", "temperature", "hi"], 2, "NAME=VALUE"),
         (["run", "-p", "llama-cpp", "--set", "modles_dir=x", "hi"], 2, "did you mean 'models_dir'"),
         (["run", "-p", "llama-cpp", "--set", "api_key=x", "hi"], 2, "secret"),
         (["run", "-p", "llama-cpp", "-a", "nothing-there.png", "hi"], 2, "cannot read"),
