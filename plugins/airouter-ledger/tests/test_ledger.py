@@ -176,7 +176,7 @@ def test_costs(ledger: Ledger) -> None:
     assert (by_model["m2"].saved, by_model["m2"].unknown) == (Decimal("0.5"), 0)
     assert {total.name: total.amount for total in ledger.costs("tag:team")} == {"": Decimal("0.2"), "a": Decimal("0.1")}
     assert len(ledger.costs("day")) == 1
-    with pytest.raises(ConfigurationError, match="by day, model"):
+    with pytest.raises(ConfigurationError, match="by day, month, model"):
         ledger.costs("nothing")
 
 
