@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from typing import Any
@@ -30,8 +31,7 @@ def telling(number: int, handler: Any, /) -> Any:
 
     def heard(*given: Any) -> None:
         handler(*given)
-        sys.stdout.write("heard\n")
-        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), b"heard\n")  # a stream cannot be written to again while it is written to
 
     return installed(number, heard if callable(handler) and number == signal.SIGINT else handler)
 

@@ -116,7 +116,7 @@ def test_ctrl_c_once_drains_and_twice_stops(bulk: Bulk, presses: int, more: tupl
     assert process.stdout is not None
     for _ in range(presses):
         process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == b"heard\n"
+        assert process.stdout.readline() == b"heard\n", process.communicate()[1].decode()
     if presses == 1:
         bulk.witness.may_answer.set()
     _ends(process, 4)
