@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import gzip
 import json
-import socket
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -214,15 +213,7 @@ overloaded_once = _once(status(503))
 
 
 def refused_address(server: LoopbackServer) -> str:
-    return f"http://127.0.0.1:{_taken_port().getsockname()[1]}"
-
-
-@functools.cache
-def _taken_port() -> socket.socket:
-    """Nobody listens there, nor can another program, as it could on a port that was let go."""
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
-    return taken
+    return server.refusing_url
 
 
 def plain_greeting(connection: Connection) -> None:

@@ -198,6 +198,7 @@ class LoopbackServer:
         self._closing = threading.Event()
         self._live: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._deaf: socket.socket | None = None
         self._server = _Server(("127.0.0.1", 0), socketserver.BaseRequestHandler)
         self._server.serve = self._serve
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -221,6 +222,15 @@ class LoopbackServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def refusing_url(self) -> str:
+        """Where nobody listens, nor can another program, as it could on a port that was let go."""
+        with self._lock:
+            if self._deaf is None:
+                self._deaf = socket.socket()
+                self._deaf.bind(("127.0.0.1", 0))
+            return f"http://127.0.0.1:{self._deaf.getsockname()[1]}"
+
+    @property
     def open_connections(self) -> int:
         """How many clients are connected now."""
         with self._lock:
@@ -232,6 +242,8 @@ class LoopbackServer:
         self._server.shutdown()
         with self._lock:
             live = list(self._live)
+            if self._deaf is not None:
+                self._deaf.close()
         for sock in live:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

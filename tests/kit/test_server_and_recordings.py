@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
@@ -45,6 +46,20 @@ from airouter_core.values.usage import Usage
 WIRE = DIALECT.wire()
 WHOLE, STREAM = CHAT_COMPLETIONS[0], CHAT_COMPLETIONS[1]
 SHARED = pathlib.Path(__file__).parents[2].parent / "shared" / "recordings"
+
+
+def test_where_nobody_listens_is_one_place_for_all_threads_as_long_as_the_server_runs() -> None:
+    """It refuses, nobody else gets it, and nothing is left open."""
+    with LoopbackServer(lambda request, connection: None) as server:
+        with ThreadPoolExecutor(8) as threads:
+            (url,) = set(threads.map(lambda _: server.refusing_url, range(64)))
+        place = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(place)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(place)
+    with socket.socket() as other:
+        other.bind(place)
 
 
 def test_cutting_loses_nothing() -> None:
