@@ -8,7 +8,7 @@ import threading
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import hypothesis.strategies as st
 import pytest
@@ -53,7 +53,7 @@ UNIT = Decimal("0.001")
 
 
 class Paid:
-    """A world whose providers are paid from one budget, with a ledger that is a file."""
+    """A world whose providers are paid from one budget, with a ledger that is a file; a context, which closes it."""
 
     def __init__(self, world: Any, folder: str | Path, amount: float, prices: Any, **budget: Any) -> None:
         self.ledger = Ledger.open(str(Path(folder) / f"{time.monotonic_ns()}.db"))
@@ -66,6 +66,12 @@ class Paid:
 
         self.world = world
         world.plugins = Plugins.of().with_layers([Bookkeeper(self.ledger, rules, provider=billed)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()
 
     @property
     def used(self) -> Decimal:
@@ -106,8 +112,7 @@ def test_every_tree_under_a_budget(
     world = worlds()
     world.scripts = {address: [made(address, deed) for deed in planned] for address, planned in scripts.items()}
     prices = {f"scripted/{model}": PRICE for model in priced}
-    with tempfile.TemporaryDirectory() as folder:
-        paid = Paid(world, folder, amount, prices)
+    with tempfile.TemporaryDirectory() as folder, Paid(world, folder, amount, prices) as paid:
         route = Route("r", tree, attempts=4) if on is None else Route("r", tree, attempts=4, on=on)
         router = world.router({"r": route})
         for _ in range(3):
@@ -118,7 +123,6 @@ def test_every_tree_under_a_budget(
         records = [record for record in paid.ledger.calls() if record.leaf and record.error != "BudgetExceededError"]
         assert len(records) == len(world.asked)
         assert sum((record.cost.amount for record in records if record.cost), Decimal(0)) == paid.used
-        paid.ledger.database.close()
     assert all(address[-1] in priced for address in world.asked)  # of unknown price is not free
 
 
@@ -141,17 +145,18 @@ def check(paid: Paid, outcome: Any, asked: list[str]) -> None:
 @pytest.mark.parametrize("on", [None, ["quota"]])
 def test_a_budget_is_no_attempt(world: Any, tmp_path: Path, on: Any) -> None:
     """Who is not paid for is not asked, rests for nothing, and others are asked only where that was said."""
-    paid = Paid(world, tmp_path, 0.0001, {"scripted/x": PRICE, "scripted/y": {"input": 0, "output": 0}})
-    router = world.router({"r": {"targets": ["a/x", "b/y"], **({} if on is None else {"on": on})}})
-    _, outcome = driven(world, "blocking", router.flow_of(ask_of("r", "hello", stream=True)))
-    if on is None:
-        assert isinstance(outcome, BudgetExceededError)
-        assert world.asked == []
-    else:
-        assert outcome.served_by == "b/y"
-    assert outcome.attempts[0].outcome == "refused"
-    assert router.resting() == {}
-    assert paid.reserved() == 0
+    prices = {"scripted/x": PRICE, "scripted/y": {"input": 0, "output": 0}}
+    with Paid(world, tmp_path, 0.0001, prices) as paid:
+        router = world.router({"r": {"targets": ["a/x", "b/y"], **({} if on is None else {"on": on})}})
+        _, outcome = driven(world, "blocking", router.flow_of(ask_of("r", "hello", stream=True)))
+        if on is None:
+            assert isinstance(outcome, BudgetExceededError)
+            assert world.asked == []
+        else:
+            assert outcome.served_by == "b/y"
+        assert outcome.attempts[0].outcome == "refused"
+        assert router.resting() == {}
+        assert paid.reserved() == 0
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -175,60 +180,60 @@ def test_who_lost_a_race_is_paid_too(tmp_path: Path, half: str) -> None:
                 Answer.of_json({**chat, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
             )
 
-    ledger = Ledger.open(str(tmp_path / "ledger.db"))
-    prices = Prices.of_settings({"openai/slow": PRICE, "openai/quick": PRICE})
-    rules = Rules(budgets=budgets_of({"all": {"amount": 9, "period": "forever"}}), prices=prices)
-    plugins = installed().with_layers([Bookkeeper(ledger, rules)])
-    with LoopbackServer(answer) as server:
-        table = {"provider": "openai", "api_key": "k", "base_url": f"{server.url}/v1"}
-        config = {
-            "providers": {"a": table},
-            "routes": {"r": {"targets": ["a/slow", "a/quick"], "hedge": 0.05}},
-            "prices": {"a/slow": PRICE, "a/quick": PRICE},
-        }
-        with create_provider("router", config, plugins=plugins) as router:
-            for _ in range(100):
-                router.knowledge.hedging.called("r")  # type: ignore[attr-defined]  # so that one more is seldom
-            response = router.chat("r", "hello") if half == "blocking" else asyncio.run(router.achat("r", "hello"))
-        assert response.served_by == "a/quick"
-        end = time.monotonic() + 60
-        while len(records := {record.model: record for record in ledger.calls() if record.leaf}) < 2:
-            assert time.monotonic() < end, "it is not in the ledger"
-            time.sleep(0.01)
-    lost = records["slow"]
-    assert (lost.error, lost.at_least) == ("cancelled", True)
-    assert lost.cost is not None
-    assert lost.cost.amount > 0
-    assert not records["quick"].at_least
-    assert {attempt.target: attempt.outcome for attempt in response.attempts}["a/slow"] == "cancelled"
-    assert all(attempt.cost is not None for attempt in response.attempts)
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        prices = Prices.of_settings({"openai/slow": PRICE, "openai/quick": PRICE})
+        rules = Rules(budgets=budgets_of({"all": {"amount": 9, "period": "forever"}}), prices=prices)
+        plugins = installed().with_layers([Bookkeeper(ledger, rules)])
+        with LoopbackServer(answer) as server:
+            table = {"provider": "openai", "api_key": "k", "base_url": f"{server.url}/v1"}
+            config = {
+                "providers": {"a": table},
+                "routes": {"r": {"targets": ["a/slow", "a/quick"], "hedge": 0.05}},
+                "prices": {"a/slow": PRICE, "a/quick": PRICE},
+            }
+            with create_provider("router", config, plugins=plugins) as router:
+                for _ in range(100):
+                    router.knowledge.hedging.called("r")  # type: ignore[attr-defined]  # so that one more is seldom
+                response = router.chat("r", "hello") if half == "blocking" else asyncio.run(router.achat("r", "hello"))
+            assert response.served_by == "a/quick"
+            end = time.monotonic() + 60
+            while len(records := {record.model: record for record in ledger.calls() if record.leaf}) < 2:
+                assert time.monotonic() < end, "it is not in the ledger"
+                time.sleep(0.01)
+        lost = records["slow"]
+        assert (lost.error, lost.at_least) == ("cancelled", True)
+        assert lost.cost is not None
+        assert lost.cost.amount > 0
+        assert not records["quick"].at_least
+        assert {attempt.target: attempt.outcome for attempt in response.attempts}["a/slow"] == "cancelled"
+        assert all(attempt.cost is not None for attempt in response.attempts)
 
 
 def test_many_at_once_never_overspend(world: Any, tmp_path: Path) -> None:
     """A check before and a booking after let n calls at once spend n times what was left."""
-    paid = Paid(world, tmp_path, 0.2, {"scripted/x": PRICE})
-    usage = UsageReported(Usage(10, 20))
-    world.scripts = {"a/x": lambda: (0.02, usage, TextDelta("w"), Finish("stop"))}
-    router = world.router({"r": {"targets": ["a/x"]}}, clock=time.monotonic)
-    outcomes: list[Any] = []
-    at_once = threading.Barrier(16)
+    with Paid(world, tmp_path, 0.2, {"scripted/x": PRICE}) as paid:
+        usage = UsageReported(Usage(10, 20))
+        world.scripts = {"a/x": lambda: (0.02, usage, TextDelta("w"), Finish("stop"))}
+        router = world.router({"r": {"targets": ["a/x"]}}, clock=time.monotonic)
+        outcomes: list[Any] = []
+        at_once = threading.Barrier(16)
 
-    def asking() -> None:
-        at_once.wait(30)
-        try:
-            outcomes.append(router.chat("r", "hello"))
-        except AirouterError as error:
-            outcomes.append(error)
-        assert paid.used <= paid.budget.amount
+        def asking() -> None:
+            at_once.wait(30)
+            try:
+                outcomes.append(router.chat("r", "hello"))
+            except AirouterError as error:
+                outcomes.append(error)
+            assert paid.used <= paid.budget.amount
 
-    threads = [threading.Thread(target=asking) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(outcomes) == len(threads)
-    answered = [outcome for outcome in outcomes if isinstance(outcome, Response)]
-    assert 0 < len(answered) < len(threads)
-    assert all(isinstance(outcome, Response | BudgetExceededError) for outcome in outcomes)
-    assert paid.used == len(answered) * 30 * UNIT
-    assert paid.reserved() == 0
+        threads = [threading.Thread(target=asking) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(outcomes) == len(threads)
+        answered = [outcome for outcome in outcomes if isinstance(outcome, Response)]
+        assert 0 < len(answered) < len(threads)
+        assert all(isinstance(outcome, Response | BudgetExceededError) for outcome in outcomes)
+        assert paid.used == len(answered) * 30 * UNIT
+        assert paid.reserved() == 0
