@@ -226,6 +226,11 @@ class ProviderSeam(ABC, Generic[ConfigT]):
         return Identity(self.info.name, self.kept_as)
 
     @property
+    def plugins(self) -> Plugins:
+        """Those whose hooks see its calls, and whose layers stand around them."""
+        return self._plugins
+
+    @property
     def parameter_table(self) -> ParameterTable:
         """The parameters that may be named."""
         return self._plugins.parameters(self.info.name)

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from airouter_bulk.ray.reference import by_provider
 from airouter_bulk.workers.copied import Copied, copied
-from airouter_core import create_provider
+from airouter_core import Answer, Ask, Flow, create_provider
 from airouter_core.errors import ConfigurationError
+from airouter_core.plugins.registry import installed
 
 if TYPE_CHECKING:
     from conftest import Bulk
@@ -126,7 +128,7 @@ def test_settings_travel_through_a_pipe_alone() -> None:
     """With their key, which no text of them shows; what cannot be pickled is refused."""
     with create_provider("openai", {"api_key": KEY, "timeout": 7}) as provider:
         found = copied(provider)
-    assert found.settings == {"api_key": KEY, "timeout": 7}
+    assert found.settings == {"api_key": KEY, "timeout": 7, "base_url": provider.config.base_url}
     assert KEY not in repr(found)
     with found.provider() as again:
         assert (again.config.api_key, again.config.timeout) == (KEY, 7)
@@ -139,9 +141,35 @@ def test_settings_that_cannot_travel() -> None:
     class Config:
         fetch: Any
 
-    provider: Any = SimpleNamespace(info=SimpleNamespace(name="own"), config=Config(lambda: "token"))
+    provider: Any = SimpleNamespace(
+        info=SimpleNamespace(name="own"), config=Config(lambda: "token"), plugins=installed()
+    )
     with pytest.raises(ConfigurationError, match="of own cannot be handed to worker processes"):
         copied(provider)
+
+
+def test_a_copy_asks_whom_the_program_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the program named the usual address, and the environment another one."""
+    pytest.importorskip("airouter_claude")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    usual = "https://api.anthropic.com"
+    with (
+        create_provider("claude", {"api_key": KEY, "base_url": usual}) as provider,
+        copied(provider).provider() as copy,
+    ):
+        assert copy.config.base_url == provider.config.base_url == usual
+
+
+def test_layers_of_a_program_are_not_lost() -> None:
+    """A budget among them would hold for nobody: it is told before anything is asked."""
+
+    def layer(ask: Ask, answer: Answer) -> Flow[Any]:
+        return (yield from answer(ask))
+
+    with create_provider("openai", {"api_key": KEY, "base_url": "http://127.0.0.1:9"}, layers=[layer]) as provider:
+        for refer in (copied, by_provider):
+            with pytest.raises(ConfigurationError, match="no other process has"):
+                refer(provider)
 
 
 def test_a_copy_of_a_provider_that_is_not_installed() -> None:

@@ -25,6 +25,7 @@ from airouter_core.profile.prices import TABLE
 from airouter_core.provider.facade import Provider
 
 from ..targets import without_retries
+from ..workers.copied import own_settings
 
 TELLING = ("key", "token", "secret", "password")
 """How settings of plugins' own tables are called that are secrets."""
@@ -79,25 +80,19 @@ def by_provider(provider: Provider[Any]) -> Reference:
     """The provider of a program, by the settings that are not the usual ones.
 
     Raises:
-        ConfigurationError: a secret was given that the other nodes cannot find by themselves.
+        ConfigurationError: a secret was given that the other nodes cannot find by themselves, or what they do not have.
     """
     info = provider.info
     if "routing" in info.capabilities:
         raise ConfigurationError("routes go to a cluster by a settings file: give its path as settings=")
     kind: Any = type(provider.config)
     fields = attrs.fields_dict(kind)
-    given = {name: getattr(provider.config, name) for name in fields}
-    table = {name: value for name, value in given.items() if value is not None and value != _usual(fields[name])}
+    table = own_settings(provider)
     for name in secret_settings(kind):
         if isinstance(table.get(name), str):
             table[name] = _place(info, fields[name], table[name])
     _refuse(f"{info.name} was given {{}}", _literal_of_provider(info.name, {**table, "provider": info.name}))
     return Reference(info.name, Settings(path="the program", tables={info.name: table}))
-
-
-def _usual(field: attrs.Attribute[Any]) -> Any:
-    default: Any = field.default
-    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]  # a class
 
 
 def _place(info: ProviderInfo, field: attrs.Attribute[Any], secret: str) -> str:

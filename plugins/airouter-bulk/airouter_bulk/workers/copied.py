@@ -10,6 +10,7 @@ import attrs
 
 from airouter_core.errors import ConfigurationError
 from airouter_core.plugins.factory import create_provider
+from airouter_core.plugins.registry import installed
 from airouter_core.provider.facade import Provider
 
 
@@ -39,11 +40,9 @@ def copied(provider: Provider[Any]) -> Copied:
     """A provider as another process can make it.
 
     Raises:
-        ConfigurationError: its settings hold what cannot be handed over, such as a function.
+        ConfigurationError: its settings hold what cannot be handed over, such as a function, or it has more than them.
     """
-    fields = attrs.fields_dict(type(provider.config))
-    given = {name: getattr(provider.config, name) for name, field in fields.items() if field.init}
-    settings = {name: value for name, value in given.items() if value is not None and value != _usual(fields[name])}
+    settings = own_settings(provider)
     try:
         pickle.dumps(settings)
     except Exception as error:  # whatever a stranger's class does
@@ -51,6 +50,28 @@ def copied(provider: Provider[Any]) -> Copied:
             f"the settings of {provider.info.name} cannot be handed to worker processes ({error}): leave workers out"
         ) from None
     return Copied(provider.info.name, settings)
+
+
+def own_settings(provider: Provider[Any]) -> dict[str, Any]:
+    """The settings with which a provider of the same name, made elsewhere, is the same one.
+
+    One that has its usual value is left out, unless a variable of the environment could take its place there.
+
+    Raises:
+        ConfigurationError: layers, plugins or tables of the program's own are around it, which are nowhere else.
+    """
+    if provider.plugins is not installed():
+        raise ConfigurationError(
+            f"{provider.info.name} has layers, plugins or tables of settings that this program gave it, and no other "
+            "process has: let the program make the calls itself, or name them in a settings file that is in force"
+        )
+    fields = attrs.fields_dict(type(provider.config))
+    given = {name: getattr(provider.config, name) for name, field in fields.items() if field.init}
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None and (fields[name].metadata.get("env") or value != _usual(fields[name]))
+    }
 
 
 def _usual(field: attrs.Attribute[Any]) -> Any:
