@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -13,12 +11,12 @@ import pytest
 from airouter_core import Answer, Ask, Flow
 from airouter_core.flow.steps import delegated
 from airouter_core.plugins.registry import Plugins
+from airouter_core.testing.counting import python_calls
 
 MOST_OF_A_CHAT = 400
 MOST_OF_A_CHUNK = 40
 MOST_OF_A_LAYER = 10
 LAYERS = 5
-TIMES = 5
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 WHOLE = {
@@ -27,30 +25,6 @@ WHOLE = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}],
     "usage": USAGE,
 }
-
-
-def python_calls(function: Callable[[], object]) -> int:
-    """How many functions and generators are entered, those of all libraries included.
-
-    The least of some times: an answer may come in more packets than it needs, and others may leave garbage to collect.
-    """
-    return min(_python_calls(function) for _ in range(TIMES))
-
-
-def _python_calls(function: Callable[[], object]) -> int:
-    count = 0
-
-    def see(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(see)
-    try:
-        function()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 def passing(ask: Ask, answer: Answer) -> Flow[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +22,8 @@ from airouter_core.flow.layers import Answer, Identity, Layer, layered
 from airouter_core.flow.steps import Emit, Flow
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.prices import Prices
-from airouter_core.testing.fakes import FakeProvider, fake_provider
+from airouter_core.testing.counting import TIMES, python_calls
+from airouter_core.testing.fakes import fake_provider
 from airouter_core.values import events as e
 from airouter_core.values.ask import Ask
 from airouter_core.values.messages import Message
@@ -389,23 +389,6 @@ def test_what_remembering_costs(tmp_path: Path) -> None:
         )
         for provider in (alone, remembered):
             provider.chat("m", "hi")
-        assert python_calls(remembered) - python_calls(alone) <= MOST_OF_A_CALL
+        costs = [python_calls(lambda provider=provider: provider.chat("m", "hi")) for provider in (alone, remembered)]
+        assert costs[1] - costs[0] <= MOST_OF_A_CALL
         assert ledger.count() == 1 + TIMES
-
-
-TIMES = 3
-
-
-def python_calls(provider: FakeProvider) -> int:
-    """How many functions and generators a chat enters; the least of some times, since garbage may be collected."""
-    counts = []
-    for _ in range(TIMES):
-        seen: list[str] = []
-        before = sys.getprofile()
-        sys.setprofile(lambda _frame, event, _argument: seen.append(event))  # noqa: B023  # called at once
-        try:
-            provider.chat("m", "hi")
-        finally:
-            sys.setprofile(before)
-        counts.append(seen.count("call"))
-    return min(counts)

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
 
+from airouter_core.testing.counting import python_calls
 from airouter_core.values.events import Finish, TextDelta
 
 MOST_OF_A_CALL = 85
 """A call of a provider over HTTP takes about 370."""
 MOST_OF_A_STREAM = 100
 MOST_OF_MANY = 10
-TIMES = 5
 TWO = {"r": {"targets": ["a/x", "b/y"]}}
-
-
-def python_calls(function: Callable[[], object]) -> int:
-    """How many functions and generators are entered; the least of some times, since others leave garbage to collect."""
-    return min(_python_calls(function) for _ in range(TIMES))
-
-
-def _python_calls(function: Callable[[], object]) -> int:
-    count = 0
-
-    def see(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(see)
-    try:
-        function()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 def added(router: Any, calls: Callable[[Any, str], object]) -> int:
