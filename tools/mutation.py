@@ -4,9 +4,11 @@ cosmic-ray makes the changes (an operator, a constant, a condition). The sample 
 the same; lines are drawn first and then a change of each, or a line with many operators would count for more.
 
 A change is noticed when a test fails. Its plugin's tests are run, or those of the core: the files first that import
-the changed module, then those that import what imports it, and so on as grimp knows it, until one fails. So a change
-that is noticed costs seconds, and one that lives as long as all tests of its room, or as the patience that is given.
-Everything happens in copies: the working tree is never touched.
+the changed module, then those that import what imports it, and so on as grimp knows it, until one fails. They are run
+in growing stages, for to collect a whole room takes longer than to run the nearest files. So a change that is noticed
+costs seconds, and one that lives as long as all tests of its room. Where the patience that is given ends before, the
+change is undecided: it is told apart, and does not count. Everything happens in copies: the working tree is never
+touched.
 
 What lives is printed as a difference, with the place. A change that nobody can see (an optimisation, say) is named in
 ``tools/mutants.toml`` with its reason, and does not count.
@@ -30,6 +32,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -64,7 +67,9 @@ FAR = 99
 """How far a file is that imports a module on no way that can be seen: providers are imported by their names."""
 HANGING = ("-o", "faulthandler_timeout=100", "-o", "faulthandler_exit_on_timeout=true")
 """A single test that takes so many seconds hangs, and that is noticed."""
-OUT_OF_PATIENCE = -1000
+STAGES = (4, 16)
+"""After how many files, the nearest first, pytest begins anew with the next ones."""
+UNDECIDED = "patience"
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
@@ -192,12 +197,15 @@ class Copy:
                 link.symlink_to(target.resolve(), target_is_directory=True)
 
     def noticed_by(self, mutant: Mutant, files: Sequence[str], patience: float) -> str | None:
-        """The test that fails with this change; ``None`` where there is none, as far as patience goes."""
+        """The test that fails with this change; ``None`` where there is none, `UNDECIDED` where patience ended."""
         path = self.place / mutant.path
         before = path.read_text(encoding="utf-8")
         path.write_text(mutant.text, encoding="utf-8")
+        end = time.monotonic() + patience
         try:
-            return self._failing(files, patience)
+            stages = (files[start:stop] for start, stop in itertools.pairwise((0, *STAGES, None)))
+            found = (self._failing(stage, end - time.monotonic()) for stage in stages if stage)
+            return next(filter(None, found), None)
         finally:
             path.write_text(before, encoding="utf-8")
 
@@ -205,22 +213,24 @@ class Copy:
         own = [self.place, *self.place.glob("plugins/*"), *self.place.glob("examples/*")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, own)), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *HANGING, *files]
+        code = None
         with tempfile.TemporaryFile("w+") as said:
             process = subprocess.Popen(
                 command, cwd=self.place, env=environment, stdout=said, stderr=said, start_new_session=True
             )
-            try:
-                code = process.wait(patience)
-            except subprocess.TimeoutExpired:
-                code = OUT_OF_PATIENCE
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(max(patience, 0))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and whatever its tests have left
             process.wait()
             said.seek(0)
             told = said.read()
-        found = FAILED.search(told)
-        if found or code in (0, 5, OUT_OF_PATIENCE):
-            return found[1] if found else None
+        if found := FAILED.search(told):
+            return found[1]
+        if code is None:
+            return UNDECIDED
+        if code in (0, 5):
+            return None
         return "a test that hangs" if "Timeout" in told else f"pytest, which ended with {code}"
 
 
@@ -295,7 +305,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     known = tomllib.loads((ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8")).get("equal", [])
     drawn = [one for one in sample(modules(given.modules), given.size, given.seed) if not is_equal(one, known)]
-    rooms, lived = Rooms(), 0
+    rooms, lived, undecided = Rooms(), 0, 0
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         copies: queue.Queue[Copy] = queue.Queue()
         for number in range(given.jobs):
@@ -310,10 +320,15 @@ def main(arguments: Sequence[str]) -> int:
 
         for mutant, test in zip(drawn, pool.map(judged, drawn), strict=True):
             told = f"noticed by {test}" if test else f"LIVED\n{mutant.difference}\n"
+            if test == UNDECIDED:
+                told = f"UNDECIDED, for patience ended\n{mutant.difference}\n"
             print(f"{mutant.path}:{mutant.line} {told}", flush=True)
             lived += test is None
-    share = 100 * (len(drawn) - lived) / max(len(drawn), 1)
-    print(f"\n{len(drawn) - lived} of {len(drawn)} changes were noticed ({share:.1f} %); seed {given.seed}")
+            undecided += test == UNDECIDED
+    judged_ones = len(drawn) - undecided
+    share = 100 * (judged_ones - lived) / max(judged_ones, 1)
+    left = f", {undecided} more undecided" if undecided else ""
+    print(f"\n{judged_ones - lived} of {judged_ones} changes were noticed ({share:.1f} %){left}; seed {given.seed}")
     return 0 if share >= given.least else 1
 
 
