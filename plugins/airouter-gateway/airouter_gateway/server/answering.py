@@ -107,7 +107,7 @@ class Answering:
         body = writer.whole(response, exchange.seconds)
         if keep is not None:
             await keep(writer)
-        await exchange.whole(200, body, headers=own)
+        await exchange.whole(body, headers=own)
 
     async def vectors(self, exchange: Exchange, asked: Texts) -> list[list[float]]:
         """Vectors of texts."""

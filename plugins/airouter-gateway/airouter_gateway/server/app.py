@@ -183,4 +183,4 @@ async def _refuse(exchange: Exchange, refused: Refused, refusal: Refusal) -> Non
     if exchange.status:
         return  # the head is out: all that is left is to cut
     status, body, headers = refused(refusal, exchange.id)
-    await exchange.whole(status, body, headers=(*refusal.headers, *headers))
+    await exchange.whole(body, headers=(*refusal.headers, *headers), status=status)

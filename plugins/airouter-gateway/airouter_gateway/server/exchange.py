@@ -19,6 +19,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
+OK = 200
 REQUEST = "req_"
 """How ids of requests begin."""
 LONGEST_HEADER = 1000
@@ -124,12 +125,11 @@ class Exchange:
         finally:
             client.on_leaving = None
 
-    async def begin(self, status: int, content_type: bytes, headers: Headers = ()) -> None:
-        """Send the head of a stream."""
-        self.status = status
+    async def begin(self, content_type: bytes) -> None:
+        """Send the head of a stream: whatever comes later, it began well."""
+        self.status = OK
         own = [(b"content-type", content_type), (b"x-accel-buffering", b"no"), (b"cache-control", b"no-cache")]
-        all_of_them = [*own, *self.more_headers, *headers]
-        await self._send({"type": "http.response.start", "status": status, "headers": all_of_them})
+        await self._send({"type": "http.response.start", "status": OK, "headers": [*own, *self.more_headers]})
 
     async def more(self, data: bytes) -> None:
         """Send some of a stream."""
@@ -139,7 +139,7 @@ class Exchange:
         """End a stream."""
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def whole(self, status: int, body: bytes, content_type: bytes = JSON, headers: Headers = ()) -> None:
+    async def whole(self, body: bytes, content_type: bytes = JSON, headers: Headers = (), *, status: int = OK) -> None:
         """Send a whole answer; of one to HEAD only the head."""
         self.status = status
         length = (b"content-length", str(len(body)).encode())

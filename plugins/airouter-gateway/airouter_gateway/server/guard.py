@@ -72,7 +72,7 @@ class Guard:
         asked = exchange.headers.get("access-control-request-headers", "")
         exchange.say("access-control-allow-methods", "GET, POST, DELETE, HEAD")
         exchange.say("access-control-allow-headers", asked)
-        await exchange.whole(204, b"", headers=((b"access-control-max-age", PREFLIGHT_SECONDS),))
+        await exchange.whole(b"", headers=((b"access-control-max-age", PREFLIGHT_SECONDS),), status=204)
 
     async def key_of(self, exchange: Exchange) -> ClientKey | None:
         """The key of a request; ``None`` where none is needed.

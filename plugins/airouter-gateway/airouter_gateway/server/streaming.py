@@ -134,7 +134,7 @@ class Stream:
                 begun = True
                 self.first_after = exchange.seconds
                 self._announce(self._served_by)
-                await exchange.begin(200, self._dialect.stream_type)
+                await exchange.begin(self._dialect.stream_type)
             if data or self._dialect.ping:
                 await self._send(data or self._dialect.ping)
             if over:

@@ -13,7 +13,7 @@ from .handling import POST, Path, Server, body_of, chat
 
 async def _count(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     question = read_messages(await body_of(exchange, serving), exchange.headers)
-    await exchange.whole(200, anthropic.counted_body(await answering.tokens(exchange, question)))
+    await exchange.whole(anthropic.counted_body(await answering.tokens(exchange, question)))
 
 
 PATHS = {

@@ -44,7 +44,7 @@ async def one(server: Server, exchange: Exchange, answering: Answering, serving:
         await _results(exchange, provider, name)
         return
     batch = await exchange.until_left(provider.arun(provider.operation_flow(operation, name.batch)))
-    await exchange.whole(200, batches.batch_body(batch, identity))
+    await exchange.whole(batches.batch_body(batch, identity))
 
 
 async def _create(exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -69,7 +69,7 @@ async def _create(exchange: Exchange, answering: Answering, serving: Serving) ->
     batch = await exchange.until_left(provider.arun(flow))
     warn(exchange, (*losses, *batch.warnings))
     identity = batches.shown_id(BatchName(batch.id, target.name), answering.owner)
-    await exchange.whole(200, batches.batch_body(batch, identity))
+    await exchange.whole(batches.batch_body(batch, identity))
 
 
 async def _list(exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -82,7 +82,7 @@ async def _list(exchange: Exchange, answering: Answering, serving: Serving) -> N
         if parameters_of(provider, LIST) is not None:
             found = await exchange.until_left(provider.arun(provider.operation_flow(LIST)))
             listed += [(batch, batches.shown_id(BatchName(batch.id, name), "")) for batch in found]
-    await exchange.whole(200, batches.batches_body(listed))
+    await exchange.whole(batches.batches_body(listed))
 
 
 async def _results(exchange: Exchange, provider: Any, name: BatchName) -> None:
@@ -91,10 +91,10 @@ async def _results(exchange: Exchange, provider: Any, name: BatchName) -> None:
         line = batches.result_line(result.custom_id, result.outcome, result.response, result.error)
         if not begun:
             begun = True
-            await exchange.begin(200, LINES)
+            await exchange.begin(LINES)
         await exchange.more(line)
     if not begun:
-        await exchange.begin(200, LINES)
+        await exchange.begin(LINES)
     await exchange.end()
 
 

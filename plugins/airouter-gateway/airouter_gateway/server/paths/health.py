@@ -13,17 +13,20 @@ METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
 async def alive(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     """Whether it runs."""
-    await exchange.whole(200, b'{"status":"alive"}')
+    await exchange.whole(b'{"status":"alive"}')
 
 
 async def ready(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     """Whether it would answer questions."""
     is_ready = not server.stopping and bool(serving.manager.names)
-    await exchange.whole(200 if is_ready else 503, b'{"status":"ready"}' if is_ready else b'{"status":"not ready"}')
+    if is_ready:
+        await exchange.whole(b'{"status":"ready"}')
+    else:
+        await exchange.whole(b'{"status":"not ready"}', status=503)
 
 
 async def _metrics(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
-    await exchange.whole(200, server.numbers.text(), METRICS)
+    await exchange.whole(server.numbers.text(), METRICS)
 
 
 PATHS = {

@@ -46,20 +46,20 @@ async def _load(exchange: Exchange, answering: Answering, serving: Serving, body
     if unloaded and parameters_of(serving.provider(target), UNLOAD) is not None:
         await answering.operation(exchange, model, UNLOAD, {"name": target.model})
     naming = Naming("", int(time.time()), model)
-    await exchange.whole(200, loaded(naming, unloaded=unloaded, chat=is_chat))
+    await exchange.whole(loaded(naming, unloaded=unloaded, chat=is_chat))
 
 
 def _embed(written: Callable[..., bytes]) -> Handler:
     async def answer(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
         asked = ollama.read_embed(await body_of(exchange, serving))
         vectors = await answering.vectors(exchange, asked)
-        await exchange.whole(200, written(asked, vectors, exchange.seconds))
+        await exchange.whole(written(asked, vectors, exchange.seconds))
 
     return answer
 
 
 async def _tags(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
-    await exchange.whole(200, ollama.tags_body(await answering.models(), int(time.time())))
+    await exchange.whole(ollama.tags_body(await answering.models(), int(time.time())))
 
 
 async def _show(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -69,9 +69,7 @@ async def _show(server: Server, exchange: Exchange, answering: Answering, servin
     provider = serving.provider(target)
     if parameters_of(provider, SHOW) is not None:
         model = await answering.operation(exchange, name, SHOW, {"name": target.model})
-    await exchange.whole(
-        200, ollama.show_body(model, int(time.time()), calls_tools="tools" in provider.info.capabilities)
-    )
+    await exchange.whole(ollama.show_body(model, int(time.time()), calls_tools="tools" in provider.info.capabilities))
 
 
 async def _running(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -86,7 +84,7 @@ async def _running(server: Server, exchange: Exchange, answering: Answering, ser
         except ExecutionError:
             continue
         models += [(f"{name}/{model.id}", model) for model in found if answering.may_ask(f"{name}/{model.id}")]
-    await exchange.whole(200, ollama.running_body(models))
+    await exchange.whole(ollama.running_body(models))
 
 
 async def _pull(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -110,9 +108,9 @@ async def _pull(server: Server, exchange: Exchange, answering: Answering, servin
         first = await reports.get()
         if not stream or first is None:
             await pulling
-            await exchange.whole(200, ollama.PULLED)
+            await exchange.whole(ollama.PULLED)
             return
-        await exchange.begin(200, NDJSON)
+        await exchange.begin(NDJSON)
         await exchange.more(ollama.pulling_line(first))
         while (report := await reports.get()) is not None:
             await exchange.more(ollama.pulling_line(report))
@@ -138,12 +136,12 @@ def _puller(serving: Serving, named: str) -> tuple[Any, str]:
 
 
 async def _version(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
-    await exchange.whole(200, ollama.version_body())
+    await exchange.whole(ollama.version_body())
 
 
 async def running_here(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     """What Ollama's clients, and Claude Code, ask before all else."""
-    await exchange.whole(200, ollama.RUNNING, TEXT)
+    await exchange.whole(ollama.RUNNING, TEXT)
 
 
 async def _off(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:

@@ -21,34 +21,34 @@ MODEL = "/v1/models/"
 
 async def _embeddings(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     asked = openai.read_embeddings(await body_of(exchange, serving))
-    await exchange.whole(200, openai.embeddings_body(asked, await answering.vectors(exchange, asked)))
+    await exchange.whole(openai.embeddings_body(asked, await answering.vectors(exchange, asked)))
 
 
 async def _images(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     asked = images.read_images(await body_of(exchange, serving))
     addresses = await answering.operation(exchange, asked.model, images.OPERATION, asked.arguments, spare="options")
-    await exchange.whole(200, images.images_body(asked, addresses, int(time.time())))
+    await exchange.whole(images.images_body(asked, addresses, int(time.time())))
 
 
 async def _moderations(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     asked = moderations.read_moderations(await body_of(exchange, serving))
     judged: Any = await answering.operation(exchange, asked.model, asked.operation, asked.arguments)
     results = judged if isinstance(judged, list) else [judged]
-    await exchange.whole(200, moderations.moderations_body(exchange.id, asked.model, results))
+    await exchange.whole(moderations.moderations_body(exchange.id, asked.model, results))
 
 
 async def _models(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     models = await answering.models()
     now = int(time.time())
     if "anthropic-version" in exchange.headers:
-        await exchange.whole(200, anthropic.models_body(models, now))
+        await exchange.whole(anthropic.models_body(models, now))
     else:
-        await exchange.whole(200, openai.models_body(models, now))
+        await exchange.whole(openai.models_body(models, now))
 
 
 async def _model(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     model = await answering.model(exchange, exchange.path.removeprefix(MODEL))
-    await exchange.whole(200, msgspec.json.encode(openai.model_entry(model, int(time.time()))))
+    await exchange.whole(msgspec.json.encode(openai.model_entry(model, int(time.time()))))
 
 
 PATHS = {

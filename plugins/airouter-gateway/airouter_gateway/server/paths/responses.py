@@ -54,15 +54,15 @@ async def one(server: Server, exchange: Exchange, answering: Answering, serving:
     kept, owner = serving.kept, answering.owner
     if exchange.method == "DELETE" and not what:
         if await asyncio.to_thread(kept.forget, owner, identity):
-            await exchange.whole(200, deleted_body(identity))
+            await exchange.whole(deleted_body(identity))
             return
     elif (turn := await asyncio.to_thread(kept.turn, owner, identity)) is not None:
         if exchange.method == "GET" and not what:
-            await exchange.whole(200, msgspec.json.encode(turn.response))
+            await exchange.whole(msgspec.json.encode(turn.response))
             return
         if exchange.method == "GET" and what == "input_items":
             query = dict(parse_qsl(exchange.scope.get("query_string", b"").decode("latin-1")))
-            await exchange.whole(200, items_body(identity, [*turn.before, *turn.input], query))
+            await exchange.whole(items_body(identity, [*turn.before, *turn.input], query))
             return
         if exchange.method == "POST" and what == "cancel":
             message = "only an answer that is made in the background can be cancelled, and none here is"
