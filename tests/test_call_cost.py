@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -78,3 +79,19 @@ def test_a_piece_of_a_stream(ask_in: Any, layers: int) -> None:
     """Layers take nothing of it."""
     few, many = (python_calls(ask_in(pieces, layers)) for pieces in (50, 250))
     assert (many - few) / 200 <= MOST_OF_A_CHUNK
+
+
+@pytest.mark.parametrize("pieces", [0, 3])
+def test_a_call_leaves_nothing_to_the_garbage_collector(ask_in: Any, pieces: int) -> None:
+    """What holds itself in a circle lives on until Python looks for such, with the whole answer that it holds."""
+    ask = ask_in(pieces, 1)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        ask()
+        gc.collect()
+        left = [type(one).__name__ for one in gc.garbage if type(one).__module__.startswith("airouter_core")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert left == []

@@ -37,14 +37,15 @@ class Passage:
         opened: is told of a gate that stands open and had to open in time.
 
     Attributes:
+        opened: taken away at the end: what it belongs to holds the passage, and both would wait for the collector.
         taps: what sees each event, innermost first; ``None`` when something does more than see.
     """
 
-    __slots__ = ("_opened", "_scopes", "_shut", "taps")
+    __slots__ = ("_scopes", "_shut", "opened", "taps")
 
     def __init__(self, scopes: list[Delegate], opened: Callable[[Delegate], None]) -> None:
         self._scopes = scopes
-        self._opened = opened
+        self.opened: Callable[[Delegate], None] | None = opened
         self._shut: tuple[tuple[See, ...], int] | None = None
         self.taps: tuple[See, ...] | None = ()
 
@@ -62,8 +63,8 @@ class Passage:
                 if not through.is_open:
                     self.taps, self._shut = None, (tuple(found), depth)
                     return
-                if scope.opens_within is not None:
-                    self._opened(scope)
+                if scope.opens_within is not None and self.opened is not None:
+                    self.opened(scope)
             elif through is not None:
                 self.taps = None
                 return

@@ -200,6 +200,7 @@ class Stack:
 
     def close(self) -> None:
         """Close all that is still there, the innermost first, whatever that raises."""
+        self.passage.opened = None
         if self._doing is not None:
             self.due.insert(0, self._doing)
         if not self._scopes and not self._held:
