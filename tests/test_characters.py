@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airouter_core.dialects.chat_completions.dialect import ChatDialect
+from airouter_core.provider.parsing import parsed_json
 from airouter_core.testing.recordings import pieces
-from airouter_core.values.characters import is_whole, parted, with_whole_characters
+from airouter_core.values.characters import is_whole, parted, with_whole_characters, with_whole_strings
 from airouter_core.values.events import ReasoningDelta, StreamEvent, TextDelta
 from airouter_core.values.folding import fold
+from airouter_core.values.messages import Message
+from airouter_core.values.record import plain
+from airouter_core.values.response import Response
 from airouter_core.wire.failures import ErrorTable
 
 LLAMA = "\U0001f999"
@@ -29,6 +34,19 @@ def test_a_text_is_whole_or_made_so(text: str) -> None:
     assert is_whole(made)
     if is_whole(text):
         assert made.encode() == text.encode("utf-16", "surrogatepass").decode("utf-16").encode()
+
+
+def test_strings_inside_a_value_are_whole_too() -> None:
+    """Names of fields among them; all else stays."""
+    given = {"a" + HIGH: [HIGH + LOW, {"b": LOW}], "n": [1, None, 0.5, True]}
+    assert with_whole_strings(given) == {"a\ufffd": [LLAMA, {"b": "\ufffd"}], "n": [1, None, 0.5, True]}
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\udc00 b": 1}'])
+def test_json_that_spells_out_half_a_character_can_be_kept(text: str) -> None:
+    """What is made of the text of an answer goes into JSON again, as all else of it does."""
+    response = parsed_json(Response(message=Message("assistant", text)))
+    assert "\ufffd" in msgspec.json.encode(response, enc_hook=plain).decode()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import ProtocolError
 from ..flow.steps import Flow
+from ..values.characters import with_whole_strings
 from ..values.response import Response
 
 
@@ -17,7 +18,9 @@ def parsed_json(response: Response) -> Response:
     if not response.text or response.parsed is not None:
         return response
     try:
-        return msgspec.structs.replace(response, parsed=json.loads(response.text))
+        value = json.loads(response.text)
+        # Half a character that JSON spells out can be neither kept nor sent on.
+        return msgspec.structs.replace(response, parsed=with_whole_strings(value) if "\\u" in response.text else value)
     except (ValueError, RecursionError) as error:
         from ..tools.validation import read  # seldom needed
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def is_whole(text: str) -> bool:
     """Whether a text holds no half of a character, once halves that stand together are taken as one."""
@@ -23,6 +25,17 @@ def with_whole_characters(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def with_whole_strings(value: Any) -> Any:
+    """A value of JSON whose strings, names of fields among them, are such texts."""
+    if isinstance(value, str):
+        return with_whole_characters(value)
+    if isinstance(value, list):
+        return [with_whole_strings(item) for item in value]
+    if isinstance(value, dict):
+        return {with_whole_characters(name): with_whole_strings(item) for name, item in value.items()}
+    return value
 
 
 def parted(text: str) -> tuple[str, str]:

@@ -58,7 +58,7 @@ class Collector:
         await self._take(chunk)
         # Of what has no result, somebody is billed where the vendor counts more answers than it has given.
         known = batch.counts.succeeded <= succeeded
-        reason = batch.error or f"the batch is {batch.status}, without an answer to this"
+        reason = outcomes.words_of(batch.error or f"the batch is {batch.status}, without an answer to this")
         await self.give_up(handed, reason, known=known)
         return succeeded
 

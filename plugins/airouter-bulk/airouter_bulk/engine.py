@@ -85,7 +85,7 @@ class Engine:
     def pause(self, state: State, reason: str) -> None:
         """Begin no further call; those under way end as they would."""
         if self.state == "running":
-            self.state, self.reason = state, reason
+            self.state, self.reason = state, outcomes.words_of(reason)
         self._under_way.wake()
 
     def stop(self) -> None:
@@ -212,7 +212,7 @@ class Engine:
     def judge(self, job: Job, response: Response) -> None:
         """Validate an answer that the journal has; one that does not fit is asked for again, or given up."""
         problem = self._questions.problem(job, response)
-        if problem is not None and job.reasks < self.spec.reasks:
+        if problem is not None and job.reasks < self.spec.reasks and response.refusal is None:
             again = job._replace(reasks=job.reasks + 1, correction=(response.text, problem), ask=None)
             self._under_way.write(
                 attempts.judge, Verdict(job.item, "pending", problem), lambda _: self._again(again, 0.0)

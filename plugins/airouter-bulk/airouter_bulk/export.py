@@ -183,6 +183,8 @@ def _known(response: Response) -> dict[str, Any]:
         "finish_reason": response.finish_reason,
         "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
     }
+    if response.refusal is not None:
+        known["refusal"] = response.refusal
     if response.warnings:
         known["warnings"] = list(response.warnings)
     if response.tool_calls:

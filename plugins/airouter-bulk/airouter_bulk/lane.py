@@ -163,7 +163,7 @@ class Lane:
         LOGGER.warning("a batch of %d questions was not handed in: %s", handed.size, error)
         if not is_refusal(error):
             return  # it may have been: it is looked for
-        await self._collector.release(handed, str(error))
+        await self._collector.release(handed, outcomes.words_of(error))
         self._open.remove(handed)
         if outcomes.pauses(error):
             self._engine.pause("paused", f"{outcomes.class_of(error)}: {error}")
@@ -210,7 +210,9 @@ class Lane:
         try:
             batch = await self._provider.aget_batch(handed.vendor)
         except ModelNotFoundError as error:
-            await self._collector.give_up(handed, f"the vendor has the batch no more: {error}", known=False)
+            await self._collector.give_up(
+                handed, outcomes.words_of(f"the vendor has the batch no more: {error}"), known=False
+            )
         else:
             if not batch.ended:
                 return False

@@ -14,6 +14,7 @@ from airouter_core.errors import (
     TruncatedStreamError,
     UnknownProviderError,
 )
+from airouter_core.values.characters import with_whole_characters
 from airouter_core.values.response import Response
 
 from .journal.records import Ended, Job, packed
@@ -28,6 +29,10 @@ PAUSING = frozenset(
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 """Seconds before a row is asked again, where nobody says when."""
+CUT = ("length", "content_filter")
+REFUSED = "refusal"
+SHOWN = 2000
+"""Characters of what is said of a failure."""
 
 
 class NotSentError(AirouterError):
@@ -50,6 +55,11 @@ def class_of(error: AirouterError) -> str:
     if isinstance(error, TruncatedStreamError | LostError):
         return FailureClass.TRANSIENT
     return error.failure_class if isinstance(error, ExecutionError) else FailureClass.UNKNOWN
+
+
+def words_of(said: object) -> str:
+    """What is said of a failure, as the journal can keep it: a server may say anything, half a character too."""
+    return with_whole_characters(str(said))[:SHOWN]
 
 
 def may_pass(error: AirouterError) -> bool:
@@ -82,8 +92,15 @@ def wait_before(tries: int, error: AirouterError, chance: float) -> float:
         chance: from 0 to 1, so that rows that failed together do not come back together.
     """
     said = error.retry_after if isinstance(error, ProviderError) else None
-    grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
+    grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10))
     return max(said or 0.0, grown * (0.5 + chance / 2))
+
+
+def cut_short(response: Response) -> str | None:
+    """Why an answer is not all that the model would have said, where that is so."""
+    if response.refusal is not None:
+        return REFUSED
+    return response.finish_reason if response.finish_reason in CUT else None
 
 
 def answered(job: Job, response: Response, tariff: Tariff, *, validates: bool) -> Ended:
@@ -95,6 +112,7 @@ def answered(job: Job, response: Response, tariff: Tariff, *, validates: bool) -
         job.tries,
         cost,
         priced_by,
+        failure=cut_short(response),
         request_id=response.request_id,
         answer=packed(response),
     )
@@ -106,7 +124,7 @@ def failed(job: Job, error: AirouterError, tariff: Tariff, spec: Spec) -> Ended:
     tries = job.tries + (sent and not pauses(error))
     again = pauses(error) or isinstance(error, NotSentError) or (may_pass(error) and tries <= spec.retries)
     if lost and spec.uncertain == "hold":
-        return Ended("uncertain", "uncertain", tries, failure=class_of(error), error=str(error))
+        return Ended("uncertain", "uncertain", tries, failure=class_of(error), error=words_of(error))
     partial = error.partial if isinstance(error, ExecutionError) else None
     cost, priced_by = (0, None) if costs_nothing(error) else tariff.cost(partial)
     return Ended(
@@ -116,6 +134,6 @@ def failed(job: Job, error: AirouterError, tariff: Tariff, spec: Spec) -> Ended:
         cost,
         priced_by,
         failure=class_of(error),
-        error=str(error)[:2000],
+        error=words_of(error),
         request_id=getattr(error, "request_id", None),
     )

@@ -23,6 +23,7 @@ from .rows import Row, row_of
 from .spec import Spec
 from .templates import MissingFieldError, Template
 
+REFUSAL = "the model has refused"
 CORRECTION = (
     "That answer does not fit the schema: {problem}\nAnswer again, with the corrected JSON alone and nothing around it."
 )
@@ -112,6 +113,8 @@ class Questions:
         wanted = self._format_of(job)
         if wanted is None or (response.tool_calls and not response.text):
             return None
+        if response.refusal is not None:
+            return f"{REFUSAL}: {response.refusal}"
         return checked(response.text, wanted.schema).problem
 
     def _format_of(self, job: Job) -> ResponseFormat | None:

@@ -24,6 +24,8 @@ class Summary(Record, frozen=True, kw_only=True):
         rows: that were read; ``malformed`` of them could not be asked.
         questions: asked once each for all rows that ask the same; the next four counts are of these.
         uncertain: were under way when a run was killed, and are held.
+        cut: of the valid ones, those whose answer is not all that the model would have said: ``max_tokens`` or a filter
+            has cut it, or the model has refused. Its ``finish_reason`` and ``refusal`` say which.
         calls: made by this run, with those that failed.
         spent: US dollars, of what is settled.
         reserved: US dollars booked besides, for calls whose end or price nobody knows.
@@ -38,6 +40,7 @@ class Summary(Record, frozen=True, kw_only=True):
     failed: int
     pending: int
     uncertain: int
+    cut: int
     calls: int
     spent: Decimal
     reserved: Decimal
@@ -56,6 +59,7 @@ class Summary(Record, frozen=True, kw_only=True):
             failed=tally.failed,
             pending=tally.pending,
             uncertain=tally.uncertain,
+            cut=tally.cut,
             calls=tally.attempts,
             spent=dollars(tally.spent),
             reserved=dollars(tally.reserved),
@@ -73,6 +77,8 @@ class Summary(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         parts = [f"{self.state}: {_counted(self.rows, 'row')}, {_counted(self.valid, 'question')} answered"]
+        if self.cut:
+            parts[0] += f" ({self.cut} of them cut short or refused)"
         parts += [f"{count} {word}" for word, count in self._troubles() if count]
         parts.append(f"{_counted(self.calls, 'call')}, {self.spent:f} USD")
         if self.reserved:

@@ -45,7 +45,7 @@ FROM json_each(?1) j WHERE items.id = json_extract(j.value, '$[0]')
 """
 JUDGED = """
 UPDATE items SET state = json_extract(j.value, '$[1]'), problem = json_extract(j.value, '$[2]'),
-    failure = CASE json_extract(j.value, '$[1]') WHEN 'invalid' THEN 'invalid' END,
+    failure = CASE json_extract(j.value, '$[1]') WHEN 'invalid' THEN 'invalid' WHEN 'valid' THEN failure END,
     reasks = reasks + (json_extract(j.value, '$[1]') = 'pending')
 FROM json_each(?1) j WHERE items.id = json_extract(j.value, '$[0]')
 """
@@ -214,10 +214,14 @@ def tally(connection: sqlite3.Connection, run: int) -> Tally:
         "SELECT count(*) FROM attempts WHERE run = ? AND state != 'unsent'", (run,)
     ).fetchone()[0]
     spent, reserved = connection.execute("SELECT spent, reserved FROM runs WHERE id = ?", (run,)).fetchone()
+    cut = connection.execute(
+        "SELECT count(*) FROM items WHERE run = ? AND state = 'valid' AND failure IS NOT NULL", (run,)
+    ).fetchone()[0]
     waiting = sum(states.get(state, 0) for state in ("pending", "sent", "answered"))
     failed = sum(states.get(state, 0) for state in ("failed", "invalid"))
     return Tally(
-        rows, malformed, waiting, states.get("valid", 0), failed, states.get("uncertain", 0), attempts, spent, reserved
+        *(rows, malformed, waiting, states.get("valid", 0), failed, states.get("uncertain", 0)),
+        *(attempts, spent, reserved, cut),
     )
 
 

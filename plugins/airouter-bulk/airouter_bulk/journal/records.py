@@ -100,7 +100,9 @@ class Verdict(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How far a run is. ``rows`` counts rows, the others items; ``malformed`` are rows that could not be asked."""
+    """How far a run is. ``rows`` counts rows, the others items; ``malformed`` are rows that could not be
+    asked, and ``cut`` those of the valid ones whose answers the model did not end by itself.
+    """
 
     rows: int = 0
     malformed: int = 0
@@ -111,6 +113,7 @@ class Tally(NamedTuple):
     attempts: int = 0
     spent: int = 0
     reserved: int = 0
+    cut: int = 0
 
 
 class Costs(NamedTuple):
