@@ -23,7 +23,6 @@ from .value import Value, hiding
 if TYPE_CHECKING:
     from typing import Self
 
-    from .folding import ResponseBuilder
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -52,14 +51,12 @@ class Trace:
     """What becomes of one ask while it is answered, for whoever holds the ask: no part of its value.
 
     Attributes:
-        builder: what has arrived of the answer that is being made now.
         prepared: what somebody made ready ahead of time, and who.
     """
 
-    __slots__ = ("builder", "prepared")
+    __slots__ = ("prepared",)
 
     def __init__(self) -> None:
-        self.builder: ResponseBuilder | None = None
         self.prepared: tuple[object, Any] | None = None
 
 

@@ -155,7 +155,7 @@ class ResponseBuilder:
         self._start = event if self._start is NOT_STARTED else _both(self._start, event)
 
     def _take_metadata(self, event: e.MetadataReported) -> None:
-        _merge(self._metadata, event.provider_metadata)
+        merge_metadata(self._metadata, event.provider_metadata)
 
     def _take_warning(self, event: e.Warned) -> None:
         self._warnings.append(event.message)
@@ -238,6 +238,7 @@ def _both(earlier: e.StreamStart, later: e.StreamStart) -> e.StreamStart:
     return e.StreamStart(later.model or earlier.model, later.id or earlier.id, later.request_id or earlier.request_id)
 
 
-def _merge(target: dict[str, Any], more: Metadata) -> None:
+def merge_metadata(target: dict[str, Any], more: Metadata) -> None:
+    """Add to what providers have said what they say in addition: their fields, not their names, replace each other."""
     for provider, values in more.items():
         target[provider] = {**target.get(provider, {}), **values}

@@ -37,6 +37,7 @@ class Question(Value, frozen=True, kw_only=True):
         ask: what is asked, for a server of any dialect; ``model`` is as the client named it.
         native: the format, or the one provider, whose servers speak this dialect.
         own: fields that only such a server understands.
+        called: what of a field of ``own`` is lost elsewhere, as the client calls it; all of it unless said here.
         for_native: fields of the ask that differ for such a server.
         only_native: fields without which it would be another question, so that nobody else may be asked.
         losses: what nobody is told of it.
@@ -50,6 +51,7 @@ class Question(Value, frozen=True, kw_only=True):
     ask: Ask
     native: str | None = None
     own: Mapping[str, Any] = NOTHING
+    called: Mapping[str, tuple[str, ...]] = NOTHING
     for_native: Mapping[str, Any] = NOTHING
     only_native: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -192,6 +194,16 @@ def rest(said: Mapping[str, Any], *known: str) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in known and value is not None}
 
 
+def beneath(field: str, kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of fields in a field."""
+    return tuple(f"{field}.{name}" for name in kept)
+
+
+def is_native(question: Question, taker: Taker) -> bool:
+    """Whether the server that is to answer speaks the client's own dialect."""
+    return question.native in (taker.provider, taker.speaks)
+
+
 def bound(
     question: Question, model: str, taker: Taker, tags: Mapping[str, str] = NOTHING
 ) -> tuple[Ask, tuple[str, ...]]:
@@ -207,7 +219,7 @@ def bound(
     if tags:
         changes["tags"] = {**question.ask.tags, **tags}
     lost = list(question.losses)
-    native = question.native if question.native in (taker.provider, taker.speaks) else None
+    native = question.native if is_native(question, taker) else None
     if question.only_native and not native:
         raise UnsupportedFeatureError(f"{taker.provider} is not known to take {', '.join(question.only_native)}")
     if native:
@@ -226,8 +238,8 @@ def bound(
         )
     if own and question.native and (native or taker.provider == ROUTER):
         changes["provider_options"] = {question.native: own}
-    elif own:
-        lost.append(f"not sent, since {taker.provider} is not known to take it: {', '.join(sorted(own))}")
+    elif names := [name for field in sorted(own) for name in question.called.get(field, (field,))]:
+        lost.append(f"not sent, since {taker.provider} is not known to take it: {', '.join(names)}")
     return msgspec.structs.replace(question.ask, **changes), tuple(lost)
 
 

@@ -62,6 +62,7 @@ class Sequence:
         self._open: Block | None = None
         self._waiting: list[Block] = []
         self._calls: dict[int, Block] = {}
+        self._unsaid = False
 
     def feed(self, event: StreamEvent) -> Iterator[Step]:
         """The steps of an event."""
@@ -69,9 +70,14 @@ class Sequence:
         if kind is not None:
             yield from self._text(kind, event.text)  # type: ignore[union-attr]  # the three deltas have a text
             return
+        unsaid, self._unsaid = self._unsaid, False
         match event:
             case PartEnd():
-                if self._open is not None and self._open.kind in TEXTS.values():
+                if unsaid and event.provider_metadata:
+                    # A thought that is not shown goes back to its provider all the same.
+                    yield from self._begin(Block("reasoning", provider_metadata=event.provider_metadata))
+                    yield from self._close()
+                elif self._open is not None and self._open.kind in TEXTS.values():
                     self._open.provider_metadata = event.provider_metadata
                     yield from self._close()
             case PartAdded():
@@ -110,9 +116,11 @@ class Sequence:
             yield from self._next()
 
     def _text(self, kind: Literal["text", "reasoning", "refusal"], said: str) -> Iterator[Step]:
+        other = self._open is None or self._open.kind != kind
+        self._unsaid = not said and other and kind == "reasoning"
         if not said:
             return
-        if self._open is None or self._open.kind != kind:
+        if other:
             yield from self._begin(Block(kind))
         assert self._open is not None
         self._open.pieces.append(said)

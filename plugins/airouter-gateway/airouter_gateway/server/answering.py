@@ -7,6 +7,8 @@ import time
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from airouter_core.errors import UnsupportedFeatureError
 from airouter_core.provider.facade import Provider
 from airouter_core.provider.operations import operation_of
@@ -21,7 +23,7 @@ from airouter_ledger.budgets import KEY_TAG
 from ..access.books import TEAM_TAG
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
-from ..dialects.question import Naming, Question, Taker, bound, estimated_input, words_of
+from ..dialects.question import Naming, Question, Taker, bound, estimated_input, is_native, words_of
 from ..dialects.refusals import Refusal
 from ..serving import Serving, Target, UnknownModelError
 from .exchange import REQUEST, Exchange, RefusedError
@@ -89,7 +91,11 @@ class Answering:
         model = question.ask.model or ""
         target = await self.target_of(exchange, model)
         provider = self._serving.provider(target)
-        ask, lost = bound(question, target.model, taker_of(provider, target.model), self.tags)
+        taker = taker_of(provider, target.model)
+        ask, lost = bound(question, target.model, taker, self.tags)
+        if is_native(question, taker):
+            # Its server knows who is to see its thoughts, and may want them back without having been asked for any.
+            question = msgspec.structs.replace(question, shows_thoughts=True)
         most = ask.parameters.get("max_tokens")
         await self._lease.set_aside(exchange, estimated_input(ask) + (most if isinstance(most, int) else 0))
         writer = dialect.writer(question, Naming(exchange.id.removeprefix(REQUEST), int(time.time()), model))
@@ -200,8 +206,7 @@ class Answering:
         def announce(served_by: str | None) -> None:
             if served_by is not None:
                 exchange.say(SERVED_BY, served_by)
-            builder = ask.trace.builder
-            warn(exchange, (*lost, *(() if builder is None else builder.partial().warnings)))
+            warn(exchange, (*lost, *stream.stream.partial.warnings))
             exchange.say("x-request-id", exchange.id)
             exchange.say("request-id", exchange.id)
 

@@ -13,7 +13,19 @@ from airouter_core.provider.asking import ask_of
 from airouter_core.values.messages import Message, ProviderPart, ToolResultPart
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 
-from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import (
+    Question,
+    beneath,
+    flag_of,
+    given,
+    kind_of,
+    list_in,
+    model_of,
+    object_in,
+    object_of,
+    rest,
+    text_of,
+)
 
 CLAUDE = "claude"
 """The provider under whose name the blocks keep what only its servers understand."""
@@ -70,6 +82,7 @@ def read_messages(body: bytes, headers: Mapping[str, str]) -> Question:
         ask=ask,
         native=FORMAT,
         own=own,
+        called=_called(thinking, output, own_tools),
         for_native={"messages": _with(for_claude, turns), "parameters": parameters, "response_format": None},
         losses=_unread(said),
         foreign_losses=(*losses, *_lost_blocks(turns)),
@@ -141,6 +154,27 @@ def _effort(thinking: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str,
         return {"reasoning_effort": "none"}
     budget = thinking.get("budget_tokens")
     return {} if budget is None else {"reasoning_budget": budget}
+
+
+def _called(
+    thinking: Mapping[str, Any], output: Mapping[str, Any], tools: list[dict[str, Any]]
+) -> dict[str, tuple[str, ...]]:
+    """What of this dialect's own fields is lost elsewhere: not a version, nor what the ask says in other words."""
+    understood = {"type", "budget_tokens"} if _effort(thinking, output) else set()
+    if text_of(output, "effort") is not None:
+        understood.discard("budget_tokens")
+    lost = {
+        "thinking": beneath("thinking", rest(thinking, *understood)),
+        "output_config": beneath("output_config", rest(output, "effort", *(["format"] if _form(output) else []))),
+        "tools": tuple(
+            f"{name} of tool {tool['name']!r}" for tool in tools if "type" not in tool for name in rest(tool, "name")
+        ),
+    }
+    return {**lost, "api_version": (), "betas": ("anthropic-beta",)}
+
+
+def _lost_of(tool: Mapping[str, Any]) -> list[str]:
+    return [f"{name} of tool {tool['name']!r}" for name in rest(tool, "name")]
 
 
 def _form(output: Mapping[str, Any]) -> ResponseFormat | None:

@@ -19,7 +19,7 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 from airouter_core.wire.json import mapping
 
-from ..question import Naming, Question, estimated_input
+from ..question import Naming, Question, estimated_input, given
 from ..refusals import Refusal
 from ..sequence import Block, Sequence, Step
 from .messages import CLAUDE
@@ -45,7 +45,11 @@ OWN_REASONS = frozenset(
         "model_context_window_exceeded",
     }
 )
-REDACTED = "redacted_thinking"
+THINKING, REDACTED = "thinking", "redacted_thinking"
+IN_DELTAS, BESIDE_DELTAS = ("container", "stop_details"), ("context_management",)
+"""Fields of an answer that servers of this dialect tell at its end, and where in a stream they stand."""
+OWN_COUNTS = ("cache_creation", "server_tool_use", "service_tier", "iterations")
+"""Of what such servers count, that for which nobody else has a word."""
 
 
 class MessagesWriter:
@@ -68,7 +72,7 @@ class MessagesWriter:
             case Finish():
                 self._finish = event
             case MetadataReported():
-                self._metadata = {**self._metadata, **mapping(event.provider_metadata.get(CLAUDE))}
+                self._metadata = {**self._metadata, **own_of(event.provider_metadata)}
             case _:
                 written = b"".join(self._steps(self._sequence.feed(event)))
                 return self._beginning() + written if written else b""
@@ -76,8 +80,10 @@ class MessagesWriter:
 
     def end(self, seconds: float) -> bytes:
         written = b"".join(self._steps(self._sequence.end()))
-        delta = {"stop_reason": self._stop_reason, "stop_sequence": self._metadata.get("stop_sequence")}
-        last = _event({"type": "message_delta", "delta": delta, "usage": usage_of(self._usage, self._estimate)})
+        delta = {**self._ending, **given(self._metadata, *IN_DELTAS)}
+        beside = given(self._metadata, *BESIDE_DELTAS)
+        usage = usage_of(self._usage, self._estimate)
+        last = _event({"type": "message_delta", "delta": delta, "usage": usage, **beside})
         return self._beginning() + written + last + _event({"type": "message_stop"})
 
     def failure(self, refusal: Refusal) -> bytes:
@@ -95,9 +101,9 @@ class MessagesWriter:
             {
                 **self._message,
                 "content": self._content,
-                "stop_reason": self._stop_reason,
-                "stop_sequence": self._metadata.get("stop_sequence"),
+                **self._ending,
                 "usage": usage_of(self._usage, self._estimate),
+                **given(self._metadata, *IN_DELTAS, *BESIDE_DELTAS),
             }
         )
 
@@ -118,6 +124,10 @@ class MessagesWriter:
         return estimated_input(self._question.ask)
 
     @property
+    def _ending(self) -> Body:
+        return {"stop_reason": self._stop_reason, "stop_sequence": self._metadata.get("stop_sequence")}
+
+    @property
     def _stop_reason(self) -> str:
         if self._finish is None:
             return "end_turn"
@@ -135,9 +145,8 @@ class MessagesWriter:
         for what, block, more in steps:
             if block.kind == "part":
                 if what == "close" and (shown := _whole(block.part)) is not None:
-                    yield self._opened(shown)
-                    yield self._stopped()
-            elif block.kind == "reasoning" and not self._question.shows_thoughts:
+                    yield self._whole_block(shown)
+            elif block.kind == "reasoning" and not self._shows(block):
                 continue
             elif what == "open":
                 yield self._opened(_begun(block))
@@ -145,6 +154,22 @@ class MessagesWriter:
                 yield self._more(block, more)
             else:
                 yield self._closed(block)
+
+    def _shows(self, block: Block) -> bool:
+        """Whether a thought is shown: one without words only to whom it can go back to."""
+        unsaid = block.provider_metadata and not block.pieces
+        return self._question.shows_thoughts and not (unsaid and not own_of(block.provider_metadata))
+
+    def _whole_block(self, shown: Body) -> bytes:
+        """A block that comes whole. The input of a tool stands in a delta, where clients look for it."""
+        said = shown.get("input")
+        if not isinstance(said, dict):
+            return self._opened(shown) + self._stopped()
+        written = self._opened({**shown, "input": {}})
+        self._content[-1] = shown
+        return (
+            written + self._delta({"type": "input_json_delta", "partial_json": encode(said).decode()}) + self._stopped()
+        )
 
     def _opened(self, shown: Body) -> bytes:
         self._content.append(shown)
@@ -162,14 +187,14 @@ class MessagesWriter:
     def _closed(self, block: Block) -> bytes:
         shown = self._content[-1]
         written = b""
-        if block.kind == "reasoning":
+        if block.kind == "reasoning" and shown["type"] == THINKING:
             shown["thinking"] = block.text
-            if signature := mapping(block.provider_metadata.get(CLAUDE)).get("signature"):
+            if signature := own_of(block.provider_metadata).get("signature"):
                 shown["signature"] = signature
                 written = self._delta({"type": "signature_delta", "signature": signature})
-        elif block.kind != "call":
+        elif block.kind in ("text", "refusal"):
             shown["text"] = block.text
-            for citation in mapping(block.provider_metadata.get(CLAUDE)).get("citations") or ():
+            for citation in own_of(block.provider_metadata).get("citations") or ():
                 shown.setdefault("citations", []).append(citation)
                 written += self._delta({"type": "citations_delta", "citation": citation})
         return written + self._stopped()
@@ -192,7 +217,14 @@ def usage_of(usage: Usage | None, estimate: int) -> Body:
     told: Body = {"input_tokens": max(0, sent), "output_tokens": usage.output_tokens or 0}
     told["cache_read_input_tokens"] = read or 0
     told["cache_creation_input_tokens"] = written or 0
-    return told
+    if usage.reasoning_tokens is not None:
+        told["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return {**told, **given(usage.raw, *OWN_COUNTS)}
+
+
+def own_of(kept: Metadata) -> Metadata:
+    """What servers of this dialect have kept with a part."""
+    return mapping(kept.get(CLAUDE))
 
 
 def _event(said: Body) -> bytes:
@@ -203,7 +235,8 @@ def _event(said: Body) -> bytes:
 def _begun(block: Block) -> Body:
     match block.kind:
         case "reasoning":
-            return {"type": "thinking", "thinking": "", "signature": ""}
+            own = own_of(block.provider_metadata)
+            return _redacted(own) or {"type": THINKING, "thinking": "", "signature": ""}
         case "call":
             return {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
     return {"type": "text", "text": ""}
@@ -215,8 +248,11 @@ def _whole(part: Part | None) -> Body | None:
         case ProviderPart(provider, value) if provider == CLAUDE:
             return dict(value)
         case ReasoningPart():
-            own = mapping(part.provider_metadata.get(CLAUDE))
-            return {"type": REDACTED, "data": own.get("data")} if own.get("type") == REDACTED else None
+            return _redacted(own_of(part.provider_metadata))
         case ToolCallPart():
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments_object(part)}
     return None
+
+
+def _redacted(own: Metadata) -> Body | None:
+    return {"type": REDACTED, "data": own.get("data")} if own.get("type") == REDACTED else None

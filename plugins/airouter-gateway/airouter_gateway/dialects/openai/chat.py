@@ -12,7 +12,19 @@ from airouter_core.values.message_dicts import PART_FIELDS, messages_from
 from airouter_core.values.messages import ProviderPart
 from airouter_core.values.tools import DECLARED_FIELDS
 
-from ..question import Question, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import (
+    Question,
+    beneath,
+    flag_of,
+    given,
+    kind_of,
+    list_in,
+    model_of,
+    object_in,
+    object_of,
+    rest,
+    text_of,
+)
 
 PARAMETERS = (
     "temperature",
@@ -64,7 +76,6 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
     if said.get("functions") is not None:
         raise ParameterError("functions is the old form, which this server does not read: give tools")
     own = rest(said, *READ)
-    losses = ["log probabilities are not written into answers"] if said.get("logprobs") else []
     foreign_losses: list[str] = []
     entries = list_in(said, "tools")
     tools = [tool for entry in entries if (tool := _tool(entry, foreign_losses)) is not None]
@@ -79,6 +90,8 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
     options = object_in(said, "stream_options")
     if more := rest(options, "include_usage"):
         own["stream_options"] = more
+    # Of tools the losses tell one by one.
+    called = {"tools": (), "stream_options": beneath("stream_options", more)}
     stream = flag_of(said, "stream")
     ask = ask_of(
         model_of(said),
@@ -95,7 +108,7 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
         ask=ask,
         native=FORMAT,
         own=own,
-        losses=tuple(losses),
+        called=called,
         foreign_losses=tuple(foreign_losses),
         include_usage=stream and flag_of(options, "include_usage"),
         said=said,

@@ -5,6 +5,7 @@ All chunks of an answer share their beginning, which is written once; what diffe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from airouter_core.values.events import (
     Finish,
     FinishReason,
+    MetadataReported,
     PartAdded,
     ReasoningDelta,
     RefusalDelta,
@@ -21,12 +23,14 @@ from airouter_core.values.events import (
     ToolCallStart,
     UsageReported,
 )
-from airouter_core.values.messages import FilePart, Part
+from airouter_core.values.folding import merge_metadata
+from airouter_core.values.messages import FilePart, Metadata, Part
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
 from ..question import Naming, Question
 from ..refusals import Refusal
+from . import beside
 from .refused import error_of
 
 encode = msgspec.json.encode
@@ -53,6 +57,8 @@ class ChatWriter:
         self._calls: dict[int, int] = {}
         self._finish: Finish | None = None
         self._usage: Usage | None = None
+        self._metadata: dict[str, Any] = {}
+        self._heard: list[Part] = []
 
     def feed(self, event: StreamEvent) -> bytes:
         field = FIELDS.get(type(event))
@@ -69,6 +75,10 @@ class ChatWriter:
                 return self._call({"index": place, "function": {"arguments": event.arguments_json}})
             case PartAdded() if images := _images((event.part,)):
                 return self._chunk(b'"images":' + encode(images))
+            case PartAdded():
+                self._heard.append(event.part)
+            case MetadataReported():
+                merge_metadata(self._metadata, event.provider_metadata)
             case UsageReported():
                 self._usage = event.usage
             case Finish():
@@ -77,9 +87,12 @@ class ChatWriter:
 
     def end(self, seconds: float) -> bytes:
         reason = REASONS.get(self._finish.finish_reason if self._finish else None, "stop")
-        written = self._chunk(b"", reason)
+        told = encode(self._beside(self._heard, self._metadata))[1:-1]
+        likely = beside.likelihoods(self._metadata)
+        written = self._chunk(told, reason, encode({"content": likely, "refusal": None}) if likely else b"null")
         if self._include_usage:
             chunk = {**self._identity, "object": "chat.completion.chunk", "choices": [], "usage": usage_of(self._usage)}
+            chunk |= beside.named(self._metadata)
             written += b"data: " + encode(chunk) + b"\n\n"
         return written + b"data: [DONE]\n\n"
 
@@ -87,10 +100,13 @@ class ChatWriter:
         return b"data: " + encode({"error": error_of(refusal)}) + b"\n\n"
 
     def whole(self, response: Response, seconds: float) -> bytes:
+        more = self._beside(response.message.parts, response.provider_metadata)
+        says_otherwise = response.tool_calls or response.refusal or "audio" in more
         said: dict[str, Any] = {
             "role": "assistant",
-            "content": response.text if response.text or not response.tool_calls else None,
+            "content": response.text or (None if says_otherwise else ""),
             "refusal": response.refusal,
+            **more,
         }
         if response.reasoning is not None:
             said["reasoning_content"] = response.reasoning
@@ -101,25 +117,35 @@ class ChatWriter:
             ]
         if images := _images(response.message.parts):
             said["images"] = images
+        likely = beside.likelihoods(response.provider_metadata)
         choice = {
             "index": 0,
             "message": said,
-            "logprobs": None,
+            "logprobs": {"content": likely, "refusal": None} if likely else None,
             "finish_reason": REASONS.get(response.finish_reason, "stop"),
         }
-        usage = usage_of(response.usage)
-        return encode({**self._identity, "object": "chat.completion", "choices": [choice], "usage": usage})
+        answer = {**self._identity, "object": "chat.completion", "choices": [choice]}
+        named = beside.named(response.provider_metadata)
+        return encode({**answer, "usage": usage_of(response.usage), **named})
+
+    def _beside(self, parts: Iterable[Part], metadata: Metadata) -> dict[str, Any]:
+        """Fields of a message that are neither words nor calls, as far as the provider has sent any."""
+        found = {
+            "annotations": beside.sources(metadata, nested=True),
+            "audio": beside.sound(parts, metadata, f"audio_{self._identity['id']}"),
+        }
+        return {name: value for name, value in found.items() if value}
 
     def _call(self, call: dict[str, Any]) -> bytes:
         return self._chunk(b'"tool_calls":[' + encode(call) + b"]")
 
-    def _chunk(self, delta: bytes, reason: str | None = None) -> bytes:
+    def _chunk(self, delta: bytes, reason: str | None = None, likely: bytes = b"null") -> bytes:
         said = b"null" if reason is None else encode(reason)
         role = b""
         if not self._begun:
             self._begun = True
             role = b'"role":"assistant"' + (b"," if delta else b"")
-        return self._prefix + role + delta + b'},"logprobs":null,"finish_reason":' + said + b"}]}\n\n"
+        return self._prefix + role + delta + b'},"logprobs":' + likely + b',"finish_reason":' + said + b"}]}\n\n"
 
 
 def usage_of(usage: Usage | None) -> dict[str, Any] | None:

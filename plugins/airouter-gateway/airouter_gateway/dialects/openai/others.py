@@ -91,11 +91,15 @@ def embeddings_body(asked: Texts, vectors: Sequence[Sequence[float]]) -> bytes:
 
 def models_body(models: Iterable[ModelInfo], now: int) -> bytes:
     """The list of models."""
-    return msgspec.json.encode({"object": "list", "data": [model_entry(model, now) for model in models]})
+    return msgspec.json.encode({"object": "list", "data": [_entry(model, now) for model in models]})
 
 
-def model_entry(model: ModelInfo, now: int) -> dict[str, Any]:
+def model_body(model: ModelInfo, now: int) -> bytes:
     """One model."""
+    return msgspec.json.encode(_entry(model, now))
+
+
+def _entry(model: ModelInfo, now: int) -> dict[str, Any]:
     created = now if model.created is None else int(model.created.timestamp())
     entry: dict[str, Any] = {"id": model.id, "object": "model", "created": created, "owned_by": model.provider}
     if model.context_length is not None:

@@ -28,6 +28,7 @@ from airouter_core.values.messages import (
 
 from ..question import (
     Question,
+    beneath,
     flag_of,
     given,
     kind_of,
@@ -55,6 +56,8 @@ READ = (
     "stream",
     "store",
 )
+LIKELIHOODS = "message.output_text.logprobs"
+"""What a client wants included, and other dialects have a parameter for."""
 HELD = frozenset({"call_id", "name", "arguments", "input"})
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 RESULTS = ("function_call_output", "custom_tool_call_output")
@@ -83,10 +86,11 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
     parameters = given(said, *PARAMETERS)
     if (effort := text_of(reasoning, "effort")) is not None:
         parameters["reasoning_effort"] = effort
+    included = _included(said)
     ask = ask_of(
         model_of(said),
         messages,
-        parameters=parameters,
+        parameters={**parameters, "logprobs": True} if LIKELIHOODS in included else parameters,
         tools=tools.offered,
         tool_choice=choice_of(said.get("tool_choice"), tools),
         response_format=form.get("format"),
@@ -95,25 +99,34 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
         session=text_of(said, "prompt_cache_key") or headers.get("session-id") or headers.get("x-session-id"),
     )
     own = rest(said, *READ)
-    own |= {"reasoning": kept} if (kept := rest(reasoning, "effort")) else {}
-    own |= {"text": kept} if (kept := rest(form, "format")) else {}
+    inner = {"reasoning": rest(reasoning, "effort"), "text": rest(form, "format")}
+    own |= {name: kept for name, kept in inner.items() if kept}
     choice = said.get("tool_choice")
     names_another = isinstance(choice, Mapping) and kind_of(choice) != "function"
     if names_another or (choice is not None and tools.others and not tools.offered):
         own["tool_choice"] = choice
-    native: dict[str, Any] = {"messages": native_messages}
+    native: dict[str, Any] = {"messages": native_messages, "parameters": parameters}
+    called = {"tools": (), "include": tuple(f"include {name}" for name in included if name != LIKELIHOODS)}
     if tools.others:
         native["tools"] = tuple(tools.plain)
     return Question(
         ask=ask,
         native=FORMAT,
         own={**own, "tools": tools.others} if tools.others else own,
+        called={**called, **{name: beneath(name, kept) for name, kept in inner.items()}},
         for_native=native,
         losses=unread_of(said),
         foreign_losses=tuple(tools.losses),
         tools=tools.names,
         said=said,
     )
+
+
+def _included(said: Mapping[str, Any]) -> list[str]:
+    names = said.get("include") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ParameterError("include must be a list of texts")
+    return names
 
 
 def _messages(

@@ -50,6 +50,11 @@ def gone_on(said: Mapping[str, Any], before: list[Item]) -> dict[str, Any]:
     return {**{name: value for name, value in said.items() if name != PREVIOUS}, "input": [*before, *items]}
 
 
+def counted_body(tokens: int) -> bytes:
+    """How many tokens a question has."""
+    return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": tokens})
+
+
 def deleted_body(identity: str) -> bytes:
     """That an answer is forgotten."""
     return msgspec.json.encode({"id": identity, "object": "response", "deleted": True})

@@ -12,21 +12,20 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.errors import ProtocolError
-from airouter_core.values.events import Finish, StreamEvent, StreamStart, UsageReported
-from airouter_core.values.messages import FilePart, ProviderPart
+from airouter_core.values.events import Finish, MetadataReported, StreamEvent, StreamStart, UsageReported
+from airouter_core.values.folding import merge_metadata
 from airouter_core.values.replaying import events_of
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
-from ..question import NamedTool, Naming, Question
+from ..question import Naming, Question, given
 from ..refusals import Refusal
 from ..sequence import Block, Sequence, Step
+from . import beside
 from .refused import error_of
-from .responses_tools import OPENAI
+from .responses_items import ENCRYPTED, Item, begun_item, content_of, free_text, is_shown, own_of, usage_of, whole_part
 
 encode = msgspec.json.encode
-Item = dict[str, Any]
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 REPEATED: dict[str, Any] = {
@@ -60,6 +59,7 @@ class ResponsesWriter:
         self._output: list[Item] = []
         self._usage: Usage | None = None
         self._finish: Finish | None = None
+        self._metadata: dict[str, Any] = {}
         self._frame: Item = {
             "id": f"resp_{naming.id}",
             "object": "response",
@@ -79,6 +79,8 @@ class ResponsesWriter:
                 self._usage = event.usage
             case Finish():
                 self._finish = event
+            case MetadataReported():
+                merge_metadata(self._metadata, event.provider_metadata)
             case StreamStart():
                 pass
             case _:
@@ -102,6 +104,7 @@ class ResponsesWriter:
         return begin + self._event("response.failed", response=failed)
 
     def whole(self, response: Response, seconds: float) -> bytes:
+        merge_metadata(self._metadata, response.provider_metadata)
         for event in events_of(response):
             self.feed(event)
         self.end(seconds)
@@ -121,6 +124,7 @@ class ResponsesWriter:
             "incomplete_details": None if reason is None else {"reason": reason},
             "output": self._output,
             "usage": usage_of(self._usage),
+            **given(beside.named(self._metadata), "service_tier"),
         }
 
     def _beginning(self) -> bytes:
@@ -138,6 +142,8 @@ class ResponsesWriter:
 
     def _steps(self, steps: Iterable[Step]) -> Iterator[bytes]:
         for what, block, more in steps:
+            if not is_shown(block):
+                continue
             if what == "open":
                 yield self._opened(block)
             elif what == "more":
@@ -149,17 +155,14 @@ class ResponsesWriter:
         number = len(self._output)
         named = self._tools.get(block.name)
         prefix = "ctc" if named is not None and named.custom else PREFIXES[block.kind]
-        item = _begun(block, f"{prefix}_{self._naming.id}_{number}", named)
+        item = begun_item(block, f"{prefix}_{self._naming.id}_{number}", named)
         self._output.append(item)
         if block.kind == "part":
             return b""
         shown = {**item, "status": "in_progress"} if block.kind != "reasoning" else item
         written = self._event("response.output_item.added", output_index=number, item=shown)
-        if block.kind == "reasoning":
-            part = {"type": "summary_text", "text": ""}
-            return written + self._about("response.reasoning_summary_part.added", summary_index=0, part=part)
         if block.kind in ("text", "refusal"):
-            return written + self._about("response.content_part.added", content_index=0, part=_content(block, ""))
+            return written + self._about("response.content_part.added", content_index=0, part=content_of(block, ""))
         return written
 
     def _more(self, block: Block, more: str) -> bytes:
@@ -169,106 +172,70 @@ class ResponsesWriter:
             case "refusal":
                 return self._about("response.refusal.delta", content_index=0, delta=more)
             case "reasoning":
-                return self._about("response.reasoning_summary_text.delta", summary_index=0, delta=more)
+                written = self._about("response.reasoning_summary_text.delta", summary_index=0, delta=more)
+                return written if block.written > 1 else self._summary_begun() + written
         named = self._tools.get(block.name)
         if named is not None and named.custom:
             return b""  # its text stands inside of JSON, and is told when that is whole
         return self._about("response.function_call_arguments.delta", delta=more)
+
+    def _summary_begun(self) -> bytes:
+        part = {"type": "summary_text", "text": ""}
+        return self._about("response.reasoning_summary_part.added", summary_index=0, part=part)
 
     def _closed(self, block: Block) -> bytes:
         text = block.text
         item = self._output[-1]
         match block.kind:
             case "text":
-                item["content"] = [_content(block, text)]
-                written = self._about("response.output_text.done", content_index=0, text=text, logprobs=[])
-                written += self._about("response.content_part.done", content_index=0, part=_content(block, text))
+                written = self._text_closed(block, item)
             case "refusal":
-                item["content"] = [_content(block, text)]
+                item["content"] = [content_of(block, text)]
                 written = self._about("response.refusal.done", content_index=0, refusal=text)
-                written += self._about("response.content_part.done", content_index=0, part=_content(block, text))
+                written += self._about("response.content_part.done", content_index=0, part=content_of(block, text))
             case "reasoning":
                 part = {"type": "summary_text", "text": text}
                 item["summary"] = [part] if text else []
-                item |= {name: value for name, value in _own(block).items() if name == "encrypted_content"}
-                written = self._about("response.reasoning_summary_text.done", summary_index=0, text=text)
-                written += self._about("response.reasoning_summary_part.done", summary_index=0, part=part)
+                item |= given(own_of(block), ENCRYPTED)
+                written = b""
+                if text:
+                    written = self._about("response.reasoning_summary_text.done", summary_index=0, text=text)
+                    written += self._about("response.reasoning_summary_part.done", summary_index=0, part=part)
             case "call":
                 written = self._called(block, item, text)
             case _:
-                item.update(_whole_part(block))
+                item |= whole_part(block.part) or {}
                 written = self._event("response.output_item.added", output_index=len(self._output) - 1, item=item)
         if block.kind != "reasoning":
             item["status"] = "completed"
         return written + self._event("response.output_item.done", output_index=len(self._output) - 1, item=item)
 
+    def _text_closed(self, block: Block, item: Item) -> bytes:
+        metadata = block.provider_metadata
+        content = content_of(block, block.text)
+        content["annotations"] = beside.sources(metadata, nested=False)
+        content["logprobs"] = likely = beside.likelihoods(metadata) or beside.likelihoods(self._metadata)
+        item["content"] = [content]
+        item |= given(own_of(block), "phase")
+        written = b"".join(
+            self._about(
+                "response.output_text.annotation.added", content_index=0, annotation_index=place, annotation=source
+            )
+            for place, source in enumerate(content["annotations"])
+        )
+        written += self._about("response.output_text.done", content_index=0, text=block.text, logprobs=likely)
+        return written + self._about("response.content_part.done", content_index=0, part=content)
+
     def _called(self, block: Block, item: Item, text: str) -> bytes:
         named = self._tools.get(block.name)
         if named is not None and named.custom:
-            item["input"] = said = _free_text(text)
+            item["input"] = said = free_text(text)
             written = self._about("response.custom_tool_call_input.delta", delta=said)
             return written + self._about("response.custom_tool_call_input.done", input=said)
         item["arguments"] = text or "{}"
-        if named is None and (namespace := _own(block).get("namespace")):
+        if named is None and (namespace := own_of(block).get("namespace")):
             item["namespace"] = namespace
         return self._about("response.function_call_arguments.done", name=item["name"], arguments=item["arguments"])
 
     def _about(self, kind: str, **fields: Any) -> bytes:
         return self._event(kind, item_id=self._output[-1]["id"], output_index=len(self._output) - 1, **fields)
-
-
-def usage_of(usage: Usage | None) -> dict[str, Any] | None:
-    """Usage in this format's words; ``None`` where nobody has counted."""
-    if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
-        return None
-    sent, made = usage.input_tokens or 0, usage.output_tokens or 0
-    return {
-        "input_tokens": sent,
-        "input_tokens_details": {"cached_tokens": usage.cache_read_tokens or 0},
-        "output_tokens": made,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
-        "total_tokens": sent + made,
-    }
-
-
-def _begun(block: Block, identity: str, named: NamedTool | None) -> Item:
-    match block.kind:
-        case "text" | "refusal":
-            return {"id": identity, "type": "message", "role": "assistant", "content": []}
-        case "reasoning":
-            return {"id": identity, "type": "reasoning", "summary": []}
-        case "call" if named is not None and named.custom:
-            return {"id": identity, "type": "custom_tool_call", "call_id": block.id, "name": named.name, "input": ""}
-        case "call":
-            name = block.name if named is None else named.name
-            call = {"id": identity, "type": "function_call", "call_id": block.id, "name": name, "arguments": ""}
-            return {**call, "namespace": named.namespace} if named is not None and named.namespace else call
-    return {"id": identity, "type": "item"}
-
-
-def _content(block: Block, text: str) -> Item:
-    if block.kind == "refusal":
-        return {"type": "refusal", "refusal": text}
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-
-
-def _whole_part(block: Block) -> Item:
-    match block.part:
-        case FilePart() as file if file.data is not None:
-            return {"type": "image_generation_call", "result": file.base64}
-        case ProviderPart(provider, value) if provider == OPENAI:
-            return dict(value)
-    return {"type": "message", "role": "assistant", "content": []}
-
-
-def _own(block: Block) -> dict[str, Any]:
-    own = block.provider_metadata.get(OPENAI)
-    return dict(own) if isinstance(own, dict) else {}
-
-
-def _free_text(arguments: str) -> str:
-    try:
-        said = msgspec.json.decode(arguments or "{}")
-    except msgspec.DecodeError as error:
-        raise ProtocolError("the model's input for a tool is no valid JSON") from error
-    return str(said.get("input", "")) if isinstance(said, dict) else str(said)

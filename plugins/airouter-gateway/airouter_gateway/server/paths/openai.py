@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import msgspec
-
 from ...dialects.anthropic import others as anthropic
 from ...dialects.openai import images, moderations
 from ...dialects.openai import others as openai
@@ -17,6 +15,7 @@ from ..exchange import Exchange
 from .handling import GET, POST, Path, Server, body_of, chat
 
 MODEL = "/v1/models/"
+ANTHROPIC = "anthropic-version"
 
 
 async def _embeddings(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -39,16 +38,17 @@ async def _moderations(server: Server, exchange: Exchange, answering: Answering,
 
 async def _models(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     models = await answering.models()
-    now = int(time.time())
-    if "anthropic-version" in exchange.headers:
-        await exchange.whole(anthropic.models_body(models, now))
-    else:
-        await exchange.whole(openai.models_body(models, now))
+    await exchange.whole(_written_for(exchange).models_body(models, int(time.time())))
 
 
 async def _model(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     model = await answering.model(exchange, exchange.path.removeprefix(MODEL))
-    await exchange.whole(msgspec.json.encode(openai.model_entry(model, int(time.time()))))
+    await exchange.whole(_written_for(exchange).model_body(model, int(time.time())))
+
+
+def _written_for(exchange: Exchange) -> Any:
+    """Both vendors list their models under one path: a header tells whose client asks."""
+    return anthropic if ANTHROPIC in exchange.headers else openai
 
 
 PATHS = {

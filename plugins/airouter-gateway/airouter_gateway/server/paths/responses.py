@@ -14,9 +14,17 @@ from airouter_core.errors import ExecutionError
 
 from ...dialects.dialect import Writer
 from ...dialects.openai.responses import question_of
-from ...dialects.openai.responses_kept import PREVIOUS, deleted_body, gone_on, input_of, items_body, wants_keeping
+from ...dialects.openai.responses_kept import (
+    PREVIOUS,
+    counted_body,
+    deleted_body,
+    gone_on,
+    input_of,
+    items_body,
+    wants_keeping,
+)
 from ...dialects.openai.responses_writer import ResponsesWriter
-from ...dialects.question import object_of, text_of
+from ...dialects.question import Question, object_of, text_of
 from ...dialects.refusals import Refusal
 from ...dialects.table import RESPONSES
 from ...serving import Serving
@@ -32,20 +40,20 @@ async def answer(server: Server, exchange: Exchange, answering: Answering, servi
     """Answer, and keep the answer where that is wanted."""
     said = object_of(await body_of(exchange, serving))
     keeps = wants_keeping(said) and serving.kept.days > 0
-    asked, before = said, text_of(said, PREVIOUS)
-    if before is not None:
-        turn = await asyncio.to_thread(serving.kept.turn, answering.owner, before)
-        if turn is None:
-            message = f"previous response {before!r} is not found: send the whole conversation"
-            raise RefusedError(Refusal(kind="invalid", message=message, param=PREVIOUS, should_retry=False))
-        asked = gone_on(said, turn.items)
-    question = question_of(asked, exchange.headers)
+    question, before = await _asked(said, exchange, answering, serving)
     losses = question.losses
     if said.get("store") and not keeps:
         losses = (*losses, "store: this server keeps no answers")
-    question = msgspec.structs.replace(question, said={**asked, PREVIOUS: before, "store": keeps}, losses=losses)
+    repeated = {**question.said, PREVIOUS: before, "store": keeps}
+    question = msgspec.structs.replace(question, said=repeated, losses=losses)
     keep = functools.partial(_keep, answering.owner, before, said, serving) if keeps else None
     await answering.chat(exchange, RESPONSES, question, keep)
+
+
+async def count(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
+    """How many tokens a question has, with what came before it."""
+    question, _ = await _asked(object_of(await body_of(exchange, serving)), exchange, answering, serving)
+    await exchange.whole(counted_body(await answering.tokens(exchange, question)))
 
 
 async def one(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
@@ -57,17 +65,40 @@ async def one(server: Server, exchange: Exchange, answering: Answering, serving:
             await exchange.whole(deleted_body(identity))
             return
     elif (turn := await asyncio.to_thread(kept.turn, owner, identity)) is not None:
+        query = dict(parse_qsl(exchange.scope.get("query_string", b"").decode("latin-1")))
         if exchange.method == "GET" and not what:
+            if query.get("stream", "false") != "false":
+                message = "an answer that is kept is given whole: ask without stream"
+                raise RefusedError(Refusal(kind="invalid", message=message, param="stream", should_retry=False))
             await exchange.whole(msgspec.json.encode(turn.response))
             return
         if exchange.method == "GET" and what == "input_items":
-            query = dict(parse_qsl(exchange.scope.get("query_string", b"").decode("latin-1")))
             await exchange.whole(items_body(identity, [*turn.before, *turn.input], query))
             return
         if exchange.method == "POST" and what == "cancel":
             message = "only an answer that is made in the background can be cancelled, and none here is"
             raise RefusedError(Refusal(kind="invalid", message=message, should_retry=False))
-    raise RefusedError(Refusal(kind="no_path", message=f"response {identity[:80]!r} is not found", should_retry=False))
+    asked = f"there is no POST {exchange.path[:100]}" if exchange.method == "POST" and not what else ""
+    message = asked or f"response {identity[:80]!r} is not found"
+    raise RefusedError(Refusal(kind="no_path", message=message, should_retry=False))
+
+
+async def _asked(
+    said: dict[str, Any], exchange: Exchange, answering: Answering, serving: Serving
+) -> tuple[Question, str | None]:
+    """The question of a body, and the id of the answer that it goes on from.
+
+    Raises:
+        RefusedError: that answer is not kept, or not this key's.
+    """
+    before = text_of(said, PREVIOUS)
+    if before is None:
+        return question_of(said, exchange.headers), None
+    turn = await asyncio.to_thread(serving.kept.turn, answering.owner, before)
+    if turn is None:
+        message = f"previous response {before!r} is not found: send the whole conversation"
+        raise RefusedError(Refusal(kind="invalid", message=message, param=PREVIOUS, should_retry=False))
+    return question_of(gone_on(said, turn.items), exchange.headers), before
 
 
 async def _keep(owner: str, before: str | None, said: dict[str, Any], serving: Serving, writer: Writer) -> None:
@@ -79,5 +110,8 @@ async def _keep(owner: str, before: str | None, said: dict[str, Any], serving: S
         LOGGER.warning("an answer was not kept: %s", error)
 
 
-PATHS = {BASE: Path(RESPONSES.name, RESPONSES.refused, POST, answer)}
+PATHS = {
+    BASE: Path(RESPONSES.name, RESPONSES.refused, POST, answer),
+    f"{BASE}/input_tokens": Path("count", RESPONSES.refused, POST, count),
+}
 BELOW = {f"{BASE}/": Path("responses kept", RESPONSES.refused, ("GET", "POST", "DELETE"), one)}

@@ -50,6 +50,6 @@ def path_of(exchange: Exchange) -> Path:
     found = PATHS.get(asked) or next((path for begin, path in BELOW.items() if asked.startswith(begin)), None)
     if found is None:
         found = Path("none", (OLLAMA_CHAT if asked.startswith(OLLAMA) else CHAT).refused, ANY, _nowhere)
-    if "anthropic-version" in exchange.headers and not asked.startswith(OLLAMA):
+    if openai.ANTHROPIC in exchange.headers and not asked.startswith(OLLAMA):
         return msgspec.structs.replace(found, refused=MESSAGES.refused)
     return found
