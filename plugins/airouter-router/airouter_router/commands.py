@@ -39,24 +39,21 @@ def listed(as_json: bool) -> None:
     with _router() as router:
         found = [*router.routes.values()]
     if as_json:
-        write_json([{**_row(route), "targets": _targets(route)} for route in found])
+        write_json([*map(_row, found)])
     elif not found:
         note(NONE)
     else:
-        write_table(("route", "strategy", "attempts", "targets"), [[*_row(route).values()] for route in found])
+        rows = [(*map(str, words), ", ".join(targets)) for *words, targets in (_row(route).values() for route in found)]
+        write_table(("route", "strategy", "attempts", "targets"), rows)
 
 
-def _row(route: Route) -> dict[str, str]:
+def _row(route: Route) -> dict[str, Any]:
     return {
         "route": route.name,
         "strategy": route.tree.strategy,
-        "attempts": str(route.attempts),
-        "targets": ", ".join(_targets(route)),
+        "attempts": route.attempts,
+        "targets": [*dict.fromkeys(map(str, targets_of(route.tree)))],
     }
-
-
-def _targets(route: Route) -> list[str]:
-    return [*dict.fromkeys(map(str, targets_of(route.tree)))]
 
 
 @routes.command()

@@ -133,8 +133,9 @@ class RouterProvider(Provider[RouterConfig]):
     async def aclose(self) -> None:
         """:meth:`close`, awaited."""
         self._shadows.close()
-        for provider in self._emptied():
-            await provider.aclose()
+        async with contextlib.AsyncExitStack() as stack:
+            for provider in self._emptied():
+                stack.push_async_callback(provider.aclose)
 
     # What is the router's own.
 

@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from airouter_core.config.provider import ProviderConfig
 from airouter_core.errors import OverloadedError, TransportTimeoutError
 from airouter_core.flow.layers import Gate
 from airouter_core.flow.steps import Delegate, Do, Emit, Flow, Gather, Open, Sleep
+from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.plugins.registry import Plugins
 from airouter_core.profile.declarations import ParameterSupport, ProviderInfo
 from airouter_core.provider.asking import ask_of
 from airouter_core.provider.facade import Provider
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.events import Finish, StreamEvent, StreamStart, TextDelta, UsageReported
+from airouter_core.values.notes import Note
 from airouter_core.values.request import Request
 from airouter_core.values.usage import Usage
 from airouter_core.wire.http import HttpRequest
@@ -149,6 +152,11 @@ class World:
         self.events: list[StreamEvent] = []
         return self.drive(router.flow_of(ask), self.events.extend, None)
 
+    def served_by(self, router: RouterProvider, model: str = "r", messages: Any = "hello", **fields: Any) -> str:
+        """Who answers an ask that has further fields."""
+        ask = msgspec.structs.replace(ask_of(model, messages), **fields)
+        return self.drive(router.flow_of(ask), lambda events: None, None).served_by
+
     def drive(self, flow: Flow[Any], emit: Callable[[Any], Any], until: Callable[[], float | None] | None) -> Any:
         """A driver whose waits take no time."""
         outcome: Any = None
@@ -221,9 +229,48 @@ class World:
         return end
 
 
+class Place:
+    """Notes in memory, on the clock of a world, and a plugin that offers them."""
+
+    where = "here"
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self._notes: dict[tuple[str, str], Note] = {}
+        self.broken = False
+        self.reads = 0
+
+    @hookimpl
+    def airouter_shared_notes(self) -> Place:
+        return self
+
+    def put(self, topic: str, name: str, note: Note) -> None:
+        if self.broken:
+            raise OSError("the disk is full")
+        known = self._notes.get((topic, name))
+        if known is None or known.until <= note.until:
+            self._notes[topic, name] = note
+
+    def remove(self, topic: str, name: str) -> None:
+        self._notes.pop((topic, name), None)
+
+    def read(self, topic: str) -> Mapping[str, Note]:
+        self.reads += 1
+        return {
+            name: note for (at, name), note in self._notes.items() if at == topic and note.until > self._world.wall()
+        }
+
+
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def place(world: Any) -> Place:
+    found = Place(world)
+    world.plugins = Plugins.of(found)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +12,14 @@ import pytest
 from airouter_core.errors import (
     AuthenticationError,
     BadRequestError,
+    ConfigurationError,
     ConnectionFailedError,
     ContentFilteredError,
     ContextLengthError,
+    MissingApiKeyError,
     ModelNotFoundError,
     OverloadedError,
+    ParameterError,
     QuotaExceededError,
     RateLimitedError,
     TransportTimeoutError,
@@ -32,7 +37,7 @@ from airouter_core.values.events import (
     ToolCallStart,
     UsageReported,
 )
-from airouter_core.values.messages import FilePart, Message
+from airouter_core.values.messages import FilePart, Message, ReasoningPart, ToolCallPart
 from airouter_core.values.usage import Usage
 
 TWO = {"r": {"targets": ["a/x", "b/y"]}}
@@ -277,3 +282,66 @@ def test_no_such_route(world: Any) -> None:
     """A misspelt route is an error that proposes the right one."""
     with pytest.raises(ModelNotFoundError, match="did you mean 'chat'"):
         world.chat(world.router({"chat": {"targets": ["a/x"]}}), "chad")
+
+
+def test_what_is_wrong_for_all_of_them(world: Any) -> None:
+    """An ask that is wrong for each in its own way ends in the first one's error, with what each of them said."""
+    world.scripts = {"a/x": [MissingApiKeyError("a needs a key")], "b/y": [ParameterError("b takes no such thing")]}
+    with pytest.raises(MissingApiKeyError) as caught:
+        world.chat(world.router(TWO))
+    said = "a needs a key (route 'r' could ask nobody: a/x: a needs a key; b/y: b takes no such thing)"
+    assert str(caught.value) == said
+    world.scripts = {"a/x": [ParameterError("a takes no such thing")]}
+    with pytest.raises(ParameterError) as alone:
+        world.chat(world.router({"r": {"targets": ["a/x"]}}))
+    assert str(alone.value) == "a takes no such thing"
+
+
+def test_no_condition_holds(world: Any) -> None:
+    """A route of conditions alone that says nothing for the rest is told of, when it is asked the rest."""
+    router = world.router({"r": {"when": [{"if": {"use": "code"}, "targets": ["a/x"]}]}})
+    assert world.served_by(router, tags={"use": "code"}) == "a/x"
+    with pytest.raises(ConfigurationError, match=r"'r': no `when` of it holds .* it has no `targets` for the rest"):
+        world.chat(router)
+
+
+def test_what_tools_were_called_with_counts(world: Any) -> None:
+    """Arguments of calls and results of tools are part of a prompt's length, as words are."""
+    router = world.router(TWO, {"a/x": {"context": 300}})
+    for part in (ToolCallPart("1", "f", '{"text": "' + "word " * 400 + '"}'), ReasoningPart("word " * 400)):
+        loop = [Message.user("go"), Message.assistant(part, ToolCallPart("2", "f", "{}")), Message.tool("2", "done")]
+        assert world.chat(router, messages=loop, parameters={"max_tokens": 5}).served_by == "b/y"
+    short = [Message.user("go"), Message.assistant(ToolCallPart("2", "f", "{}")), Message.tool("2", "done")]
+    assert world.chat(router, messages=short, parameters={"max_tokens": 5}).served_by == "a/x"
+
+
+@pytest.mark.parametrize("half", ["blocking", "awaited"])
+def test_all_are_closed_though_one_cannot_be(world: Any, half: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing a router closes whatever is behind it, and the failure of one is told once the others are closed."""
+    router = world.router({"r": {"targets": ["a/x", "b/y", "c/z"]}})
+    closed: list[str] = []
+
+    def close(name: str) -> None:
+        closed.append(name)
+        if name == "b":
+            raise OSError("it hangs")
+
+    async def aclose(name: str) -> None:
+        close(name)
+
+    for name in "abc":
+        provider = router.target_provider(name)
+        monkeypatch.setattr(provider, "close", functools.partial(close, name))
+        monkeypatch.setattr(provider, "aclose", functools.partial(aclose, name))
+    with pytest.raises(OSError, match="it hangs"):
+        router.close() if half == "blocking" else asyncio.run(router.aclose())
+    assert sorted(closed) == ["a", "b", "c"]
+
+
+def test_who_rests_is_among_the_details(world: Any) -> None:
+    """What a router says of itself names who is left alone, and after what."""
+    world.scripts = {"a/x": [OverloadedError("busy")]}
+    router = world.router(TWO)
+    assert router.details() == {"resting": {}}
+    world.chat(router)
+    assert router.details() == {"resting": {"a/x": "transient"}}

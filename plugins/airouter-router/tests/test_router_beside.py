@@ -22,8 +22,8 @@ from airouter_core.errors import (
 from airouter_core.plugins.registry import Plugins
 from airouter_core.provider.asking import ask_of
 from airouter_core.values.calls import Call, Outcome
-from airouter_core.values.events import Finish, TextDelta, ToolCallStart, UsageReported, Warned
-from airouter_core.values.messages import Message
+from airouter_core.values.events import Finish, ReasoningDelta, TextDelta, ToolCallStart, UsageReported, Warned
+from airouter_core.values.messages import Message, ReasoningPart, TextPart
 from airouter_core.values.usage import Usage
 
 HEDGED = {"r": {"targets": ["a/x", "b/y"], "hedge": 0.01}}
@@ -290,7 +290,11 @@ def test_wrong_words(world: Any, words: Any, match: str) -> None:
 
 RESUMED = {"r": {"targets": ["a/x", "b/y", "c/z"], "resume": "prefill"}}
 ABLE = {"b/y": {"prefill": True}, "c/z": {"prefill": True}}
-BREAKS = (UsageReported(Usage(10, 2)), TextDelta("Once upon"), TextDelta(" a"), ConnectionFailedError("gone"))
+
+
+def breaks() -> tuple[Any, ...]:
+    """What breaks off in the middle. Errors are made anew for each call: they bear what was tried."""
+    return UsageReported(Usage(10, 2)), TextDelta("Once upon"), TextDelta(" a"), ConnectionFailedError("gone")
 
 
 def read(world: Any) -> str:
@@ -299,7 +303,7 @@ def read(world: Any) -> str:
 
 def test_another_goes_on_with_what_was_begun(world: Any) -> None:
     """It is given the words that are there; the reader is told of the seam where it is, and the response is of both."""
-    world.scripts = {"a/x": [BREAKS], "b/y": [(TextDelta(" time"), UsageReported(Usage(13, 1)), Finish("stop"))]}
+    world.scripts = {"a/x": [breaks()], "b/y": [(TextDelta(" time"), UsageReported(Usage(13, 1)), Finish("stop"))]}
     response = world.chat(world.router(RESUMED, ABLE), messages="A tale!")
     assert response.text == read(world) == "Once upon a time"
     assert [message.text for message in world.requests[1].messages] == ["A tale!", "Once upon a"]
@@ -315,7 +319,7 @@ def test_another_goes_on_with_what_was_begun(world: Any) -> None:
 def test_a_third_goes_on_too(world: Any) -> None:
     """Each is given all that is there; if the last breaks off as well, its error has the words of all."""
     world.scripts = {
-        "a/x": [BREAKS],
+        "a/x": [breaks()],
         "b/y": [(TextDelta(" time"), ConnectionFailedError("gone"))],
         "c/z": [(TextDelta(", in"), TruncatedStreamError("cut"))],
     }
@@ -329,7 +333,7 @@ def test_a_third_goes_on_too(world: Any) -> None:
 
 def test_only_who_can_goes_on(world: Any) -> None:
     """A target that is not known to take the beginning of an answer is not asked, and the error stays what it was."""
-    world.scripts = {"a/x": [BREAKS]}
+    world.scripts = {"a/x": [breaks()]}
     with pytest.raises(ConnectionFailedError) as caught:
         world.chat(world.router(RESUMED))
     assert world.asked == ["a/x"]
@@ -340,12 +344,12 @@ def test_only_who_can_goes_on(world: Any) -> None:
 @pytest.mark.parametrize(
     ("routes", "script", "asked"),
     [
-        ({"r": {"targets": ["a/x", "b/y"]}}, BREAKS, {}),
+        ({"r": {"targets": ["a/x", "b/y"]}}, breaks(), {}),
         (RESUMED, (TextDelta("Once"), ToolCallStart(0, "1", "f"), ConnectionFailedError("gone")), {}),
         (RESUMED, (TextDelta("Once"), QuotaExceededError("no")), {}),
         (RESUMED, (TextDelta("Once"), BadRequestError("no")), {}),
-        (RESUMED, BREAKS, {"response_format": "json"}),
-        (RESUMED, BREAKS, {"tools": [{"name": "f", "description": "f", "input_schema": {"type": "object"}}]}),
+        (RESUMED, breaks(), {"response_format": "json"}),
+        (RESUMED, breaks(), {"tools": [{"name": "f", "description": "f", "input_schema": {"type": "object"}}]}),
     ],
 )
 def test_nothing_but_plain_text_is_gone_on_with(world: Any, routes: Any, script: Any, asked: Any) -> None:
@@ -353,4 +357,34 @@ def test_nothing_but_plain_text_is_gone_on_with(world: Any, routes: Any, script:
     world.scripts = {"a/x": [script]}
     with pytest.raises(ExecutionError):
         world.chat(world.router(routes, ABLE if routes is RESUMED else {}), **asked)
+    assert world.asked == ["a/x"]
+
+
+def test_one_who_goes_on_without_a_word_of_its_own(world: Any) -> None:
+    """What the first has said stands first also where the second only thinks."""
+    world.scripts = {"a/x": [breaks()], "b/y": [(ReasoningDelta("hm"), UsageReported(Usage(13, 1)), Finish("stop"))]}
+    response = world.chat(world.router(RESUMED, ABLE))
+    assert [type(part) for part in response.message.parts] == [TextPart, ReasoningPart]
+    assert response.text == "Once upon a"
+
+
+def test_a_shadow_that_rests_is_left_alone(world: Any) -> None:
+    """Whoever asks it for themselves has seen it fail; the shadow does not insist."""
+    routes = {"r": {"targets": ["a/x"], "shadow": {"target": "b/y"}}, "s": {"targets": ["b/y"], "attempts": 1}}
+    router = world.router(routes)
+    world.scripts = {"b/y": [OverloadedError("busy")]}
+    with pytest.raises(OverloadedError):
+        world.chat(router, "s")
+    world.chat(router)
+    world.now += 31
+    world.chat(router)
+    eventually(lambda: world.asked == ["b/y", "a/x", "a/x", "b/y"])
+
+
+@pytest.mark.parametrize("route", [{"targets": ["a/x"]}, {"targets": ["a/x", "b/y"], "attempts": 1}])
+def test_nobody_is_asked_beside(world: Any, ask: Any, route: Any) -> None:
+    """Where there is nobody else, or one attempt alone is allowed, who is slow is waited for."""
+    world.scripts = {"a/x": [(0.05, TextDelta("late"), Finish("stop"))]}
+    response = ask(hedging(world, {"r": {**route, "hedge": 0.01}}))
+    assert (response.text, outcomes(response)) == ("late", [("a/x", "complete")])
     assert world.asked == ["a/x"]

@@ -1,17 +1,12 @@
-"""Routes in a settings file: for programs that read it, and for the command line."""
+"""Routes in a settings file, for programs that read it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from airouter_core import ProviderManager, create_provider
-from airouter_core.cli import app
-from airouter_core.cli.targets import current_settings
 from airouter_core.errors import ConfigurationError, MissingApiKeyError, UnsupportedFeatureError
 from airouter_core.provider.asking import ask_of
 from airouter_core.testing.server import Answer, LoopbackServer
@@ -66,28 +61,6 @@ def test_a_wrong_route_of_a_file(path: Path) -> None:
         ProviderManager.from_config(path)
 
 
-@pytest.fixture
-def read_anew() -> Iterator[None]:
-    """The command line reads its settings once in a process; here it is another one each time."""
-    current_settings.cache_clear()
-    yield
-    current_settings.cache_clear()
-
-
-@pytest.mark.usefixtures("read_anew")
-def test_the_command_line_explains(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``airouter routes`` lists them, and says whom one would ask; nobody is asked."""
-    monkeypatch.setenv("AIROUTER_CONFIG", str(path))
-    runner = CliRunner()
-    result = runner.invoke(app.app, ["routes", "list", "--json"])
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.output)[0]["targets"] == ["ollama/llama", "main/gpt-5"]
-    result = runner.invoke(app.app, ["routes", "explain", "chat", "hello", "--tag", "team=blue"])
-    assert result.exit_code == 0, result.output
-    assert "1. ollama/llama" in result.output
-    assert "sk-planted" not in result.output
-
-
 @pytest.mark.usefixtures("_no_keys")
 def test_a_target_without_a_key_is_passed_over() -> None:
     """A provider that cannot be made costs its own targets alone; where nobody is left each reason is told."""
@@ -118,3 +91,14 @@ def test_a_misspelt_provider_is_told_of_those_that_there_are() -> None:
     """Also where nothing was set up: those that are installed are proposed."""
     with pytest.raises(ConfigurationError, match="did you mean 'ollama'"):
         create_provider("router", {"routes": {"r": {"targets": ["olama/llama3"]}}})
+
+
+@pytest.mark.usefixtures("_no_keys")
+def test_a_provider_that_nobody_has_set_up_is_made_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route may name any that is installed: its key and its address are looked for as everywhere."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    with create_provider("router", {"routes": {"r": {"targets": ["openai/gpt-5"]}}}) as router:
+        assert isinstance(router, RouterProvider)
+        made = router.target_provider("openai")
+        assert (made.info.name, made.kept_as, made.config.max_retries) == ("openai", "openai", 0)
+        assert made.config.api_key == "sk-planted"

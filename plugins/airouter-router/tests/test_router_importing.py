@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from airouter_core import create_provider
 from airouter_core.cli import app
 from airouter_core.errors import ConfigurationError
+from airouter_router.routes import WORDS
 
 LITELLM = """
 model_list:
@@ -186,3 +187,100 @@ def test_what_is_no_config_is_told(tmp_path: Path, source: str, config: Any) -> 
     result = CliRunner().invoke(app.app, ["routes", "import", str(path), "--from", source])
     assert isinstance(result.exception, ConfigurationError), result.exception
     assert "config" in str(result.exception) or "settings" in str(result.exception)
+
+
+def test_groups_of_litellm_that_fall_back_for_a_reason(tmp_path: Path) -> None:
+    """Models without a provider are known by their names; time and chains are kept as far as they can be."""
+    config = {
+        "model_list": [
+            {"model_name": "small", "litellm_params": {"model": "gpt-4o-mini"}},
+            {"model_name": "long", "litellm_params": {"model": "claude-sonnet-4-5"}},
+        ],
+        "router_settings": {
+            "routing_strategy": "latency-based-routing",
+            "request_timeout": 30,
+            "context_window_fallbacks": [{"small": ["long", "gone"]}],
+            "content_policy_fallbacks": [{"small": ["long"]}],
+        },
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    found = taken(path, "--from", "litellm")
+    assert found["routes"]["small-alone"] == {"targets": ["openai/gpt-4o-mini"]}
+    small = found["routes"]["small"]
+    assert (small["targets"], small["deadline"]) == (["route:small-alone", "route:long"], 30)
+    assert small["on"] == ["content", "context", "rate_limit", "transient"]
+    assert small["attempts"] == 4
+    assert found["routes"]["long"] == {"targets": ["claude/claude-sonnet-4-5"], "attempts": 3, "deadline": 30}
+    for lost in (
+        "'gpt-4o-mini' names no provider; openai was taken",
+        "'claude-sonnet-4-5' names no provider; claude was taken",
+        "timeout holds for each attempt there",
+        "small: fallbacks of context_window_fallbacks stand in one chain",
+        "small: fallbacks of content_policy_fallbacks stand in one chain",
+        "small: the fallback 'gone' is no model of the list",
+    ):
+        assert found["lost"].count(lost) == 1, lost
+
+
+def test_a_group_of_litellm_that_is_not_shuffled(tmp_path: Path) -> None:
+    """Where the quickest is asked, weights say nothing and are left out; without fallbacks there is no chain."""
+    members = [{"model": f"openai/{name}", "weight": 2} for name in ("a", "b")]
+    config = {
+        "model_list": [{"model_name": "g", "litellm_params": params} for params in members],
+        "router_settings": {"routing_strategy": "latency-based-routing"},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    found = taken(path, "--from", "litellm")
+    assert found["routes"] == {"g": {"strategy": "fastest", "targets": ["openai/a", "openai/b"], "attempts": 3}}
+
+
+ONE = {"provider": "openai", "override_params": {"model": "gpt-5"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "route"),
+    [
+        (ONE, {"targets": ["openai/gpt-5"]}),
+        ({"targets": [ONE]}, {"targets": ["openai/gpt-5"], "attempts": 1}),
+        (
+            {"targets": [ONE], "request_timeout": 1500, "retry": {"attempts": 2}},
+            {"targets": ["openai/gpt-5"], "attempts": 3, "deadline": 1.5},
+        ),
+        (
+            {"strategy": {"mode": "fallback"}, "targets": [ONE, {"provider": "ollama", "deployment_id": "m"}]},
+            {"targets": ["openai/gpt-5", "ollama/m"], "attempts": 2, "on": list(WORDS)},
+        ),
+        (
+            {
+                "strategy": {"mode": "fallback", "on_status_codes": [400, 408, 418, 500]},
+                "targets": [ONE, {"provider": "ollama", "deployment_id": "m"}],
+            },
+            {"targets": ["openai/gpt-5", "ollama/m"], "attempts": 2, "on": ["caller_fault", "transient", "unknown"]},
+        ),
+    ],
+    ids=["a target", "single", "time and retries", "after any failure", "after some"],
+)
+def test_small_configs_of_portkey(tmp_path: Path, config: Any, route: Any) -> None:
+    """One target is a route of one; milliseconds become seconds, and status codes classes of failures."""
+    path = tmp_path / "portkey.json"
+    path.write_text(json.dumps(config))
+    assert taken(path, "--from", "portkey")["routes"] == {"imported": route}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"strategy": {"mode": "luck"}, "targets": [ONE]}, "there is no mode 'luck'"),
+        ({"targets": [{"provider": "openai"}]}, "names no model: say which with --model"),
+        ({"targets": [{"override_params": {"model": "gpt-5"}}]}, "names no provider"),
+    ],
+)
+def test_a_config_of_portkey_that_lacks_something(tmp_path: Path, config: Any, message: str) -> None:
+    """What it lacks is said, and how it can be given."""
+    path = tmp_path / "portkey.json"
+    path.write_text(json.dumps(config))
+    result = CliRunner().invoke(app.app, ["routes", "import", str(path), "--from", "portkey"])
+    assert isinstance(result.exception, ConfigurationError)
+    assert message in str(result.exception)

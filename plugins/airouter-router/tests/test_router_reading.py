@@ -8,7 +8,7 @@ import pytest
 
 from airouter_core import create_provider, validate_provider_config
 from airouter_core.errors import ConfigurationError
-from airouter_router.routes import First, Route, Target, Weighted, targets_of
+from airouter_router.routes import Canary, First, Route, Target, Weighted, targets_of
 
 ENTRY = {"if": {"needs": "tools"}, "targets": ["b/y"]}
 
@@ -34,6 +34,16 @@ ENTRY = {"if": {"needs": "tools"}, "targets": ["b/y"]}
         ({"when": [{"if": {"tokens_ovr": 1}, "targets": ["a/x"]}]}, "did you mean 'tokens_over'"),
         ({"when": [{"if": {"needs": "magic"}, "targets": ["a/x"]}]}, "needs are"),
         ({"when": [{"if": {"hour": "25-3"}, "targets": ["a/x"]}]}, "hour is"),
+        ({"when": [{"if": {"hour": [3, 24]}, "targets": ["a/x"]}]}, "hour is"),
+        ({"when": [{"if": {"hour": []}, "targets": ["a/x"]}]}, "hour is"),
+        ({"when": [{"if": {"hour": 7.5}, "targets": ["a/x"]}]}, "hour is"),
+        ({"when": [{"if": {"use": 3}, "targets": ["a/x"]}]}, "use is a word or a list of words, not 3"),
+        ({"when": [{"if": {"use": [""]}, "targets": ["a/x"]}]}, "use is a word or a list of words"),
+        ({"when": [{"if": {"tokens_over": -1}, "targets": ["a/x"]}]}, "tokens_over is a number of tokens, not -1"),
+        ({"when": [{"if": {"tokens_over": True}, "targets": ["a/x"]}]}, "tokens_over is a number of tokens"),
+        ({"when": [{"if": {"tag": "blue"}, "targets": ["a/x"]}]}, 'tag is "NAME=VALUE" or a table of texts'),
+        ({"when": [{"if": {"tag": {"team": 3}}, "targets": ["a/x"]}]}, "or a table of texts"),
+        ({"when": {"if": {"needs": "tools"}}}, "a list is needed"),
         ({"when": [{"if": {"budget_used_over": 1}, "targets": ["a/x"]}]}, "refuses the call before any route"),
         ({"when": [{"if": {}, "targets": ["a/x"]}]}, "`if` is a table"),
         ({"when": [ENTRY, {**ENTRY, "if": {"needs": ["tools", "vision"]}}]}, "entry 1 holds wherever it does"),
@@ -121,3 +131,19 @@ def test_validation_needs_no_network() -> None:
     """A configuration of the right kinds is a good one."""
     assert validate_provider_config("router", {"routes": {}}) == (True, None)
     assert validate_provider_config("router", {"rutes": {}})[0] is False
+
+
+def test_weights_by_address(world: Any) -> None:
+    """Weights may be a table; who is not in it has 1, and who is no target is no key of it."""
+    route = {"strategy": "weighted", "targets": ["a/x", "b/y"], "weights": {"b/y": 3}}
+    assert world.router({"r": route}).routes["r"].tree.weights == (1, 3)
+    with pytest.raises(ConfigurationError, match=r"takes no 'b/z'; did you mean 'b/y'"):
+        world.router({"r": {**route, "weights": {"b/z": 3}}})
+
+
+def test_a_trial_as_a_value(world: Any) -> None:
+    """Of all conversations the share that is given is asked of the trial, and the others of the usual."""
+    router = world.router({"r": Canary("a/x", "b/y", 0.25)})
+    served = [world.chat(router, messages=f"question {number}").served_by for number in range(400)]
+    assert 70 < served.count("b/y") < 130
+    assert served.count("a/x") + served.count("b/y") == 400

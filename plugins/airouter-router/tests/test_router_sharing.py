@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,49 +10,11 @@ from airouter_core.errors import AuthenticationError, OverloadedError, RateLimit
 from airouter_core.plugins.hookspecs import hookimpl
 from airouter_core.plugins.registry import Plugins
 from airouter_core.values.events import Finish, TextDelta
-from airouter_core.values.notes import Note
 from airouter_core.wire.rate_limits import RateLimit
+from airouter_router.limits import LimitState
+from airouter_router.sharing import Process, told_by
 
 TWO = {"r": {"targets": ["a/x", "b/y"]}}
-
-
-class Place:
-    """Notes in memory, on the clock of a world, and a plugin that offers them."""
-
-    where = "here"
-
-    def __init__(self, world: Any) -> None:
-        self._world = world
-        self._notes: dict[tuple[str, str], Note] = {}
-        self.broken = False
-        self.reads = 0
-
-    @hookimpl
-    def airouter_shared_notes(self) -> Place:
-        return self
-
-    def put(self, topic: str, name: str, note: Note) -> None:
-        if self.broken:
-            raise OSError("the disk is full")
-        known = self._notes.get((topic, name))
-        if known is None or known.until <= note.until:
-            self._notes[topic, name] = note
-
-    def remove(self, topic: str, name: str) -> None:
-        self._notes.pop((topic, name), None)
-
-    def read(self, topic: str) -> Mapping[str, Note]:
-        self.reads += 1
-        return {
-            name: note for (at, name), note in self._notes.items() if at == topic and note.until > self._world.wall()
-        }
-
-
-@pytest.fixture
-def place(world: Any) -> Place:
-    found = Place(world)
-    world.plugins = Plugins.of(found)
-    return found
 
 
 @pytest.mark.usefixtures("place")
@@ -86,7 +47,7 @@ def test_who_is_well_again_is_well_for_all(world: Any) -> None:
     assert world.chat(other).served_by == "a/x"
 
 
-def test_others_are_heard_once_a_second(world: Any, place: Place) -> None:
+def test_others_are_heard_once_a_second(world: Any, place: Any) -> None:
     """However many calls are made, the place is read once in a second."""
     router = world.router(TWO)
     for _ in range(20):
@@ -94,7 +55,7 @@ def test_others_are_heard_once_a_second(world: Any, place: Place) -> None:
     assert place.reads == 1
 
 
-def test_a_place_that_fails_costs_no_call(world: Any, place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_place_that_fails_costs_no_call(world: Any, place: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be shared is told in the log, and this process goes on with what it knows."""
     router = world.router(TWO)
     place.broken = True
@@ -104,7 +65,7 @@ def test_a_place_that_fails_costs_no_call(world: Any, place: Place, caplog: pyte
     assert caplog.text.count("not shared for now: the disk is full") == 1
 
 
-def test_the_state_tells_of_all_processes(world: Any, place: Place) -> None:
+def test_the_state_tells_of_all_processes(world: Any, place: Any) -> None:
     """Who rests and why, calls of every process in the last minute, and the lowest that is left at a vendor."""
     limits = {"a/x": {"rpm": 5}}
     one, other = world.router(TWO, limits), world.router(TWO, limits)
@@ -207,3 +168,30 @@ def test_a_stream_is_heard_at_its_end(world: Any) -> None:
     world.chat(router)
     world.headers = {}
     assert world.chat(router).served_by == "a/x"  # three have come back meanwhile
+
+
+def test_of_what_processes_have_learned_the_lowest_counts() -> None:
+    """Calls are added up, what nobody counts stays unknown, and of a vendor's limit who knows of less is right."""
+    learned = [
+        {"requests": {"limit": 9.0, "left": left}, "tokens": {"limit": 90.0, "left": 90.0}} for left in (4.0, 2.0)
+    ]
+    states = [LimitState(1, None, None, learned[0]), LimitState(2, 5, None, learned[1]), LimitState(3, None, 7, {})]
+    processes = [Process(f"p{number}", 0.0, {"a/x": state}) for number, state in enumerate(states)]
+    for order in (processes, processes[::-1]):
+        assert told_by(order) == {"a/x": LimitState(6, 5, 7, learned[1])}
+
+
+def test_a_place_that_cannot_be_had_costs_no_call(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A plugin that fails as it offers one is told of once; each process then knows its own health alone."""
+
+    class Broken:
+        @hookimpl
+        def airouter_shared_notes(self) -> Any:
+            raise OSError("no such database")
+
+    world.plugins = Plugins.of(Broken())
+    router = world.router(TWO)
+    for _ in range(3):
+        assert world.chat(router).served_by == "a/x"
+    assert caplog.text.count("no such database") == 1
+    assert router.state().shared is None
