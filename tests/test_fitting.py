@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from airouter_core import Plugins, Response, TextDelta, fitted
 from airouter_core.cli.questions.short_schemas import schema_from
 from airouter_core.errors import ConfigurationError, ParameterError, ProtocolError
 from airouter_core.testing.fakes import Answer, FakeProvider, fake_provider
+from airouter_core.testing.server import Answer as ServerAnswer
+from airouter_core.testing.server import LoopbackServer
+from airouter_core.tools.validation import prepare
 from airouter_core.values.code_blocks import code_blocks
 from airouter_core.values.messages import Message, RefusalPart, ToolCallPart
 
@@ -188,3 +192,26 @@ def test_what_fits_any_schema_is_taken(value: Any) -> None:
         .parsed
         == value
     )
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        lambda url: {"$ref": f"{url}/x"},
+        lambda url: {"$schema": f"{url}/x"},
+        lambda url: {"$id": f"{url}/a", "properties": {"a": {"$ref": "b"}}},
+    ],
+)
+def test_a_schema_opens_no_file_and_asks_no_host(schema: Any) -> None:
+    """It may come from anybody: with a row of a table, or with a request."""
+    with LoopbackServer(lambda request, connection: connection.answer(ServerAnswer.of_json({}))) as server:
+        with pytest.raises(ParameterError, match="no JSON Schema"):
+            prepare(schema(server.url))
+        assert server.requests == []
+
+
+def test_a_schema_reads_no_file(tmp_path: Path) -> None:
+    """What a problem says would tell what is in it."""
+    (tmp_path / "secret.json").write_text('{"const": "secret"}')
+    with pytest.raises(ParameterError, match=r"put what is referred to under \$defs"):
+        prepare({"$ref": (tmp_path / "secret.json").as_uri()})

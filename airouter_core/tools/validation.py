@@ -84,6 +84,11 @@ def _validator(schema: bytes) -> Any:
     except ImportError as error:
         raise ConfigurationError("validating answers needs an extra: pip install 'airouter-core[schemas]'") from error
     try:
-        return jsonschema_rs.validator_for(msgspec.json.decode(schema))
+        return jsonschema_rs.validator_for(msgspec.json.decode(schema), retriever=_refused)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         raise ParameterError(f"the schema is no JSON Schema: {str(error).splitlines()[0]}") from error
+
+
+def _refused(address: str) -> Any:
+    """A schema may come from anybody: it opens no file and asks no host."""
+    raise ValueError(f"{address} is not fetched: put what is referred to under $defs")

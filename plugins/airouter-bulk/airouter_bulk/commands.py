@@ -19,7 +19,7 @@ from .journal import admission, attempts, batches
 from .journal.files import connected, held, transaction
 from .outcomes import VETOED
 from .reports import Summary
-from .rows import count_of
+from .rows import check, count_of
 from .running import exported
 from .spec import Spec
 
@@ -91,8 +91,7 @@ def run(
     if batch:
         wanted = msgspec.structs.replace(wanted, lane="batch")
     _use(config)
-    if not os.path.isfile(rows):
-        raise click.UsageError(f"{rows} is no file of rows.")
+    check(rows)
     if not yes and not sample:
         agree(f"Ask {wanted.target} about {count_of(rows)} rows, {_bound(wanted)}?")
     return carried_out(wanted, rows, folder, as_json=as_json, sample=sample, yes=yes, fork=fork, **engine)

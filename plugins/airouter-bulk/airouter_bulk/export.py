@@ -76,7 +76,8 @@ class Exporter:
 
     def _lines(self, first: int, errors: _Whole | None = None) -> Iterator[bytes]:
         """The lines of a shard; those of rows that failed go elsewhere."""
-        rows = self._connection.execute(ROWS, (self._run.id, first, first + self._run.spec.shard))
+        spec = self._run.spec
+        rows = self._connection.execute(ROWS, (self._run.id, first, first + spec.shard))
         for found in rows:
             position, data, malformed, state, failure, problem, original, ended, cost, answer = found
             told: dict[str, Any] = {"attempts": ended, "cost": float(dollars(cost or 0))}
@@ -84,16 +85,16 @@ class Exporter:
                 told |= {"cost": 0.0, "same_as": original}
             if state == "valid":
                 response = unpacked(answer)
-                fields = {self._run.spec.answer: self._answer(response), "airouter": {**_known(response), **told}}
-                yield _line(data, fields)
+                yield _line(data, {spec.answer: self._answer(response), spec.details: {**_known(response), **told}})
             elif errors is not None and malformed is not None:
                 error = {"class": "malformed", "message": malformed}
                 told = {"row": position, "attempts": 0, "cost": 0.0, "error": error}
-                errors.add((_line(data, {"airouter": told}),))
+                write = _line if _may_have(data, spec.details) else _raw
+                errors.add((write(data, {spec.details: told}),))
             elif errors is not None and state in FAILED:
                 error = {"class": failure, "message": problem}
-                kept = {self._run.spec.answer: unpacked(answer).text} if answer is not None else {}
-                errors.add((_line(data, {**kept, "airouter": {"row": position, **told, "error": error}}),))
+                kept = {spec.answer: unpacked(answer).text} if answer is not None else {}
+                errors.add((_line(data, {**kept, spec.details: {"row": position, **told, "error": error}}),))
 
     def _answer(self, response: Response) -> Any:
         if self._run.spec.schema is not None and response.text:
@@ -160,18 +161,22 @@ def _sync(folder: str) -> None:
 
 
 def _line(data: bytes, fields: dict[str, Any]) -> bytes:
-    """The row exactly as it was given, with further fields at its end; what was no row, as a text."""
+    """The row exactly as it was given, with further fields at its end."""
     told = msgspec.json.encode(fields)
-    if "error" in fields["airouter"] and fields["airouter"]["error"]["class"] == "malformed" and not _is_object(data):
-        told = msgspec.json.encode({"raw": data.decode("utf-8", "replace"), **fields})
-        return told + b"\n"
     body = data.rstrip()[:-1].rstrip()
     return body + (b"" if body.endswith(b"{") and len(body) == 1 else b",") + told[1:] + b"\n"
 
 
-def _is_object(data: bytes) -> bool:
+def _raw(data: bytes, fields: dict[str, Any]) -> bytes:
+    """What was no row, as a text."""
+    return msgspec.json.encode({"raw": data.decode("utf-8", "replace"), **fields}) + b"\n"
+
+
+def _may_have(data: bytes, name: str) -> bool:
+    """Whether it is an object to which such a field can be added."""
     try:
-        return isinstance(msgspec.json.decode(data), dict)
+        value = msgspec.json.decode(data)
+        return isinstance(value, dict) and name not in value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 

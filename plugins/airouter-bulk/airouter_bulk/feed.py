@@ -127,6 +127,8 @@ def first_problem(questions: Questions, rows: Iterator[Row]) -> tuple[Row | None
         if row.value is not None or len(seen) == CHUNK:
             break
     first = next((row for row in seen if row.value is not None), None)
+    if seen and first is None:
+        raise ConfigurationError(f"none of the first {len(seen)} rows is one: {seen[0].problem}")
     if first is not None and (problem := questions.asked(first, 0).problem):
         raise ConfigurationError(f"the first row cannot be asked: {problem}")
     return first, itertools.chain(seen, rows)

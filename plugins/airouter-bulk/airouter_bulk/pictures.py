@@ -25,7 +25,10 @@ def picture(said: str, folder: str) -> FilePart:
     else:
         root = os.path.realpath(folder)
         # A row may come from anybody: it must not have this machine's other files sent away.
-        path = os.path.realpath(os.path.join(root, said))
+        try:
+            path = os.path.realpath(os.path.join(root, said))
+        except ValueError as error:
+            raise ParameterError(f"the picture {said[:80]!r} is no path: {error}") from error
         if os.path.commonpath((root, path)) != root:
             raise ParameterError(f"the picture {said!r} is not below {folder}; images_folder says where they lie")
         if os.path.isfile(path) and os.path.getsize(path) > MOST:

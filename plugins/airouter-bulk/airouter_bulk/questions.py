@@ -89,9 +89,10 @@ class Questions:
         """
         if row.value is None:
             return Asked(row, problem=row.problem)
-        if self._spec.answer in row.value:
-            told = f'the row has a field {self._spec.answer!r} of its own; name another with answer = "…"'
-            return Asked(row, problem=told)
+        for word, name in (("answer", self._spec.answer), ("details", self._spec.details)):
+            if name in row.value:
+                told = f'the row has a field {name!r} of its own; name another with {word} = "…"'
+                return Asked(row, problem=told)
         try:
             ask = self.ask(row.value)
             _prepare(ask.response_format)

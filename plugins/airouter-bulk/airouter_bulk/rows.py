@@ -18,6 +18,9 @@ from airouter_core.errors import ConfigurationError
 from . import parquet
 
 PARQUET = ".parquet"
+CSV = ".csv"
+LARGEST_CELL = 64 << 20
+"""Characters; Python's own limit of 131,072 is less than many a text has."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -42,16 +45,29 @@ def rows_of(source: Rows) -> Iterator[Row]:
     """The rows of a file, by its ending (``.csv``, ``.parquet``, else a JSON object in each line), or of an iterable.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a CSV has no head.
+        ConfigurationError: the file cannot be read, a CSV has no head, or all rows are one JSON array.
     """
     if not isinstance(source, str | os.PathLike):
         return map(_given, source)
     path = os.fspath(source)
-    if not os.path.isfile(path):
-        raise ConfigurationError(f"{path} is no file of rows")
+    check(path)
     if path.lower().endswith(PARQUET):
         return map(_given, parquet.rows_in(path))
-    return _of_csv(path) if path.lower().endswith(".csv") else _of_lines(path)
+    return _of_csv(path) if path.lower().endswith(CSV) else _of_lines(path)
+
+
+def check(path: str) -> None:
+    """See that there is a file of rows.
+
+    Raises:
+        ConfigurationError: there is none, or it can be read only once.
+    """
+    if path == "-" or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
+        raise ConfigurationError(
+            f"{path} can be read only once, and a run that goes on reads its rows again: write them into a file first"
+        )
+    if not os.path.isfile(path):
+        raise ConfigurationError(f"{path} is no file of rows")
 
 
 def count_of(source: Rows) -> int | None:
@@ -74,6 +90,10 @@ def _of_lines(path: str) -> Iterator[Row]:
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             data = (line.removeprefix(BOM) if number == 1 else line).strip()
+            if number == 1 and data.startswith(b"["):
+                raise ConfigurationError(
+                    f"{path} is one JSON array: write each object in a line of its own, without brackets around them"
+                )
             if data:
                 yield _parsed(data, f"line {number}")
 
@@ -82,28 +102,74 @@ def _parsed(data: bytes, where: str) -> Row:
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Row(data, None, f"{where} is no JSON: {error}")
+        return Row(data, None, f"{where} is no JSON object: {error}")
     if not isinstance(value, dict):
         return Row(data, None, f"{where} is no JSON object")
     return Row(data, value)
 
 
 def _of_csv(path: str) -> Iterator[Row]:
+    csv.field_size_limit(max(csv.field_size_limit(), LARGEST_CELL))
     with (
         open(path, "rb") as binary,
         io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
-        reader = csv.reader(file)
-        head = next(reader, None)
-        if not head or len(set(head)) != len(head):
-            raise ConfigurationError(f"{path}: the first line of a CSV names its columns, each once")
-        for cells in reader:
+        lines = _Lines(file)
+        # Strict: what a quote too many or too few does to the cells after it would be taken for what they say.
+        reader = csv.reader(lines, strict=True)
+        head = _head(path, reader)
+        lines.taken()
+        while True:
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                first, raw = lines.taken()
+                yield Row(raw, None, f"line {first} is no CSV: {error}")
+                continue
+            first, raw = lines.taken()
+            if cells is None:
+                return
             if cells:
-                yield _of_cells(head, cells, f"line {reader.line_num}")
+                yield _of_cells(head, cells, raw, f"line {first}")
 
 
-def _of_cells(head: list[str], cells: list[str], where: str) -> Row:
-    raw = ",".join(cells).encode("utf-8", "surrogateescape")
+class _Lines:
+    """The lines of a file, and which of them the record had that was read last."""
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file = iter(file)
+        self._read: list[str] = []
+        self._number = 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._file)
+        self._read.append(line)
+        return line
+
+    def taken(self) -> tuple[int, bytes]:
+        """The number of the first one, and all of them as they are in the file."""
+        first, read = self._number, self._read
+        self._number, self._read = first + len(read), []
+        return first, "".join(read).rstrip("\r\n").encode("utf-8", "surrogateescape")
+
+
+def _head(path: str, reader: Iterator[list[str]]) -> list[str]:
+    try:
+        head = next(reader, None)
+        "".join(head or ()).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{path} is no UTF-8: save it as that") from error
+    except csv.Error as error:
+        raise ConfigurationError(f"{path}: its first line is no CSV: {error}") from error
+    if not head or len(set(head)) != len(head):
+        raise ConfigurationError(f"{path}: the first line of a CSV names its columns, each once")
+    return head
+
+
+def _of_cells(head: list[str], cells: list[str], raw: bytes, where: str) -> Row:
     if len(cells) != len(head):
         return Row(raw, None, f"{where} has {len(cells)} cells for {len(head)} columns")
     try:

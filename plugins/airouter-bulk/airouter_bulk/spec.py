@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +23,10 @@ ASKED = (
     *("images", "tools", "tool_choice"),
 )
 """The fields that change what is asked; all others may change while a run is resumed."""
+COUNTS = {"in_flight": 1, "workers": 1, "retries": 0, "reasks": 0, "shard": 1, "batch_size": 1}
+"""The fields that count something, and the least that each may be."""
+MOST = 1_000_000_000
+"""Of anything that is counted."""
 
 
 class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +49,7 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         retries: how often a row is asked again after failures that may pass.
         reasks: how often it is asked again because its answer does not fit the schema.
         dedupe: whether rows that ask the same are asked once.
-        answer: the field of the output that holds the answer.
+        answer, details: the fields of the output that hold the answer, and what is known about it.
         format: of the files that come out, ``"jsonl"`` or ``"parquet"``; the rows that failed are always JSON lines.
         lane: ``"batch"`` hands questions in as batches of the vendor, for half the price and within a day.
         rest: what becomes of questions that a batch has not answered: they are asked by calls, at the full price, or
@@ -73,6 +78,7 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reasks: int = 1
     dedupe: bool = True
     answer: str = "answer"
+    details: str = "airouter"
     shard: int = 50_000
     uncertain: Literal["resend", "hold"] = "resend"
     images: list[str] = msgspec.field(default_factory=list)
@@ -86,22 +92,28 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_price: Decimal = Decimal("0.5")
 
     def __post_init__(self) -> None:
-        for name, least in (("in_flight", 1), ("retries", 0), ("reasks", 0), ("shard", 1), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise SpecError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if self.workers is not None and self.workers < 1:
-            raise SpecError(f"workers must be at least 1, not {self.workers}; leave it out for the program alone")
-        if not self.batch_price.is_finite() or not 0 <= self.batch_price <= 1:
-            raise SpecError(f"batch_price must be a part of the price, from 0 to 1, not {self.batch_price}")
-        for name in ("requests_per_minute", "tokens_per_minute", "budget"):
-            if (value := getattr(self, name)) is not None and not value > 0:
-                raise SpecError(f"{name} must be more than 0, not {value}; leave it out for no limit")
+        self._check_bounds()
         if not self.target.strip():
             raise SpecError("target must be an address: PROVIDER/MODEL or route:NAME")
         if self.images and self.prompt is None:
             raise SpecError("images go with a prompt; messages of a row hold their own")
+        if not self.answer or not self.details or self.answer == self.details:
+            raise SpecError("answer and details name two fields of what comes out: they differ, and none is empty")
         for text in (self.prompt or "", self.system or "", *self.images):
             Template(text)
+
+    def _check_bounds(self) -> None:
+        for name, least in COUNTS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= MOST:
+                hint = "; leave it out for the program alone" if name == "workers" else ""
+                raise SpecError(f"{name} must be at least {least} and at most {MOST}, not {value}{hint}")
+        if not self.batch_price.is_finite() or not 0 <= self.batch_price <= 1:
+            raise SpecError(f"batch_price must be a part of the price, from 0 to 1, not {self.batch_price}")
+        for name in ("requests_per_minute", "tokens_per_minute", "budget"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise SpecError(f"{name} must be more than 0, not {value}; leave it out for no limit")
 
     @classmethod
     def of(cls, given: Spec | Mapping[str, Any] | str | os.PathLike[str]) -> Spec:
@@ -115,7 +127,7 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         where = "the specification" if isinstance(given, Mapping) else os.fspath(given)
         table = dict(given) if isinstance(given, Mapping) else _read(where)
         for name in table.keys() - set(cls.__struct_fields__):
-            near = difflib.get_close_matches(name, cls.__struct_fields__, n=1)
+            near = difflib.get_close_matches(str(name), cls.__struct_fields__, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(cls.__struct_fields__)}"
             raise SpecError(f"{where}: {name!r} is not known; {hint}")
         for name in ("budget", "batch_price"):

@@ -1,11 +1,13 @@
 r"""Prompts with the fields of a row in them: ``{{ field }}``. A closed language, in which no code can be written.
 
-``{{ a.b.0 }}`` goes into objects and lists, ``{{ field | json }}`` writes a value as JSON, ``\{{`` is two braces. A
-value that is no text is written as JSON too. A field that a row does not have is that row's error, never an empty text.
+``{{ a.b.0 }}`` goes into objects and lists, ``{{ "First Name" }}`` is a field with blanks or dots in its name,
+``{{ field | json }}`` writes a value as JSON, ``\{{`` is two braces. A value
+that is no text is written as JSON too. A field that a row does not have is that row's error, never an empty text.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +17,10 @@ import msgspec
 from .errors import SpecError
 
 TOKEN = re.compile(r"\\\{\{|\{\{(.*?)\}\}|\{\{", re.DOTALL)
-PLACE = re.compile(r"\s*([^\s.|{}]+(?:\.[^\s.|{}]+)*)\s*(?:\|\s*(\w+)\s*)?")
+STEP = r"""(?:"[^"]+"|'[^']+'|[^\s.|{}"'][^\s.|{}]*)"""
+PLACE = re.compile(rf"\s*({STEP}(?:\.{STEP})*)\s*(?:\|\s*(\w+)\s*)?")
+SHOWN = 20
+"""Fields of a row that an error names."""
 FILTERS = ("json",)
 
 
@@ -39,7 +44,7 @@ class Place(NamedTuple):
         for index, name in enumerate(self.path):
             value = _inside(value, name)
             if value is None and not (self.as_json and index == len(self.path) - 1):
-                known = ", ".join(map(str, row)) or "none"
+                known = ", ".join(itertools.islice(row, SHOWN)) + (", …" if len(row) > SHOWN else "") or "none"
                 raise MissingFieldError(f"the row has no {'.'.join(self.path[: index + 1])!r} (its fields: {known})")
         if isinstance(value, str) and not self.as_json:
             return value
@@ -80,11 +85,13 @@ def _part(match: re.Match[str], text: str) -> str | Place:
     found = PLACE.fullmatch(match.group(1))
     if found is None:
         raise SpecError(
-            f"line {line} of the prompt: {match.group()} is no field; write {{{{ field }}}} or {{{{ a.b }}}}"
+            f"line {line} of the prompt: {match.group()} is no field; write {{{{ field }}}}, {{{{ a.b }}}} or "
+            '{{ "a field" }}'
         )
     if found.group(2) not in (None, *FILTERS):
         raise SpecError(f"line {line} of the prompt: the filter {found.group(2)!r} is not known; there is json")
-    return Place(tuple(found.group(1).split(".")), found.group(2) is not None)
+    steps = re.findall(STEP, found.group(1))
+    return Place(tuple(step[1:-1] if step[0] in "\"'" else step for step in steps), found.group(2) is not None)
 
 
 def _inside(value: Any, name: str) -> Any:

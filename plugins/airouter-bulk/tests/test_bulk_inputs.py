@@ -59,6 +59,7 @@ def test_a_batch_file_is_asked_line_by_line(bulk: Bulk, tmp_path: Path) -> None:
         ({"q": "x"}, "no prompt"),
         ({"messages": []}, "empty"),
         ({"messages": "x", "answer": 1}, "field 'answer'"),
+        ({"messages": "x", "airouter": 1}, "name another with details"),
         (_line(0, response_format={"type": "json_schema", "json_schema": {"schema": {"type": "nothing"}}}), "Schema"),
         (_line(0, [{"type": "image_url", "image_url": {"url": "http://169.254.169.254/x"}}]), "open net"),
     ],
@@ -134,6 +135,7 @@ def test_pictures_are_read_below_their_folder_and_addresses_passed_on(bulk: Bulk
         ("http://10.0.0.1/a.png", "open net"),
         ("http://[::1]/a.png", "open net"),
         ("ftp://example.com/a.png", "cannot read"),
+        ("a\0.png", "no path"),
     ],
 )
 def test_a_row_reaches_no_file_and_no_host_that_it_should_not(tmp_path: Path, said: str, told: str) -> None:

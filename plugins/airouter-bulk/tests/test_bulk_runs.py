@@ -76,6 +76,40 @@ def test_rows_that_cannot_be_asked_are_told_of_and_stop_nobody(bulk: Bulk, tmp_p
     assert len(bulk.witness.calls) == 2
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'[\n{"q": "a"},\n{"q": "b"}\n]\n', "without brackets"),
+        ('{"q": "a"}\n{"q": "b"}\n'.encode("utf-16"), "none of the first 3 rows is one"),
+        (b"PK\x03\x04" + bytes(range(256)) * 99, "rows is one: line 1"),
+    ],
+)
+def test_a_file_of_something_else_is_no_table(bulk: Bulk, tmp_path: Path, data: bytes, told: str) -> None:
+    """It is an error of the call, and not a folder full of failed rows."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(ConfigurationError, match=told):
+        bulk.run(path)
+    assert bulk.lines("errors.jsonl") == []
+
+
+def test_what_came_out_may_go_in_again(bulk: Bulk) -> None:
+    """Under names of its own, so that no line has a field twice; what failed for such a name is kept as a text."""
+    bulk.run(bulk.numbered(2))
+    rows = bulk.lines()
+    with pytest.raises(ConfigurationError, match="field 'answer' of its own"):
+        bulk.run(rows, fork=True)
+    with pytest.raises(ConfigurationError, match="field 'airouter' of its own"):
+        bulk.run(rows, fork=True, answer="second")
+    again = {"answer": "second", "details": "of_second", "prompt": "more of {{ q }}"}
+    assert bulk.run([*rows, {"q": "x", "of_second": 1}], fork=True, **again).valid == 2
+    (line, _) = bulk.lines()
+    assert list(line) == ["n", "q", "answer", "airouter", "second", "of_second"]
+    (error,) = bulk.lines("errors.jsonl")
+    assert error["raw"] == '{"q":"x","of_second":1}'
+    assert error["of_second"]["error"]["class"] == "malformed"
+
+
 def test_where_the_first_row_cannot_be_asked_nothing_is(bulk: Bulk) -> None:
     """A misspelt field or parameter is an error of the call, not of every row."""
     with pytest.raises(ConfigurationError, match="the first row cannot be asked: the row has no 'w'"):

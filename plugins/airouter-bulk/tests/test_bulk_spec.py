@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from airouter_bulk.templates import MissingFieldError, Template
 from airouter_core.errors import ConfigurationError
 
 ROW = {"name": "Ada", "n": 3, "tags": ["a", "b"], "at": {"city": "London"}, "none": None}
+ROW |= {"First Name": "Ada", "a.b": 1, "it's": "!"}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ ROW = {"name": "Ada", "n": 3, "tags": ["a", "b"], "at": {"city": "London"}, "non
         ("{{ n }} {{ tags.1 }} {{ at.city }}", "3 b London"),
         ("{{ tags | json }} {{ at }} {{ name | json }} {{ none | json }}", '["a","b"] {"city":"London"} "Ada" null'),
         (r"\{{ name }} and }} and {", "{{ name }} and }} and {"),
+        ('{{ "First Name" }}, {{ \'a.b\' | json }} {{ at."city" }} {{ it\'s }}', "Ada, 1 London !"),
     ],
 )
 def test_a_template_is_filled_with_fields_of_the_row(template: str, text: str) -> None:
@@ -34,7 +37,8 @@ def test_a_template_is_filled_with_fields_of_the_row(template: str, text: str) -
 
 
 @pytest.mark.parametrize(
-    "template", ["{{ a", "{{ }}", "{{ a + b }}", "{{ a | upper }}", "{{ f(x y) }}", "a\n{{ a..b }}"]
+    "template",
+    ["{{ a", "{{ }}", "{{ a + b }}", "{{ a | upper }}", "{{ f(x y) }}", "a\n{{ a..b }}", '{{ "a }}', '{{ "" }}'],
 )
 def test_what_is_no_field_is_an_error_of_the_specification(template: str) -> None:
     """The language is closed: there is nothing to call and nothing to add."""
@@ -73,6 +77,12 @@ def test_what_a_row_holds_is_never_read_as_a_template(value: str) -> None:
         ({"target": "a/b", "prompt": "x", "workers": 0}, "workers must be at least 1"),
         ({"target": "a/b", "prompt": "x", "batch_price": 2}, "batch_price must be a part of the price"),
         ({"target": "a/b", "prompt": "x", "retries": "two"}, "retries"),
+        ({"target": "a/b", "prompt": "x", "shard": 10**30}, "shard must be at least 1 and at most"),
+        ({"target": "a/b", "prompt": "x", "budget": float("nan")}, "budget must be more than 0"),
+        ({"target": "a/b", "prompt": "x", "budget": float("inf")}, "budget must be more than 0"),
+        ({"target": "a/b", "prompt": "x", "requests_per_minute": float("inf")}, "requests_per_minute must be more"),
+        ({"target": "a/b", "prompt": "x", "answer": ""}, "answer and details name two fields"),
+        ({"target": "a/b", "prompt": "x", "answer": "airouter"}, "answer and details name two fields"),
     ],
 )
 def test_a_wrong_specification_says_what_is_wrong(given: dict[str, Any], told: str) -> None:
@@ -144,15 +154,55 @@ def test_lines_that_are_no_rows_are_told_with_their_number(tmp_path: Path) -> No
 
 
 def test_a_csv_has_rows_of_its_columns(tmp_path: Path) -> None:
-    """Cells may hold line breaks; a line of another length is told."""
+    """Cells may hold line breaks and long texts; a line of another length, or with other bytes, is told."""
     path = tmp_path / "rows.csv"
-    path.write_text('a,b\n1,"x\ny"\n2\n')
-    first, second = rows_of(path)
+    long = "x" * 200_000
+    path.write_bytes(b'\xef\xbb\xbfa,b\r\n1,"x\ny"\r\n2\r\n3,\xff\r\n\r\n4,%s\r\n' % long.encode())
+    first, second, third, fourth = rows_of(path)
     assert first.value == {"a": "1", "b": "x\ny"}
     assert second.problem == "line 4 has 1 cells for 2 columns"
-    path.write_text("a,a\n1,2\n")
-    with pytest.raises(ConfigurationError, match="names its columns"):
+    assert third.problem == "line 5 is no UTF-8: invalid start byte"
+    assert third.data == b"3,\xff"
+    assert fourth.value == {"a": "4", "b": long}
+
+
+def test_a_quote_that_is_not_closed_swallows_no_row_in_silence(tmp_path: Path) -> None:
+    """All that it has swallowed is in the row that is told of, as it stands in the file."""
+    path = tmp_path / "rows.csv"
+    path.write_text('a,b\n1,"he said "no" to me"\n2,x\n3,"y\n4,z\n')
+    first, second, third = rows_of(path)
+    assert str(first.problem).startswith("line 2 is no CSV")
+    assert second.value == {"a": "2", "b": "x"}
+    assert str(third.problem).startswith("line 4 is no CSV")
+    assert third.data == b'3,"y\n4,z'
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "names its columns"),
+        (b"a,a\n1,2\n", "names its columns"),
+        (b"a\xff,b\n1,2\n", "no UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "no UTF-8"),
+        (b'"a\n', "no CSV"),
+    ],
+)
+def test_a_csv_without_a_head_is_no_table(tmp_path: Path, data: bytes, told: str) -> None:
+    """Before anything is asked."""
+    path = tmp_path / "rows.csv"
+    path.write_bytes(data)
+    with pytest.raises(ConfigurationError, match=told):
         list(rows_of(path))
+
+
+@pytest.mark.parametrize("name", ["-", "pipe", "folder", "none"])
+def test_rows_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A run that goes on reads them again, which a pipe cannot give."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo("pipe")
+    with pytest.raises(ConfigurationError, match="only once" if name in ("-", "pipe") else "no file of rows"):
+        rows_of(name)
 
 
 def test_an_iterator_gives_rows_and_what_is_none_is_told() -> None:
