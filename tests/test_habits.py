@@ -64,6 +64,41 @@ def test_keywords_of_elsewhere(keywords: Any, said: str) -> None:
         asyncio.run(provider.achat("m", "x", **keywords))
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda provider: provider.chat("m"), r"^chat\(\) missing a required argument: 'messages'$"),
+        (lambda provider: provider.execute("m", "a", "b", {}, 5), r"^execute\(\) too many positional arguments$"),
+        (lambda provider: provider.run_tools("m", "x", [], temperature=1), r"^run_tools\(\) .*parameters=\{'temp"),
+        (
+            lambda provider: provider.list_models(base_url="x"),
+            r"^list_models\(\) .*create_provider\('PROVIDER', \{'base",
+        ),
+        (lambda provider: provider.create_embedding(input="x"), r"^create_embedding\(\) .*text_or_list"),
+        (lambda provider: provider.execute_with_vision("m", "x", image="x"), r"^execute_with_vision\(\) got an unexp"),
+        (lambda _: airouter_core.create_provider("p", api_key="sk-1"), r"create_provider\('p', \{'api_key': …\}\)$"),
+    ],
+)
+def test_wrong_arguments_are_told_under_the_name_that_was_called(call: Any, said: str) -> None:
+    """Behind a method there are others, which nobody has called; a key that was given is not repeated."""
+    with pytest.raises(TypeError, match=said):
+        call(fake_provider("x"))
+
+
+def test_what_a_tool_raises_while_it_is_described_is_its_own() -> None:
+    """Only wrong arguments of the method itself are told as such."""
+    with pytest.raises(ParameterError, match="list of functions"):
+        fake_provider("x").run_tools("m", "x", 5)
+
+
+def test_methods_of_elsewhere() -> None:
+    """A provider tells which of its methods does what the client of a vendor has another name for."""
+    provider: Any = fake_provider("x")
+    with pytest.raises(AttributeError, match=r"'embeddings'; create_embedding\("):
+        provider.embeddings.create(input="x")
+    assert not hasattr(provider, "nonsense")
+
+
 def test_dir_shows_what_is_public() -> None:
     """Completion offers names to use, and nothing that Python has loaded on the way."""
     assert dir(airouter_core) == sorted(airouter_core.__all__)

@@ -14,6 +14,7 @@ from airouter_core.config.http import HttpConfig
 from airouter_core.errors import (
     ConnectionFailedError,
     ExecutionError,
+    ModelNotFoundError,
     OverloadedError,
     ProtocolError,
     QuotaExceededError,
@@ -46,6 +47,23 @@ def test_a_connection_that_breaks_after_the_end_is_only_warned_of(serve: Any, ma
     response = make_provider(serve(script).url).stream_chat("m", "hi").read()
     assert (response.text, response.finish_reason) == ("hello", "stop")
     assert any("the connection broke after the answer was complete" in warning for warning in response.warnings)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"404 page not found", r"it was asked POST http://127\.0\.0\.1:\d+\S*/chat/completions: check base_url"),
+        (b'{"error": {"message": "File Not Found", "type": "not_found_error"}}', r"File Not Found \(it was asked POST"),
+        (b'{"error": {"message": "no model m"}}', r"no model m \(check the model's name against list_models\(\)\)$"),
+    ],
+)
+def test_a_404_that_speaks_of_no_model_tells_the_address(
+    serve: Any, make_provider: Any, body: bytes, said: str
+) -> None:
+    """A base_url that lacks a part of its path is told as such, not as a model's name that is wrong."""
+    provider = make_provider(serve(lambda peer, received: peer.answer(404, body)).url)
+    with pytest.raises(ModelNotFoundError, match=said):
+        provider.execute("m", "hi")
 
 
 def test_a_stream_cut_in_the_middle_of_an_event_is_truncated(serve: Any, make_provider: Any) -> None:

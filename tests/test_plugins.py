@@ -98,6 +98,8 @@ def test_no_plugins() -> None:
         ("Gud", "installed are another, good.*pip install airouter-gud"),
         ("my.new-provider", r"pip install airouter-mynewprovider \(if there is one; ours are airouter-"),
         ("llama-cpp", "It is a package of its own: pip install airouter-llamacpp$"),
+        ("good/model/x", r"^'good/model/x' is the address of a model, no provider: .* 'good', its model 'model/x'$"),
+        ("nobody/model", r"installed are another, good"),
         ("", "no provider is called ''"),
         (None, "a provider's name is a string, not NoneType"),
     ],

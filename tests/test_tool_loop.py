@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
-from airouter_core.errors import ExecutionError, ParameterError
+from airouter_core.errors import ExecutionError, ParameterError, ProtocolError, TransportTimeoutError
+from airouter_core.testing import fake_provider
 from airouter_core.tools.loop import ToolRun
-
-pytest.importorskip("msgspec", reason="functions as tools are an extra: pip install 'airouter-core[structured]'")
+from airouter_core.values.messages import Message, TextPart, ToolCallPart
+from airouter_core.values.response import Response
 
 Script = list[Any]
 
@@ -121,6 +124,49 @@ def test_the_loop_has_a_limit(run_tools: Any) -> None:
         run_tools(script, "go", [add], max_rounds=3)
     assert caught.value.partial is not None
     assert caught.value.partial.tool_calls
+
+
+@attrs.frozen
+class Sum:
+    """What the last answer is to be."""
+
+    total: int
+
+
+def test_the_last_answer_has_the_form_that_was_asked_for() -> None:
+    """A class is given, its instance is found, as with chat(); what is said beside a call is no such answer."""
+    call = ToolCallPart(id="c1", name="add", arguments_json='{"left": 2, "right": 3}')
+    message = Message("assistant", (TextPart("I shall add them."), call))
+    beside = Response(message=message, finish_reason="tool_calls")
+    run = fake_provider(beside, '{"total": 5}').run_tools("m", "2 + 3?", [add], response_format=Sum)
+    assert run.response.parsed == run.responses[-1].parsed == Sum(5)
+    awaited = asyncio.run(fake_provider(beside, '{"total": 5}').arun_tools("m", "go", [add], response_format=Sum))
+    assert awaited.response.parsed == Sum(5)
+    with pytest.raises(ProtocolError):
+        fake_provider("five").run_tools("m", "2 + 3?", [add], response_format=Sum)
+
+
+@pytest.mark.parametrize(
+    ("choice", "then"), [("add", None), ("required", None), ("auto", "auto"), ("none", "none"), (None, None)]
+)
+def test_a_tool_that_must_be_called_must_be_called_once(run_tools: Any, choice: str | None, then: str | None) -> None:
+    """Held to it in each round, the model could never answer."""
+    script = [calling(("add", {"left": 2, "right": 3})), saying("It is 5.")]
+    _, (first, second) = run_tools(script, "2 + 3?", [add], tool_choice=choice)
+    named = {"type": "function", "function": {"name": "add"}}
+    assert first.get("tool_choice") == (named if choice == "add" else choice)
+    assert second.get("tool_choice") == then
+
+
+def test_all_rounds_have_one_deadline(run_tools: Any) -> None:
+    """A tool that takes its time leaves less for the model."""
+
+    def dawdle() -> str:
+        time.sleep(0.6)
+        return "done"
+
+    with pytest.raises(TransportTimeoutError, match=r"deadline of 0\.5 s"):
+        run_tools([calling(("dawdle", {})), saying("never asked for")], "go", [dawdle], deadline=0.5)
 
 
 @pytest.mark.parametrize("limit", [0, -1, "3", 2.0, None])

@@ -82,8 +82,14 @@ class LazyGroup(click.Group):
         if not ctx.resilient_parsing and args[0] not in _commands():
             import difflib
 
+            from .available import not_installed
+
+            brings = not_installed(args[0])
             near = difflib.get_close_matches(args[0], _commands(), n=1)
-            ctx.fail(f"No such command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            if brings is not None:
+                hint = f"; it comes with {brings}, which is not installed: `airouter install {args[0]}`"
+            ctx.fail(f"No such command {args[0]!r}{hint}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

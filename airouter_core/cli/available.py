@@ -58,6 +58,12 @@ def distribution_of(name: str) -> tuple[str, bool] | None:
     return name, False
 
 
+def not_installed(word: str) -> str | None:
+    """The distribution that brings a provider or command of this name and is not here, if there is one."""
+    found = next((one.name for one in available() if word in one.brings), None)
+    return found if found is not None and installed_version(found) is None else None
+
+
 def installed_version(name: str) -> str | None:
     """The version of a distribution that is installed; ``None`` where it is not."""
     from importlib.metadata import PackageNotFoundError, version

@@ -22,7 +22,7 @@ from ..plugins.factory import config_class, create_provider, validate_provider_c
 from ..plugins.registry import installed
 from ..plugins.tables import routing_settings, set_up_by_tables
 from ..profile.declarations import ProviderInfo
-from .available import available, installed_version
+from .available import not_installed
 from .choices import given_settings
 from .output import waiting
 from .own_files.aliases import expanded
@@ -86,7 +86,10 @@ def named_target(name: str | None, model: str | None) -> tuple[str, str | None]:
         return infos[0].name, None
     if not infos:
         raise ConfigurationError(NO_PROVIDER)
-    raise ConfigurationError(f"choose a provider with -p: {', '.join(info.name for info in infos)}")
+    there = ", ".join(info.name for info in infos)
+    raise ConfigurationError(
+        f"no default model is set: `airouter setup` sets one; or name one with -m PROVIDER/MODEL (there are: {there})"
+    )
 
 
 def _refuse_what_is_missing(usual: str, model: str | None) -> None:
@@ -95,9 +98,9 @@ def _refuse_what_is_missing(usual: str, model: str | None) -> None:
     info = installed().find(usual)
     if not slash or info is None or info.kind != "local":
         return
-    brings = next((one for one in available() if head in one.brings), None)
-    if brings is not None and installed_version(brings.name) is None:
-        raise ConfigurationError(f"{head} comes with {brings.name}, which is not installed: `airouter install {head}`")
+    brings = not_installed(head)
+    if brings is not None:
+        raise ConfigurationError(f"{head} comes with {brings}, which is not installed: `airouter install {head}`")
 
 
 def full_address(address: str) -> Address:

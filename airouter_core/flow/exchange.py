@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..values.events import StreamEvent, Warned
 from ..values.value import Value, hiding
-from ..wire.failures import seconds_to_wait
+from ..wire.failures import seconds_to_wait, told_of_address
 from ..wire.http import MEBIBYTE, HttpRequest
 from .endpoints import HttpResponse
 from .steps import Flow, Open, ReadAll, ReadSome, Sleep, given
@@ -193,7 +193,7 @@ class Exchange:
             body = yield from self._read_failure(response)
             location = response.headers.get("location") if response.status < 400 else None
             if location is None:
-                raise self._refused(response, body)
+                raise self._refused(request, response, body)
             if self._follow is None:
                 request = self._redirected(request, response, location)
             else:
@@ -233,8 +233,9 @@ class Exchange:
         LOGGER.debug("attempt %d failed (%s); again in %.2f s", attempt + 1, type(failure).__name__, delay)
         return delay
 
-    def _refused(self, response: HttpResponse, body: bytes) -> ProviderError:
+    def _refused(self, request: HttpRequest, response: HttpResponse, body: bytes) -> ProviderError:
         error = self._parse_error(response.status, response.headers, self.cleaner.data(body))
+        error = told_of_address(error, f"{request.method} {_shown(request.url)}")
         _advise(error, response, self._policy.now())
         return error
 

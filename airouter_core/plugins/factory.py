@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..errors import AirouterError
 from .problems import loading
@@ -17,6 +18,33 @@ if TYPE_CHECKING:
     from .layering import GivenLayer
 
 
+P = ParamSpec("P")
+Made = TypeVar("Made")
+
+
+def _telling_of_settings(make: Callable[P, Made]) -> Callable[P, Made]:
+    """With the place of settings in the error of a keyword that is unknown: elsewhere they are keywords."""
+
+    @functools.wraps(make)
+    def made(*args: P.args, **named: P.kwargs) -> Made:
+        try:
+            return make(*args, **named)
+        except TypeError:
+            import inspect  # seldom needed
+
+            unknown = next((word for word in named if word not in inspect.signature(make).parameters), None)
+            if unknown is None:
+                raise
+        name = args[0] if args else named.get("name", "PROVIDER")
+        raise TypeError(
+            f"{make.__name__}() got an unexpected keyword argument {unknown!r}; settings go together: "
+            f"{make.__name__}({name!r}, {{{unknown!r}: …}})"
+        )
+
+    return made
+
+
+@_telling_of_settings
 def create_provider(
     name: str,
     config: Mapping[str, Any] | None = None,

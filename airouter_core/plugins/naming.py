@@ -59,6 +59,9 @@ def unknown(name: str, known: Sequence[str], names: Iterable[str]) -> str:
     installed = f"installed are {', '.join(known)}" if known else "none is installed"
     if getattr(sys, "frozen", False):  # nothing can be installed into a program that is one file
         return f"no provider is called {name!r}; {installed}. This program was built without it"
+    head, slash, model = name.partition("/")
+    if slash and model and head in names:
+        return f"{name!r} is the address of a model, no provider: the provider is {head!r}, its model {model!r}"
     package, ours = f"airouter-{squeezed(name) or 'NAME'}", own_plugins()
     if package in ours:  # a name like it is no better guess than the name itself
         return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"

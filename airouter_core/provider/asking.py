@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -88,11 +89,20 @@ class Asked:
 
     def _finished(self, ask: Ask) -> Flow[Response]:
         flow = self._provider.flow_of(ask)
-        if ask.response_format is None:
-            return flow
-        given = self._given["response_format"]
-        described = isinstance(given, str | Mapping | ResponseFormat)
-        return flow if described else parsed_as(given, flow)
+        parse = parser_of(self._given.get("response_format"))
+        return flow if parse is None else parsed_by(parse, flow)
+
+
+def parser_of(response_format: ResponseFormatLike | None) -> Callable[[Response], Response] | None:
+    """What makes an instance of a class of an answer, where one was given as the form of the answer."""
+    if response_format is None or isinstance(response_format, str | Mapping | ResponseFormat):
+        return None
+    return functools.partial(parsed_as, response_format)
+
+
+def parsed_by(parse: Callable[[Response], Response], flow: Flow[Response]) -> Flow[Response]:
+    """With what ``parse`` makes of the answer."""
+    return parse((yield from flow))
 
 
 def conversation(prompt: str, system_prompt: str | None) -> tuple[Message, ...]:

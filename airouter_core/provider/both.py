@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from ..flow.blocking import Driver
 from ..flow.steps import Flow
 from ..values.response import Response
-from .operations import Operation, signature_of, takes
+from .operations import Operation, misuse, signature_of
 from .streams import AsyncResponseStream, ResponseStream, words_of
 
 P = ParamSpec("P")
@@ -179,12 +179,9 @@ def _given(asked: Callable[..., Answering], method: str, owner: Any, args: Any, 
     try:
         return asked(owner, *args, **named)
     except TypeError:
-        unknown = next((word for word in named if not takes(asked, word)), None)
-        if unknown is None:
+        error = misuse(method, asked, args, named)
+        if error is None:
             raise
-        from ..values.habits import unknown_keyword
-
-        error = unknown_keyword(method, unknown, named[unknown])
     raise error
 
 

@@ -5,13 +5,12 @@ Its methods make asks, and :meth:`flow_of` answers them (:mod:`airouter_core.pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from ..errors import AirouterError
-from ..flow.steps import Flow
+from ..flow.steps import Flow, delegated
 from ..values.catalog import ModelInfo, ProviderStatus
-from ..values.tools import ResponseFormat
 from .asking import (
     Asked,
     ImageData,
@@ -26,6 +25,7 @@ from .asking import (
     ask_of,
     conversation,
     conversation_about_images,
+    parser_of,
     seconds,
 )
 from .both import both, four_ways, four_ways_as_text
@@ -55,6 +55,13 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
         config: an instance of the class that ``info.config_target`` names.
         plugins: whose hooks see the calls, and whose layers stand around them; none unless given.
     """
+
+    if not TYPE_CHECKING:  # a type checker knows the names by itself
+
+        def __getattr__(self, name: str) -> Any:
+            from ..values.habits import OF_PROVIDERS, missing
+
+            raise missing(self, name, OF_PROVIDERS)
 
     def chat_asked(
         self,
@@ -173,8 +180,10 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
         *,
         max_rounds: int = 10,
         parameters: Parameters | None = None,
+        tool_choice: ToolChoiceLike | None = None,
+        response_format: ResponseFormatLike | None = None,
         provider_options: ProviderOptions | None = None,
-        response_format: str | Mapping[str, Any] | ResponseFormat | None = None,
+        deadline: float | None = None,
         approve: Approve | None = None,
         watch: Watch | None = None,
         on_event: See | None = None,
@@ -186,7 +195,10 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
 
         Args:
             max_rounds: how often the model is asked at most.
-            response_format: ``"json"``, a JSON Schema or a value, for the last answer.
+            tool_choice: as :meth:`chat` has it. A tool that must be called must be called in the first answer; after it
+                the model is free to answer.
+            response_format: as :meth:`chat` has it, for the last answer: ``run.response.parsed``.
+            deadline: seconds for all of it, the functions' own time included; one that runs is not interrupted.
             approve: is asked before each call, one after the other; may block. What it says no to is not run, and the
                 model is told so.
             watch: is shown each answer when it is complete, with the calls that are about to be made.
@@ -204,10 +216,12 @@ class Provider(SearchMethods[ConfigT], Generic[ConfigT]):
             messages,
             parameters=parameters,
             tools=toolbox.tools,
+            tool_choice=tool_choice,
             provider_options=provider_options,
             response_format=response_format,
         )
-        return loop(ask, self.flow_of, toolbox, max_rounds, approve, watch, on_event)
+        flow = loop(ask, self.flow_of, toolbox, max_rounds, parser_of(response_format), approve, watch, on_event)
+        return flow if seconds(deadline) is None else delegated(flow, deadline=deadline)
 
     run_tools, arun_tools = both(tools_flow, name="run_tools")
     list_models, alist_models = both(ProviderSeam.models_flow, kind="models", name="list_models")

@@ -28,12 +28,23 @@ class Operation:
         self.flow = flow
 
     def flow_for(self, owner: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Flow[Any]:
-        """The flow of a call: through the layers of the provider where it has a kind."""
-        if self.kind is not None:
-            flow: Flow[Any] = owner.operation_flow(self.name, *arguments, **named)
+        """The flow of a call: through the layers of the provider where it has a kind.
+
+        Raises:
+            TypeError: the method does not take these arguments.
+        """
+        try:
+            if self.kind is not None:
+                flow: Flow[Any] = owner.operation_flow(self.name, *arguments, **named)
+            else:
+                flow = getattr(owner, self.flow)(*arguments, **named)
+        except TypeError:
+            error = misuse(self.name, getattr(type(owner), self.flow), arguments, named)
+            if error is None:
+                raise
         else:
-            flow = getattr(owner, self.flow)(*arguments, **named)
-        return flow
+            return flow
+        raise error
 
 
 def operation_of(owner: type, name: str) -> Operation | None:
@@ -72,6 +83,15 @@ def arguments_of(method: Callable[..., Any], arguments: tuple[Any, ...], named: 
         if parameter.kind is parameter.VAR_KEYWORD:
             given.update(given.pop(parameter.name, {}))
     return given
+
+
+def misuse(
+    name: str, method: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]
+) -> TypeError | None:
+    """The error of a call whose arguments a method does not take, under the name that callers know it by."""
+    from ..values.habits import misused
+
+    return misused(name, signature_of(method), arguments, named)
 
 
 def takes(method: Callable[..., Any], name: str) -> bool:

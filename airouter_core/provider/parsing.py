@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from ..errors import ProtocolError
-from ..flow.steps import Flow
 from ..values.characters import with_whole_strings
 from ..values.response import Response
 
@@ -31,7 +30,7 @@ def parsed_json(response: Response) -> Response:
         return msgspec.structs.replace(response, warnings=(*response.warnings, note))
 
 
-def parsed_as(kind: Any, flow: Flow[Response]) -> Flow[Response]:
+def parsed_as(kind: Any, response: Response) -> Response:
     """With an instance of the class that was given as ``response_format``.
 
     Raises:
@@ -39,7 +38,6 @@ def parsed_as(kind: Any, flow: Flow[Response]) -> Flow[Response]:
     """
     from ..tools.schemas import instance_of
 
-    response = yield from flow
     if response.refusal is not None or (response.tool_calls and not response.text):
         return response
     try:

@@ -86,29 +86,38 @@ def loop(
     answer: Callable[[Ask], Flow[Any]],
     toolbox: Toolbox,
     limit: int,
+    parse: Callable[[Response], Response] | None = None,
     approve: Approve | None = None,
     watch: Watch | None = None,
     on_event: See | None = None,
 ) -> Flow[ToolRun]:
     """Ask, run, give back, until an answer calls no tool; the calls of one turn at the same time.
 
+    Args:
+        parse: what is made of the last answer.
+
     Raises:
         ParameterError: there is no limit of at least 1.
         ExecutionError: after ``limit`` rounds the model still calls tools; ``partial`` is its last answer.
+        ProtocolError: ``parse`` can make nothing of the last answer.
     """
     if not isinstance(limit, int) or limit < 1:
         raise ParameterError(f"max_rounds must be a whole number of at least 1, not {limit!r}")
     conversation = ask.messages
     responses: tuple[Response, ...] = ()
+    choice = ask.tool_choice
     for number in range(1, limit + 1):
-        asked = msgspec.structs.replace(ask, messages=conversation, stream=on_event is not None)
+        asked = msgspec.structs.replace(ask, messages=conversation, tool_choice=choice, stream=on_event is not None)
         response = yield from delegated(answer(asked), through=None if on_event is None else tapped(on_event))
         responses = (*responses, response)
         if watch is not None:
             watch(response)
         conversation = (*conversation, response.message)
         if not response.tool_calls:
-            return ToolRun(response, conversation, number, responses)
+            last = response if parse is None else parse(response)
+            return ToolRun(last, conversation, number, (*responses[:-1], last))
+        if choice is not None and choice.mode in ("required", "tool"):
+            choice = None  # held to it in every round, the model could never answer
         results = yield from _results(response.tool_calls, toolbox, approve)
         conversation = (*conversation, Message("tool", results))
     error = ExecutionError(f"the model still calls tools after {limit} rounds; raise max_rounds if that is right")

@@ -58,8 +58,9 @@ def format_of(kind: Any) -> ResponseFormat:
     schema = _told(_pydantic_schema(kind) if _is_pydantic(kind) else _schema(kind))
     name = getattr(kind, "__name__", "answer")
     if schema.get("type") != "object" or "properties" not in schema:
+        said = name if isinstance(kind, type) else kind
         raise ParameterError(
-            f'response_format must be a class with fields, not {name}: wrap it in a dataclass, or say "json"'
+            f'response_format must be a class with fields, not {said}: wrap it in a dataclass, or say "json"'
         )
     strict = True if _can_be_strict(schema) else None
     return ResponseFormat("json_schema", schema, name=_identifier(name), strict=strict)

@@ -236,9 +236,26 @@ def error_inside(body: bytes) -> bool:
 def _message(provider: str, failure: Failure, error_class: ErrorClass, status: int | None) -> str:
     said = failure.message.strip() or (f"HTTP {status}" if status else "an error without a message")
     step = NEXT_STEPS.get(error_class)
+    if status == 404 and error_class is ModelNotFoundError and not _names_a_model(said):
+        step = None  # `told_of_address` says where it was looked for
     if failure.retryable is False and error_class.failure_class is FailureClass.TRANSIENT:
         step = None  # to try again is just what does not help
     return f"{provider}: {said}" + (f" ({step})" if step else "")
+
+
+def told_of_address(error: ProviderError, asked: str) -> ProviderError:
+    """With the address in the words of a 404 that speaks of no model: often ``base_url`` lacks a part of its path.
+
+    Args:
+        asked: method and address.
+    """
+    if error.status == 404 and isinstance(error, ModelNotFoundError) and not _names_a_model(str(error)):
+        error.args = (f"{error} (it was asked {asked}: check base_url, and the model's name against list_models())",)
+    return error
+
+
+def _names_a_model(said: str) -> bool:
+    return "model" in said.lower()
 
 
 def _wait_in_words(message: str) -> float | None:

@@ -23,6 +23,7 @@ pytest.importorskip("rich", reason="the command line is an extra: pip install 'a
 from airouter_core.cli import answering
 from airouter_core.cli.answering import show_stream
 from airouter_core.cli.app import run_app
+from airouter_core.cli.available import Available
 from airouter_core.cli.output import error_record
 from airouter_core.errors import TruncatedStreamError
 from airouter_core.plugins.registry import installed
@@ -155,6 +156,17 @@ def test_what_is_wrong_is_one_line_with_the_next_step(
     assert said in printed.err
     assert printed.err.count("\n") == 1
     assert not printed.out
+
+
+def test_a_command_of_a_package_that_is_not_installed_names_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pages tell of commands that plugins bring; who has not got the plugin is told which it is."""
+    absent = Available("airouter-elsewhere", "Models elsewhere", ("frobnicate",))
+    monkeypatch.setattr("airouter_core.cli.available.available", lambda: (absent,))
+    assert run_app(["frobnicate"]) == 2
+    said = capsys.readouterr().err
+    assert "comes with airouter-elsewhere, which is not installed: `airouter install frobnicate`" in said
 
 
 @needs_engine

@@ -56,7 +56,7 @@ def test_who_has_no_key_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_provider_that_is_not_installed_is_not_a_model_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a local provider is the usual one, the error says what to install; a cloud has such names of its own."""
     elsewhere = Available("airouter-elsewhere", "Models elsewhere", ("elsewhere",))
-    monkeypatch.setattr("airouter_core.cli.targets.available", lambda: (elsewhere,))
+    monkeypatch.setattr("airouter_core.cli.available.available", lambda: (elsewhere,))
     settings('[airouter]\nprovider = "llama-cpp"\n')
     with pytest.raises(ConfigurationError, match=r"comes with airouter-elsewhere.*`airouter install elsewhere`"):
         named_target(None, "elsewhere/some")
@@ -73,7 +73,9 @@ def test_nobody_claims_it() -> None:
         named_target(None, "lama-cpp/some")  # which is no reason to send it away
     with pytest.raises(ParameterError, match="names no model"):
         named_target(None, "openai/")
-    with pytest.raises(ConfigurationError, match="choose a provider with -p"):
+    with pytest.raises(
+        ConfigurationError, match=r"no default model is set: `airouter setup`.*-m PROVIDER/MODEL \(there are: .*openai"
+    ):
         named_target(None, None)
 
 

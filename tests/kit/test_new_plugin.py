@@ -58,6 +58,16 @@ def test_a_new_plugin_is_clean(kind, tmp_path) -> None:
             compile(text, path, "exec")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_is_as_ruff_wants_it(kind, tmp_path) -> None:
+    """Whoever writes one begins with a clean slate: sorted imports, whole signatures, the usual layout."""
+    new_plugin("acme", kind, str(tmp_path))
+    ruff = (sys.executable, "-m", "ruff")
+    for asked in (("check", "--no-cache", "--extend-select", "I,ANN,F"), ("format", "--no-cache", "--diff")):
+        looked = subprocess.run([*ruff, *asked, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert looked.returncode == 0, looked.stdout + looked.stderr
+
+
 def test_the_command_writes_and_says_what_is_next(tmp_path) -> None:
     """The command line names each file, and the two steps that follow."""
     done = CliRunner().invoke(command, ["acme", "--local", "--folder", str(tmp_path)])

@@ -229,6 +229,7 @@ def asks(provider: Provider[Any]) -> None:
     assert_type(attachment("picture.png"), FilePart)
     create_provider("example", layers=[fitted])
     run = provider.run_tools("m", "hi", [add], max_rounds=2, approve=lambda call: bool(call.id), watch=lambda _: None)
+    provider.run_tools("m", "hi", [add], tool_choice="add", response_format=ToolRun, deadline=5.0)
     provider.run_tools("m", "hi", [add], on_event=lambda event: isinstance(event, TextDelta))
     assert_type(run.responses, tuple[Response, ...])
     assert_type(run, ToolRun)

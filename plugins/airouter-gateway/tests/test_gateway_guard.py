@@ -97,6 +97,9 @@ def test_a_key_may_ask_what_it_was_made_for(serve: Serve) -> None:
     assert limited.status_code == 429
     assert 0 < int(limited.headers["retry-after"]) <= 60
     assert [model["id"] for model in running.get("/v1/models", headers=headers).json()["data"]] == ["up/m", "mine"]
+    key, _ = running.keys.create("by-address", models=("up/m",))
+    listed = running.get("/v1/models", headers=bearer(key)).json()["data"]
+    assert [model["id"] for model in listed] == ["up/m", "mine"]  # it may ask for `mine`, which is up/m
     old, _ = running.keys.create("old", expires=time.time() - 1)
     assert running.post(CHAT, ASKED, headers=bearer(old)).status_code == 401
 

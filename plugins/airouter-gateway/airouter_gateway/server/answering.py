@@ -180,7 +180,11 @@ class Answering:
     async def models(self) -> list[ModelInfo]:
         """The models that this key may use."""
         models = await self._serving.models()
-        return models if self._key is None else [model for model in models if self._key.allows(model.id)]
+        if self._key is None:
+            return models
+        # As a question is let through: by the name that the settings give a model, and by its address.
+        meant = self._serving.settings.models
+        return [model for model in models if self._key.allows(model.id, meant.get(model.id, model.id))]
 
     async def model(self, exchange: Exchange, name: str) -> ModelInfo:
         """What is known of a model.
