@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import Any
 
@@ -16,7 +15,7 @@ from airouter_core.errors import ConfigurationError, FailureClass
 from .console import agree, carried_out, run_in, show, stop_batches
 from .engines import engine_options
 from .journal import admission, attempts, batches
-from .journal.files import connected, held, transaction
+from .journal.files import held, opened, transaction
 from .outcomes import VETOED
 from .reports import Summary
 from .rows import check, count_of
@@ -118,7 +117,7 @@ def resume(folder: str, rows: str | None, config: str | None, as_json: bool, **e
 def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bool, **engine: Any) -> int:
     """Ask again what has failed in OUT."""
     _use(config)
-    with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
+    with held(folder), opened(folder, new=False) as connection:
         run_there = run_in(connection, folder)
         with transaction(connection):
             count = attempts.retry(connection, run_there.id, classes)
@@ -131,7 +130,7 @@ def retry(folder: str, classes: tuple[str, ...], config: str | None, as_json: bo
 @json_option
 def status(folder: str, as_json: bool) -> None:
     """Show how the run in OUT stands; also while it goes on."""
-    with contextlib.closing(connected(folder, new=False)) as connection:
+    with opened(folder, new=False) as connection:
         run_there = run_in(connection, folder)
         show(Summary.of(run_there, attempts.tally(connection, run_there.id)), as_json)
 
@@ -141,7 +140,7 @@ def status(folder: str, as_json: bool) -> None:
 @json_option
 def cost(folder: str, as_json: bool) -> None:
     """Show what all runs in OUT have cost, by who says so."""
-    with contextlib.closing(connected(folder, new=False)) as connection:
+    with opened(folder, new=False) as connection:
         found = attempts.costs(connection)
     if as_json:
         write_json([line._asdict() for line in found])
@@ -158,7 +157,7 @@ def cost(folder: str, as_json: bool) -> None:
 @json_option
 def export(folder: str, as_json: bool) -> int:
     """Write the files of the run in OUT again, from its journal."""
-    with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
+    with held(folder), opened(folder, new=False) as connection:
         return show(exported(connection, folder), as_json)
 
 
@@ -172,7 +171,7 @@ def cancel(folder: str, config: str | None, as_json: bool) -> None:
     Batches are stopped at the vendor. What they have answered by then is paid for; `airouter bulk resume` fetches it.
     """
     _use(config)
-    with held(folder), contextlib.closing(connected(folder, new=False)) as connection:
+    with held(folder), opened(folder, new=False) as connection:
         run_there = run_in(connection, folder)
         with transaction(connection):
             attempts.recover(connection, run_there.id, resend=False)

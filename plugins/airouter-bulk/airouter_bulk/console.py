@@ -21,7 +21,7 @@ from .engines import on_ray
 from .errors import SpecError
 from .forecast import forecast
 from .journal import admission, attempts, batches
-from .journal.files import connected
+from .journal.files import opened
 from .reports import Summary
 from .rows import Rows, count_of
 from .running import arun
@@ -45,7 +45,7 @@ def carried_out(
 ) -> int:
     """Run, and show how the run stands; the result is the exit code."""
     if spec is None:
-        with contextlib.closing(connected(folder, new=False)) as connection:
+        with opened(folder, new=False) as connection:
             spec = run_in(connection, folder).spec
     if workers is not None:
         spec = msgspec.structs.replace(spec, workers=workers)
@@ -82,7 +82,7 @@ def _size(rows: Rows | None, folder: str, *, fork: bool) -> tuple[int | None, in
     there = None
     if not fork and os.path.isdir(folder):
         # Nothing there yet is nothing wrong; what is wrong is said by the run itself.
-        with contextlib.suppress(AirouterError), contextlib.closing(connected(folder, new=False)) as connection:
+        with contextlib.suppress(AirouterError), opened(folder, new=False) as connection:
             there = attempts.tally(connection, run_in(connection, folder).id)
     counted = None if rows is None else count_of(rows)
     return counted or (there.rows if there else None), there.valid + there.failed if there else 0

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Self
@@ -32,7 +33,18 @@ FROM rows r LEFT JOIN items i ON i.id = r.item LEFT JOIN attempts a ON a.item = 
 WHERE r.run = ? AND r.position >= ? AND r.position < ? ORDER BY r.position
 """
 ERRORS = "errors.jsonl"
-FAILED = ("failed", "invalid")
+SHARD = re.compile(r"answers-\d{5,}\.(jsonl|parquet)")
+FAILED = ("failed", "invalid", "uncertain")
+HELD = {
+    "class": "uncertain",
+    "message": "its call was under way when the process ended, so it may have been answered and paid for; it is held: "
+    'with uncertain = "resend" the run asks it again',
+}
+
+
+def files_in(folder: str) -> list[str]:
+    """The files in a folder that are named as ours."""
+    return sorted(name for name in os.listdir(folder) if name == ERRORS or SHARD.fullmatch(name))
 
 
 class Exporter:
@@ -92,7 +104,7 @@ class Exporter:
                 write = _line if _may_have(data, spec.details) else _raw
                 errors.add((write(data, {spec.details: told}),))
             elif errors is not None and state in FAILED:
-                error = {"class": failure, "message": problem}
+                error = HELD if state == "uncertain" else {"class": failure, "message": problem}
                 kept = {spec.answer: unpacked(answer).text} if answer is not None else {}
                 errors.add((_line(data, {**kept, spec.details: {"row": position, **told, "error": error}}),))
 

@@ -18,10 +18,10 @@ from airouter_core.values.response import Response
 from . import feed as feeds
 from .engine import Engine
 from .errors import SpecError
-from .export import Exporter
+from .export import Exporter, files_in
 from .journal import admission, attempts, batches
 from .journal.admission import Run
-from .journal.files import NAME, connected, held, transaction
+from .journal.files import NAME, held, opened, transaction
 from .journal.records import Call, unpacked
 from .journal.writer import Writer
 from .lane import Lane
@@ -96,8 +96,8 @@ async def arun(
         engine: as for :class:`~airouter_bulk.engine.Engine`.
     """
     place = os.fspath(folder)
-    with held(place), contextlib.closing(connected(place)) as connection:
-        found = _chosen(connection, spec, fork=fork)
+    with held(place), opened(place) as connection:
+        found = _chosen(connection, spec, place, fork=fork)
         async with _target(found.spec, manager, provider) as (answering, model):
             if answering.info.kind != "local":
                 # What is paid for must survive a loss of power too.
@@ -120,7 +120,7 @@ async def arun(
         return _ended(connection, found, working, place)
 
 
-def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, *, fork: bool) -> Run:
+def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, folder: str, *, fork: bool) -> Run:
     """The run that goes on, or a new one."""
     found = admission.latest_run(connection)
     if spec is None:
@@ -129,6 +129,11 @@ def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, *, fork: bool
         wanted = found.spec
     else:
         wanted = Spec.of(spec)
+    if found is None and (foreign := files_in(folder)):
+        raise SpecError(
+            f"{folder} holds {foreign[0]}, of which its journal knows nothing, and no file of others is overwritten: "
+            f"choose another folder, move the file away, or bring its {NAME} back"
+        )
     # Of a run that has read no row yet, since its key was missing or its model misspelt, there is nothing to keep.
     blank = found is not None and not found.admitted
     if found is not None and not fork and not blank and (differing := wanted.differences(found.spec)):

@@ -67,9 +67,15 @@ def test_what_is_lost_is_asked_again_and_stays_booked(bulk: Bulk) -> None:
 
 
 def test_what_is_lost_is_held_where_the_specification_says_so(bulk: Bulk) -> None:
-    """It is neither asked again nor failed."""
+    """It is neither asked again nor failed; its rows stand beside, and are asked when the specification says so."""
     summary = bulk.run(bulk.numbered(3), answering=_Losing(bulk, 2, LostError("gone")), uncertain="hold")
     assert (summary.exit_code, summary.valid, summary.uncertain, summary.calls) == (2, 1, 2, 3)
+    errors = bulk.lines("errors.jsonl")
+    assert {line["airouter"]["error"]["class"] for line in errors} == {"uncertain"}
+    assert sorted(line["n"] for line in [*errors, *bulk.lines()]) == [0, 1, 2]
+    assert bulk.run(bulk.numbered(3), uncertain="hold").uncertain == 2
+    assert bulk.run(bulk.numbered(3)).valid == 3
+    assert bulk.lines("errors.jsonl") == []
 
 
 def test_a_question_that_loses_whoever_asks_it_is_given_up(bulk: Bulk) -> None:

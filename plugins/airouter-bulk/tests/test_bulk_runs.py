@@ -388,6 +388,56 @@ def test_a_journal_that_cannot_be_written_ends_the_run(bulk: Bulk) -> None:
     assert bulk.run(bulk.numbered(50)).valid == len(bulk.witness.calls) == 50
 
 
+def test_a_journal_that_cannot_take_rows_ends_the_run(bulk: Bulk) -> None:
+    """In words of ours too, and nothing is asked of rows that are not in it."""
+    bulk.run(bulk.numbered(5))
+    full = "CREATE TRIGGER full BEFORE INSERT ON rows BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+    with closing(sqlite3.connect(bulk.folder / "journal.db")) as journal, journal:
+        journal.execute(full)
+    with pytest.raises(JournalError, match="disk is full"):
+        bulk.run(bulk.numbered(9))
+    with closing(sqlite3.connect(bulk.folder / "journal.db")) as journal, journal:
+        journal.execute("DROP TRIGGER full")
+    assert bulk.run(bulk.numbered(9)).valid == len(bulk.witness.calls) == 9
+
+
+def test_a_journal_that_is_damaged_says_so(bulk: Bulk) -> None:
+    """And what to do, wherever it is read; nothing is asked again that it may have had."""
+    bulk.run(bulk.numbered(5))
+    path = bulk.folder / "journal.db"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(JournalError, match="bring back a copy"):
+        bulk.run(bulk.numbered(5))
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(JournalError, match="bring back a copy"):
+        bulk.run(bulk.numbered(5))
+    path.unlink()
+    with closing(sqlite3.connect(path)) as journal, journal:
+        journal.execute("PRAGMA user_version = 2")
+    with pytest.raises(JournalError, match="cannot be used"):
+        bulk.run(bulk.numbered(5))
+    assert len(bulk.witness.calls) == 5
+
+
+@pytest.mark.parametrize("name", ["answers-00000.jsonl", "answers-00003.parquet", "errors.jsonl"])
+def test_files_of_others_are_not_overwritten(bulk: Bulk, name: str) -> None:
+    """Nor those of a run whose journal is gone; before anything is asked."""
+    bulk.folder.mkdir()
+    (bulk.folder / "notes.txt").write_text("mine")
+    (bulk.folder / name).write_text("mine")
+    for _ in range(2):
+        with pytest.raises(SpecError, match=f"{name}.*another folder"):
+            bulk.run(bulk.numbered(2))
+    assert (bulk.folder / name).read_text() == "mine"
+    assert bulk.witness.calls == []
+    (bulk.folder / name).unlink()
+    assert bulk.run(bulk.numbered(2)).valid == 2
+    (bulk.folder / "journal.db").unlink()
+    with pytest.raises(SpecError, match=r"bring its journal\.db back"):
+        bulk.run(bulk.numbered(2))
+
+
 def test_a_manager_is_asked_by_address(bulk: Bulk) -> None:
     """``bulk.run`` takes one; a plain call needs no loop."""
     with ProviderManager() as manager:

@@ -16,16 +16,21 @@ NAME = "journal.db"
 
 
 @contextlib.contextmanager
-def told(path: str, done: str) -> Iterator[None]:
+def told(path: str, done: str, kinds: tuple[type[Exception], ...] = (sqlite3.Error, OSError)) -> Iterator[None]:
     """Say what went wrong with the file as an error of ours.
 
+    Args:
+        kinds: of errors that the file is to blame for.
+
     Raises:
-        JournalError: anything did.
+        JournalError: one of them came.
     """
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
-        raise JournalError(f"the journal {path} cannot be {done}: {error}") from error
+    except kinds as error:
+        broken = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        advice = ": bring back a copy of it, or begin in another folder" if broken else ""
+        raise JournalError(f"the journal {path} cannot be {done} ({error}){advice}") from error
 
 
 @contextlib.contextmanager
@@ -64,6 +69,18 @@ def held(folder: str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.unlink(f"{path}.pid")
         lock.release()
+
+
+@contextlib.contextmanager
+def opened(folder: str, *, new: bool = True) -> Iterator[sqlite3.Connection]:
+    """The journal of a folder, closed at the end.
+
+    Raises:
+        JournalError: as :func:`connected`; or SQLite has something against it while it is open.
+    """
+    path = os.path.join(folder, NAME)
+    with told(path, "used", (sqlite3.Error,)), contextlib.closing(connected(folder, new=new)) as connection:
+        yield connection
 
 
 def connected(folder: str, *, durable: bool = False, new: bool = True) -> sqlite3.Connection:

@@ -102,7 +102,7 @@ def _target(spec: Spec, manager: ProviderManager | None, file: Settings | None) 
 def _left(folder: str, gone: ExecutionError, advice: str) -> Summary:
     """How the run stands that was left in the middle, where its journal can be seen from here."""
     try:
-        with contextlib.closing(files.connected(folder, new=False)) as journal:
+        with files.opened(folder, new=False) as journal:
             found = admission.latest_run(journal)
             assert found is not None
             summary = Summary.of(found, attempts.tally(journal, found.id))
