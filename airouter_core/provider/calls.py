@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from ..errors import AirouterError, ExecutionError, ProviderError
 from ..flow.endpoints import Endpoint
 from ..flow.layers import See, Tap
@@ -21,6 +23,7 @@ from ..values.events import CostReported, MetadataReported, StreamEvent, StreamS
 from ..values.folding import ResponseBuilder
 from ..values.request import Request
 from ..values.response import Response
+from ..values.usage import Cost, Usage, together
 from .parsing import parsed_json
 from .preparation import Caution, Prepared
 from .streams import NO_RESPONSE
@@ -121,11 +124,24 @@ class _Reports:
 
     def __init__(self, builder: ResponseBuilder) -> None:
         self._builder = builder
+        self._usage: Usage | None = None
+        self._cost: Cost | None = None
 
     def add(self, event: Any) -> None:
-        """Fold what reports; the rest is the caller's."""
-        if isinstance(event, UsageReported | CostReported | MetadataReported | Warned):
-            self._builder.add(event)
+        """Fold what reports; the rest is the caller's. Each request of a call that makes several reports its own."""
+        match event:
+            case UsageReported(usage):
+                self._usage = usage if self._usage is None else together(self._usage, usage)
+                self._builder.add(UsageReported(self._usage))
+            case CostReported(cost):
+                self._cost = cost if self._cost is None else _sum(self._cost, cost)
+                self._builder.add(CostReported(self._cost))
+            case MetadataReported() | Warned():
+                self._builder.add(event)
+
+
+def _sum(known: Cost, more: Cost) -> Cost:
+    return msgspec.structs.replace(known, amount=known.amount + more.amount)  # one provider has one currency
 
 
 class _Told(Tap):

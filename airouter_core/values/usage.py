@@ -66,6 +66,17 @@ def sent_in_all(rest: int | None, read: int | None, written: int | None) -> int 
     return None if rest is None else rest + (read or 0) + (written or 0)
 
 
+def together(*usages: Usage) -> Usage:
+    """The tokens of several calls; of which one does not tell, they are not known. ``raw`` is the last one's."""
+
+    def total(name: str) -> int | None:
+        counts = [getattr(usage, name) for usage in usages]
+        return None if None in counts else sum(counts)
+
+    names = (name for name in Usage.__struct_fields__ if name != "raw")
+    return Usage(**{name: total(name) for name in names}, raw=usages[-1].raw)
+
+
 MOST = 2**63
 
 

@@ -94,6 +94,10 @@ def vendor(request: ReceivedRequest, connection: Connection) -> None:
     if body is None or "count" in request.path:
         connection.answer(Answer.of_json({"input_tokens": 7, "data": [{"id": "m", "type": "model"}]}))
         return
+    if "embeddings" in request.path:
+        data = [{"index": place, "embedding": [1.0]} for place, _ in enumerate(body["input"])]
+        connection.answer(Answer.of_json({"data": data, "usage": {"prompt_tokens": 7, "total_tokens": 7}}))
+        return
     told = {"chat": of_chat, "resp": of_responses, "mess": of_messages}[request.path.split("/")[2][:4]](body)
     if not body.get("stream"):
         connection.answer(Answer.of_json(next(told)))
@@ -179,6 +183,19 @@ def test_responses_keep_what_goes_back_and_what_stands_beside_a_text(url: str, s
     assert said["content"][0]["logprobs"][0]["token"] == "hi"
 
 
+def test_likelihoods_are_told_in_the_words_of_each_dialect(url: str) -> None:
+    """In columns by the API before chat; by Ollama's with the last line."""
+    body = {"model": "chat/likely", "prompt": "hi", "logprobs": 1}
+    columns = {"tokens": ["hi"], "token_logprobs": [-0.5], "top_logprobs": [{"ho": -1.5}], "text_offset": [0]}
+    assert asked(url, "/v1/completions", body)["choices"][0]["logprobs"] == columns
+    assert streamed(url, "/v1/completions", body)[-1]["choices"][0]["logprobs"] == columns
+    body = {"model": "chat/likely", "messages": ASKED, "logprobs": True, "top_logprobs": 1, "stream": False}
+    for path, more in (("/api/chat", {}), ("/api/generate", {"prompt": "hi"})):
+        assert asked(url, path, {**body, **more})["logprobs"][0]["token"] == "hi"
+    lines = requests.post(f"{url}/api/chat", json={**body, "stream": True}, timeout=60).text.splitlines()
+    assert json.loads(lines[-1])["logprobs"][0]["top_logprobs"][0]["token"] == "ho"
+
+
 def test_likelihoods_that_responses_include_are_asked_of_others_by_their_parameter(url: str) -> None:
     """A server of chat completions tells them as well."""
     body = {"model": "chat/likely", "input": "hi", "include": ["message.output_text.logprobs"], "top_logprobs": 1}
@@ -259,3 +276,12 @@ def test_one_model_is_told_to_each_kind_of_client(url: str) -> None:
     one = requests.get(f"{url}/v1/models/messages/m", headers={"anthropic-version": "2023-06-01"}, timeout=60).json()
     assert (one["type"], one["id"], one["display_name"]) == ("model", "messages/m", "m")
     assert requests.get(f"{url}/v1/models/messages/m", timeout=60).json()["object"] == "model"
+
+
+def test_tokens_of_vectors_are_those_that_the_provider_has_counted(url: str) -> None:
+    """Of all requests that were made for many texts; and the ledger is told the same."""
+    many = ["x"] * 2049  # one more than a request may hold
+    body = {"model": "chat/m", "input": many}
+    assert asked(url, "/v1/embeddings", body)["usage"] == {"prompt_tokens": 14, "total_tokens": 14}
+    assert asked(url, "/api/embed", {"model": "chat/m", "input": "x"})["prompt_eval_count"] == 7
+    assert 'airouter_tokens_total{kind="input"} 21.0' in requests.get(f"{url}/metrics", timeout=60).text

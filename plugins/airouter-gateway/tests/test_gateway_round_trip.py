@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from airouter_core import create_provider
-from airouter_core.errors import ParameterError
+from airouter_core.errors import ParameterError, UnsupportedFeatureError
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_gateway.dialects import table
 from airouter_gateway.dialects.dialect import Dialect
@@ -365,3 +365,40 @@ def test_a_file_that_is_kept_nowhere_is_refused_by_its_place() -> None:
     item = {"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}
     with pytest.raises(ParameterError, match=r"^input\[0\]: this server keeps no files"):
         table.RESPONSES.read(json.dumps({"model": "m", "input": [item]}).encode(), {})
+
+
+@pytest.mark.parametrize("dialect", [table.CHAT, table.RESPONSES], ids=["chat", "responses"])
+def test_tools_that_are_allowed_are_the_only_ones_on_offer_elsewhere(dialect: Dialect) -> None:
+    """A server of the client's dialect gets all, and the choice as it came."""
+    pytest.importorskip("airouter_openai")
+    pytest.importorskip("airouter_claude")
+    named = [{"name": name, "parameters": {"type": "object", "properties": {}}} for name in ("f", "g")]
+    if dialect is table.CHAT:
+        tools: list[dict[str, Any]] = [{"type": "function", "function": function} for function in named]
+        only: dict[str, Any] = {"type": "function", "function": {"name": "g"}}
+        allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [only]}}
+        body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    else:
+        tools = [{"type": "function", **function} for function in named]
+        allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "g"}]}
+        body = {"model": "m", "input": "x"}
+    body |= {"tools": tools, "tool_choice": allowed}
+    made, told = sent_by(dialect, "openai", body, api="chat" if dialect is table.CHAT else "responses")
+    assert (made["tool_choice"], len(made["tools"]), told) == (allowed, 2, "")
+    made, told = sent_by(dialect, "claude", body)
+    assert ([tool["name"] for tool in made["tools"]], made["tool_choice"], told) == (["g"], {"type": "any"}, "")
+
+
+def test_what_the_model_is_given_goes_to_nobody_who_cannot_read_it() -> None:
+    """A picture that lies with one vendor, a source to cite: without them it would be another question."""
+    pytest.importorskip("airouter_claude")
+    pytest.importorskip("airouter_openai")
+    given = [
+        {"type": "image", "source": {"type": "file", "file_id": "f"}},
+        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "found"}]},
+    ]
+    for block in given:
+        body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [block]}]}
+        assert sent_by(table.MESSAGES, "claude", body)[0]["messages"][0]["content"] == [block]
+        with pytest.raises(UnsupportedFeatureError, match=f"openai is not known to take {block['type']} blocks"):
+            sent_by(table.MESSAGES, "openai", body)

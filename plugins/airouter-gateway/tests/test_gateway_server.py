@@ -93,6 +93,13 @@ def test_errors_before_the_first_event_keep_their_status(serve: Serve, questions
         assert "error" in answer.json()
 
 
+def test_a_request_that_the_provider_finds_too_large_is_told_as_such(serve: Serve, questions: Questions) -> None:
+    """With the status by which clients know it."""
+    running = serve(refusing(413, {"error": {"message": "too many bytes"}}))
+    assert {running.post(path, body).status_code for path, body in questions.items()} == {413}
+    assert running.post("/v1/messages", questions["/v1/messages"]).json()["error"]["type"] == "request_too_large"
+
+
 def test_a_bad_key_of_ours_is_no_fault_of_the_caller(serve: Serve, questions: Questions) -> None:
     """It is a 502, and nothing of the key is in it: not what we sent, nor what the upstream says of it."""
     said = {"error": {"message": "Incorrect API key provided: sk-planted-upstream", "code": "invalid_api_key"}}

@@ -271,5 +271,5 @@ def test_vectors_come_in_the_form_asked_for() -> None:
     """As base64 of little-endian 32-bit floats where that is asked, else as numbers."""
     for form, expected in (("base64", "AACAPwAAAMA="), ("float", [1.0, -2.0])):
         asked = read_embeddings(json.dumps({"model": "m", "input": "a", "encoding_format": form}).encode())
-        body = json.loads(embeddings_body(asked, [[1.0, -2.0]]))
+        body = json.loads(embeddings_body(asked, [[1.0, -2.0]], 9))
         assert body["data"][0]["embedding"] == expected

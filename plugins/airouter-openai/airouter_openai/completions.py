@@ -6,6 +6,7 @@ Its answers are chat completions with ``text`` in place of a delta, and are read
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -65,13 +66,19 @@ def _as_chat(answer: dict[str, Any]) -> dict[str, Any]:
 def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     # The log probabilities of this API are columns, not a list of tokens.
     columns = mapping(choice.get("logprobs"))
-    tokens = zip(items(columns.get("tokens")), items(columns.get("token_logprobs")), strict=False)
+    names = ("tokens", "token_logprobs", "top_logprobs")
+    entries = zip_longest(*(items(columns.get(name)) for name in names))
     return {
         "index": choice.get("index"),
         "delta": {"content": choice.get("text")},
         "finish_reason": choice.get("finish_reason"),
-        "logprobs": {"content": [{"token": token, "logprob": likely} for token, likely in tokens]} if columns else None,
+        "logprobs": {"content": [_entry(*entry) for entry in entries]} if columns else None,
     }
+
+
+def _entry(token: Any, likely: Any, others: Any) -> dict[str, Any]:
+    top = [{"token": other, "logprob": logprob} for other, logprob in mapping(others).items()]
+    return {"token": token, "logprob": likely, **({"top_logprobs": top} if top else {})}
 
 
 def _parse_body(body: bytes) -> Iterable[StreamEvent]:

@@ -22,7 +22,9 @@ from airouter_core.errors import (
     RetiredModelWarning,
     UnsupportedFeatureError,
 )
+from airouter_core.flow.blocking import Driver
 from airouter_core.testing.server import Answer, LoopbackServer
+from airouter_core.values.ask import Ask
 from airouter_core.values.messages import FilePart, Message
 from airouter_core.values.tokens import estimate_tokens
 from airouter_openai.provider import OpenAIProvider
@@ -124,7 +126,8 @@ def test_money_that_ran_out_is_asked_for_once(backend: Backend) -> None:
 
 def vectors(request: Any) -> Any:
     texts = json.loads(request.body)["input"]
-    return {"data": [{"index": i, "embedding": [float(len(text))]} for i, text in enumerate(texts)][::-1]}
+    data = [{"index": i, "embedding": [float(len(text))]} for i, text in enumerate(texts)][::-1]
+    return {"data": data, "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)}}
 
 
 def test_embeddings_keep_their_order_over_several_requests(backend: Backend) -> None:
@@ -136,6 +139,17 @@ def test_embeddings_keep_their_order_over_several_requests(backend: Backend) -> 
     assert found == [[float(len(text))] for text in texts]
     assert [len(asked["input"]) for asked in backend.asked] == [2048, 2]
     assert {asked["dimensions"] for asked in backend.asked} == {1}
+
+
+def test_embeddings_of_several_requests_are_counted_together(backend: Backend) -> None:
+    """Whoever keeps books hears of all tokens, and not of the last request's alone."""
+    backend.answers["/v1/embeddings"] = vectors
+    arguments = {"text_or_list": ["x"] * 2050, "model": "m"}
+    ask = Ask(kind="embedding", model="m", operation="create_embedding", arguments=arguments)
+    with backend.provider() as provider:
+        driver = Driver(provider.flow_of(ask))
+        assert len(driver.run()) == 2050
+    assert driver.builder.partial().usage.input_tokens == 2050
 
 
 def test_a_vector_for_one_text_is_no_list(backend: Backend) -> None:
@@ -402,7 +416,8 @@ def test_models_that_know_no_turns_go_on_with_a_text(backend: Backend) -> None:
             provider.chat("davinci-002", [Message.user("a"), Message.assistant("b"), Message.user("c")])
     assert (response.text, response.finish_reason) == (" time", "length")
     assert any(warning.startswith("names of messages were not sent") for warning in response.warnings)
-    assert response.provider_metadata["openai"]["logprobs"] == [{"token": " time", "logprob": -0.5}]
+    entry = {"token": " time", "logprob": -0.5}
+    assert response.provider_metadata["openai"]["logprobs"] == [{**entry, "top_logprobs": [entry]}]
     assert backend.asked == [{"model": "davinci-002", "prompt": "Once upon a", "max_tokens": 1, "logprobs": 1}]
 
 

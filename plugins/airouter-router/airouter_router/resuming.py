@@ -9,7 +9,7 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.events import Warned
 from airouter_core.values.messages import Message, TextPart
 from airouter_core.values.response import Response
-from airouter_core.values.usage import Usage
+from airouter_core.values.usage import Usage, together
 
 from .routes import Target
 from .situation import Situation
@@ -47,7 +47,7 @@ class Prefill:
         message = msgspec.structs.replace(rest.message, parts=tuple(parts))
         warnings = (*rest.warnings, self.seam(by).message)
         return msgspec.structs.replace(
-            rest, message=message, usage=_together(*self._usages, rest.usage), cost=None, warnings=warnings
+            rest, message=message, usage=together(*self._usages, rest.usage), cost=None, warnings=warnings
         )
 
 
@@ -65,14 +65,3 @@ def can_resume(situation: Situation, word: str, error: AirouterError) -> bool:
         and bool(partial.text.strip())
         and all(isinstance(part, TextPart) for part in partial.message.parts)
     )
-
-
-def _together(*usages: Usage) -> Usage:
-    """The tokens of several calls; of which one does not tell, they are not known."""
-
-    def total(name: str) -> int | None:
-        counts = [getattr(usage, name) for usage in usages]
-        return None if None in counts else sum(counts)
-
-    names = (name for name in Usage.__struct_fields__ if name != "raw")
-    return Usage(**{name: total(name) for name in names}, raw=usages[-1].raw)

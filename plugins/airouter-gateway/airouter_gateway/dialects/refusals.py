@@ -128,7 +128,9 @@ def refusal_of(error: BaseException) -> Refusal:
         if isinstance(error, kinds):
             message = without_keys(str(error))
             param = _field(message) if isinstance(error, ParameterError) else None
-            return msgspec.structs.replace(refusal, message=message, param=param)
+            is_large = getattr(error, "status", None) == STATUS["too_large"]
+            kind: Kind = "too_large" if is_large else refusal.kind
+            return msgspec.structs.replace(refusal, kind=kind, message=message, param=param)
     for kinds, refusal in SAID:
         if isinstance(error, kinds):
             # Whoever routes has tried again already: a client that does so too multiplies the calls.

@@ -10,14 +10,17 @@ from typing import Any
 import msgspec
 
 from airouter_core.errors import UnsupportedFeatureError
+from airouter_core.flow.layers import tapped
+from airouter_core.flow.steps import delegated
 from airouter_core.provider.facade import Provider
 from airouter_core.provider.operations import operation_of
 from airouter_core.values.ask import Ask
 from airouter_core.values.catalog import ModelInfo
+from airouter_core.values.events import StreamEvent, UsageReported
 from airouter_core.values.labels import labelled
 from airouter_core.values.request import Request
-from airouter_core.values.response import Response
 from airouter_core.values.tokens import estimate_tokens
+from airouter_core.values.usage import Usage, together
 from airouter_ledger.budgets import KEY_TAG
 
 from ..access.books import TEAM_TAG
@@ -104,7 +107,7 @@ class Answering:
             return
         response = await exchange.until_left(provider.arun(provider.flow_of(ask)))
         warn(exchange, (*lost, *response.warnings))
-        self._book(exchange, response)
+        self._book(response.usage)
         if response.served_by:
             exchange.say(SERVED_BY, response.served_by)  # a route tells whom it had it from
         if response.attempts:
@@ -115,8 +118,8 @@ class Answering:
             await keep(writer)
         await exchange.whole(body, headers=own)
 
-    async def vectors(self, exchange: Exchange, asked: Texts) -> list[list[float]]:
-        """Vectors of texts."""
+    async def vectors(self, exchange: Exchange, asked: Texts) -> tuple[list[list[float]], int]:
+        """Vectors of texts, and how many tokens those are: an estimate where the provider does not tell."""
         warn(exchange, asked.losses)
         target = await self.target_of(exchange, asked.model)
         provider = self._serving.provider(target)
@@ -128,9 +131,16 @@ class Answering:
             arguments=arguments,
             tags=self.tags,
         )
-        await self._lease.set_aside(exchange, sum(map(estimate_tokens, asked.texts)))
-        vectors: list[list[float]] = await exchange.until_left(provider.arun(provider.flow_of(ask)))
-        return vectors
+        tokens = sum(map(estimate_tokens, asked.texts))
+        await self._lease.set_aside(exchange, tokens)
+        told: list[Usage] = []
+        watched = delegated(provider.flow_of(ask), through=tapped(lambda event: told.extend(_usage_in(event))))
+        vectors: list[list[float]] = await exchange.until_left(provider.arun(watched))
+        if told:
+            usage = together(*told)  # of many texts several requests were made
+            self._book(usage)
+            tokens = tokens if usage.input_tokens is None else usage.input_tokens
+        return vectors, tokens
 
     async def operation(
         self, exchange: Exchange, model: str, name: str, arguments: Mapping[str, Any], *, spare: str = ""
@@ -218,13 +228,13 @@ class Answering:
         try:
             await stream.answer()
         finally:
-            self._book(exchange, stream.stream.partial)
+            self._book(stream.stream.partial.usage)
             if stream.first_after is not None:
                 self._numbers.first.labels(dialect.name).observe(stream.first_after)
 
-    def _book(self, exchange: Exchange, response: Response) -> None:
-        self._numbers.use(response.usage)
-        self._lease.used(response.usage)
+    def _book(self, usage: Usage) -> None:
+        self._numbers.use(usage)
+        self._lease.used(usage)
 
 
 def parameters_of(provider: Provider[Any], operation: str) -> Container[str] | None:
@@ -237,6 +247,10 @@ def taker_of(provider: Provider[Any], model: str) -> Taker:
     """What a provider takes of a question."""
     speaks = provider.speaks(Request(model=model, messages=()))
     return Taker(provider.info.name, speaks, provider.info.kind == "local")
+
+
+def _usage_in(event: StreamEvent) -> tuple[Usage, ...]:
+    return (event.usage,) if isinstance(event, UsageReported) else ()
 
 
 def _estimated(given: Mapping[str, Any]) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 import msgspec
 
 from airouter_core.dialects.content_blocks import BlockReader
 from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
-from airouter_core.values.messages import Message, ProviderPart, ToolResultPart
+from airouter_core.values.messages import Message, Part, ProviderPart, ToolResultPart
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 
 from ..question import (
@@ -84,6 +84,10 @@ def read_messages(body: bytes, headers: Mapping[str, str]) -> Question:
         own=own,
         called=_called(thinking, output, own_tools),
         for_native={"messages": _with(for_claude, turns), "parameters": parameters, "response_format": None},
+        # What the model did by itself may be left out; what it was given may not.
+        only_native=tuple(
+            f"{kind} blocks of this form" for kind in _kinds(turn for turn in turns if turn.role == "user")
+        ),
         losses=_unread(said),
         foreign_losses=(*losses, *_lost_blocks(turns)),
         shows_thoughts=thinking.get("type") in ("enabled", "adaptive"),
@@ -205,11 +209,21 @@ def _unread(said: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"fields were not sent: {', '.join(names)}",) if names else ()
 
 
+def _given_blocks(turns: tuple[Message, ...]) -> tuple[str, ...]:
+    """Blocks that the model is given: what it did by itself may be left out elsewhere, these may not."""
+    return tuple(f"{kind} blocks of this form" for kind in _kinds(turn for turn in turns if turn.role == "user"))
+
+
 def _lost_blocks(turns: tuple[Message, ...]) -> list[str]:
-    kinds = {
-        str(part.value.get("type"))
-        for message in turns
-        for part in message.parts
-        if isinstance(part, ProviderPart) and part.provider == CLAUDE
-    }
-    return [f"content blocks that only {CLAUDE} reads were left out: {', '.join(sorted(kinds))}"] if kinds else []
+    kinds = _kinds(message for message in turns if message.role == "assistant")
+    return [f"content blocks that only {CLAUDE} reads were left out: {', '.join(kinds)}"] if kinds else []
+
+
+def _kinds(messages: Iterable[Message]) -> list[str]:
+    """Kinds of the blocks in some messages that nobody else reads."""
+    parts = (part for message in messages for part in message.parts)
+    return sorted({str(part.value.get("type")) for part in parts if _is_own(part)})
+
+
+def _is_own(part: Part) -> TypeGuard[ProviderPart]:
+    return isinstance(part, ProviderPart) and part.provider == CLAUDE

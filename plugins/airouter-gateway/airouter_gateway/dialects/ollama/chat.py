@@ -23,7 +23,7 @@ from airouter_core.values.messages import (
 )
 from airouter_core.values.tools import ResponseFormat, Tool
 
-from ..question import Question, flag_of, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question, beneath, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
 
 OLLAMA = "ollama"
 OPTIONS = frozenset(
@@ -44,7 +44,11 @@ OPTIONS = frozenset(
     }
 )
 """Options that are parameters of ours, under a name that we know."""
-READ = ("model", "name", "messages", "prompt", "system", "images", "tools", "format", "options", "stream", "think")
+LIKELIHOODS = ("logprobs", "top_logprobs")
+READ = (
+    *LIKELIHOODS,
+    *("model", "name", "messages", "prompt", "system", "images", "tools", "format", "options", "stream", "think"),
+)
 ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 UNLIMITED = (-1, -2)
 """As ``num_predict``: until it ends, or until the context is full."""
@@ -94,9 +98,11 @@ def _question(said: Mapping[str, Any], messages: tuple[Message, ...]) -> Questio
     parameters = {name: value for name, value in parameters.items() if value is not None}
     if parameters.get("max_tokens") in UNLIMITED:
         del parameters["max_tokens"]
+    parameters |= {name: value for name, value in given(said, *LIKELIHOODS).items() if value}
     own = {name: value for name, value in rest(said, *READ).items() if value not in ("", [], {})}
     if unknown := rest(options, *OPTIONS):
         own["options"] = unknown
+    called = {"options": beneath("options", unknown), "think": ("think",) if said.get("think") is True else ()}
     native = dict(parameters)
     if (think := said.get("think")) is not None:
         own["think"] = think
@@ -111,7 +117,7 @@ def _question(said: Mapping[str, Any], messages: tuple[Message, ...]) -> Questio
         response_format=_form(said.get("format")),
         stream=flag_of(said, "stream", usual=True),
     )
-    return Question(ask=ask, native=OLLAMA, own=own, for_native={"parameters": native}, said=said)
+    return Question(ask=ask, native=OLLAMA, own=own, called=called, for_native={"parameters": native}, said=said)
 
 
 def _messages(entries: list[Mapping[str, Any]]) -> tuple[Message, ...]:

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from airouter_core.values.arguments import arguments_object
-from airouter_core.values.events import Finish, ReasoningDelta, StreamEvent, TextDelta, UsageReported
+from airouter_core.values.events import Finish, MetadataReported, ReasoningDelta, StreamEvent, TextDelta, UsageReported
+from airouter_core.values.folding import merge_metadata
 from airouter_core.values.messages import ToolCallPart
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
+from ..beside import likelihoods
 from ..question import Naming, Question
 from ..refusals import Refusal
 from ..sequence import Sequence, Step
@@ -31,6 +33,7 @@ class ChatWriter:
         self._sequence = Sequence()
         self._finish: Finish | None = None
         self._usage: Usage | None = None
+        self._metadata: dict[str, Any] = {}
 
     def feed(self, event: StreamEvent) -> bytes:
         match event:
@@ -38,6 +41,8 @@ class ChatWriter:
                 self._usage = event.usage
             case Finish():
                 self._finish = event
+            case MetadataReported():
+                merge_metadata(self._metadata, event.provider_metadata)
             case TextDelta() if event.text:
                 return self._line(self.said(event.text))
             case ReasoningDelta() if event.text:
@@ -55,6 +60,7 @@ class ChatWriter:
 
     def whole(self, response: Response, seconds: float) -> bytes:
         self._usage = response.usage
+        merge_metadata(self._metadata, response.provider_metadata)
         if response.finish_reason is not None:
             self._finish = Finish(response.finish_reason, response.raw_finish_reason)
         calls = [_called(call) for call in response.tool_calls]
@@ -82,6 +88,7 @@ class ChatWriter:
         usage = self._usage or Usage()
         reason = "length" if self._finish is not None and self._finish.finish_reason == "length" else "stop"
         total = int(seconds * 1e9)
+        likely = likelihoods(self._metadata)
         counts = {"prompt_eval_count": usage.input_tokens, "eval_count": usage.output_tokens}
         return {
             "done": True,
@@ -91,6 +98,7 @@ class ChatWriter:
             **{name: value for name, value in counts.items() if value is not None},
             "prompt_eval_duration": 0,
             "eval_duration": total,
+            **({"logprobs": likely} if likely else {}),
         }
 
 

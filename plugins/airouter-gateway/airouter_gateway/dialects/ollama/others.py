@@ -10,7 +10,6 @@ import msgspec
 
 from airouter_core.errors import ParameterError
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.tokens import estimate_tokens
 
 from ..openai.others import Texts, texts_in
 from ..question import flag_of, model_of, object_of, rest
@@ -47,15 +46,14 @@ def read_embed(body: bytes) -> Texts:
     return Texts(model=model_of(said), texts=texts, options=options, unread=tuple(sorted(unread)))
 
 
-def embed_body(asked: Texts, vectors: Sequence[Sequence[float]], seconds: float) -> bytes:
+def embed_body(asked: Texts, vectors: Sequence[Sequence[float]], tokens: int, seconds: float) -> bytes:
     """The vectors of ``/api/embed``."""
-    tokens = sum(map(estimate_tokens, asked.texts))
     total = int(seconds * 1e9)
     said = {"model": asked.model, "embeddings": vectors, "total_duration": total, "load_duration": 0}
     return msgspec.json.encode({**said, "prompt_eval_count": tokens})
 
 
-def embeddings_body(asked: Texts, vectors: Sequence[Sequence[float]], seconds: float) -> bytes:
+def embeddings_body(asked: Texts, vectors: Sequence[Sequence[float]], tokens: int, seconds: float) -> bytes:
     """The vector of ``/api/embeddings``."""
     return msgspec.json.encode({"embedding": vectors[0]})
 

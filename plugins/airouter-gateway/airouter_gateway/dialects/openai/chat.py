@@ -25,6 +25,7 @@ from ..question import (
     rest,
     text_of,
 )
+from .allowed_tools import allowed_in, narrowed
 
 PARAMETERS = (
     "temperature",
@@ -84,14 +85,17 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
     choice = _choice(said, tools, foreign_losses)
     if choice is None and tools != entries and said.get("tool_choice") is not None:
         own["tool_choice"] = said["tool_choice"]
+    allowed = allowed_in(said.get("tool_choice"))
+    if allowed is not None:
+        own["tool_choice"] = said["tool_choice"]
     form = said.get("response_format")
     if isinstance(form, Mapping) and kind_of(form) not in FORMS:
         own["response_format"], form = form, None
     options = object_in(said, "stream_options")
     if more := rest(options, "include_usage"):
         own["stream_options"] = more
-    # Of tools the losses tell one by one.
-    called = {"tools": (), "stream_options": beneath("stream_options", more)}
+    # Of tools the losses tell one by one; those that are allowed are the only ones on offer elsewhere.
+    called = {"tools": (), "tool_choice": (), "stream_options": beneath("stream_options", more)}
     stream = flag_of(said, "stream")
     ask = ask_of(
         model_of(said),
@@ -105,10 +109,11 @@ def read_chat(body: bytes, headers: Mapping[str, str]) -> Question:
         session=text_of(said, "prompt_cache_key") or headers.get("x-session-id") or headers.get("session-id"),
     )
     return Question(
-        ask=ask,
+        ask=ask if allowed is None else narrowed(ask, allowed),
         native=FORMAT,
         own=own,
         called=called,
+        for_native={} if allowed is None else {"tools": ask.tools, "tool_choice": None},
         foreign_losses=tuple(foreign_losses),
         include_usage=stream and flag_of(options, "include_usage"),
         said=said,
@@ -154,6 +159,8 @@ def _tool(entry: Mapping[str, Any], losses: list[str]) -> Mapping[str, Any] | No
 def _choice(said: Mapping[str, Any], tools: list[Mapping[str, Any]], losses: list[str]) -> Any:
     choice = said.get("tool_choice")
     if choice is None or (not tools and choice in ("auto", "none")):
+        return None
+    if allowed_in(choice) is not None:
         return None
     if isinstance(choice, Mapping):
         name = text_of(object_in(choice, "function"), "name") or text_of(choice, "name")

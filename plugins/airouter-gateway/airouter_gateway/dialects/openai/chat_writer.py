@@ -28,9 +28,9 @@ from airouter_core.values.messages import FilePart, Metadata, Part
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
+from .. import beside
 from ..question import Naming, Question
 from ..refusals import Refusal
-from . import beside
 from .refused import error_of
 
 encode = msgspec.json.encode

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
-from airouter_core.values.events import Finish, StreamEvent, TextDelta, UsageReported
+from airouter_core.values.events import Finish, MetadataReported, StreamEvent, TextDelta, UsageReported
+from airouter_core.values.folding import merge_metadata
 from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
+from ..beside import likelihoods
 from ..question import Naming, Question, flag_of, given, model_of, object_in, object_of, rest, text_of
 from ..refusals import Refusal
 from .chat_writer import REASONS, usage_of
@@ -31,7 +34,7 @@ PARAMETERS = (
     "frequency_penalty",
     "logit_bias",
 )
-READ = (*PARAMETERS, "model", "prompt", "stream", "stream_options", "n")
+READ = (*PARAMETERS, "model", "prompt", "stream", "stream_options", "n", "logprobs")
 BETWEEN = ("suffix", "echo")
 """What changes the meaning of the prompt: whoever cannot take it must not be asked without."""
 
@@ -52,10 +55,14 @@ def read_completions(body: bytes, headers: Mapping[str, str]) -> Question:
         raise ParameterError("prompt must be one text: this server reads no tokens, and answers one at a time")
     own = {name: value for name, value in rest(said, *READ).items() if value not in (False, "")}
     stream = flag_of(said, "stream")
+    alternatives = said.get("logprobs")
+    likely = {} if alternatives is None else {"logprobs": True, "top_logprobs": alternatives}
+    native = {"top_logprobs": alternatives} if likely else {}
+    parameters = given(said, *PARAMETERS)
     ask = ask_of(
         model_of(said),
         (Message.user(prompt),),
-        parameters=given(said, *PARAMETERS),
+        parameters={**parameters, **likely},
         stream=stream,
         user=text_of(said, "user"),
     )
@@ -63,6 +70,7 @@ def read_completions(body: bytes, headers: Mapping[str, str]) -> Question:
         ask=ask,
         native=FORMAT,
         own=own,
+        for_native={"parameters": {**parameters, **native}},
         only_native=tuple(name for name in BETWEEN if name in own),
         include_usage=stream and flag_of(object_in(said, "stream_options"), "include_usage"),
         said=said,
@@ -78,6 +86,7 @@ class CompletionsWriter:
         self._include_usage = question.include_usage
         self._finish: Finish | None = None
         self._usage: Usage | None = None
+        self._metadata: dict[str, Any] = {}
 
     def feed(self, event: StreamEvent) -> bytes:
         match event:
@@ -87,6 +96,8 @@ class CompletionsWriter:
                 self._usage = event.usage
             case Finish():
                 self._finish = event
+            case MetadataReported():
+                merge_metadata(self._metadata, event.provider_metadata)
         return b""
 
     def end(self, seconds: float) -> bytes:
@@ -100,12 +111,28 @@ class CompletionsWriter:
         return b"data: " + encode({"error": error_of(refusal)}) + b"\n\n"
 
     def whole(self, response: Response, seconds: float) -> bytes:
+        merge_metadata(self._metadata, response.provider_metadata)
         choice = self._choice(response.text, REASONS.get(response.finish_reason, "stop"))
         return encode({**self._identity, "choices": [choice], "usage": usage_of(response.usage)})
 
     def _choice(self, text: str, reason: str | None) -> dict[str, Any]:
-        return {"text": text, "index": 0, "logprobs": None, "finish_reason": reason}
+        likely = None if reason is None else _in_columns(likelihoods(self._metadata))
+        return {"text": text, "index": 0, "logprobs": likely, "finish_reason": reason}
 
     def _chunk(self, choice: dict[str, Any] | None, **more: Any) -> bytes:
         said = {**self._identity, "choices": [] if choice is None else [choice], **more}
         return b"data: " + encode(said) + b"\n\n"
+
+
+def _in_columns(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
+    """Log probabilities as this API has them: a list for each field."""
+    if not entries:
+        return None
+    tokens = [entry["token"] for entry in entries]
+    others = [{each["token"]: each["logprob"] for each in entry["top_logprobs"]} for entry in entries]
+    return {
+        "tokens": tokens,
+        "token_logprobs": [entry["logprob"] for entry in entries],
+        "top_logprobs": others,
+        "text_offset": list(accumulate((len(token) for token in tokens[:-1]), initial=0)),
+    }

@@ -11,7 +11,6 @@ import msgspec
 
 from airouter_core.errors import ParameterError
 from airouter_core.values.catalog import ModelInfo
-from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.value import Value
 
 from ..question import model_of, object_of, rest, text_of
@@ -78,13 +77,12 @@ def texts_in(said: dict[str, Any], field: str = "input") -> tuple[str, ...]:
     return texts
 
 
-def embeddings_body(asked: Texts, vectors: Sequence[Sequence[float]]) -> bytes:
-    """The vectors, in the form asked for. Nobody counts tokens here, so their number is an estimate."""
+def embeddings_body(asked: Texts, vectors: Sequence[Sequence[float]], tokens: int) -> bytes:
+    """The vectors, in the form asked for."""
     data = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if asked.as_base64 else vector}
         for index, vector in enumerate(vectors)
     ]
-    tokens = sum(map(estimate_tokens, asked.texts))
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return msgspec.json.encode({"object": "list", "data": data, "model": asked.model, "usage": usage})
 

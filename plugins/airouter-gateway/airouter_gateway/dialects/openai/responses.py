@@ -39,6 +39,7 @@ from ..question import (
     rest,
     text_of,
 )
+from .allowed_tools import allowed_in, narrowed
 from .responses_tools import OPENAI, OfferedTools, choice_of
 from .responses_unread import unread_of
 
@@ -102,15 +103,22 @@ def question_of(said: Mapping[str, Any], headers: Mapping[str, str]) -> Question
     inner = {"reasoning": rest(reasoning, "effort"), "text": rest(form, "format")}
     own |= {name: kept for name, kept in inner.items() if kept}
     choice = said.get("tool_choice")
+    allowed = allowed_in(choice)
     names_another = isinstance(choice, Mapping) and kind_of(choice) != "function"
     if names_another or (choice is not None and tools.others and not tools.offered):
         own["tool_choice"] = choice
     native: dict[str, Any] = {"messages": native_messages, "parameters": parameters}
-    called = {"tools": (), "include": tuple(f"include {name}" for name in included if name != LIKELIHOODS)}
+    if allowed is not None:
+        native["tools"] = ask.tools
+    called = {
+        "tools": (),
+        "tool_choice": (),
+        "include": tuple(f"include {name}" for name in included if name != LIKELIHOODS),
+    }
     if tools.others:
         native["tools"] = tuple(tools.plain)
     return Question(
-        ask=ask,
+        ask=ask if allowed is None else narrowed(ask, allowed),
         native=FORMAT,
         own={**own, "tools": tools.others} if tools.others else own,
         called={**called, **{name: beneath(name, kept) for name, kept in inner.items()}},

@@ -8,6 +8,7 @@ from typing import Any
 from airouter_core.values.tools import Tool
 
 from ..question import NamedTool, kind_of, list_in, object_in, rest, text_of
+from .allowed_tools import allowed_in
 
 OPENAI = "openai"
 """The provider under whose name parts keep what only it understands."""
@@ -69,7 +70,7 @@ def _function(entry: Mapping[str, Any]) -> Tool:
 
 def choice_of(choice: Any, tools: OfferedTools) -> Any:
     """The choice of a tool, as far as what it names is offered."""
-    if not tools.offered or choice is None:
+    if not tools.offered or choice is None or allowed_in(choice) is not None:
         return None
     if isinstance(choice, Mapping):
         name = text_of(choice, "name")

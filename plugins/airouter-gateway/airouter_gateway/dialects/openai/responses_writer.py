@@ -18,10 +18,10 @@ from airouter_core.values.replaying import events_of
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
+from .. import beside
 from ..question import Naming, Question, given
 from ..refusals import Refusal
 from ..sequence import Block, Sequence, Step
-from . import beside
 from .refused import error_of
 from .responses_items import ENCRYPTED, Item, begun_item, content_of, free_text, is_shown, own_of, usage_of, whole_part
 

@@ -52,8 +52,8 @@ async def _load(exchange: Exchange, answering: Answering, serving: Serving, body
 def _embed(written: Callable[..., bytes]) -> Handler:
     async def answer(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
         asked = ollama.read_embed(await body_of(exchange, serving))
-        vectors = await answering.vectors(exchange, asked)
-        await exchange.whole(written(asked, vectors, exchange.seconds))
+        vectors, tokens = await answering.vectors(exchange, asked)
+        await exchange.whole(written(asked, vectors, tokens, exchange.seconds))
 
     return answer
 

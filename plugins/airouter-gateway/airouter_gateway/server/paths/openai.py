@@ -20,7 +20,7 @@ ANTHROPIC = "anthropic-version"
 
 async def _embeddings(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     asked = openai.read_embeddings(await body_of(exchange, serving))
-    await exchange.whole(openai.embeddings_body(asked, await answering.vectors(exchange, asked)))
+    await exchange.whole(openai.embeddings_body(asked, *await answering.vectors(exchange, asked)))
 
 
 async def _images(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:

@@ -1,6 +1,6 @@
-"""What an answer holds beside its words, and OpenAI's formats have a place for: likelihoods of tokens, sources, sound.
+"""What an answer holds beside its words, and several formats have a place for: likelihoods of tokens, sources, sound.
 
-Providers keep it as metadata, under their own names and in these formats' words.
+Providers keep it as metadata, each under its own name, and in the words of OpenAI's formats.
 """
 
 from __future__ import annotations
