@@ -83,7 +83,7 @@ def given_parameters(options: Sequence[str], table: ParameterTable) -> dict[str,
         name, equals, text = option.partition("=")
         name = name.strip()
         if not equals:
-            raise ParameterError(f"-o takes name=value, not {option!r}")
+            raise ParameterError(f"a parameter is given as NAME=VALUE, not {option!r}")
         kind = table.find(name).kind
         try:
             value = parsed(text, kind)
@@ -98,13 +98,13 @@ def given_provider_options(options: Sequence[str]) -> dict[str, Any]:
     """What only one provider understands, from ``name=value`` texts: JSON where it is some, else text.
 
     Raises:
-        ParameterError: one is no ``name=value``.
+        ParameterError: one has no name.
     """
     given: dict[str, Any] = {}
     for option in options:
-        name, equals, text = option.partition("=")
-        if not equals or not name.strip():
-            raise ParameterError(f"--provider-option takes name=value, not {option!r}")
+        name, _, text = option.partition("=")
+        if not name.strip():
+            raise ParameterError(f"--provider-option takes NAME=VALUE, not {option!r}")
         try:
             given[name.strip()] = json.loads(text)
         except (ValueError, RecursionError):
@@ -116,9 +116,7 @@ def given_settings(info: ProviderInfo, settings: Sequence[str]) -> dict[str, Any
     fields: Mapping[str, Any] = {field.name: field for field in attrs.fields(config_class(info))}
     values: dict[str, Any] = {}
     for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigurationError(f"--set takes NAME=VALUE, not {setting!r}")
+        key, _, text = setting.partition("=")
         field = fields.get(key)
         if field is not None and field.metadata.get("secret"):
             raise ConfigurationError(

@@ -51,6 +51,22 @@ def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Runs a command that ends with an error of one line, which says this."""
+
+    def run(arguments: list[str], said: str, code: int = 2) -> None:
+        from airouter_core.cli.app import run_app
+
+        capsys.readouterr()
+        assert run_app(arguments) == code, arguments
+        printed = capsys.readouterr()
+        assert said in printed.err, printed.err
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+    return run
+
+
+@pytest.fixture
 def chat_answer() -> Callable[[str], bytes]:
     """Make a whole answer, streamed in words."""
     return _chat_answer

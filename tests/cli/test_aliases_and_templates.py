@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +162,15 @@ def test_what_a_template_lacks_is_told_before_anything_is_sent(
 
 
 def test_templates_are_shown_changed_and_removed(
-    own_surroundings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    own_surroundings: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Callable[..., None],
 ) -> None:
     """`edit` opens the editor, and keeps nothing that cannot be read; nothing is overwritten unasked."""
     assert run_app(["templates", "save", "t", "Say $input"]) == 0
-    assert run_app(["templates", "save", "t", "other"]) == 2
+    refused(["templates", "save", "t", "other"], "is there already; --force overwrites it, `templates edit` changes it")
+    refused(["templates", "save", "u"], "A template needs at least one of PROMPT")
     editor = own_surroundings / "editor.sh"
     editor.write_text("#!/bin/sh\nsed -i 's/Say/Shout/' \"$1\"\n")
     editor.chmod(0o755)
@@ -176,18 +182,38 @@ def test_templates_are_shown_changed_and_removed(
     assert run_app(["templates", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["t"]["prompt"] == "Shout $input"
     assert run_app(["templates", "remove", "t"]) == 0
-    assert run_app(["templates", "remove", "t"]) == 2
+    refused(["templates", "remove", "t"], "there is no template 't'; `airouter templates list` shows")
 
 
 @pytest.mark.parametrize(
-    "text", ['promt = "x"', "prompt = 5", "parameters = 5", "[defaults]\nx = 5", "prompt = ", "[prompt]\nx = 1"]
+    ("text", "said"),
+    [
+        ('promt = "x"', "a template has no 'promt'; did you mean 'prompt'?"),
+        ("nothing = 1", "a template has no 'nothing'; it takes description, model"),
+        ("prompt = 5", "prompt must be a text, not 5"),
+        ("parameters = 5", "parameters must be a table, not 5"),
+        ('tools = "calculate"', "tools must be a list, not 'calculate'"),
+        ("tools = [5]", "tools must be names, not 5"),
+        ("[defaults]\nx = 5", "the default of x must be a text, not 5"),
+        ("prompt = ", "is not valid TOML"),
+        ("[prompt]\nx = 1", "prompt must be a text"),
+    ],
 )
-def test_a_file_that_is_no_template_is_an_error(text: str, own_surroundings: Path) -> None:
-    """That names the file."""
+def test_a_file_that_is_no_template_is_an_error(text: str, said: str, own_surroundings: Path) -> None:
+    """That names the file, what is wrong in it, and what it takes."""
     path = own_surroundings / "x.toml"
     path.write_text(text)
-    with pytest.raises(ConfigurationError, match=r"x\.toml"):
+    with pytest.raises(ConfigurationError, match=rf"x\.toml.*{re.escape(said)}"):
         read_template(str(path))
+
+
+def test_a_template_that_is_not_there_is_told(own_surroundings: Path) -> None:
+    """With the one that was meant, or how they are listed."""
+    assert run_app(["templates", "save", "summary", "Sum up $input"]) == 0
+    with pytest.raises(ConfigurationError, match="there is no template 'sumary'; did you mean 'summary'"):
+        read_template("sumary")
+    with pytest.raises(ConfigurationError, match="there is no template 'xyz'; `airouter templates list` shows"):
+        read_template("xyz")
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)

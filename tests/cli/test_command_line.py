@@ -213,6 +213,22 @@ def test_waiting_goes_on_while_a_model_thinks(monkeypatch: pytest.MonkeyPatch) -
     assert shown == ["waits", "StreamStart", "ReasoningDelta", "ReasoningDelta", "TextDelta", "no longer"]
 
 
+@pytest.mark.parametrize(
+    ("events", "left"), [((StreamStart(), TextDelta("Half"), TextDelta(" an")), "Half an\n"), ((StreamStart(),), "")]
+)
+def test_half_an_answer_ends_its_line(events: tuple[Any, ...], left: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is told of the break begins a line of its own; where nothing was written no empty line is."""
+
+    class Breaking:
+        def __iter__(self) -> Iterator[object]:
+            yield from events
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        show_stream(cast("ResponseStream", Breaking()), "any")
+    assert capsys.readouterr().out == left
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`airouter --help` lists the commands, without importing them."""
     assert run_app(["--help"]) == 0

@@ -176,10 +176,14 @@ def test_parameters_are_set_while_talking(
     asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """/set takes any spelling, replaces what was given under another one, and takes it away with no value."""
-    lines = "/set temp=0.5\nhello\n/set temprature=1\n/set temperature=\nhello\n"
+    lines = "/set temp=0.5\nhello\n/set temprature=1\n/set seed\n/set temperature=\nhello\n/set\n/set top_p=1\n"
     assert converse(lines, "-o", "temperature=0", monkeypatch=monkeypatch) == 0
     assert [request.get("temperature") for request in asked] == [0.5, None]
-    assert "did you mean 'temperature'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "did you mean 'temperature'" in said
+    assert "a parameter is given as NAME=VALUE, not 'seed'" in said
+    assert said.count("no parameters\n") == 2
+    assert said.count("top_p=1.0\n") == 1
 
 
 def test_what_was_refused_is_not_attached_again(

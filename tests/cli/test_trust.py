@@ -129,7 +129,9 @@ def test_trust_ends_with_a_change_and_by_command(capsys: pytest.CaptureFixture[s
 
 
 @needs_providers
-def test_the_users_own_files_count_whole(own_surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_files_count_whole(
+    own_surroundings: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., None]
+) -> None:
     """The one in the user's folder, and those named by AIROUTER_CONFIG or --config."""
     text = '[llama-cpp]\nmodels_dir = "mine"\n'
     monkeypatch.delenv("AIROUTER_MODELS_DIR")
@@ -141,7 +143,7 @@ def test_the_users_own_files_count_whole(own_surroundings: Path, monkeypatch: py
     current_settings.cache_clear()
     assert run_app(["--config", str(write(text, "other.toml")), "config", "check"]) == 0
     current_settings.cache_clear()
-    assert run_app(["--config", "nowhere.toml", "config", "check"]) == 2
+    refused(["--config", "nowhere.toml", "config", "check"], "nowhere.toml")
 
 
 def test_trust_that_cannot_be_given(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
