@@ -7,7 +7,7 @@ at all rows of all shards, so that all have the same schema; a column whose valu
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,7 +60,7 @@ def schema_of(shards: Iterable[Iterable[bytes]]) -> pyarrow.Schema:
         for chunk in _chunks(lines):
             for name in dict.fromkeys(name for row in chunk for name in row):
                 found = _type_of(arrow, [row.get(name) for row in chunk])
-                known[name] = _merged(arrow, known.get(name, arrow.null()), found)
+                known[name] = merged(known.get(name, arrow.null()), found)
     return arrow.schema(
         [
             arrow.field(name, arrow.string(), metadata={JSON: b""}) if found is None else arrow.field(name, found)
@@ -71,16 +71,31 @@ def schema_of(shards: Iterable[Iterable[bytes]]) -> pyarrow.Schema:
 
 def write(lines: Iterable[bytes], schema: pyarrow.Schema, path: str) -> None:
     """Write a file of rows that are given as lines of JSON. The same rows make the same bytes."""
-    arrow, parquet = _libraries()
-    as_json = {field.name for field in schema if field.metadata and JSON in field.metadata}
+    _, parquet = _libraries()
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for chunk in _chunks(lines):
-            columns = [[row.get(field.name) for row in chunk] for field in schema]
-            arrays = [
-                arrow.array(list(map(_json, values)) if field.name in as_json else values, field.type)
-                for field, values in zip(schema, columns, strict=True)
-            ]
-            writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+        for table in tables(lines, schema):
+            writer.write_table(table)
+
+
+def tables(
+    lines: Iterable[bytes],
+    schema: pyarrow.Schema,
+    prepared: Callable[[list[Any], pyarrow.DataType], list[Any]] = lambda values, _: values,
+) -> Iterator[pyarrow.Table]:
+    """Rows that are given as lines of JSON, some at a time.
+
+    Args:
+        prepared: makes the values of a column those that its type takes.
+    """
+    arrow, _ = _libraries()
+    as_json = {field.name for field in schema if field.metadata and JSON in field.metadata}
+    for chunk in _chunks(lines):
+        columns = [[row.get(field.name) for row in chunk] for field in schema]
+        arrays = [
+            arrow.array(list(map(_json, values)) if field.name in as_json else prepared(values, field.type), field.type)
+            for field, values in zip(schema, columns, strict=True)
+        ]
+        yield arrow.Table.from_arrays(arrays, schema=schema)
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
@@ -105,7 +120,9 @@ def _is_empty(arrow: Any, found: Any) -> bool:
     return bool(arrow.types.is_list(found)) and _is_empty(arrow, found.value_type)
 
 
-def _merged(arrow: Any, one: Any, other: Any) -> Any:
+def merged(one: Any, other: Any) -> Any:
+    """The type that holds the values of two; ``None`` where none does."""
+    arrow, _ = _libraries()
     if one is None or other is None:
         return None
     try:

@@ -65,9 +65,13 @@ class RayCluster:
         """Where drivers connect."""
         return str(self._cluster.address)
 
-    def add_node(self) -> Any:
+    def add_node(self, **more: Any) -> Any:
         """One node more."""
-        return self._cluster.add_node(num_cpus=1, wait=True, **self._node())
+        return self._cluster.add_node(num_cpus=1, wait=True, **self._node(), **more)
+
+    def remove_node(self, node: Any) -> None:
+        """One node less."""
+        self._cluster.remove_node(node, allow_graceful=False)
 
     def actors(self, kind: str) -> list[int]:
         """Processes of all actors of a class."""
@@ -144,13 +148,16 @@ def cluster(surroundings: Path) -> Iterator[RayCluster]:
 class Command:
     """``airouter bulk run … --engine ray`` as a process."""
 
-    def __init__(self, bulk: Bulk, cluster: RayCluster | None, engine: str = "ray", out: str = "out") -> None:
+    def __init__(
+        self, bulk: Bulk, cluster: RayCluster | None, engine: str = "ray", out: str = "out", first: str = ""
+    ) -> None:
         self.bulk = bulk
         self.folder = bulk.folder.with_name(out)
         where = ["--ray-address", "local" if cluster is None else cluster.address] if engine == "ray" else []
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "airouter_core", "bulk", "run", "spec.toml", "--config", "airouter.toml"),
+                *(sys.executable, "-c", f"{first}\nfrom airouter_core.cli import main\nmain()"),
+                *("bulk", "run", "spec.toml", "--config", "airouter.toml"),
                 *("-i", "rows.jsonl", "-o", out, "--yes", "--json", "--engine", engine, *where),
             ],
             cwd=bulk.folder.parent,
@@ -297,21 +304,94 @@ def test_ctrl_c_ends_what_is_under_way(
     assert len(bulk.witness.calls) == 60
 
 
+def test_a_worker_that_stands_still_is_ended(
+    bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None]
+) -> None:
+    """Ray sees a process and is content. What the worker had is asked again, and the run comes to its end."""
+    table(100)
+    bulk.witness.pause = 0.1
+    run = command(cluster, first="import airouter_bulk.ray.crew as crew\ncrew.SILENT = 8.0")
+    run.called(20)
+    stopped = cluster.actors("Worker")[0]
+    os.kill(stopped, signal.SIGSTOP)
+    code, summary, told = run.ended()
+    assert (code, summary.get("valid")) == (0, 100), told
+    assert "has said nothing for 8 seconds, and is ended" in told
+    assert stopped not in cluster.actors("Worker")
+    assert len(bulk.witness.calls) <= 100 + run.states().get("uncertain", 0)
+    assert run.states().get("uncertain", 0) <= IN_FLIGHT
+    assert bulk.witness.most <= IN_FLIGHT
+
+
+def test_a_node_on_which_no_worker_can_begin_is_left_out(
+    bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None], surroundings: Path
+) -> None:
+    """Also one that comes late: the others go on, and it is told what is missing there."""
+    without = surroundings / "without" / "airouter_openai"
+    without.mkdir(parents=True)
+    (without / "__init__.py").write_text("raise ImportError('not on this node')\n")
+    table(150)
+    bulk.witness.pause = 0.1
+    run = command(cluster)
+    run.called(1)
+    node = cluster.add_node(env_vars={"PYTHONPATH": str(without.parent)})
+    try:
+        code, summary, told = run.ended()
+    finally:
+        cluster.remove_node(node)
+    assert (code, summary.get("valid")) == (0, 150), told
+    assert "not on this node" in told
+    assert "the run goes on without this node" in told
+    assert len(bulk.witness.calls) == 150
+
+
 DATA = """
-import sys, ray
+import asyncio, datetime, os, sys, ray
 from airouter_bulk import ray as bulk
 
-ray.init(address=sys.argv[1], _node_ip_address="127.0.0.1", log_to_driver=False)
-table = ray.data.from_items([{"n": number, "q": f"question {number}"} for number in range(30)])
+address, folder = sys.argv[1:]
+ray.init(address=address, _node_ip_address="127.0.0.1", log_to_driver=False)
+
+
+def row(given):
+    n = given["id"]
+    if n == 25 and not os.path.exists(folder + ".mended"):
+        raise ValueError("a batch is broken")
+    day = datetime.date(2026, 1, 1 + n)
+    return {"n": n, "q": f"question {n}", "day": day, "text": str(day), "raw": bytes([n]), "in": {"a": [n, None]}}
+
+
+table = ray.data.range(30, override_num_blocks=6).map(row)
 spec = {"target": "openai/m", "prompt": "{{ q }}", "in_flight": 4}
-for _ in range(2):
-    found = bulk.map_batches(table, spec, sys.argv[2], settings="airouter.toml").take_all()
-    assert sorted((row["n"], row["answer"]) for row in found) == [(n, f"answer to question {n}") for n in range(30)]
+
+
+def asked():
+    return bulk.map_batches(table, spec, folder, batch_size=5, settings="airouter.toml").take_all()
+
+
+async def asked_in_a_notebook():
+    return asked()
+
+
+try:
+    asked()
+except Exception as error:
+    assert "a batch is broken" in str(error), error
+else:
+    raise AssertionError("it is not told")
+open(folder + ".mended", "w").close()
+for found in (asked(), asyncio.run(asked_in_a_notebook())):
+    found.sort(key=lambda row: row["n"])
+    assert [row.pop("airouter")["finish_reason"] for row in found] == ["stop"] * 30
+    assert [row.pop("answer") for row in found] == [f"answer to question {n}" for n in range(30)]
+    assert found == sorted((row({"id": n}) for n in range(30)), key=lambda row: row["n"]), found
 """
 
 
 def test_a_dataset_goes_through_a_run(bulk: Bulk, cluster: RayCluster, table: Callable[..., None]) -> None:
-    """Its rows come back with their answers; the second time nobody is asked."""
+    """Its rows come back with their answers and their types; the second time nobody is asked. A batch that is broken
+    is told, and costs no answer.
+    """
     pytest.importorskip("ray.data", reason="pip install 'ray[data]'")
     table(1)
     arguments = [sys.executable, "-c", DATA, cluster.address, str(bulk.folder)]

@@ -24,6 +24,7 @@ from airouter_core.profile.prices import Prices
 
 pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
 
+from airouter_bulk.journal.records import Call
 from airouter_bulk.ray import reference
 from airouter_bulk.ray.cluster import Node, Staff, StoppedError, connected
 from airouter_bulk.ray.driver import Driver
@@ -120,12 +121,12 @@ class Cluster:
             assert await head.admit(head.life, number, plain_rows(rows))
             assert not await head.admit("another", number, plain_rows(rows))
 
-    async def hire(self, name: str, most: int) -> None:
-        """One more worker."""
+    async def hire(self, name: str, among: int = 1) -> None:
+        """One more worker, of so many."""
         worker = Worker(name, pickle.loads(pickle.dumps(self._reference)), _AwayError)
         assert isinstance(await worker.ready(), int)
-        await self.here.join.remote(name)
-        self.working[name] = asyncio.ensure_future(worker.work(self.here, most))
+        await self.here.join.remote(name, among)
+        self.working[name] = asyncio.ensure_future(worker.work(self.here))
 
     async def called(self, count: int) -> None:
         """Wait until the server has seen so many calls."""
@@ -171,8 +172,8 @@ def test_workers_share_what_is_asked(bulk: Bulk, told: Callable[..., Any]) -> No
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        await cluster.hire("one", 3)
-        await cluster.hire("two", 3)
+        await cluster.hire("one", 2)
+        await cluster.hire("two", 2)
         summary = await running
         assert (summary.exit_code, summary.valid, summary.calls) == (0, 40, 40)
         await asyncio.gather(*cluster.working.values())  # the run is over, so they end
@@ -194,8 +195,8 @@ def test_a_journal_that_is_restarted_waits_for_the_calls_under_way(bulk: Bulk, t
 
     async def story(cluster: Cluster) -> None:
         first = cluster.begin()
-        await cluster.hire("one", 3)
-        await cluster.hire("two", 3)
+        await cluster.hire("one", 2)
+        await cluster.hire("two", 2)
         for calls in (8, 20):
             await cluster.called(calls)
             await cluster.here.die()
@@ -226,7 +227,7 @@ def test_limits_that_a_worker_hears_of_hold_for_all(bulk: Bulk, told: Callable[.
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        await cluster.hire("one", 2)
+        await cluster.hire("one")
         assert (await running).valid == 2
 
     bulk.witness.behave = behave
@@ -242,7 +243,7 @@ def test_what_a_lost_worker_had_is_asked_again(bulk: Bulk, told: Callable[..., A
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        await cluster.hire("one", 3)
+        await cluster.hire("one")
         await cluster.called(3)
         lost = asyncio.ensure_future(cluster.here.lose.remote("one", 3.0))  # its node is gone, and it lives on
         may_answer.set()
@@ -250,12 +251,12 @@ def test_what_a_lost_worker_had_is_asked_again(bulk: Bulk, told: Callable[..., A
         assert len(bulk.witness.calls) == 3
         await lost
         may_answer.clear()
-        await cluster.hire("two", 3)
+        await cluster.hire("two")
         await cluster.called(6)
         cluster.working["two"].cancel()
         await cluster.here.lose.remote("two", 0.0)
         may_answer.set()
-        await cluster.hire("three", 3)
+        await cluster.hire("three")
         assert (await running).valid == 9
 
     cluster = told(story, 9, in_flight=3)
@@ -268,10 +269,10 @@ def test_a_worker_that_was_given_up_gets_nothing_more(bulk: Bulk, told: Callable
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        assert await cluster.here.lease.remote("stranger", 3, {}) is None
-        await cluster.hire("one", 1)
+        assert await cluster.here.lease.remote("stranger", 0, {}) is None
+        await cluster.hire("one")
         await running
-        assert await cluster.here.lease.remote("one", 3, {}) is None
+        assert await cluster.here.lease.remote("one", 0, {}) is None
 
     told(story, 2)
 
@@ -286,8 +287,8 @@ def test_retry_after_closes_for_all_workers(bulk: Bulk, told: Callable[..., Any]
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        await cluster.hire("one", 1)
-        await cluster.hire("two", 1)
+        await cluster.hire("one", 2)
+        await cluster.hire("two", 2)
         assert (await running).valid == 6
 
     assert "answered" in told(story, 6, in_flight=2, retries=1).states()
@@ -299,7 +300,7 @@ def test_ended_at_once_or_after_what_is_under_way(bulk: Bulk, told: Callable[...
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        await cluster.hire("one", 2)
+        await cluster.hire("one")
         await cluster.called(2)
         await cluster.here.pause.remote("paused", "somebody said so")
         bulk.witness.may_answer.set()
@@ -308,7 +309,7 @@ def test_ended_at_once_or_after_what_is_under_way(bulk: Bulk, told: Callable[...
         await cluster.working.pop("one")
         cluster.here.born()
         again = cluster.begin()
-        await cluster.hire("two", 2)
+        await cluster.hire("two")
         assert (await again).valid == 4
 
     told(story, 4, in_flight=2)
@@ -320,14 +321,125 @@ def test_what_waits_too_long_for_a_worker_is_permitted_anew(monkeypatch: pytest.
     monkeypatch.setattr(pool, "STALE", 0.05)
 
     async def story() -> None:
-        calls = pool.Pool()
+        calls = pool.Pool(5)
         waiting = asyncio.ensure_future(calls.answer(None, (1, 1)))  # type: ignore[arg-type]
         await asyncio.sleep(0.1)
-        assert await calls.give("one", 5, 0.0) == []
+        assert await calls.give("one", 0.0) == []
         with pytest.raises(pool.NotSentError):
             await waiting
 
     asyncio.run(story())
+
+
+async def _three_ask(calls: pool.Pool) -> list[asyncio.Future[Any]]:
+    waiting: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(calls.answer(None, Call(number, 1)))  # type: ignore[arg-type]
+        for number in range(3)
+    ]
+    await asyncio.sleep(0)
+    return waiting
+
+
+def test_each_worker_has_its_part_and_no_more() -> None:
+    """While there are two of them; one that stays takes over what the other leaves."""
+
+    async def story() -> None:
+        calls = pool.Pool(4, workers=2)
+        await _three_ask(calls)
+        one = await calls.give("one", 1.0)
+        assert len(one) == 2
+        assert await calls.give("one", 0.0) == []
+        assert len(await calls.give("two", 1.0)) == 1
+        calls.workers = 1
+        more = await _three_ask(calls)
+        assert len(await calls.give("one", 1.0)) == 2
+        assert not more[0].done()
+
+    asyncio.run(story())
+
+
+def test_a_worker_that_is_gone_gets_nothing_of_what_it_had_wished_for() -> None:
+    """Else a call would be with nobody, and the run would never end."""
+
+    async def story() -> None:
+        calls = pool.Pool(4)
+        wishing = asyncio.ensure_future(calls.give("one", 60.0))
+        await asyncio.sleep(0)
+        assert calls.lose("one") == 0
+        waiting = await _three_ask(calls)
+        assert await wishing == []
+        fetched = asyncio.ensure_future(calls.give("two", 60.0))
+        await asyncio.sleep(0)
+        assert calls.lose("two") == 0  # while it waits for more of them
+        assert await fetched == []
+        assert len(await calls.give("three", 1.0)) == 3
+        assert not any(one.done() for one in waiting)
+
+    asyncio.run(story())
+
+
+def test_who_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is counted only while somebody listens: a machine that slept has heard nobody."""
+    monkeypatch.setattr(pool, "LOOKED", 0.01)
+
+    async def story() -> None:
+        calls = pool.Pool(4)
+        calls.heard("one")
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            calls.quiet()
+        assert 0.02 < calls.quiet()["one"] < 0.05
+        calls.heard("one")
+        assert calls.quiet()["one"] < 0.02
+        calls.lose("one")
+        calls.heard("one")
+        assert calls.quiet() == {}
+
+    asyncio.run(story())
+
+
+def test_calls_that_were_lost_on_their_way_are_given_again(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """A connection may break in between, while journal and worker live. They are made once, and none is forgotten."""
+
+    async def story(cluster: Cluster) -> None:
+        running = cluster.begin()
+        head, broken = cluster.here.head, []
+        assert head is not None
+        lease = head.lease
+
+        async def breaking(worker: str, got: int, lives: dict[str, int]) -> Any:
+            given = await lease(worker, got, lives)
+            if given is not None and given.given and len(broken) < 5:
+                broken.append(given)
+                raise _AwayError
+            return given
+
+        head.lease = breaking  # type: ignore[method-assign]
+        await cluster.hire("one")
+        assert (await running).valid == 12
+        assert len(broken) == 5
+
+    assert told(story, 12, in_flight=3).states() == {"answered": 12}
+    assert len(bulk.witness.calls) == 12
+
+
+def test_rows_that_end_in_an_error_end_the_run_when_nothing_is_under_way(bulk: Bulk, told: Callable[..., Any]) -> None:
+    """No call is given up for it."""
+    bulk.witness.pause = 0.02
+
+    async def story(cluster: Cluster) -> None:
+        head = cluster.here.head
+        assert head is not None
+        running = asyncio.ensure_future(head.run(head.life, [], fork=False, sample=0))
+        await head.admit(head.life, 0, plain_rows(list(rows_of(bulk.numbered(200)))))
+        await cluster.hire("one")
+        await cluster.called(1)
+        await head.no_more(head.life, "the table is gone")
+        assert str(await running) == "the table is gone"
+
+    states = told(story, 0, in_flight=3).states()
+    assert set(states) == {"answered"}
+    assert states["answered"] == len(bulk.witness.calls)
 
 
 def test_a_run_that_is_paused_waits_for_no_worker(bulk: Bulk, told: Callable[..., Any]) -> None:
@@ -335,7 +447,7 @@ def test_a_run_that_is_paused_waits_for_no_worker(bulk: Bulk, told: Callable[...
 
     async def story(cluster: Cluster) -> None:
         running = cluster.begin()
-        await cluster.hire("one", 1)
+        await cluster.hire("one", 3)
         await cluster.called(1)
         cluster.working["one"].cancel()
         await asyncio.sleep(0.3)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import os
+import pickle
 import signal
+import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import pytest
 
+from airouter_bulk.journal.records import Call
 from airouter_bulk.ray.reference import by_provider
 from airouter_bulk.workers.copied import Copied, copied
-from airouter_core import Answer, Ask, Flow, create_provider
-from airouter_core.errors import ConfigurationError
+from airouter_bulk.workers.pool import Given, Lease
+from airouter_bulk.workers.worker import Worker
+from airouter_core import Answer, Ask, Flow, Message, create_provider
+from airouter_core.errors import ConfigurationError, ExecutionError
 from airouter_core.plugins.registry import installed
 
 if TYPE_CHECKING:
@@ -26,7 +36,10 @@ if TYPE_CHECKING:
 KEY = "sk-planted-0123456789abcdef"
 
 
-def _children() -> list[int]:
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes under /proc")
+
+
+def _children(parent: int | None = None) -> list[int]:
     """The worker processes that live."""
     found = []
     for name in os.listdir("/proc"):
@@ -36,7 +49,7 @@ def _children() -> list[int]:
                 command = Path("/proc", name, "cmdline").read_bytes()
             except OSError:
                 continue
-            if int(status[1]) == os.getpid() and b"airouter_bulk.workers.process" in command:
+            if int(status[1]) == (parent or os.getpid()) and b"airouter_bulk.workers.process" in command:
                 found.append(int(name))
     return found
 
@@ -95,7 +108,7 @@ def test_failures_are_the_same_errors(bulk: Bulk) -> None:
     assert bulk.run(bulk.numbered(4), workers=2).exit_code == 4
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes under /proc")
+@linux
 def test_a_worker_that_is_killed_is_replaced(bulk: Bulk, caplog: pytest.LogCaptureFixture) -> None:
     """What it had under way is asked again; the others go on."""
     killed: list[int] = []
@@ -113,6 +126,141 @@ def test_a_worker_that_is_killed_is_replaced(bulk: Bulk, caplog: pytest.LogCaptu
     assert len(bulk.witness.calls) <= 30 + 4
     assert any("another one takes its place" in record.getMessage() for record in caplog.records)
     assert not _children()
+
+
+@linux
+def test_a_worker_that_stands_still_is_replaced(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for it for ever: it is ended, and what it had under way is asked again."""
+    monkeypatch.setattr("airouter_bulk.workers.processes.SILENT", 5.0)
+    stopped: list[int] = []
+
+    def behave(_witness: Any, _question: str, _number: int) -> None:
+        if len(bulk.witness.calls) >= 6 and not stopped:
+            stopped.append(_children()[0])
+            os.kill(stopped[0], signal.SIGSTOP)
+
+    bulk.witness.behave = behave
+    bulk.witness.pause = 0.02
+    with caplog.at_level(logging.WARNING, "airouter.bulk"):
+        summary = bulk.run(bulk.numbered(30), in_flight=4, workers=2)
+    assert (summary.exit_code, summary.valid) == (0, 30)
+    assert len(bulk.witness.calls) <= 30 + 4
+    assert any("has said nothing for" in record.getMessage() for record in caplog.records)
+    assert not _children()
+
+
+@linux
+def test_a_worker_that_stands_still_for_a_moment_loses_nothing(bulk: Bulk) -> None:
+    """What was answered meanwhile is read then, and not asked again; what it was given meanwhile is permitted anew."""
+    stopped: list[int] = []
+
+    def behave(_witness: Any, _question: str, _number: int) -> None:
+        if len(bulk.witness.calls) >= 6 and not stopped:
+            stopped.append(_children()[0])
+            os.kill(stopped[0], signal.SIGSTOP)
+            threading.Timer(4.0, os.kill, (stopped[0], signal.SIGCONT)).start()
+
+    bulk.witness.behave = behave
+    summary = bulk.run(bulk.numbered(30), in_flight=4, workers=2)
+    assert (summary.exit_code, summary.valid, summary.calls) == (0, 30, 30)
+    assert len(bulk.witness.calls) == 30
+
+
+@linux
+def test_workers_end_with_their_parent(bulk: Bulk) -> None:
+    """Also one that was killed, and one that was told twice to stop."""
+    folder = bulk.folder.parent
+    (folder / "airouter.toml").write_text(f'[openai]\nbase_url = "{bulk.witness.server.url}"\n')
+    (folder / "spec.toml").write_text('target = "openai/m"\nprompt = "{{ q }}"\nin_flight = 4\nworkers = 2\n')
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bulk.numbered(30)))
+    command = [sys.executable, "-m", "airouter_core", "bulk", "run", "spec.toml", "--config", "airouter.toml"]
+    for signals in ([signal.SIGKILL], [signal.SIGINT] * 2, [signal.SIGINT], []):
+        bulk.witness.calls.clear()
+        bulk.witness.may_answer.clear() if signals else bulk.witness.may_answer.set()
+        run = subprocess.Popen(
+            [*command, "-i", "rows.jsonl", "-o", "out", "--yes"],
+            cwd=folder,
+            env={**os.environ, "OPENAI_API_KEY": KEY},
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        while len(bulk.witness.calls) < 4:
+            assert run.poll() is None
+            time.sleep(0.01)
+        workers = _children(run.pid)
+        assert len(workers) == 2
+        for sent in signals:
+            run.send_signal(sent)
+            time.sleep(0.3)
+        if signals == [signal.SIGINT]:
+            bulk.witness.may_answer.set()
+        assert run.wait(60) == {signal.SIGKILL: -9, signal.SIGINT: 4}.get(signals[0] if signals else 0, 0)
+        assert (len(bulk.witness.calls) == 4) is bool(signals)
+        while any(Path("/proc", str(worker)).exists() for worker in workers):
+            time.sleep(0.05)
+
+
+def test_a_worker_that_cannot_be_started(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told before anything is asked, and nobody waits for it."""
+    monkeypatch.setattr(sys, "executable", str(bulk.folder / "nothing"))
+    with pytest.raises(ExecutionError, match=r"worker 1 cannot be started: .*nothing"):
+        bulk.run(bulk.numbered(2), workers=2)
+    assert not bulk.witness.calls
+
+
+@linux
+def test_a_worker_that_nobody_can_replace(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run pauses and says why; the same again goes on."""
+    monkeypatch.setattr(sys, "executable", sys.executable)  # as it was, at the end
+
+    def behave(_witness: Any, _question: str, _number: int) -> None:
+        if len(bulk.witness.calls) >= 6 and sys.executable != "/nothing":
+            sys.executable = "/nothing"
+            os.kill(_children()[0], signal.SIGKILL)
+
+    bulk.witness.behave = behave
+    bulk.witness.pause = 0.05
+    summary = bulk.run(bulk.numbered(200), in_flight=4, workers=2)
+    assert summary.exit_code == 4
+    assert "no worker can be had any more: worker" in str(summary.reason)
+
+
+class _Found:
+    """A journal that asks one question, and pickles what it is told."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.results: list[Any] = []
+
+    async def lease(self, _worker: str, got: int, _lives: Any) -> Lease | None:
+        return None if got else Lease("", 1, [Given(Call(1, 1), self.ask, 0.0)], 0.0)
+
+    async def report(self, _worker: str, _life: str, results: Any, _limits: Any) -> None:
+        self.results += pickle.loads(pickle.dumps(results))
+
+
+def test_an_answer_that_holds_what_cannot_be_pickled(bulk: Bulk) -> None:
+    """Is reported all the same, as the journal would keep it: it was paid for."""
+
+    def layer(ask: Ask, answer: Answer) -> Flow[Any]:
+        response = yield from answer(ask)
+        return msgspec.structs.replace(response, provider_metadata={"openai": {"lock": threading.Lock()}})
+
+    async def work() -> list[Any]:
+        config = {"api_key": KEY, "base_url": bulk.witness.server.url}
+        source: Any = SimpleNamespace(provider=lambda: create_provider("openai", config, layers=[layer]))
+        worker = Worker("one", source, TimeoutError)
+        assert isinstance(await worker.ready(), int)
+        journal = _Found(Ask(model="m", messages=(Message.user("question 1"),)))
+        async with asyncio.timeout(60):
+            await worker.work(journal)
+        return journal.results
+
+    ((call, response),) = asyncio.run(work())
+    assert (call, response.text) == (Call(1, 1), "answer to question 1")
+    assert "lock" in response.provider_metadata["openai"]["lock"]
 
 
 def test_a_provider_that_no_process_can_make(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:

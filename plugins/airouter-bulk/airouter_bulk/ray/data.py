@@ -7,19 +7,27 @@ inside one: the rows go to a run, and what comes out is read back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airouter_core.errors import ConfigurationError, ExecutionError
 
+from .. import parquet
 from ..reports import SOME_FAILED
 from ..running import SpecLike
+from ..spec import Spec
+from . import tables
 from .cluster import connected
 from .running import arun
 
 if TYPE_CHECKING:
+    import pyarrow
     import ray.data
+
+Result = TypeVar("Result")
 
 INSTALL = "pip install 'ray[data]'"
 
@@ -37,7 +45,8 @@ def map_batches(
     """Ask a prompt of every row of a dataset; the result is its rows with ``answer`` and ``airouter``.
 
     Called again with the same folder it goes on, and asks nothing that was answered. Rows that failed are in
-    ``errors.jsonl`` of the folder, and not in the result.
+    ``errors.jsonl`` of the folder, and not in the result. Columns keep their types, where JSON can hold their values;
+    one whose values are of no one type, as the answers to a schema may be, holds JSON.
 
     Args:
         folder: of the journal and of what comes out; on the head, and seen by all nodes.
@@ -53,25 +62,73 @@ def map_batches(
         from ray import data
     except ImportError as error:
         raise ConfigurationError(f"datasets need Ray Data: {INSTALL} ({error})") from error
-    place = os.path.abspath(os.fspath(folder))
-    with connected(address):
-        # A run that goes on must meet the same rows in the same order.
-        data.DataContext.get_current().execution_options.preserve_order = True
-        summary = asyncio.run(arun(spec, _Rows(dataset, batch_size), place, cpus=cpus, **options))
+    place, wanted = os.path.abspath(os.fspath(folder)), Spec.of(spec)
+    rows = _Rows(dataset, batch_size)
+    with connected(address), _in_order(dataset):
+        summary = _ended(arun(wanted, rows, place, cpus=cpus, **options))
         if summary.exit_code > SOME_FAILED:
             raise ExecutionError(f"the run in {place} is not done: {summary}")
-        names = sorted(name for name in os.listdir(place) if name.startswith("answers-") and name.endswith(".jsonl"))
-        found: ray.data.Dataset = data.read_json([os.path.join(place, name) for name in names])
+        shards = [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.startswith("answers-")]
+        if not shards:
+            return data.from_items([])
+        if wanted.format == "parquet":
+            return data.read_parquet(shards)
+        given = {name: found for name, found in rows.types.items() if name not in (wanted.answer, "airouter")}
+        schema = tables.typed(parquet.schema_of(map(tables.lines_in, shards)), given)
+        found: ray.data.Dataset = data.from_items(shards, override_num_blocks=len(shards)).map_batches(
+            tables.read, fn_kwargs={"schema": schema}, batch_size=1, zero_copy_batch=True
+        )
     return found
 
 
+@contextlib.contextmanager
+def _in_order(dataset: ray.data.Dataset) -> Iterator[None]:
+    """A run that goes on must meet the same rows in the same order."""
+    options = dataset.context.execution_options
+    earlier, options.preserve_order = options.preserve_order, True
+    try:
+        yield
+    finally:
+        options.preserve_order = earlier
+
+
+def _ended(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await it, also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    found: list[Result] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(asyncio.run(work))
+        except BaseException as error:  # is raised below
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
 class _Rows:
-    """The rows of a dataset, from the first one on as often as they are asked for."""
+    """The rows of a dataset, from the first one on as often as they are asked for.
+
+    Attributes:
+        types: of its columns, as far as they were read.
+    """
 
     def __init__(self, dataset: ray.data.Dataset, batch_size: int) -> None:
+        self.types: dict[str, pyarrow.DataType] = {}
         self._dataset = dataset
         self._size = batch_size
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         for batch in self._dataset.iter_batches(batch_size=self._size, batch_format="pyarrow"):
-            yield from batch.to_pylist()
+            tables.add_types(self.types, batch.schema)
+            for row in batch.to_pylist():
+                yield {name: tables.plain(value) for name, value in row.items()}

@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import time
 import uuid
 from collections.abc import Iterator
 
-from airouter_core.errors import AirouterError
+from airouter_core.errors import AirouterError, ExecutionError
 
 from ..engine import Engine
 from ..errors import InUseError
 from ..journal.records import Call
 from ..reports import State, Summary
-from ..rows import Row
 from ..running import arun
-from ..workers.pool import STALE, Given, Lease, Pool, Result
+from ..workers.pool import STALE, Lease, Pool, Result
 from ..workers.worker import Limits, carried
 from ..working import Working
-from .messages import Look, Plan, SentRow, rows_again
+from .arriving import Arriving
+from .leases import Leases
+from .messages import Look, Plan, SentRow
 
 PARKED = 1.0
 """Seconds for which a worker's wish for calls waits here."""
-AHEAD = 4
-"""Batches of rows that are taken from the driver before they are needed."""
 RELEASED = 15.0
 """Seconds until the journal of a driver that was killed is let go."""
 
@@ -41,7 +39,8 @@ class Head:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.life = uuid.uuid4().hex
-        self._pool = Pool()
+        self._pool = Pool(plan.spec.in_flight)
+        self._leases = Leases()
         self._engine: Engine | None = None
         self._over = False
         self._pausing: tuple[State, str] | None = None
@@ -52,9 +51,7 @@ class Head:
         self._late: dict[Call, tuple[Result, asyncio.Event]] = {}
         self._late_of: dict[str, set[Call]] = {}
         self._changed = asyncio.Event()
-        self._rows: queue.SimpleQueue[list[Row]] = queue.SimpleQueue()
-        self._batches = 0
-        self._room = asyncio.Semaphore(AHEAD)
+        self._arriving = Arriving()
         self._approval: asyncio.Future[bool] | None = None
         self._left: int | None = None
 
@@ -72,6 +69,7 @@ class Head:
             return None
         if self._running is None:
             self._workers.update(set(workers) - self._gone)
+            self._pool.workers = max(self._pool.workers, len(self._workers))
             self._running = asyncio.ensure_future(self._to_the_end(fork=fork, sample=sample))
         return await asyncio.shield(self._running)
 
@@ -87,34 +85,43 @@ class Head:
             self._over = True
             self._pool.close()
 
-    async def join(self, worker: str) -> None:
-        """A worker is there."""
-        self._workers.add(worker)
+    async def join(self, worker: str, among: int) -> None:
+        """A worker is there.
 
-    async def lease(self, worker: str, most: int, lives: dict[str, int]) -> Lease | None:
+        Args:
+            among: how many there are to be.
+        """
+        self._workers.add(worker)
+        self._pool.workers = among
+
+    async def lease(self, worker: str, got: int, lives: dict[str, int]) -> Lease | None:
         """Give a worker calls to make.
 
         Args:
-            most: calls that it can make now.
+            got: number of the last lease that it has.
             lives: of the calls that it holds, how many each.
 
         Returns:
             ``None`` when it is to make no more.
         """
         began = time.monotonic()
-        given: list[Given] = []
         earlier = sum(count for life, count in lives.items() if life != self.life)
         known = worker in self._workers or self._running is None  # a life that has not begun knows nobody yet
         if self._over or worker in self._gone or not known:
             return None
-        if self._running is None or earlier > len(self._late_of.get(worker, ())):
+        self._pool.heard(worker)
+        if self._leases.unheard(worker, got, began)[1]:
+            pass
+        elif self._running is None or earlier > len(self._late_of.get(worker, ())):
             await asyncio.sleep(PARKED / 5)
         else:
             self._settle(worker)
-            given = await self._pool.give(worker, most, PARKED)
+            given = await self._pool.give(worker, PARKED)
+            self._leases.add(worker, got, given, time.monotonic())
         if worker in self._gone:
             return None
-        return Lease(self.life, given, time.monotonic() - began)
+        now = time.monotonic()
+        return Lease(self.life, *self._leases.unheard(worker, got, now), now - began)
 
     async def report(self, worker: str, life: str, results: list[tuple[Call, Result]], limits: Limits) -> None:
         """Take over how calls ended; when this returns, the journal has it.
@@ -139,8 +146,12 @@ class Head:
 
     async def lose(self, worker: str, after: float) -> None:
         """A worker is gone, or is about to be: for so many seconds what it reports counts as if it were not."""
+        if worker in self._workers:
+            self._workers.discard(worker)
+            self._pool.workers = max(1, self._pool.workers - 1)
         self._gone.add(worker)
-        self._workers.discard(worker)
+        self._leases.forget(worker)
+        self._pool.dismiss(worker)
         self._settle(worker)
         if after:
             await asyncio.sleep(after)
@@ -155,16 +166,19 @@ class Head:
         """
         if life != self.life:
             return False
-        if number == self._batches:
-            self._batches += 1
-            self._rows.put(rows_again(rows))
-            await self._room.acquire()
+        await self._arriving.add(number, rows)
         return True
+
+    async def no_more(self, life: str, told: str) -> None:
+        """Whoever gives the rows has failed: calls under way end, and the run with them."""
+        if life == self.life:
+            self._arriving.fail(ExecutionError(told))
 
     async def look(self) -> Look:
         """How the run stands."""
         engine = self._engine
-        return Look(self.life, engine is not None, None if engine is None else engine.counts, self._left)
+        counts = None if engine is None else engine.counts
+        return Look(self.life, engine is not None, counts, self._left, dict(self._pool.quiet()))
 
     async def approve(self, agreed: bool) -> None:
         """Whether the run goes on after its sample."""
@@ -193,7 +207,7 @@ class Head:
                 try:
                     return await arun(
                         plan.spec,
-                        self._given(loop) if plan.rows else None,
+                        self._arriving.read(loop) if plan.rows else None,
                         plan.folder,
                         fork=fork,
                         provider=(provider, plan.model),
@@ -231,12 +245,6 @@ class Head:
         for call, (result, event) in self._late.items():
             yield call, result
             event.set()
-
-    def _given(self, loop: asyncio.AbstractEventLoop) -> Iterator[Row]:
-        """The rows of the driver; this blocks, in the thread of the journal."""
-        while rows := self._rows.get():
-            loop.call_soon_threadsafe(self._room.release)
-            yield from rows
 
     def _settle(self, worker: str) -> None:
         self._settled.add(worker)

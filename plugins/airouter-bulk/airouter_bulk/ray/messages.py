@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from airouter_core.profile.prices import Prices
@@ -31,6 +32,7 @@ class Look(NamedTuple):
 
     Attributes:
         begun: the journal knows of it.
+        quiet: seconds for which each worker has said nothing.
         left: somebody is asked whether the run goes on, with so many questions.
     """
 
@@ -38,6 +40,7 @@ class Look(NamedTuple):
     begun: bool
     counts: Counts | None
     left: int | None
+    quiet: Mapping[str, float]
 
 
 def plain_rows(rows: list[Row]) -> list[SentRow]:

@@ -13,14 +13,13 @@ from ..workers.worker import Limits
 class Worker(worker.Worker):
     """One of the workers of a run on a cluster."""
 
-    async def work(self, journal: Any, most: int) -> None:
+    async def work(self, journal: Any) -> None:
         """Make calls until the run is over.
 
         Args:
             journal: the actor.
-            most: calls at a time.
         """
-        await super().work(_Reached(journal), most)
+        await super().work(_Reached(journal))
 
 
 class _Reached:
@@ -29,8 +28,8 @@ class _Reached:
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    async def lease(self, worker: str, most: int, lives: dict[str, int]) -> Lease | None:
-        lease: Lease | None = await self._actor.lease.remote(worker, most, lives)
+    async def lease(self, worker: str, got: int, lives: dict[str, int]) -> Lease | None:
+        lease: Lease | None = await self._actor.lease.remote(worker, got, lives)
         return lease
 
     async def report(self, worker: str, life: str, results: list[tuple[Call, Result]], limits: Limits) -> None:

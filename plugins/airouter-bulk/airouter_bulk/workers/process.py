@@ -31,12 +31,12 @@ class _Parent:
         while True:
             self._leases.put_nowait(await self._channel.receive())
 
-    async def lease(self, worker: str, most: int, lives: dict[str, int]) -> Lease | None:
-        self._channel.send((most, (), {}))
+    async def lease(self, worker: str, got: int, lives: dict[str, int]) -> Lease | None:
+        self._channel.send((True, (), {}))
         return await self._leases.get()
 
     async def report(self, worker: str, life: str, results: list[tuple[Call, Result]], limits: Limits) -> None:
-        self._channel.send((0, results, limits))
+        self._channel.send((False, results, limits))
 
 
 async def _opened() -> Channel:
@@ -52,14 +52,14 @@ async def _opened() -> Channel:
 
 async def _work() -> None:
     channel = await _opened()
-    name, (source, most) = await channel.receive()
+    name, source = await channel.receive()
     worker = Worker(name, source, _NeverError)
     ready = await worker.ready()
     refused = ready if isinstance(ready, AirouterError) else None
     channel.send(refused)
     if refused is None:
         parent = _Parent(channel)
-        both = [asyncio.ensure_future(worker.work(parent, most)), asyncio.ensure_future(parent.listen())]
+        both = [asyncio.ensure_future(worker.work(parent)), asyncio.ensure_future(parent.listen())]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         for one in both:
             one.cancel()

@@ -17,15 +17,19 @@ from typing import Any, Protocol
 from airouter_core.errors import AirouterError, ExecutionError
 from airouter_core.provider.facade import Provider
 from airouter_core.values.ask import Ask
+from airouter_core.values.response import Response
 from airouter_core.wire.rate_limits import RateLimit
 
 from ..answering import by_provider
-from ..journal.records import Call
+from ..journal.records import Call, packed, unpacked
 from ..outcomes import NotSentError
 from .pool import STALE, Given, Lease, Result
 
 PATIENCE = 60.0
 """Seconds for which the journal may be away before its worker gives up."""
+SILENT = 60.0
+"""Seconds after which a worker that says nothing has stopped, and its calls are somebody else's. Each says something
+every second."""
 LINGER = 0.008
 """Seconds for which a result waits for others to be reported with it."""
 
@@ -42,11 +46,11 @@ class Source(Protocol):
 class Journal(Protocol):
     """The journal of a run, as its workers reach it."""
 
-    async def lease(self, worker: str, most: int, lives: dict[str, int]) -> Lease | None:
+    async def lease(self, worker: str, got: int, lives: dict[str, int]) -> Lease | None:
         """Calls to make, or ``None`` when there will be no more.
 
         Args:
-            most: calls that the worker can make now.
+            got: number of the last lease that the worker has.
             lives: of the calls that it holds, how many each.
         """
 
@@ -73,7 +77,6 @@ class Worker:
         self._ended: list[tuple[Call, Result]] = []
         self._under_way = 0
         self._closed = 0.0
-        self._wake = asyncio.Event()
         self._flushing: asyncio.TimerHandle | None = None
 
     async def ready(self) -> int | AirouterError:
@@ -87,23 +90,19 @@ class Worker:
             import aiohttp  # noqa: F401  # of the transport
         return os.getpid()
 
-    async def work(self, journal: Journal, most: int) -> None:
-        """Make calls until the run is over.
-
-        Args:
-            most: calls at a time.
-        """
+    async def work(self, journal: Journal) -> None:
+        """Make calls until the run is over."""
         self._journal = journal
         answer = by_provider(self._provider, self._limits.update)
+        got = 0
         try:
             while True:
-                while self._under_way >= most:
-                    await self._woken()
                 asked = time.monotonic()
                 lives = dict(Counter(self._calls.values()))
-                lease = await self._repeated(journal.lease, self._name, most - self._under_way, lives)
+                lease = await self._repeated(journal.lease, self._name, got, lives)
                 if lease is None:
                     break
+                got = lease.number
                 travelled = time.monotonic() - asked - lease.waited
                 for given in lease.given:
                     self._begin(answer, given, travelled, lease.life)
@@ -130,7 +129,6 @@ class Worker:
                 # The journal closes the pace for all; until it hears of this, what it sends here is not sent on.
                 self._closed = max(self._closed, time.monotonic() + wait)
         self._under_way -= 1
-        self._wake.set()
         self._ended.append((given.call, result))
         if isinstance(result, AirouterError) or len(self._ended) > self._under_way:
             self._flush()
@@ -151,7 +149,11 @@ class Worker:
     async def _reported(self, life: str, results: list[tuple[Call, Result]]) -> None:
         limits = dict(self._limits)
         self._limits.clear()
-        await self._repeated(self._journal.report, self._name, life, results, limits)
+        try:
+            await self._repeated(self._journal.report, self._name, life, results, limits)
+        except (TypeError, AttributeError, pickle.PicklingError):
+            results = [(call, plain_result(result)) for call, result in results]
+            await self._repeated(self._journal.report, self._name, life, results, limits)
         for call, _ in results:
             del self._calls[call]
 
@@ -171,10 +173,6 @@ class Worker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _woken(self) -> None:
-        self._wake.clear()
-        await self._wake.wait()
-
 
 def carried(error: AirouterError) -> AirouterError:
     """An error as it can travel; a stranger's may hold what cannot."""
@@ -183,3 +181,8 @@ def carried(error: AirouterError) -> AirouterError:
     except Exception:  # whatever a stranger's class does
         return ExecutionError(f"{type(error).__name__}: {error}")
     return error
+
+
+def plain_result(result: Result) -> Result:
+    """The same as the journal keeps it: an answer may hold things of a stranger that cannot travel."""
+    return unpacked(packed(result)) if isinstance(result, Response) else result
