@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from airouter_core.cli.output import note
 from airouter_core.config.files import Settings
 
 from .reports import Summary
@@ -19,7 +20,9 @@ from .spec import Spec
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Where the calls are made."""
     for option in (
-        click.option("--gpus", type=float, default=0, metavar="N", help="Ray: GPUs that each worker has to itself."),
+        click.option(
+            "--gpus", type=click.FloatRange(0), default=0, metavar="N", help="Ray: GPUs that each worker has to itself."
+        ),
         click.option(
             "--workers",
             type=click.IntRange(1),
@@ -52,5 +55,6 @@ async def on_ray(
     from .ray.reference import by_settings
     from .ray.running import arun
 
+    note("connecting to Ray, which may take a minute")
     with contextlib.redirect_stdout(sys.stderr):  # Ray tells there what dies; what we print may be JSON
         return await arun(spec, rows, folder, target=(by_settings(name, settings), model), address=ray_address, **more)

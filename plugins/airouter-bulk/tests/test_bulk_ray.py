@@ -290,8 +290,13 @@ def test_a_budget_holds_on_a_cluster(
 def test_ctrl_c_ends_what_is_under_way(
     bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None]
 ) -> None:
-    """Once: no call is given up, and the run says how to go on. One process goes on with it."""
-    table(60)
+    """Once: no call is given up, and the run says how to go on. Twice: at once, and only what was under way is asked
+    again. One process goes on with it. The provider is one of two of its kind, with its key in a variable.
+    """
+    table(60, target="mine/m")
+    settings = bulk.folder.parent / "airouter.toml"
+    mine = f'[mine]\nprovider = "openai"\nbase_url = "{bulk.witness.server.url}"\napi_key = "${{OPENAI_API_KEY}}"\n'
+    settings.write_text(f'[openai]\nbase_url = "http://127.0.0.1:9"\n{mine}')
     bulk.witness.pause = 0.3
     run = command(cluster)
     run.called(IN_FLIGHT + 2)
@@ -299,15 +304,29 @@ def test_ctrl_c_ends_what_is_under_way(
     code, summary, told = run.ended()
     assert (code, summary.get("state")) == (4, "paused"), told
     assert set(run.states()) <= {"answered", "unsent"}
+    answered = run.states()["answered"]
+    bulk.witness.may_answer.clear()
+    run = command(cluster)
+    run.called(answered + IN_FLIGHT)
+    for _ in range(2):
+        run.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # two signals at once are one
+    code, summary, told = run.ended(300)
+    assert (code, summary.get("state")) == (4, "paused"), told
+    assert "stopped at once" in summary["reason"]
+    bulk.witness.may_answer.set()
     bulk.witness.pause = 0.0
     assert command(None, engine="local").ended()[0] == 0
-    assert len(bulk.witness.calls) == 60
+    assert run.states()["uncertain"] == IN_FLIGHT
+    assert len(bulk.witness.calls) == 60 + IN_FLIGHT
 
 
 def test_a_worker_that_stands_still_is_ended(
     bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None]
 ) -> None:
-    """Ray sees a process and is content. What the worker had is asked again, and the run comes to its end."""
+    """Ray sees a process and is content. What the worker had is asked again, and the run comes to its end; nothing of
+    that worker is left.
+    """
     table(100)
     bulk.witness.pause = 0.1
     run = command(cluster, first="import airouter_bulk.ray.crew as crew\ncrew.SILENT = 8.0")
@@ -317,7 +336,8 @@ def test_a_worker_that_stands_still_is_ended(
     code, summary, told = run.ended()
     assert (code, summary.get("valid")) == (0, 100), told
     assert "has said nothing for 8 seconds, and is ended" in told
-    assert stopped not in cluster.actors("Worker")
+    while stopped in cluster.actors("Worker"):
+        time.sleep(0.1)
     assert len(bulk.witness.calls) <= 100 + run.states().get("uncertain", 0)
     assert run.states().get("uncertain", 0) <= IN_FLIGHT
     assert bulk.witness.most <= IN_FLIGHT
@@ -327,15 +347,20 @@ def test_a_node_on_which_no_worker_can_begin_is_left_out(
     bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None], surroundings: Path
 ) -> None:
     """Also one that comes late: the others go on, and it is told what is missing there."""
-    without = surroundings / "without" / "airouter_openai"
+    without, met = surroundings / "without" / "airouter_openai", surroundings / "met"
     without.mkdir(parents=True)
-    (without / "__init__.py").write_text("raise ImportError('not on this node')\n")
+    (without / "__init__.py").write_text(f"open({str(met)!r}, 'w').close()\nraise ImportError('not on this node')\n")
     table(150)
     bulk.witness.pause = 0.1
+    bulk.witness.may_answer.clear()
     run = command(cluster)
     run.called(1)
     node = cluster.add_node(env_vars={"PYTHONPATH": str(without.parent)})
     try:
+        while not met.exists():
+            assert run.process.poll() is None, run.process.communicate()
+            time.sleep(0.01)
+        bulk.witness.may_answer.set()
         code, summary, told = run.ended()
     finally:
         cluster.remove_node(node)

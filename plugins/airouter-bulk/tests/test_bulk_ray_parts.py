@@ -459,12 +459,16 @@ def test_a_run_that_is_paused_waits_for_no_worker(bulk: Bulk, told: Callable[...
     assert told(story, 6, in_flight=3).states() == {"uncertain": 1, "unsent": 2}
 
 
-def test_where_nobody_listens_there_is_no_cluster() -> None:
-    """That is said at once."""
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_where_nobody_listens_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch, by_variable: bool) -> None:
+    """That is said at once, also where the environment names it; Ray itself looks for minutes."""
     pytest.importorskip("ray", reason="pip install 'airouter-bulk[ray]'")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-    with pytest.raises(ConfigurationError, match=f"no Ray cluster at {address}"), connected(address):
+    if by_variable:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    given = None if by_variable else address
+    with pytest.raises(ConfigurationError, match=f"no Ray cluster at {address}"), connected(given):
         pass
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import threading
 from collections import Counter
@@ -121,20 +122,34 @@ def connected(address: str | None) -> Iterator[Any]:
         yield ray
         return
     given: dict[str, Any] = {}
+    address = address or os.environ.get("RAY_ADDRESS")
     _require(address)
     if address and address.startswith(LOOPBACK):
         given["_node_ip_address"] = "127.0.0.1"  # else it looks for a node of this cluster by another address
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=None, **given)
+        with _interruptible():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=None, **given)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-        raise ConfigurationError(f"there is no Ray cluster at {where}: {error}") from error
+        raise ConfigurationError(f"there is no Ray cluster at {address or 'this machine'}: {error}") from error
     try:
         yield ray
     finally:
         closing = threading.Thread(target=ray.shutdown, daemon=True)
         closing.start()
         closing.join(CLOSED)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends what blocks here at once; an event loop would wait for it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def _require(address: str | None) -> None:
