@@ -31,6 +31,11 @@ PAGE = 500
 """Calls read at a time."""
 LEFT_OUT = "…"
 """Stands in an id for what is not said of it."""
+UNITS = {
+    "second": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour": 3600, "h": 3600, "day": 86400, "d": 86400, "": 86400,
+    "week": 604800, "w": 604800, "month": 2678400, "year": 31622400,
+}  # fmt: skip
+"""Seconds of each unit of an age, with or without an s at its end; a number alone is of days."""
 PRUNED = 200
 """Calls removed in one transaction, so that nobody waits long for a big clean-up."""
 
@@ -342,11 +347,10 @@ def seconds_of(age: str) -> float:
     if not isinstance(age, str):
         raise ConfigurationError(f"an age is a text such as '30 days', not {age!r}")
     number = age.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    unit = age[len(number) :].strip().removesuffix("s") or "day"
-    known = {"second": 1, "minute": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800}
-    known |= {"week": 604800, "month": 2678400, "year": 31622400, "m": 60}
+    unit = age[len(number) :].strip()
     try:
-        return datetime.timedelta(seconds=float(number) * known[unit]).total_seconds()
+        each = UNITS[unit if unit in UNITS else unit.removesuffix("s")]
+        return datetime.timedelta(seconds=float(number) * each).total_seconds()
     except (KeyError, ValueError, OverflowError):
         raise ConfigurationError(
             f"an age is a number with a unit, such as '30 days' or '12 hours', not {age!r}"

@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from airouter_core.errors import ConfigurationError
@@ -20,7 +19,6 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.messages import FilePart, Message
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
-from airouter_ledger.commands import logs
 from airouter_ledger.contents import stored
 from airouter_ledger.database import schema
 from airouter_ledger.errors import LedgerError, LedgerVersionError
@@ -282,40 +280,6 @@ def test_a_child_waits_for_no_write_of_its_parent(tmp_path: Path) -> None:
         ledger.add(record("of the parent"))
         assert os.waitpid(child, 0)[1] == 0
         assert {call.id for call in ledger.calls()} == {"of the child", "of the parent"}
-
-
-def test_a_list_of_calls_fits_a_terminal(tmp_path: Path) -> None:
-    """Ids are shown by their ends, which `logs show` takes; a pipe gets them whole. The address can be asked again."""
-    ids = ("1c6e1f0a9d3b11223344aa01", "1c6e1f0a9d3b11223344aa02", "9f270e7203b84fb28871dcd9")
-    some = [record(id_, provider="claude", model="claude-sonnet-5-5", seconds=1.5, finish="end_turn") for id_ in ids]
-    whole, brief = (logs.rows_of(some, brief=brief) for brief in (False, True))
-    assert [row[0] for row in whole] == list(ids)
-    assert [row[0] for row in brief] == ["1c6e…aa01", "1c6e…aa02", "9f27…dcd9"]
-    assert whole[0][2] == "claude/claude-sonnet-5-5"
-    assert max(sum(map(len, row)) + 2 * len(row) for row in brief) <= 80
-    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
-        for each in some:
-            ledger.add(each)
-        for asked in ("1c6e…aa02", "1c6e...aa02", "1c6e1f0a9d3b11223344aa02"):
-            assert ledger.call(asked) == some[1]
-    assert logs.rows_of([], brief=True) == []
-
-
-def test_moments_have_words() -> None:
-    """Beginnings of days, weeks, months and years; what is none is told with all of them."""
-    now = datetime.datetime(2026, 12, 2, 15, 30).astimezone()  # a Wednesday, wherever this machine is
-    found = {word: logs.beginning(word.title(), now) for word in logs.BEGINNINGS}
-    assert {word: f"{moment:%Y-%m-%d %H:%M}" for word, moment in found.items()} == {
-        "today": "2026-12-02 00:00",
-        "yesterday": "2026-12-01 00:00",
-        "this week": "2026-11-30 00:00",
-        "this month": "2026-12-01 00:00",
-        "this year": "2026-01-01 00:00",
-    }
-    assert all(moment is not None and moment.tzinfo is not None for moment in found.values())
-    assert logs.Moment().convert("today", None, None) <= datetime.datetime.now(datetime.UTC)
-    with pytest.raises(click.BadParameter, match="today, yesterday, this week"):
-        logs.Moment().convert("month", None, None)
 
 
 def test_costs_of_months(ledger: Ledger) -> None:
