@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from ..errors import ParameterError, ProtocolError
 from ..values.characters import is_whole
 
 SHOWN = 80
 
-_read = json.JSONDecoder().raw_decode
-"""What json.loads comes to for text without blanks around it, at three quarters of its cost."""
+_read = msgspec.json.Decoder().decode
+"""As json.loads at a third of its cost, and stricter: what it refuses is read once more by json.loads."""
 _write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 ESCAPED_HALF = "\\ud"
@@ -77,12 +79,9 @@ def decoded_value(data: bytes | str) -> Any:
     if isinstance(data, bytes):
         data = without_comments(data)
     try:
-        said = data if isinstance(data, str) else data.decode()
-        value, end = _read(said)
-        if end == len(said):
-            return value
-    except (ValueError, RecursionError):
-        pass  # said properly below; blanks around it, or a mark of the byte order in front, are no fault
+        return _read(data)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        pass  # said properly below; NaN, half of a character, or a mark of the byte order in front are no fault
     try:
         return json.loads(data if isinstance(data, str) else data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
