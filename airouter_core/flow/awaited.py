@@ -97,38 +97,39 @@ class AsyncDriver(Driven):
             return self._raced(step)
         return None
 
-    async def _perform(self, step: Any) -> Any:  # one case for each step
+    def _perform(self, step: Any) -> Any:  # one case for each step
+        # What is to be awaited, by the caller: while a call waits, each frame it waits in is memory, and many wait.
         stack = self._stack
         match step:
             case ReadSome():
-                return await stack.reading(step.response).read_some(stack.patience(step.timeout))
+                return stack.reading(step.response).read_some(stack.patience(step.timeout))
             case Open():
-                return await self._open(stack.sending(step))
+                return self._open(stack.sending(step))
             case ReadAll():
-                return await self._read_all(stack.reading(step.response), step)
+                return self._read_all(stack.reading(step.response), step)
             case Sleep():
                 loop_of_asyncio()
-                return await asyncio.sleep(stack.wait(step.seconds))
+                return asyncio.sleep(stack.wait(step.seconds))
             case Do():
-                return await self._do(step.function)
+                return self._do(step.function)
             case Take():
-                return await self._take(step)
+                return self._take(step)
             case Gather():
-                return in_order(len(step.flows), [found async for found in self._gathered(step)])
+                return self._gather(step)
             case Pull():
-                return await _read(self._pulled(step))
+                return _read(self._pulled(step))
             case Race():
-                return await _read(self._raced(step))
+                return _read(self._raced(step))
         raise TypeError(f"a flow yields steps, not {step!r}")
 
     async def _open(self, step: Open) -> Any:
         via = step.via or self._stack.via
-        loop_of_asyncio()
         if via is None:
             transport = self._transport
         elif "aiohttp" in sys.modules:
             transport = via.async_transport
         else:  # imported now, which takes longer than an event loop may stand still
+            loop_of_asyncio()
             transport = await asyncio.to_thread(getattr, via, "async_transport")
         if transport is None:
             raise TypeError("no flow around this request says whose connections it goes through")
@@ -141,9 +142,12 @@ class AsyncDriver(Driven):
             )
         )
 
-    async def _read_all(self, response: Any, step: ReadAll) -> Any:
+    def _read_all(self, response: Any, step: ReadAll) -> Any:
         if self._stack.deadline is None:
-            return await response.read_all(step.timeout, step.limit)
+            return response.read_all(step.timeout, step.limit)
+        return self._read_in_time(response, step)
+
+    async def _read_in_time(self, response: Any, step: ReadAll) -> Any:
         pieces = Collected(step.limit)
         while data := await response.read_some(self._stack.patience(step.timeout)):
             pieces.add(data)
@@ -189,6 +193,9 @@ class AsyncDriver(Driven):
             close: Callable[[], Any] | None = getattr(source, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _gather(self, step: Gather) -> Any:
+        return in_order(len(step.flows), [found async for found in self._gathered(step)])
 
     async def _each(self, step: Gather) -> AsyncGenerator[Any, None]:
         gathered = self._gathered(step)

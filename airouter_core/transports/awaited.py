@@ -6,11 +6,10 @@ Cancelling a task closes its connection at once: closing one awaits nothing.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import ssl
 import weakref
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, NamedTuple
 
 from ..config.http import HttpConfig
@@ -69,14 +68,18 @@ class AiohttpTransport:
         way = self._way_to(request.url)
         proxy = way.proxy
         loop = loop_of_asyncio()
+        sessions = self._loops.get(loop)
+        if sessions is None or sessions.is_closed:
+            sessions = await self._begin(loop)
         failure: AirouterError
         upload = Upload(request, read_timeout)
         try:
+            sending = self._sending(sessions, way, request, upload, self._patience(connect_timeout, read_timeout))
             if within is None and not upload.is_long:  # nearly always: nothing of it needs a clock of its own
-                response = await self._sent(loop, way, request, upload, connect_timeout, read_timeout)
+                response = await sending
             else:
                 async with asyncio.timeout_at(None if within is None else loop.time() + within), upload:
-                    response = await self._sent(loop, way, request, upload, connect_timeout, read_timeout)
+                    response = await sending
         except ConfigurationError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -95,35 +98,30 @@ class AiohttpTransport:
                 return AiohttpResponse(response, request.url, read_timeout, end)
             response.close()
             failure = of_proxy(proxy, refusal_of_proxy(407))
-        if (given_up := self._loops.get(loop)) is not None:
-            given_up.drop_unsent()
+        sessions.drop_unsent()
         # Raised here, where no exception of a library's is under way that would be kept with all it refers to.
         raise failure
 
-    async def _sent(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        way: _Way,
-        request: HttpRequest,
-        upload: Upload,
-        connect_timeout: float,
-        read_timeout: float,
-    ) -> aiohttp.ClientResponse:
-        timeout = self._timeout
-        if (timeout.sock_connect, timeout.sock_read) != (connect_timeout, read_timeout):
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
-            self._timeout = timeout  # the next call has the same, nearly always
-        sessions = await self._sessions(loop)
-        return await sessions.to(way.proxy).request(
+    def _sending(
+        self, sessions: Sessions, way: _Way, request: HttpRequest, upload: Upload, patience: aiohttp.ClientTimeout
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        return sessions.to(way.proxy).request(
             request.method,
             URL(request.url, encoded=True),  # as the wire built it: a signature holds for each character
             data=upload.body,
             headers={**way.headers, **upload.headers, **request.headers},
             allow_redirects=False,
-            timeout=timeout,
+            timeout=patience,
             ssl=way.security,
             **way.through,
         )
+
+    def _patience(self, connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeout:
+        timeout = self._timeout
+        if (timeout.sock_connect, timeout.sock_read) != (connect_timeout, read_timeout):
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+            self._timeout = timeout  # the next call has the same, nearly always
+        return timeout
 
     async def close(self) -> None:
         """Close the connections of this event loop, and forget those of loops that have ended."""
@@ -133,18 +131,11 @@ class AiohttpTransport:
             if sessions is not None:
                 await sessions.close()
 
-    async def _sessions(self, loop: asyncio.AbstractEventLoop) -> Sessions:
-        sessions = self._loops.get(loop)
-        if sessions is None or sessions.is_closed:
-            # Sessions hold their loop, so those whose loop has ended would be kept, with their sockets, for ever.
-            abandon({other: self._loops.pop(other, None) for other in list(self._loops) if other.is_closed()})
-            sessions = self._loops[loop] = Sessions()
-            await sessions.begin()
-        if sessions.process != os.getpid():
-            # Its connections are the parent's, who still speaks on them, and so is what the loop waits on.
-            raise ConfigurationError(
-                "this event loop came through a fork: make a new one in each process, as asyncio.run does"
-            )
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> Sessions:
+        # Sessions hold their loop, so those whose loop has ended would be kept, with their sockets, for ever.
+        abandon({other: self._loops.pop(other, None) for other in list(self._loops) if other.is_closed()})
+        sessions = self._loops[loop] = Sessions()
+        await sessions.begin()
         return sessions
 
     def _way_to(self, url: str) -> _Way:

@@ -80,8 +80,10 @@ class AiohttpResponse:
 
     async def _rest(self, timeout: float) -> bytes:
         """What is left of an answer that has said how long it is; compressed, it might become any length."""
+        content = self._response.content
         try:
-            return await self._response.content.read()
+            # A short answer has come with its head, nearly always: then there is nothing to wait for.
+            return content.read_nowait() if content.is_eof() else await content.read()
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = translated(error, self._url, timeout)
         raise failure

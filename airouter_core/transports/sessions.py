@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import select
 import socket
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from urllib3.util.wait import wait_for_read
 
+from ..errors import ConfigurationError
 from .connections import IDLE, socket_options
 from .proxies import Proxy
 from .troubles import without_socks
@@ -46,8 +49,14 @@ class Sessions:
         """The session for requests through this proxy.
 
         Raises:
-            ConfigurationError: it is a SOCKS proxy, and what speaks to one is not installed.
+            ConfigurationError: it is a SOCKS proxy, and what speaks to one is not installed; or the loop came through
+                a fork.
         """
+        if self.process != os.getpid():
+            # Its connections are the parent's, who still speaks on them, and so is what the loop waits on.
+            raise ConfigurationError(
+                "this event loop came through a fork: make a new one in each process, as asyncio.run does"
+            )
         own = proxy if proxy is not None and proxy.is_socks else None
         session = self._by_proxy.get(own)
         if session is None:
@@ -100,23 +109,38 @@ def abandon(sessions: Mapping[Any, Sessions | None]) -> None:
             one.abandon()
 
 
-class _AtRest:
-    """In front of a connector: hands out only connections on which nothing but the next answer can come.
+class _Protocol(ResponseHandler):
+    """What aiohttp speaks on a connection by: connected for as long as nothing but the next answer can come on it.
 
     aiohttp looks at that when a connection is given back; what comes while it rests would be taken for the answer to
     the request after it.
     """
 
+    def __init__(self, opened: weakref.WeakSet[Any], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._opened = opened
+        self._has_news: Callable[[], bool] = bool
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._has_news = _news_of(transport)
+        with contextlib.suppress(TypeError):  # not every loop's transports can be remembered so
+            self._opened.add(transport)
+
+    def is_connected(self) -> bool:
+        """Asked by the connector before it hands out a connection again."""
+        return super().is_connected() and not self.should_close and not self._has_news()
+
+
+class _Remembering:
+    """In front of a connector: remembers each connection for as long as it lives."""
+
+    _factory: Any
+
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
         self._opened: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
-
-    async def _create_connection(self, *arguments: Any, **named: Any) -> Any:
-        """A new connection, remembered for as long as it lives."""
-        protocol = await super()._create_connection(*arguments, **named)  # type: ignore[misc]  # the connector's
-        with contextlib.suppress(TypeError):  # not every loop's transports can be remembered so
-            self._opened.add(protocol.transport)
-        return protocol
+        self._factory = functools.partial(_Protocol, self._opened, asyncio.get_running_loop())
 
     def drop_unsent(self) -> None:
         """Drop what waits to be sent on connections that are closing: to a server that reads no more, it would wait
@@ -126,33 +150,27 @@ class _AtRest:
             if transport.is_closing():
                 transport.abort()
 
-    async def _get(self, *arguments: Any, **named: Any) -> Any:
-        while (found := await super()._get(*arguments, **named)) is not None:  # type: ignore[misc]  # the connector's
-            if not found.protocol.should_close and not _has_news(found.transport):
-                return found
-            found.close()
-        return None
 
-
-class _Connector(_AtRest, aiohttp.TCPConnector):
+class _Connector(_Remembering, aiohttp.TCPConnector):
     pass
 
 
 def _drop_unsent(connector: object) -> None:
-    if isinstance(connector, _AtRest):
+    if isinstance(connector, _Remembering):
         connector.drop_unsent()
 
 
-def _has_news(transport: asyncio.Transport | None) -> bool:
-    sock = None if transport is None else transport.get_extra_info("socket")
+def _news_of(transport: asyncio.BaseTransport) -> Callable[[], bool]:
+    """What looks whether anything has come on a connection that was not read yet."""
+    sock = transport.get_extra_info("socket")
     if sock is None or (number := sock.fileno()) < 0:
-        return True
+        return functools.partial(bool, True)
     if not hasattr(select, "poll"):
-        return wait_for_read(sock, 0.0)
+        return functools.partial(wait_for_read, sock, 0.0)
     # As there, without what it goes through: each call on a warm connection comes by here.
     look = select.poll()
     look.register(number, select.POLLIN)
-    return bool(look.poll(0))
+    return lambda: bool(look.poll(0))
 
 
 def _socket(address: Any) -> socket.socket:
@@ -171,7 +189,7 @@ def _connector(proxy: Proxy | None) -> aiohttp.BaseConnector:
     except ImportError:
         raise without_socks(proxy) from None
 
-    class Connector(_AtRest, ProxyConnector):
+    class Connector(_Remembering, ProxyConnector):
         pass
 
     scheme, _, place = proxy.address.partition("://")
