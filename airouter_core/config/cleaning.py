@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeVar
 
@@ -40,12 +39,13 @@ class Cleaner:
     def __init__(self, secrets: Iterable[str] = (), teach: Cleaner | None = None) -> None:
         self._given = tuple(secrets)
         self._shortest = min(map(len, self._given), default=0)
-        self._sent: deque[Mapping[str, str]] = deque(maxlen=LEARNT)
+        self._sent: list[Mapping[str, str]] = []
         self._teach = teach
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Hide what is sent in these, too: a token may have been fetched for one call, and be in no setting."""
         self._sent.append(headers)
+        del self._sent[:-LEARNT]
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +54,8 @@ class Cleaner:
         if isinstance(error, AirouterError):
             self.error(error)
             if self._teach is not None:
-                self._teach._sent.extend(self._sent)
+                for headers in self._sent:
+                    self._teach.learn(headers)
 
     def given(self, text: str) -> str:
         """As :meth:`text`, without looking for what was sent: a call that goes well does not pay for that."""
@@ -62,7 +63,7 @@ class Cleaner:
 
     def text(self, text: str) -> str:
         """The text, with each secret replaced, also where it is escaped as in JSON or in an address."""
-        sent = (secret for headers in self._sent for secret in secrets_of_headers(headers))
+        sent = (secret for headers in tuple(self._sent) for secret in secrets_of_headers(headers))
         return _pattern(tuple(dict.fromkeys((*self._given, *sent)))).sub(HIDDEN, text)
 
     def data(self, data: bytes) -> bytes:

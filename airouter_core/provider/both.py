@@ -11,14 +11,18 @@ Type checkers and editors see the parameters of the flow, by way of ``ParamSpec`
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ..flow.blocking import Driver
 from ..flow.steps import Flow
 from ..values.response import Response
 from .operations import Operation, misuse, signature_of
 from .streams import AsyncResponseStream, ResponseStream, words_of
+
+if TYPE_CHECKING:
+    from ..flow.awaited import AsyncDriver
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +46,14 @@ class Method(Protocol[P, Made]):
     def __get__(self, instance: object, owner: Any = None, /) -> Callable[P, Made]: ...
 
     def __call__(self, owner: Any, /, *args: P.args, **named: P.kwargs) -> Made: ...
+
+
+@functools.cache
+def _awaited() -> type[AsyncDriver]:
+    """Its driver, imported by the first call that awaits: who only blocks does not pay for it."""
+    from ..flow.awaited import AsyncDriver
+
+    return AsyncDriver
 
 
 def _bound(function: Callable[Concatenate[S, P], R]) -> Method[P, R]:
@@ -69,9 +81,7 @@ def both(
         return result
 
     async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> R:
-        from ..flow.awaited import AsyncDriver
-
-        result: R = await AsyncDriver(operation.flow_for(self, args, named)).run()
+        result: R = await _awaited()(operation.flow_for(self, args, named)).run()
         return result
 
     _describe(flow, operation, blocking, awaiting, awaited or f"a{name}", ("{}", "{}"))
@@ -92,9 +102,7 @@ def both_iterators(
         return Driver(operation.flow_for(self, args, named)).events()
 
     def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> AsyncIterator[R]:
-        from ..flow.awaited import AsyncDriver
-
-        return AsyncDriver(operation.flow_for(self, args, named)).events()
+        return _awaited()(operation.flow_for(self, args, named)).events()
 
     _describe(
         flow,
@@ -130,9 +138,7 @@ def four_ways(
         return response
 
     async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> Response:
-        from ..flow.awaited import AsyncDriver
-
-        response: Response = await AsyncDriver(_given(asked, name, self, args, named).whole()).run()
+        response: Response = await _awaited()(_given(asked, name, self, args, named).whole()).run()
         return response
 
     def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> ResponseStream:
@@ -160,9 +166,7 @@ def four_ways_as_text(
         return words_of(response)
 
     async def awaiting(self: S, /, *args: P.args, **named: P.kwargs) -> str:
-        from ..flow.awaited import AsyncDriver
-
-        response: Response = await AsyncDriver(_given(asked, name, self, args, named).whole()).run()
+        response: Response = await _awaited()(_given(asked, name, self, args, named).whole()).run()
         return words_of(response)
 
     def streaming(self: S, /, *args: P.args, **named: P.kwargs) -> Iterator[str]:

@@ -24,8 +24,11 @@ def words_of(response: Response) -> str:
     Where it is empty because thinking used up the limit a warning is logged: whoever takes the text alone would see no
     more than an empty string.
     """
-    thought = response.reasoning is not None or bool(response.usage.reasoning_tokens)
-    if response.finish_reason == "length" and thought and not response.text:
+    if (
+        response.finish_reason == "length"
+        and not response.text
+        and (response.reasoning is not None or response.usage.reasoning_tokens)
+    ):
         logging.getLogger(f"airouter.{response.provider or 'core'}").warning(
             "the answer of %s is empty: thinking used up its limit; raise max_tokens, or ask for less reasoning_effort",
             response.model or "the model",
