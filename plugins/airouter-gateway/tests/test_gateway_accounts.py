@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from airouter_core.errors import AirouterError, ConfigurationError, ParameterError
+from airouter_core.errors import ConfigurationError, ParameterError
 from airouter_gateway.access.access import STALE, Access
 from airouter_gateway.access.accounts import Accounts
 from airouter_gateway.access.books import Books
-from airouter_gateway.key_commands import gateway
 from airouter_gateway.keys import KeyFile, digest_of
 from airouter_ledger.errors import LedgerError
 from airouter_ledger.ledger import Ledger
@@ -130,82 +127,6 @@ def test_others_notice(accounts: Accounts, address: str) -> None:
         accounts.create("ci", by=BY)
         assert other.last_change() == 1
         assert other.key("ci") == accounts.key("ci")
-
-
-def run(*arguments: str, fails: bool = False) -> str:
-    """What a command prints."""
-    result = CliRunner().invoke(gateway, arguments)
-    if fails:
-        assert isinstance(result.exception, AirouterError)
-        return str(result.exception)
-    assert result.exception is None, result.exception
-    return result.stdout
-
-
-@pytest.fixture
-def home(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who has nothing yet."""
-    for name in ("XDG_CONFIG_HOME", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.delenv("AIROUTER_CONFIG", raising=False)
-    monkeypatch.chdir(str(tmp_path))
-    # A process of its own would close its ledger at its end.
-    opened: list[Ledger] = []
-    monkeypatch.setattr(
-        "airouter_gateway.access.books.opened", lambda *given: opened.append(Ledger.open(given[0])) or opened[-1]
-    )
-    yield
-    for ledger in opened:
-        ledger.close()
-
-
-def test_the_commands_tell_a_key_once(home: None) -> None:
-    """From the first key to the last: made, listed, changed, made anew, revoked."""
-    secret = run(
-        "create", "ci", "-m", "up/*", "--rpm", "60", "--budget", "2.50", "--period", "day", "--days", "90"
-    ).strip()
-    assert secret.startswith("air-")
-    (listed,) = json.loads(run("list", "--json"))
-    assert (listed["name"], listed["models"], listed["rpm"], listed["budget"]) == ("ci", ["up/*"], 60, "2.50")
-    assert (listed["state"], listed["kept"], listed["spent"]) == ("active", "ledger", "0")
-    for shown in (run("list"), run("list", "--json"), run("show", "ci"), run("show", "ci", "--json")):
-        assert secret not in shown
-        assert digest_of(secret) not in shown
-        assert secret[:10] in shown
-    assert json.loads(run("edit", "ci", "--rpm", "none", "--disable", "--json"))["state"] == "disabled"
-    assert json.loads(run("show", "ci", "--json"))["rpm"] is None
-    another = json.loads(run("rotate", "ci", "--json"))
-    assert another["key"] != secret
-    assert another["id"] == listed["id"]
-    run("revoke", "ci")
-    assert json.loads(run("list", "--json")) == []
-    assert "no key 'ci'" in run("revoke", "ci", fails=True)
-
-
-def test_the_commands_know_teams(home: None) -> None:
-    """Made, given keys, changed and removed."""
-    run("teams", "create", "a", "--tpm", "1000", "--budget", "5")
-    run("create", "ci", "--team", "a")
-    (team,) = json.loads(run("teams", "list", "--json"))
-    assert (team["name"], team["tpm"], team["budget"], team["keys"]) == ("a", 1000, "5", ["ci"])
-    assert json.loads(run("teams", "edit", "a", "--tpm", "none", "--disable", "--json"))["state"] == "disabled"
-    assert json.loads(run("show", "ci", "--json"))["state"] == "team disabled"
-    assert "ci" in run("teams", "list") or "a" in run("teams", "show", "a")
-    assert "has keys" in run("teams", "remove", "a", fails=True)
-    run("edit", "ci", "--team", "none")
-    run("teams", "remove", "a")
-    assert json.loads(run("teams", "list", "--json")) == []
-
-
-def test_keys_of_a_file_stay(home: None, tmp_path: object) -> None:
-    """What can be kept in a file is made, listed and revoked there; the rest is refused."""
-    path = f"{tmp_path}/keys.json"
-    run("create", "ci", "--file", path, "--rpm", "3")
-    (listed,) = json.loads(run("list", "--file", path, "--json"))
-    assert (listed["name"], listed["rpm"], listed["kept"]) == ("ci", 3, "file")
-    assert "no budget" in run("create", "other", "--file", path, "--budget", "1", fails=True)
-    run("revoke", "ci", "--file", path)
-    assert json.loads(run("list", "--file", path, "--json")) == []
 
 
 def test_keys_that_were_read_hold_for_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,7 @@ def test_the_switch(said: Said, home: Path) -> None:
     assert "it was not on" in said("logs", "off").stderr
     assert said("logs", "status").stdout.splitlines() == [
         f"off: 0 calls in {home / 'ledger.db'}",
-        "content none, 0 bytes",
+        "content none, 0 B",
     ]
 
 
@@ -265,17 +265,6 @@ def test_what_is_no_size(size: Any) -> None:
     """It is told how one is written."""
     with pytest.raises(ConfigurationError, match="a size is a number of bytes"):
         size_of(size)
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (3 << 30, "3.0 GiB")],
-)
-def test_bytes_in_words(count: int, words: str) -> None:
-    """In the largest unit that they fill."""
-    from airouter_ledger.commands.logs import _bytes
-
-    assert _bytes(count) == words
 
 
 def test_new_calls_are_followed(said: Said, kept: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

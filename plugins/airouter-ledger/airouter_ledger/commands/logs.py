@@ -15,7 +15,7 @@ import click
 from airouter_core.cli.output import note, write, write_json
 from airouter_core.cli.paging import write_pages
 from airouter_core.cli.streams import harmless
-from airouter_core.cli.tables import write_table
+from airouter_core.cli.tables import in_units, write_table
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.record import plain
 
@@ -224,7 +224,7 @@ def status(as_json: bool) -> None:
         write_json(found)
         return
     write(f"{'on' if settings.on else 'off'}: {found['calls']} calls in {found['path']}")
-    write(f"content {found['content']}, {_bytes(size)}")
+    write(f"content {found['content']}, {in_units(size)}")
     for budget in budgets:
         write(f"budget {budget['name']}: {budget['used']} of {budget['amount']} {budget['currency']}")
 
@@ -310,10 +310,3 @@ def _budget(ledger: Ledger, budget: Any) -> dict[str, Any]:
         "name": budget.name, "amount": str(budget.amount), "currency": budget.currency, "used": str(state.used),
         "ends": state.ends,
     }  # fmt: skip
-
-
-def _bytes(count: int) -> str:
-    for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
