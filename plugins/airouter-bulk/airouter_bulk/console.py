@@ -60,7 +60,7 @@ def carried_out(
     async def approve(working: Working, left: int) -> bool:
         if working.counts.costs:
             seconds = time.monotonic() - began
-            note(str(forecast(working.counts.costs, seconds, left, working.spec.requests_per_minute)))
+            note(str(forecast(working.counts, seconds, left, working.spec)))
         return yes or agreed("Go on?")
 
     async def work() -> Summary:

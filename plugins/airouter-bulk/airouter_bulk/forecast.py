@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from typing import NamedTuple
 
+from .counts import Counts
 from .money import dollars
+from .spec import Spec
 
 SURE = 1.96
 """Standard errors on either side that hold the truth in 95 of 100 samples."""
@@ -19,35 +20,49 @@ class Forecast(NamedTuple):
     Attributes:
         cost, cost_error: US dollars, more or less, with a confidence of 95 %.
         dearest: US dollars; 95 of 100 calls of the sample cost no more.
-        seconds: at the pace of the sample, or at the limits where these are lower.
+        seconds: at the pace of the sample, or at the limits where these are lower; ``None`` for batches, of which the
+            vendor alone knows.
     """
 
-    calls: int
+    questions: int
     cost: float
     cost_error: float
     dearest: float
-    seconds: float
+    seconds: float | None
 
     def __str__(self) -> str:
-        minutes, seconds = divmod(math.ceil(self.seconds), 60)
-        hours, minutes = divmod(minutes, 60)
         return (
-            f"{self.calls} questions are left: about {self.cost:.4g} USD (± {self.cost_error:.2g}, 95 %; a call "
-            f"up to {self.dearest:.2g}) and {hours}:{minutes:02}:{seconds:02}"
+            f"{self.questions} questions are left: about {self.cost:.4g} USD (± {self.cost_error:.2g}, 95 %; a call "
+            f"up to {self.dearest:.2g}) and {self._time}"
         )
 
+    @property
+    def _time(self) -> str:
+        if self.seconds is None:
+            return "up to a day, as batches"
+        minutes, seconds = divmod(math.ceil(self.seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}"
 
-def forecast(costs: Sequence[int], seconds: float, left: int, per_minute: float | None = None) -> Forecast:
-    """Project a sample.
+
+def forecast(counts: Counts, seconds: float, left: int, spec: Spec) -> Forecast:
+    """Project a sample, which was asked by calls.
 
     Args:
-        costs: of the calls in the sample, as whole numbers of :mod:`airouter_bulk.money`; at least one.
-        seconds: that they took together.
+        counts: of the sample, in which something was answered.
+        seconds: that it took.
         left: questions that are still to be asked.
-        per_minute: the limit of requests.
     """
-    amounts = sorted(float(dollars(cost)) for cost in costs)
+    ended = max(counts.valid + counts.failed, 1)
+    calls = counts.calls / ended  # with those that had to be made again
+    share = float(spec.batch_price) if spec.lane == "batch" else 1.0
+    amounts = sorted(float(dollars(cost)) * share for cost in counts.costs)
     error = SURE * statistics.stdev(amounts) / math.sqrt(len(amounts)) if len(amounts) > 1 else amounts[0]
-    took = max(seconds / len(amounts), 60 / per_minute if per_minute else 0.0)
-    dearest = amounts[min(len(amounts) - 1, int(len(amounts) * 0.95))]
-    return Forecast(left, statistics.fmean(amounts) * left, error * left, dearest, took * left)
+    least = 60 / spec.requests_per_minute * calls if spec.requests_per_minute else 0.0
+    return Forecast(
+        left,
+        float(dollars(counts.spent)) * share / ended * left,
+        error * calls * left,
+        amounts[min(len(amounts) - 1, int(len(amounts) * 0.95))],
+        None if spec.lane == "batch" else max(seconds / ended, least) * left,
+    )

@@ -10,6 +10,7 @@ from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
 from airouter_core.tools.validation import checked, prepare
 from airouter_core.values.ask import Ask
+from airouter_core.values.canonical import NAMES
 from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import Message
 from airouter_core.values.response import Response
@@ -77,8 +78,8 @@ class Questions:
         return ask_of(
             self._model,
             **(arguments | {"messages": messages}),
-            parameters={**spec.parameters, **own.parameters},
-            provider_options={**own.own, **spec.provider_options},
+            parameters=_over(spec.parameters, own.parameters),
+            provider_options=_over_each(own.own, spec.provider_options),
             tags={"bulk": spec.hash[:12]},
         )
 
@@ -137,6 +138,16 @@ class Questions:
             check_files(messages)
         system = "" if self._system is None else self._system.filled(value)
         return (Message.system(system), *messages) if system else messages
+
+
+def _over(usual: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with those of a row in place of the usual ones, whichever of their names each uses."""
+    said = {NAMES.get(name, name) for name in own}
+    return {name: value for name, value in usual.items() if NAMES.get(name, name) not in said} | dict(own)
+
+
+def _over_each(own: Mapping[str, Mapping[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: {**own.get(name, {}), **more.get(name, {})} for name in {**own, **more}}
 
 
 def _prepare(wanted: ResponseFormat | None) -> None:

@@ -134,6 +134,11 @@ def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, folder: str, 
             f"{folder} holds {foreign[0]}, of which its journal knows nothing, and no file of others is overwritten: "
             f"choose another folder, move the file away, or bring its {NAME} back"
         )
+    if fork and found is not None and batches.not_ended(connection, found.id):
+        raise SpecError(
+            "batches of the run here are with the vendor, and a fork would pay for the same again: collect them first "
+            "(airouter bulk resume), or stop them (airouter bulk cancel) and collect what they have answered by then"
+        )
     # Of a run that has read no row yet, since its key was missing or its model misspelt, there is nothing to keep.
     blank = found is not None and not found.admitted
     if found is not None and not fork and not blank and (differing := wanted.differences(found.spec)):

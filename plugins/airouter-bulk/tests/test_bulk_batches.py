@@ -49,7 +49,7 @@ class Lane:
         self.vendor = vendor
         self.folder = folder
 
-    def run(self, rows: Any = ROWS, **given: Any) -> Summary:
+    def run(self, rows: Any = ROWS, *, fork: bool = False, **given: Any) -> Summary:
         """Run to the end, with short waits."""
         parameters = {"max_tokens": 10}
         spec = {"target": f"{self.vendor.provider}/m", "prompt": "{{ q }}", "parameters": parameters, "lane": "batch"}
@@ -63,6 +63,7 @@ class Lane:
                     self.folder,
                     provider=(provider, "m"),
                     prices=prices,
+                    fork=fork,
                     wait_before=lambda *_: 0.01,
                     wait_to_look=lambda number: 0.01,
                 )
@@ -287,6 +288,21 @@ def test_batches_that_are_with_the_vendor_are_collected_whatever_the_lane(openai
     openai.vendor.filed[0].looks = 0
     assert openai.run(lane="calls").valid == 6
     assert openai.vendor.calls == []
+
+
+def test_a_fork_does_not_pay_for_what_is_with_the_vendor(openai: Lane) -> None:
+    """It is collected first; then equal questions keep their answers."""
+    openai.vendor.looks = 10**6
+    refused = Answer.of_json({"error": {"message": "bad key"}}, status=401)
+    openai.vendor.at = lambda point: refused if point == "look" else None
+    assert openai.run().exit_code == 4
+    with pytest.raises(SpecError, match="with the vendor"):
+        openai.run(fork=True)
+    openai.vendor.at = lambda point: None
+    openai.vendor.filed[0].looks = 0
+    assert openai.run(None).valid == 6
+    assert openai.run(fork=True).valid == 6
+    assert (len(openai.vendor.filed), openai.vendor.calls) == (1, [])
 
 
 def test_cancelling_a_run_stops_its_batches(

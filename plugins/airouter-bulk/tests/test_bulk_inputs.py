@@ -12,6 +12,7 @@ from airouter_bulk.errors import SpecError
 from airouter_bulk.questions import Questions
 from airouter_bulk.rows import Row
 from airouter_bulk.spec import Spec
+from airouter_core.dialects.chat_completions.unread import FORMAT
 from airouter_core.errors import ConfigurationError
 from airouter_core.values.messages import FilePart
 from airouter_core.wire.hosts import may_be_public
@@ -69,6 +70,17 @@ def test_a_row_that_brings_no_question_says_what_is_wrong(row: dict[str, Any], t
     asked = Questions(Spec(target="a/b"), "b").asked(Row(b"{}", row), 0)
     assert asked.key is None
     assert told in str(asked.problem)
+
+
+def test_what_a_line_says_stands_before_what_the_specification_says(bulk: Bulk) -> None:
+    """Whichever of its names a parameter has; options for one provider are joined."""
+    bodies: list[dict[str, Any]] = []
+    bulk.witness.saw = bodies.append
+    lines = [_line(0, max_tokens=7), _line(1, max_completion_tokens=5), _line(2, stop=["a"], store=True)]
+    more = {"parameters": {"max_tokens": 10, "stop": ["z"]}, "provider_options": {FORMAT: {"x": 1}}}
+    assert bulk.run(lines, None, in_flight=1, **more).valid == 3
+    assert [(body["max_tokens"], body["stop"]) for body in bodies] == [(7, ["z"]), (5, ["z"]), (10, ["a"])]
+    assert [(body.get("store"), body["x"]) for body in bodies] == [(None, 1), (None, 1), (True, 1)]
 
 
 def test_rows_may_be_conversations(bulk: Bulk) -> None:

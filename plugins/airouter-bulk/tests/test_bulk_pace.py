@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
+from heapq import heappop, heappush
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airouter_bulk.outcomes import wait_before
 from airouter_bulk.pace import LONGEST, Pace
+from airouter_bulk.spec import Spec
+from airouter_core.errors import RateLimitedError
 from airouter_core.wire.rate_limits import RateLimit
 
 
@@ -132,3 +137,44 @@ def test_a_vendor_that_counts_is_never_asked_too_often(limit: int, seconds: int)
         pace.take(now, 0)
         reset = (limit - level) * seconds / limit
         pace.learned(now, {"requests": RateLimit("requests", limit, max(0.0, level), reset)})
+
+
+class _Silent:
+    """A vendor that refuses what is over its limit and never says for how long."""
+
+    def __init__(self, limit: int, *, sliding: bool) -> None:
+        self._limit, self._sliding = limit, sliding
+        self._taken: deque[float] = deque()
+
+    def answers(self, now: float) -> bool:
+        begin = now - 60 if self._sliding else now // 60 * 60
+        while self._taken and self._taken[0] < begin:
+            self._taken.popleft()
+        if len(self._taken) >= self._limit:
+            return False
+        self._taken.append(now)
+        return True
+
+
+@pytest.mark.parametrize("sliding", [True, False])
+@pytest.mark.parametrize("limit", [3, 20, 100, 600])
+def test_no_row_fails_for_a_limit_that_nobody_tells_of(limit: int, sliding: bool) -> None:
+    """Refusals are spread over time and rows, and the limit is used for the better part."""
+    pace, vendor, retries = Pace(0.0, 16), _Silent(limit, sliding=sliding), Spec(target="a/b").retries
+    waiting = [(0.0, number, 0) for number in range(20 * limit)]  # when, which row, how often it was refused
+    now, refusals = 0.0, []
+    while waiting:
+        due, row, tries = heappop(waiting)
+        now = max(now, due) + 0.01
+        now += pace.delay(now, 0)
+        pace.take(now, 0)
+        if vendor.answers(now):
+            pace.settle(now, 0, None)
+            continue
+        pace.refused(now, None)
+        refusals.append(tries + 1)
+        wait = wait_before(tries + 1, RateLimitedError("slow down"), (row % 10) / 10)
+        heappush(waiting, (now + wait, row, tries + 1))
+    assert max(refusals) < retries
+    assert now < 60 * 20 * 3
+    assert len(refusals) < 0.6 * 20 * limit

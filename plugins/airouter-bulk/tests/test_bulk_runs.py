@@ -269,6 +269,19 @@ def test_another_specification_is_refused_and_a_fork_keeps_equal_answers(bulk: B
     assert [line["n"] for line in bulk.lines()] == [2, 3, 4, 9]
 
 
+def test_a_fork_asks_anew_what_has_failed(bulk: Bulk) -> None:
+    """As if it was never asked: a correction that came to nothing is forgotten, also by whoever goes on with it."""
+    bulk.witness.behave = lambda _, question, number: (
+        bulk.refused(500) if "fit the schema" in question else bulk.said("no JSON")
+    )
+    assert bulk.run(bulk.numbered(1), schema=SCHEMA, retries=0).failed == 1
+    bulk.witness.behave = lambda *_: bulk.refused(401)
+    assert bulk.run(bulk.numbered(1), schema=SCHEMA, fork=True).exit_code == 4
+    bulk.witness.behave = lambda *_: bulk.said('{"sum": 1}')
+    assert bulk.run(None, schema=SCHEMA).valid == 1
+    assert bulk.witness.calls[-1] == "question 0"
+
+
 def test_a_run_that_has_read_no_row_makes_way_for_another_specification(bulk: Bulk) -> None:
     """What was wrong with it is put right in the same folder."""
     with pytest.raises(ConfigurationError, match="first row cannot be asked"):

@@ -16,6 +16,11 @@ from .records import Asked, Job, unpacked
 
 KEPT = ("valid", "answered", "invalid", "uncertain")
 """States of items in which another run takes them over as they are."""
+TAKEN_OVER = "UPDATE items SET run = ?, position = ? WHERE id = ?"
+BEGUN_ANEW = """
+UPDATE items SET run = ?, position = ?, state = 'pending', tries = 0, reasks = 0, failure = NULL, problem = NULL
+WHERE id = ?
+"""
 # A key has 32 bytes; several come as one blob.
 KNOWN = """
 SELECT json_group_array(json_array(j.value, i.id, i.run, i.state))
@@ -144,10 +149,7 @@ def _known(
         again = its_run != run and state not in KEPT
         if its_run != run:
             # An earlier run has asked it. What it has answered counts; what it has not, or failed at, is asked now.
-            connection.execute(
-                "UPDATE items SET run = ?, position = ?, state = ?, tries = 0 WHERE id = ?",
-                (run, first + asked[keys[index]], "pending" if again else state, item),
-            )
+            connection.execute(BEGUN_ANEW if again else TAKEN_OVER, (run, first + asked[keys[index]], item))
         found[keys[index]] = item, again
     return found
 
