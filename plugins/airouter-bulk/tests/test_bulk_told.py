@@ -69,14 +69,18 @@ def summary(**more: Any) -> Summary:
         ),
         (
             {"rows": 9, "valid": 7, "cut": 2, "failed": 1, "malformed": 1, "calls": 10, "spent": Decimal("0.5")},
-            "finished: 9 rows, 7 questions answered (2 of them cut short or refused), 1 failed, "
-            "1 row that cannot be asked, 10 calls, 0.5 USD",
+            (
+                "finished: 9 rows, 7 questions answered (2 of them cut short or refused), 1 failed, "
+                "1 row that cannot be asked, 10 calls, 0.5 USD"
+            ),
             2,
         ),
         (
             {"state": "paused", "reason": "no key", "rows": 3, "malformed": 2, "pending": 1, "reserved": Decimal(2)},
-            "paused: 3 rows, 0 questions answered, 2 rows that cannot be asked, 1 to do, 0 calls, 0 USD, "
-            "at most 2 USD more for calls whose end is not known (no key)",
+            (
+                "paused: 3 rows, 0 questions answered, 2 rows that cannot be asked, 1 to do, 0 calls, 0 USD, "
+                "at most 2 USD more for calls whose end is not known (no key)"
+            ),
             4,
         ),
         (
