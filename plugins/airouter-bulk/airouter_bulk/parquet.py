@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1000
 """Rows that are held at a time."""
+EXACT = 1 << 53
+"""Whole numbers up to here are fractions too, in 64 bits."""
 JSON = b"airouter:json"
 """In the metadata of a column: its texts are JSON."""
 
@@ -56,11 +58,16 @@ def schema_of(shards: Iterable[Iterable[bytes]]) -> pyarrow.Schema:
     """The schema of rows that are given as lines of JSON."""
     arrow, _ = _libraries()
     known: dict[str, Any] = {}
+    large: set[str] = set()
     for lines in shards:
         for chunk in _chunks(lines):
             for name in dict.fromkeys(name for row in chunk for name in row):
-                found = _type_of(arrow, [row.get(name) for row in chunk])
-                known[name] = merged(known.get(name, arrow.null()), found)
+                values = [row.get(name) for row in chunk]
+                known[name] = merged(known.get(name, arrow.null()), _type_of(arrow, values))
+                if _is_large(values):
+                    large.add(name)
+    for name in large:  # as a fraction it would be another number
+        known[name] = None if _holds_fractions(arrow, known[name]) else known[name]
     return arrow.schema(
         [
             arrow.field(name, arrow.string(), metadata={JSON: b""}) if found is None else arrow.field(name, found)
@@ -107,10 +114,12 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
 def _type_of(arrow: Any, values: list[Any]) -> Any:
     """The type of some values; ``None`` where they are of no one type that a file can hold."""
     try:
-        found = arrow.array(values).type
+        array = arrow.array(values)
     except (arrow.ArrowException, OverflowError):
         return None
-    return None if _is_empty(arrow, found) else found
+    if _is_empty(arrow, array.type):
+        return None
+    return array.type if not _holds_fractions(arrow, array.type) or _same(values, array.to_pylist()) else None
 
 
 def _is_empty(arrow: Any, found: Any) -> bool:
@@ -118,6 +127,28 @@ def _is_empty(arrow: Any, found: Any) -> bool:
     if arrow.types.is_struct(found):
         return found.num_fields == 0 or any(_is_empty(arrow, field.type) for field in found)
     return bool(arrow.types.is_list(found)) and _is_empty(arrow, found.value_type)
+
+
+def _holds_fractions(arrow: Any, found: Any) -> bool:
+    if found is None or not found.num_fields:
+        return found is not None and bool(arrow.types.is_floating(found))
+    return any(_holds_fractions(arrow, found.field(number).type) for number in range(found.num_fields))
+
+
+def _is_large(value: Any) -> bool:
+    """Whether there is a whole number in it that no fraction is equal to."""
+    if isinstance(value, dict | list):
+        return any(map(_is_large, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and abs(value) > EXACT
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether a value has come back as it was: true is not 1."""
+    if isinstance(one, dict):
+        return all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return all(map(_same, one, other))
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
 
 
 def merged(one: Any, other: Any) -> Any:

@@ -6,6 +6,7 @@ Rows are read one after another and never held together, so a table may be large
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,8 @@ from . import parquet
 
 PARQUET = ".parquet"
 CSV = ".csv"
+MISSING = ("NaTType", "NAType")
+"""What pandas has in place of a value."""
 LARGEST_CELL = 64 << 20
 """Characters; Python's own limit of 131,072 is less than many a text has."""
 BOM = b"\xef\xbb\xbf"
@@ -188,7 +191,20 @@ def _given(value: Any) -> Row:
             repr(value)[:1000].encode("utf-8", "replace"), None, f"a row is a mapping, not {type(value).__name__}"
         )
     try:
-        data = msgspec.json.encode(dict(value))
+        data = msgspec.json.encode(dict(value), enc_hook=_as_usual)
     except (TypeError, ValueError, RecursionError) as error:
         return Row(repr(value)[:1000].encode("utf-8", "replace"), None, f"the row cannot be said in JSON: {error}")
     return _parsed(data, "the row")
+
+
+def _as_usual(value: Any) -> Any:
+    """Values of tables in memory, numpy's and pandas', as Python's own."""
+    if type(value).__name__ in MISSING:
+        return None
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return datetime.timedelta(value.days, value.seconds, value.microseconds)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"nobody knows how to write {type(value).__name__}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airouter_bulk import parquet
 from airouter_bulk.errors import SpecError
 from airouter_bulk.questions import Questions
 from airouter_bulk.rows import Row
@@ -227,6 +228,45 @@ def test_a_table_in_parquet_is_asked_and_comes_out_as_one(bulk: Bulk, tmp_path: 
     assert [path.read_bytes() for path in paths] == before
     bulk.run(None, shard=100)
     assert [path.name for path in bulk.folder.glob("answers-*")] == ["answers-00000.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 1.5, None, 2],
+        [2**53 + 1, 1.5],
+        [1.5, -(2**63)],
+        [1.5, True],
+        [[1.5, True], [2.0]],
+        [{"a": 2**53 + 1}, {"a": 0.5}],
+        [{"a": 1, "b": True}, {"a": 0.5, "b": False}],
+        [2**63, 1],
+        [10**30, 1],
+        [True, "x"],
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 1000])
+def test_no_value_is_another_one_in_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[Any], chunk: int
+) -> None:
+    """However the rows are cut: what fits no one type is written as JSON, and none is made to fit."""
+    pytest.importorskip("pyarrow", reason="airouter-bulk[parquet] is not installed")
+    monkeypatch.setattr(parquet, "CHUNK", chunk)
+    lines = [json.dumps({"n": number, "v": value}).encode() for number, value in enumerate(values)]
+    schema = parquet.schema_of([lines])
+    parquet.write(lines, schema, str(tmp_path / "x.parquet"))
+    found = [row["v"] for row in parquet.rows_in(str(tmp_path / "x.parquet"))]
+    if schema.field("v").metadata:
+        found = [None if value is None else json.loads(value) for value in found]
+    assert found == values
+    assert list(map(_kinds, found)) == list(map(_kinds, values))
+
+
+def _kinds(value: Any) -> Any:
+    """Where truth values are, which are equal to numbers."""
+    if isinstance(value, dict):
+        return {name: _kinds(item) for name, item in value.items()}
+    return [_kinds(item) for item in value] if isinstance(value, list) else isinstance(value, bool)
 
 
 def test_what_is_no_parquet_is_said_to_be_none(bulk: Bulk, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import os
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,44 @@ def test_an_iterator_gives_rows_and_what_is_none_is_told() -> None:
     assert good.value == {"a": 1}
     assert "a row is a mapping, not int" in str(number.problem)
     assert "cannot be said in JSON" in str(strange.problem)
+
+
+class _Scalar(float):
+    """As numpy's are."""
+
+    def tolist(self) -> float:
+        return float(self)
+
+
+class NaTType:
+    """As pandas has it."""
+
+
+class _Timestamp(datetime.datetime):
+    """As pandas has it: no type that an encoder knows."""
+
+
+class _Timedelta(datetime.timedelta):
+    """The same."""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (_Scalar(1.5), 1.5),
+        (NaTType(), None),
+        (float("nan"), None),
+        (_Timestamp(2026, 1, 2, 3), "2026-01-02T03:00:00"),
+        (_Timedelta(days=1), "P1D"),
+        (decimal.Decimal("1.50"), "1.50"),
+        (b"\xff", "/w=="),
+        (10**30, 10**30),
+    ],
+)
+def test_values_of_tables_in_memory_are_said_in_json(value: object, said: object) -> None:
+    """Those that numpy and pandas have of their own too."""
+    (row,) = rows_of([{"a": value}])
+    assert (row.value, row.problem) == ({"a": said}, None)
 
 
 def test_a_schema_that_is_none_is_an_error_of_the_specification() -> None:
