@@ -310,8 +310,9 @@ def test_a_gate_holds_back_until_it_opens(world: World) -> None:
 # The end.
 
 
+@pytest.mark.parametrize("awaits", [False, True], ids=["in a thread", "in no thread"])
 @pytest.mark.parametrize("how", ["value", "error", "left", "tap"])
-def test_whoever_wants_is_told_of_the_end_exactly_once(world: World, how: str) -> None:
+def test_whoever_wants_is_told_of_the_end_exactly_once(world: World, how: str, awaits: bool) -> None:
     """However it ends, before the flow around goes on, with what became of it, and with the connection closed."""
     told: list[Any] = []
 
@@ -322,10 +323,13 @@ def test_whoever_wants_is_told_of_the_end_exactly_once(world: World, how: str) -
     def after(scope: Delegate) -> None:
         told.append((scope.value, repr(scope.error), scope.cancelled, scope.requests, list(world.log)))
 
+    async def after_awaited(scope: Delegate) -> None:
+        after(scope)
+
     def ledger() -> Flow[Any]:
         inner = texts(world.log, "a", "b", then=ProtocolError("broke") if how == "error" else None)
         try:
-            return (yield from delegated(inner, after=after))
+            return (yield from delegated(inner, after=after, after_awaited=after_awaited if awaits else None))
         finally:
             world.log.append("ledger")
 
@@ -365,6 +369,64 @@ def test_what_is_told_may_be_awaited_and_may_fail(world: World) -> None:
 
     assert world.run(ledger()) == "caught cannot write"
     assert told == ["x"]
+
+
+def test_what_is_awaited_in_place_of_what_blocks(world: World) -> None:
+    """In the task that awaits, and in no thread; what it raises is raised where it was asked for."""
+    threads: list[tuple[str, int]] = []
+
+    def blocks(name: str) -> str:
+        threads.append((name, threading.get_ident()))
+        return "blocking"
+
+    async def awaits(name: str) -> str:
+        await asyncio.sleep(0)
+        threads.append((name, threading.get_ident()))
+        if name == "after":
+            raise ValueError("cannot write")
+        return "awaited"
+
+    def ledger() -> Flow[Any]:
+        done = yield Do(lambda: blocks("do"), lambda: awaits("do"))
+        try:
+            yield from delegated(given("x"), after=lambda _: blocks("after"), after_awaited=lambda _: awaits("after"))
+        except ValueError as error:
+            return f"{done}: {error}"
+        return done
+
+    assert world.run(ledger()) == ("awaited: cannot write" if world.awaited else "blocking")
+    assert threads == [("do", threading.get_ident()), ("after", threading.get_ident())]
+
+
+def test_what_is_awaited_at_the_end_goes_on_without_its_caller() -> None:
+    """Who is cancelled while the end is told waits until it has been told, once."""
+    told: list[str] = []
+
+    async def main() -> None:
+        begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def after_awaited(_: Delegate) -> None:
+            told.append("begun")
+            begun.set()
+            await may_end.wait()
+            told.append("ended")
+
+        def after(_: Delegate) -> None:
+            told.append("blocking")
+
+        flow = delegated(given("x"), after=after, after_awaited=after_awaited)
+        asking = asyncio.ensure_future(AsyncDriver(flow).run())
+        await begun.wait()
+        asking.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not asking.done()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(main())
+    assert told == ["begun", "ended"]
 
 
 def test_retries_and_requests_are_counted(world: World) -> None:

@@ -111,7 +111,7 @@ class AsyncDriver(Driven):
                 loop_of_asyncio()
                 return asyncio.sleep(stack.wait(step.seconds))
             case Do():
-                return self._do(step.function)
+                return self._do(step.function) if step.awaited is None else step.awaited()
             case Take():
                 return self._take(step)
             case Gather():
@@ -253,6 +253,11 @@ class AsyncDriver(Driven):
         work = self._work
         while due:
             function = due.pop(0)
+            if function.awaited is not None:
+                if work is not None:
+                    await asyncio.to_thread(work.wait)
+                await function.awaited()
+                continue
 
             # What a thread still does must be over before its end is told: a start is never told after it.
             def after(function: Callable[[], Any] = function) -> Any:

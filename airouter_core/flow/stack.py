@@ -232,7 +232,7 @@ class Stack:
 
     def _next_due(self) -> Do:
         self._doing = self.due.pop(0)
-        return Do(self._doing)
+        return Do(self._doing, self._doing.awaited)
 
     def _later(self, outcome: Any, error: Exception | None) -> Do:
         self._suspended = outcome, error
@@ -280,7 +280,9 @@ class Stack:
             self.passage.look()
         # Not called here, where nothing may block: the driver is given it as its next step.
         if scope.after is not None:
-            self.due.append(Once(functools.partial(scope.after, scope)))
+            awaited = scope.after_awaited
+            begin = None if awaited is None else functools.partial(awaited, scope)
+            self.due.append(Once(functools.partial(scope.after, scope), begin))
 
     def _drop(self, depth: int) -> None:
         held = self._held

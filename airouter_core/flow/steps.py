@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -87,9 +87,13 @@ class Sleep(msgspec.Struct, eq=False):
 class Do(msgspec.Struct, eq=False):
     """Call something that blocks; the result is what it returns. Where somebody awaits, it is called in a thread, and
     what it returns is awaited if it can be.
+
+    Attributes:
+        awaited: what to await in its place where somebody awaits, in no thread; it must not block.
     """
 
     function: Callable[[], Any]
+    awaited: Callable[[], Awaitable[Any]] | None = None
 
 
 class Take(msgspec.Struct, eq=False):
@@ -160,7 +164,7 @@ class Delegate(msgspec.Struct, eq=False):
     """Run another flow to its value, as ``yield from`` does; but the driver resumes it without coming by here.
 
     While it runs, and when it has ended, this tells how it went. See :func:`delegated` for the first five, and for
-    ``opens_within``.
+    ``opens_within`` and ``after_awaited``.
 
     Attributes:
         around: the delegation that this one is inside of.
@@ -190,6 +194,7 @@ class Delegate(msgspec.Struct, eq=False):
     builder: Any = None
     call: Any = None
     opens_within: float | None = None
+    after_awaited: Callable[[Delegate], Awaitable[Any]] | None = None
     ends: tuple[Deadline, ...] = ()
 
     @property
@@ -238,6 +243,7 @@ def delegated(
     deadline: float | None = None,
     after: Callable[[Delegate], Any] | None = None,
     opens_within: float | None = None,
+    after_awaited: Callable[[Delegate], Awaitable[Any]] | None = None,
 ) -> Flow[Result]:
     """Run a flow as ``yield from`` does, at no cost for each of its steps.
 
@@ -250,9 +256,12 @@ def delegated(
             awaits, in a thread. It is given the :class:`Delegate`, which says how it ended.
         opens_within: seconds within which the :class:`~airouter_core.flow.layers.Gate` given as ``through`` must open;
             once it has, they count no longer.
+        after_awaited: what to await in place of ``after`` where somebody awaits, in no thread; it must not block.
 
     Raises:
         TransportTimeoutError: it did not end within its ``deadline``, or its gate did not open in time.
     """
-    value: Result = yield Delegate(flow, through, via, deadline, after, opens_within=opens_within)
+    value: Result = yield Delegate(
+        flow, through, via, deadline, after, opens_within=opens_within, after_awaited=after_awaited
+    )
     return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ConfigurationError
@@ -138,18 +138,37 @@ async def awaited_iterator(start: Callable[[], Iterator[Result]]) -> AsyncIterat
 
 
 class Once:
-    """Something that is called once, whoever calls it; who comes later waits until it is over."""
+    """Something that is called once, whoever calls it; who comes later waits until it is over.
 
-    __slots__ = ("_call", "_lock")
+    Args:
+        begin: what is awaited in place of the call where somebody awaits.
+    """
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    __slots__ = ("_begin", "_begun", "_call", "_lock")
+
+    def __init__(self, call: Callable[[], Any], begin: Callable[[], Awaitable[Any]] | None = None) -> None:
         self._lock = threading.Lock()
         self._call: Callable[[], Any] | None = call
+        self._begin = begin
+        self._begun: asyncio.Future[Any] | None = None
+
+    @property
+    def awaited(self) -> Callable[[], Awaitable[Any]] | None:
+        """Awaits it, once, whoever does: one who is cancelled meanwhile does not end it. ``None`` without ``begin``."""
+        return None if self._begin is None else self._await
 
     def __call__(self) -> Any:
         with self._lock:
             call, self._call = self._call, None
             return None if call is None else call()
+
+    def _await(self) -> Awaitable[Any]:
+        import asyncio
+
+        if self._begun is None:
+            assert self._begin is not None
+            self._begun = asyncio.ensure_future(self._begin())
+        return asyncio.shield(self._begun)
 
 
 class Work:

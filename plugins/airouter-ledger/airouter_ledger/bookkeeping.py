@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -19,8 +19,8 @@ from typing import Any
 import attrs
 import msgspec
 
-from airouter_core.errors import BudgetExceededError, ConfigurationError, TransportError
-from airouter_core.flow.layers import Answer, Tap
+from airouter_core.errors import BudgetExceededError
+from airouter_core.flow.layers import Answer
 from airouter_core.flow.steps import Delegate, Do, Flow, delegated
 from airouter_core.profile.prices import Prices
 from airouter_core.values.ask import Ask
@@ -28,8 +28,9 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
 
 from . import money
-from .budgets import Budget
+from .budgets import Budget, BudgetState
 from .contents import stored
+from .entries import BUDGET_TAG, Entry
 from .errors import LedgerError, LedgerWarning
 from .estimates import most_tokens
 from .ledger import Ledger
@@ -43,12 +44,8 @@ REMEMBERED = frozenset({"chat", "embedding", "image", "moderation", "rerank", "b
 """Kinds of asks that are remembered; lists of models and the like are not."""
 PRICED = frozenset({"chat", "embedding", "image", "rerank", "batch"})
 """Kinds that cost money; a budget covers these alone."""
-BUDGET_TAG = "budget:"
-"""Begins the tags that tell those further in, a router for instance, which part of a budget is used."""
 ASKED_TAG = BUDGET_TAG + ":asked"
 """The tag that keeps the model that was asked for, where a budget had another one asked."""
-CACHED = "airouter_cache"
-"""The key of ``provider_metadata`` that says that an answer was given again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +83,7 @@ class Bookkeeper:
         self.clock = clock
         self._provider = provider
         self._told: set[tuple[str, float | None]] = set()
+        self._awaits = rules.content == "none"
         self.passes_on = not any(budget.tier_down for budget in rules.budgets)
 
     def __call__(self, ask: Ask, answer: Answer) -> Flow[Any]:
@@ -95,9 +93,11 @@ class Bookkeeper:
         provider = self._provider(answer.provider.name)
         reserved = None
         if ask.kind in PRICED and (covering := self._covering(ask, answer, provider)):
-            ask, reserved = yield Do(partial(self._admit, ask, answer, provider, covering, began))
-        entry = _Entry(self, ask, answer, provider, began, reserved)
-        result = yield Delegate(answer(ask), entry.tap, after=entry.ended)
+            ask, reserved = yield from self._admitted(ask, answer, provider, covering, began)
+        entry = Entry(self, ask, answer, provider, began, reserved)
+        result = yield Delegate(
+            answer(ask), entry.tap, after=entry.ended, after_awaited=entry.aended if self._awaits else None
+        )
         return _with_note(result, ask) if ASKED_TAG in ask.tags else result
 
     def _covering(self, ask: Ask, answer: Answer, provider: Billed) -> list[Budget]:
@@ -110,38 +110,47 @@ class Bookkeeper:
             *further,
         ]
 
-    def _admit(
+    def _admitted(
         self, ask: Ask, answer: Answer, provider: Billed, budgets: Sequence[Budget], at: float
-    ) -> tuple[Ask, Decimal | None]:
+    ) -> Flow[tuple[Ask, Decimal | None]]:
         """The ask with what is known of its budgets, and what was set aside for it.
 
         Raises:
             BudgetExceededError: a budget does not cover it.
             LedgerError: the ledger cannot be asked.
         """
-        ask = self._tagged(ask, budgets, at)
+        if provider.routes or any(budget.tier_down for budget in budgets):
+            # Who sets aside is told what was used: else it is read, before it is known whom to ask, and so how much.
+            states: list[BudgetState] = yield Do(partial(self._states, budgets, at))
+            ask = _tiered_down(self._tagged(ask, states), states)
         if provider.routes:
             return ask, None  # those whom it asks pay
         most = self._most(ask, provider)
         if most is None:
             self._refuse_unpriced(ask, answer, budgets)
             most = Decimal(0)
-        self._ledger.purse.reserve(ask.id, most, budgets, at)
-        return ask, most
+        purse, asked = self._ledger.purse, (ask.id, most, budgets, at)
+        try:
+            states = yield Do(partial(purse.reserve, *asked), partial(purse.areserve, *asked))
+        except BudgetExceededError:
+            self._tagged(ask, (yield Do(partial(self._states, budgets, at))))  # what is used up is told all the same
+            raise
+        return self._tagged(ask, states), most
 
-    def _tagged(self, ask: Ask, budgets: Sequence[Budget], at: float) -> Ask:
+    def _states(self, budgets: Sequence[Budget], at: float) -> list[BudgetState]:
+        return [self._ledger.purse.state(budget, at) for budget in budgets]
+
+    def _tagged(self, ask: Ask, states: Sequence[BudgetState]) -> Ask:
+        """The ask with how much of each budget is used; of one that is nearly used up the user is told, once."""
         tags = dict(ask.tags)
-        for budget in budgets:
-            state = self._ledger.purse.state(budget, at)
+        for state in states:
+            budget = state.budget
             tags[BUDGET_TAG + budget.name] = f"{state.part:.4f}"
             if state.part >= budget.warn_at and (budget.name, state.ends) not in self._told:
                 self._told.add((budget.name, state.ends))
                 said = f"{budget.called} is used to {state.part:.0%}: {state.used:.4f} of {budget.amount}"
                 LOGGER.warning("%s", said)
                 warnings.warn(said, LedgerWarning, stacklevel=2)
-            if state.part >= budget.warn_at and budget.tier_down and ask.model != budget.tier_down:
-                tags.setdefault(ASKED_TAG, ask.model or "")
-                ask = msgspec.structs.replace(ask, model=budget.tier_down)
         return msgspec.structs.replace(ask, tags=tags)
 
     def _most(self, ask: Ask, provider: Billed) -> Decimal | None:
@@ -168,8 +177,14 @@ class Bookkeeper:
                 record = msgspec.structs.replace(record, size=content.size)
             self._ledger.add(record, content, settled=None if settled is None else money.stored(settled))
         except LedgerError as error:
-            LOGGER.warning("a call was not remembered: %s", error)
-            warnings.warn(f"a call was not remembered: {error}", LedgerWarning, stacklevel=2)
+            _tell_not_remembered(error)
+
+    async def awrite(self, record: CallRecord, settled: Decimal | None) -> None:
+        """As :meth:`write`, for who awaits, where no content is kept: to pack it takes a thread."""
+        try:
+            await self._ledger.aadd(record, settled=None if settled is None else money.stored(settled))
+        except LedgerError as error:
+            _tell_not_remembered(error)
 
     def cost(self, provider: Billed, ask: Ask, usage: Usage, reported: Cost | None) -> Cost | None:
         """What a call cost, as reported or by its price; ``None`` where nobody knows."""
@@ -183,92 +198,14 @@ class Bookkeeper:
         return None if provider.routes else self._rules.prices.cost(provider, ask.model or "", Usage(sent, 0))
 
 
-class _Entry:
-    """One call on its way, from the first event to the entry in the ledger."""
-
-    def __init__(
-        self,
-        keeper: Bookkeeper,
-        ask: Ask,
-        answer: Answer,
-        provider: Billed,
-        began: float,
-        reserved: Decimal | None,
-    ) -> None:
-        self._keeper = keeper
-        self._ask = ask
-        self._answer = answer
-        self._provider = provider
-        self._began = began
-        self._reserved = reserved
-        self._first: float | None = None
-        self.tap = Tap(self._see_first)
-
-    def ended(self, how: Delegate) -> None:
-        """Remember it."""
-        response = how.value if isinstance(how.value, Response) else None
-        if response is None and how.builder is not None:
-            response = how.builder.partial()
-        failed = how.error is not None or how.cancelled
-        usage = Usage() if response is None else response.usage
-        cost = self._cost(response, usage, how, failed=failed)
-        saved = None
-        if response is not None and (hit := response.provider_metadata.get(CACHED)):
-            saved = _decimal(hit.get("saved"))
-            cost = Cost(Decimal(0), "cache")
-        record = CallRecord(
-            id=self._ask.id,
-            parent=self._ask.parent,
-            at=self._began,
-            kind=self._ask.kind,
-            provider=self._answer.provider.kept_as,
-            address=self._answer.provider.address,
-            model=self._ask.model,
-            served=None if response is None else response.served_by or response.model,
-            attempt=self._ask.attempt,
-            attempts=() if response is None else tuple(response.attempts),
-            parameters=_parameters(response, self._ask),
-            usage=usage,
-            cost=cost,
-            at_least=failed,
-            saved=saved,
-            seconds=self._keeper.clock() - self._began,
-            first_event=self._first,
-            finish=None if response is None else response.raw_finish_reason or response.finish_reason,
-            error=_error(how),
-            session=self._ask.session,
-            user=self._ask.user,
-            tags=_own_tags(self._ask.tags),
-            stream=self._ask.stream,
-            leaf=not self._provider.routes,
-        )
-        self._keeper.write(record, self._ask, response, self._to_settle(cost, how))
-
-    def _see_first(self, _event: Any) -> None:
-        if self._first is None:  # several may come at once
-            self._first = self._keeper.clock() - self._began
-            self.tap.see = None
-            self.tap.changed()
-
-    def _cost(self, response: Response | None, usage: Usage, how: Delegate, *, failed: bool) -> Cost | None:
-        reported = None if response is None else response.cost
-        cost = self._keeper.cost(self._provider, self._ask, usage, reported)
-        if not failed:
-            return cost
-        if self._first is None and _was_not_sent(how):
-            return Cost(Decimal(0), "not sent")
-        least = self._keeper.at_least(self._provider, self._ask)
-        return max((each for each in (cost, least) if each is not None), key=lambda each: each.amount, default=None)
-
-    def _to_settle(self, cost: Cost | None, how: Delegate) -> Decimal | None:
-        if self._reserved is None:
-            return None
-        # Where nobody can tell what it has cost, what was set aside is what it may have cost.
-        return self._reserved if cost is None else cost.amount
-
-
-def _own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: tag for name, tag in tags.items() if not name.startswith(BUDGET_TAG)} if tags else tags
+def _tiered_down(ask: Ask, states: Sequence[BudgetState]) -> Ask:
+    """The ask of the model that is to be asked instead, where a budget says so and is nearly used up."""
+    for state in states:
+        budget = state.budget
+        if state.part >= budget.warn_at and budget.tier_down and ask.model != budget.tier_down:
+            tags = {ASKED_TAG: ask.model or "", **ask.tags}
+            ask = msgspec.structs.replace(ask, model=budget.tier_down, tags=tags)
+    return ask
 
 
 def _with_note(result: Any, ask: Ask) -> Any:
@@ -279,26 +216,6 @@ def _with_note(result: Any, ask: Ask) -> Any:
     return msgspec.structs.replace(result, warnings=(*result.warnings, note))
 
 
-def _was_not_sent(how: Delegate) -> bool:
-    error = how.error
-    if isinstance(error, ConfigurationError | BudgetExceededError):
-        return True
-    if isinstance(error, TransportError) and error.retryable and not how.retries:
-        return True  # the connection never came up
-    return how.cancelled and not how.requests
-
-
-def _error(how: Delegate) -> str | None:
-    if how.cancelled:
-        return "cancelled"
-    return None if how.error is None else type(how.error).__name__
-
-
-def _parameters(response: Response | None, ask: Ask) -> Mapping[str, Any]:
-    if response is None or not response.parameters:
-        return dict(ask.parameters)
-    return {receipt.name: receipt.value for receipt in response.parameters if receipt.sent_as is not None}
-
-
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
+def _tell_not_remembered(error: LedgerError) -> None:
+    LOGGER.warning("a call was not remembered: %s", error)
+    warnings.warn(f"a call was not remembered: {error}", LedgerWarning, stacklevel=2)

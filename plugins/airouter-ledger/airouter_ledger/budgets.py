@@ -1,9 +1,4 @@
-"""Budgets: what they cover, and money that is set aside before a call and settled after it.
-
-Before anything is sent, the most that the call can cost is set aside in every budget that covers it, in one
-transaction: either all have room for it or nothing is sent. After the call what was set aside becomes what was spent.
-A process that dies between the two leaves what it had set aside: nobody knows what was sent, so nothing is given back.
-"""
+"""Budgets: an amount for a period, and what it covers."""
 
 from __future__ import annotations
 
@@ -14,13 +9,10 @@ from typing import Any, Literal
 
 import attrs
 
-from airouter_core.errors import BudgetExceededError, ConfigurationError
+from airouter_core.errors import ConfigurationError
 from airouter_core.values.ask import Ask
 
-from . import money
-from .database.base import Database, Execute
-from .database.groups import Groups
-from .periods import Period, Span
+from .periods import Period
 
 KEY_TAG = "key"
 """The tag that names the key somebody came with: its name, never the key."""
@@ -111,87 +103,6 @@ def budgets_of(tables: Mapping[str, Any]) -> tuple[Budget, ...]:
         ConfigurationError: a table says what no budget has, or has no amount.
     """
     return tuple(_budget(name, table) for name, table in sorted(tables.items()))
-
-
-class Purse:
-    """The money of all budgets, in one database."""
-
-    def __init__(self, database: Database, groups: Groups) -> None:
-        self._database = database
-        self._groups = groups
-
-    def state(self, budget: Budget, at: float) -> BudgetState:
-        """How much of a budget is used up."""
-        span = budget.period.span(at)
-        rows = self._database.read(
-            "SELECT COALESCE(SUM(amount), 0) FROM spent WHERE budget = ? AND span >= ?", budget.name, span.first
-        )
-        return BudgetState(budget, money.read(int(rows[0][0])), span.ends)
-
-    def reserve(self, call: str, amount: Decimal, budgets: Sequence[Budget], at: float) -> None:
-        """Set an amount aside in all of the budgets, or in none.
-
-        Raises:
-            BudgetExceededError: one has not enough left; nothing was set aside.
-        """
-        wanted = money.stored_at_most(amount)
-        spans = [(budget, budget.period.span(at)) for budget in budgets]
-        full = self._groups.write(lambda execute: _reserve(execute, call, wanted, spans, at))
-        if full is not None:
-            raise _exceeded(*full, amount, at)
-
-    def settle(self, call: str, amount: Decimal) -> None:
-        """Book what a call has cost in place of what was set aside for it. Said twice it is booked once."""
-        spent = money.stored(amount)
-        self._groups.write(lambda execute: settle(execute, call, spent))
-
-
-def settle(execute: Execute, call: str, spent: int) -> None:
-    """The statements of :meth:`Purse.settle`, to be done together with others."""
-    rows = execute("SELECT budget, span, amount FROM reservations WHERE call = ? AND state = 'reserved'", call)
-    for budget, span, reserved in rows:
-        execute(
-            "UPDATE spent SET amount = amount + ? WHERE budget = ? AND span = ?", spent - int(reserved), budget, span
-        )
-    if rows:
-        execute(
-            "UPDATE reservations SET state = 'settled', amount = ? WHERE call = ? AND state = 'reserved'", spent, call
-        )
-
-
-def _reserve(
-    execute: Execute, call: str, wanted: int, spans: Sequence[tuple[Budget, Span]], at: float
-) -> tuple[Budget, Span, int] | None:
-    """Set aside; the budget that has no room, its span and what it has used, if there is one."""
-    if execute("SELECT 1 FROM reservations WHERE call = ?", call):
-        return None  # done before a connection broke
-    for budget, span in spans:
-        (row,) = execute(
-            "SELECT COALESCE(SUM(amount), 0) FROM spent WHERE budget = ? AND span >= ?", budget.name, span.first
-        )
-        if budget.at_limit == "refuse" and int(row[0]) + wanted > money.stored(budget.amount):
-            return budget, span, int(row[0])
-    for budget, span in spans:
-        execute(
-            "INSERT INTO spent (budget, span, amount) VALUES (?, ?, ?)"
-            " ON CONFLICT (budget, span) DO UPDATE SET amount = spent.amount + excluded.amount",
-            budget.name, span.number, wanted,
-        )  # fmt: skip
-        execute(
-            "INSERT INTO reservations (call, budget, span, amount, at, state) VALUES (?, ?, ?, ?, ?, 'reserved')",
-            call, budget.name, span.number, wanted, at,
-        )  # fmt: skip
-    return None
-
-
-def _exceeded(budget: Budget, span: Span, used: int, amount: Decimal, at: float) -> BudgetExceededError:
-    left = max(budget.amount - money.read(used), Decimal(0))
-    return BudgetExceededError(
-        f"{budget.called} has {left:.4f} of {budget.amount} {budget.currency} left, and the call may cost "
-        f"{amount:.4f}: lower max_tokens, ask a cheaper model, or raise {budget.said('amount')}",
-        budget=budget.name,
-        retry_after=None if span.ends is None or amount > budget.amount else max(span.ends - at, 0.0),
-    )
 
 
 def _among(value: str | None, patterns: Sequence[str]) -> bool:

@@ -29,8 +29,8 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost
 
 from .answers import KEPT, Answers, KeptAnswer
-from .bookkeeping import CACHED
 from .budgets import KEY_TAG
+from .entries import CACHED
 from .errors import LedgerError, LedgerWarning
 from .providers import billed
 from .replays import Kept, Watch

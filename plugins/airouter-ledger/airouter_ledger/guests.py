@@ -7,7 +7,7 @@ versions are counted apart from the ledger's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from .database.base import Database, Execute, Row
@@ -59,6 +59,10 @@ class Guest:
             LedgerError: the database cannot be written.
         """
         return self._groups.write(work)
+
+    def awrite_with_others(self, work: Callable[[Execute], Result]) -> Awaitable[Result]:
+        """As :meth:`write_with_others`, for who awaits: no thread waits for the turn of its work."""
+        return self._groups.awrite(work)
 
     def now(self, execute: Execute, clock: Callable[[], float]) -> float:
         """The seconds since 1970 that all who share the database agree on: a server's clock, else this machine's."""

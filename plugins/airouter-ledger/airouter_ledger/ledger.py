@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import attrs
@@ -18,13 +18,14 @@ from airouter_core.values.response import Response
 
 from . import contents, money
 from .answers import Answers
-from .budgets import Budget, Purse, settle
+from .budgets import Budget
 from .database.base import Execute
 from .database.groups import Groups
 from .database.opening import open_database
 from .filters import Filter, Listing
 from .guests import Guest
 from .notes import Notes
+from .purse import Purse, settle
 from .records import COLUMNS, INSERT, SELECT, CallRecord, record_of, row_of
 
 PAGE = 500
@@ -131,16 +132,17 @@ class Ledger:
         Args:
             settled: what is to be booked for it in the budgets, in billionths.
         """
-        row = row_of(record)
+        self._groups.write(_adding(record, content, settled))
 
-        def write(execute: Execute) -> None:
-            execute(INSERT, *row)
-            if content is not None:
-                contents.write(execute, record.id, record.at, content)
-            if settled is not None:
-                settle(execute, record.id, settled)
-
-        self._groups.write(write)
+    def aadd(
+        self,
+        record: CallRecord,
+        content: contents.Stored | None = None,
+        *,
+        settled: int | None = None,
+    ) -> Awaitable[None]:
+        """As :meth:`add`, for who awaits."""
+        return self._groups.awrite(_adding(record, content, settled))
 
     def calls(
         self, limit: int | None = None, *, newest_first: bool = True, after: str | None = None, **conditions: Any
@@ -331,6 +333,19 @@ class Ledger:
             return len(rows)
 
         return self._groups.write(work)
+
+
+def _adding(record: CallRecord, content: contents.Stored | None, settled: int | None) -> Callable[[Execute], None]:
+    row = row_of(record)
+
+    def write(execute: Execute) -> None:
+        execute(INSERT, *row)
+        if content is not None:
+            contents.write(execute, record.id, record.at, content)
+        if settled is not None:
+            settle(execute, record.id, settled)
+
+    return write
 
 
 def default_path() -> str:

@@ -3,6 +3,9 @@
 There is no thread of its own. Whoever comes while nobody writes, writes, for all who have come meanwhile; the others
 wait for their turn and find their work done. So one caller alone pays for a transaction and no hand-over, and many at
 once pay for one transaction together. When :meth:`Groups.write` returns, the work is committed.
+
+Where somebody awaits, one thread at a time writes for all who await on one event loop: see
+:mod:`~airouter_ledger.database.awaited_groups`.
 """
 
 from __future__ import annotations
@@ -11,11 +14,16 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import LedgerError
 from .base import Database, Execute
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .awaited_groups import AwaitedGroups
 
 Result = TypeVar("Result")
 
@@ -23,7 +31,11 @@ LARGEST = 100
 """Pieces of work in one transaction; more make others wait without making any cheaper (measured: 928 rows a second)."""
 
 
-class _Work(Generic[Result]):
+class Work(Generic[Result]):
+    """A piece of work, and what came of it once it is done: its result, or its error."""
+
+    __slots__ = ("done", "error", "function", "result")
+
     def __init__(self, function: Callable[[Execute], Result]) -> None:
         self.function = function
         self.done = False
@@ -40,7 +52,8 @@ class Groups:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._waiting: deque[_Work[Any]] = deque()
+        self._waiting: deque[Work[Any]] = deque()
+        self._awaited: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AwaitedGroups] = weakref.WeakKeyDictionary()
         _ALL.add(self)
 
     def write(self, function: Callable[[Execute], Result]) -> Result:
@@ -56,7 +69,7 @@ class Groups:
                 return self._database.write(function)
             finally:
                 self._lock.release()
-        work = _Work(function)
+        work = Work(function)
         self._waiting.append(work)
         while not work.done:
             with self._lock:
@@ -67,13 +80,32 @@ class Groups:
         result: Result = work.result
         return result
 
+    def awrite(self, function: Callable[[Execute], Result]) -> Awaitable[Result]:
+        """As :meth:`write`, for who awaits: it is begun in any case, and nobody takes a thread to wait for others."""
+        import asyncio  # a program that awaits nothing would pay for it with a third of its start
+
+        loop = asyncio.get_running_loop()
+        found = self._awaited.get(loop)
+        if found is None:
+            from .awaited_groups import AwaitedGroups
+
+            found = self._awaited[loop] = AwaitedGroups(self)
+        return found.write(function)
+
+    def write_together(self, group: Sequence[Work[Any]]) -> None:
+        """Do pieces of work in one transaction; one that the database refuses does not take the others with it."""
+        with self._lock:
+            self._write(group)
+
     def begin_in_child(self) -> None:
         """Begin anew after a fork: nobody who writes or waits in the parent is here."""
         self._lock = threading.Lock()
         self._waiting = deque()
 
     def _write_group(self) -> None:
-        group = [self._waiting.popleft() for _ in range(min(LARGEST, len(self._waiting)))]
+        self._write([self._waiting.popleft() for _ in range(min(LARGEST, len(self._waiting)))])
+
+    def _write(self, group: Sequence[Work[Any]]) -> None:
         try:
             self._do(group)
         except LedgerError:
@@ -88,12 +120,12 @@ class Groups:
             for work in group:
                 work.done = True
 
-    def _do(self, group: list[_Work[Any]]) -> None:
+    def _do(self, group: Sequence[Work[Any]]) -> None:
         results = self._database.write(lambda execute: [work.function(execute) for work in group])
         for work, result in zip(group, results, strict=True):
             work.result = result
 
-    def _do_alone(self, work: _Work[Any]) -> None:
+    def _do_alone(self, work: Work[Any]) -> None:
         try:
             self._do([work])
         except LedgerError as error:
