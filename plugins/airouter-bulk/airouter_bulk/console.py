@@ -26,7 +26,7 @@ from .reports import Summary
 from .rows import Rows, count_of
 from .running import arun
 from .spec import Spec
-from .targets import made_for, prices_of
+from .targets import check_named, made_for, prices_of
 from .working import Working
 
 
@@ -55,6 +55,7 @@ def carried_out(
     name, model = named_target(None, spec.target)
     if model is None:
         raise SpecError(f"{spec.target!r} names no model: write PROVIDER/MODEL")
+    check_named(spec.target, name, model)
     began = time.monotonic()
 
     async def approve(working: Working, left: int) -> bool:

@@ -17,6 +17,8 @@ from airouter_core.profile.declarations import ProviderInfo
 from airouter_core.profile.prices import TABLE, Prices
 from airouter_core.provider.facade import Provider
 
+from .errors import SpecError
+
 
 @contextlib.asynccontextmanager
 async def target_of(address: str, manager: ProviderManager | None) -> AsyncIterator[tuple[Provider[Any], str]]:
@@ -30,6 +32,7 @@ async def target_of(address: str, manager: ProviderManager | None) -> AsyncItera
     """
     if manager is not None:
         name, model = manager.resolve(address)
+        check_named(address, name, model)
         yield manager.provider(name), model
         return
     async with ProviderManager() as made:
@@ -37,6 +40,19 @@ async def target_of(address: str, manager: ProviderManager | None) -> AsyncItera
         made.add_provider(head, without_retries(installed().provider(head)))
         name, model = made.resolve(address)
         yield made.provider(name), model
+
+
+def check_named(address: str, name: str, model: str) -> None:
+    """See that an address names who answers. A run goes on for weeks, over plugins that come and go.
+
+    Raises:
+        SpecError: it is taken for the name of a model, which another provider may have tomorrow.
+    """
+    if "/" in address and model == address:
+        raise SpecError(
+            f"{address.partition('/')[0]!r} is no provider that is here, and a run asks nobody whom it does not name: "
+            f"install or configure it, or write {name}/{address}"
+        )
 
 
 def without_retries(info: ProviderInfo) -> dict[str, Any]:

@@ -460,6 +460,20 @@ def test_a_manager_is_asked_by_address(bulk: Bulk) -> None:
     assert summary.valid == 3
 
 
+def test_nobody_is_asked_whom_the_target_does_not_name(bulk: Bulk) -> None:
+    """What a provider that is gone was to be asked goes to nobody who claims all names with a slash."""
+    if not any(info.name == "openrouter" for info in installed().providers()):
+        pytest.skip("airouter-openrouter, which claims them, is not installed")
+    with ProviderManager() as manager:
+        manager.add_provider("openrouter", {"base_url": bulk.witness.server.url, "api_key": "k"})
+        spec = {"target": "gone/m", "prompt": "{{ q }}"}
+        with pytest.raises(SpecError, match=r"'gone' is no provider that is here.*openrouter/gone/m"):
+            airouter_bulk.run(spec, bulk.numbered(1), bulk.folder, manager=manager)
+        assert bulk.witness.calls == []
+        spec["target"] = "openrouter/gone/m"
+        assert airouter_bulk.run(spec, bulk.numbered(1), bulk.folder, manager=manager).valid == 1
+
+
 def test_limits_are_learned_from_headers(bulk: Bulk) -> None:
     """Of answers and of refusals."""
     headers = {"x_ratelimit_limit_requests": "600", "x_ratelimit_reset_requests": "10ms"}
