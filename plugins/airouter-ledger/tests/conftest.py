@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,11 +17,3 @@ def ledger(address: str) -> Iterator[Ledger]:
     """A new ledger, of each kind."""
     with Ledger.open(address) as opened:
         yield opened
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never became true"
-        time.sleep(0.02)
