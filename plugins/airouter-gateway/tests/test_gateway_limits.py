@@ -14,7 +14,7 @@ import requests
 
 from airouter_core.testing.server import Answer, Connection, ReceivedRequest
 from airouter_gateway.access.accounts import Accounts
-from airouter_gateway.access.counting import LIVES, LimitReachedError
+from airouter_gateway.access.counting import LIVES, LimitReachedError, Room
 from airouter_gateway.access.limits import Limits
 from airouter_gateway.bounds import Bounds
 from airouter_ledger.ledger import Ledger
@@ -71,6 +71,14 @@ def asked(limits: Limits, *bounded: tuple[str, Bounds]) -> float | None:
     return 0
 
 
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end, "it never became true"
+        time.sleep(0.005)
+
+
 def test_a_minute_is_no_shorter_than_that(limits: Limits, clock: Clock) -> None:
     """Whatever the minute, never more than the limit; room comes back when told, and not before."""
     bounded = ("key:a", Bounds(rpm=3))
@@ -82,7 +90,7 @@ def test_a_minute_is_no_shorter_than_that(limits: Limits, clock: Clock) -> None:
     clock.now += wait - 0.01
     assert asked(limits, bounded) != 0
     clock.now += 0.02
-    assert [asked(limits, bounded) for _ in range(4)][:3] == [0, 0, 0]
+    assert [asked(limits, bounded) == 0 for _ in range(4)] == [True, True, True, False]
 
 
 def test_the_least_of_the_chain_counts(limits: Limits) -> None:
@@ -130,6 +138,55 @@ def test_a_server_that_died_has_nothing_under_way(limits: Limits, clock: Clock) 
     assert asked(limits, *bounded) == 1
     clock.now += LIVES + 1
     assert asked(limits, *bounded) == 0
+
+
+def test_who_is_tightest_is_told(limits: Limits, clock: Clock) -> None:
+    """Of a chain, the one that has least left, how much it is, and when all of it is there again."""
+    key, whole = ("key:a", Bounds(rpm=9)), ("whole", Bounds(rpm=4))
+    limits.begin("other", [whole])
+    clock.now += 10
+    room = limits.begin("r", [key, whole])
+    assert room == Room("requests", 4, 2, 51)
+    assert limits.begin("r2", [key, ("team:t", Bounds())]) == Room("requests", 9, 7, 61)
+    assert limits.begin("r3", [("team:t", Bounds())]) is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "bounds", "said"),
+    [
+        ("key:a", Bounds(rpm=1), "this key may ask 1 times a minute"),
+        ("team:t", Bounds(rpm=1), "the team 't' may ask 1 times a minute"),
+        ("whole", Bounds(rpm=1), "this server may ask 1 times a minute"),
+        ("key:a", Bounds(in_flight=1), "this key may have 1 requests at a time"),
+    ],
+)
+def test_who_has_no_room_is_named(limits: Limits, subject: str, bounds: Bounds, said: str) -> None:
+    """With how much they may."""
+    limits.begin("r1", [(subject, bounds)])
+    with pytest.raises(LimitReachedError, match=said):
+        limits.begin("r2", [(subject, bounds)])
+
+
+def test_a_server_says_that_it_lives(limits: Limits, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So what takes longer than a minute stays under way; what a server long dead has left behind is cleared away."""
+    tables = limits._tables
+    bounded = [("key:a", Bounds(in_flight=2))]
+
+    def die(execute: Any) -> None:
+        execute("INSERT INTO gateway_servers (id, seen) VALUES (?, ?)", "dead", clock.now)
+        execute("INSERT INTO gateway_flights (id, subject, server) VALUES (?, ?, ?)", "left behind", "key:a", "dead")
+
+    tables.write(die)
+    monkeypatch.setattr("airouter_gateway.access.limits.BEAT", 0.01)
+    limits.begin("r1", bounded)
+    clock.now += LIVES + 1
+    eventually(lambda: (clock.now,) in tables.read("SELECT seen FROM gateway_servers"))
+    assert tables.read("SELECT COUNT(*) FROM gateway_flights")[0][0] == 2
+    limits.begin("r2", bounded)  # there is room again for what the dead one had
+    assert asked(limits, *bounded) == 1
+    clock.now += 10 * LIVES
+    eventually(lambda: tables.read("SELECT COUNT(*) FROM gateway_servers")[0][0] == 1)
+    assert sorted(tables.read("SELECT id FROM gateway_flights")) == [("r1",), ("r2",)]
 
 
 def count(address: str, start: Any, refusals: int, let_through: Any) -> None:
