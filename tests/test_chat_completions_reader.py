@@ -1036,3 +1036,90 @@ def test_recorded_answers(kind: str) -> None:
         for size in (None, 7):
             wrong += [f"{recording.id}: {point}" for point in difference(recording, outcome_of(recording, size))]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "pieces_of_it",
+    [
+        [{"name": "get_"}, {"name": "weather", "arguments": '{"city":'}, {"arguments": '"x"}'}],
+        [{"name": "get_", "arguments": ""}, {"name": "wea"}, {"name": "ther"}, {"arguments": '{"city":"x"}'}],
+        [{"name": "get_"}, {"name": "get_weather"}, {"name": "get_weather", "arguments": '{"city":"x"}'}],
+        [{"name": "get_weather"}, {"name": ""}, {"name": None, "arguments": '{"city":"x"}'}],
+    ],
+)
+def test_a_name_may_come_in_pieces(pieces_of_it: list[dict[str, Any]]) -> None:
+    """One call, whose name is what the vendor's own client makes of it, or what was said last from its beginning."""
+    deltas = [[{"index": 0, "function": function}] for function in pieces_of_it]
+    (call,) = calls(*deltas)
+    assert (call.name, call.arguments) == ("get_weather", {"city": "x"})
+
+
+def test_two_calls_without_arguments_stay_two() -> None:
+    """Names are joined only where nothing says that another call begins."""
+    first, second = ([{"index": 0, "id": f"c{n}", "function": {"name": f"n{n}"}}] for n in (1, 2))
+    assert [(call.id, call.name) for call in calls(first, second)] == [("c1", "n1"), ("c2", "n2")]
+
+
+def test_an_index_may_be_a_number_of_another_kind() -> None:
+    """Where every number has a point, calls are told apart all the same."""
+    begun = [{"index": float(n), "function": {"name": f"n{n}", "arguments": "{"}} for n in (0, 1)]
+    rest = [[{"index": float(n), "function": {"arguments": f'"n":{n}}}'}}] for n in (1, 0)]
+    assert [(call.name, call.arguments) for call in calls(begun, *rest)] == [("n0", {"n": 0}), ("n1", {"n": 1})]
+
+
+def test_calls_may_follow_the_reason() -> None:
+    """A call that stands behind the reason why the answer ended is read, and nothing says that it was missing."""
+    call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "n", "arguments": "{}"}}]}
+    response = read_stream(sse(chunk({}, "tool_calls"), chunk(call)))
+    assert ([call.name for call in response.tool_calls], response.finish_reason) == (["n"], "tool_calls")
+    assert response.warnings == ()
+
+
+@pytest.mark.parametrize("numbers", [(0, 0), (None, None), (3, 3)])
+def test_answers_side_by_side_are_never_joined(numbers: tuple[Any, Any]) -> None:
+    """Several choices are several answers, though a server numbers all alike, or none."""
+    indexes = [{} if number is None else {"index": number} for number in numbers]
+    said = [
+        {**index, "message": {"content": text}, "finish_reason": "stop"}
+        for index, text in zip(indexes, "AB", strict=True)
+    ]
+    pieces_of_it = [{**index, "delta": {"content": text}} for index, text in zip(indexes, "AB", strict=True)]
+    ends = [{**index, "delta": {}, "finish_reason": "stop"} for index in indexes]
+    for response in (
+        read_body(json.dumps({"choices": said}).encode()),
+        read_stream(sse({"choices": pieces_of_it}, {"choices": ends})),
+    ):
+        assert [response.text, *(other.text for other in response.alternatives)] == ["A", "B"]
+
+
+def test_the_only_choice_is_the_answer() -> None:
+    """Whatever its number: some count from one."""
+    data = {"choices": [{"index": 1, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
+    assert read_body(json.dumps(data).encode()).text == "Hi"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [{"prompt_tokens": 5, "completion_tokens": 1}, {"prompt_tokens": 5, "completion_tokens": 7}],
+        [{"prompt_tokens": 5}, {"completion_tokens": 7}],
+        [{"prompt_tokens": 5, "completion_tokens": 0}, {"prompt_tokens": 0, "completion_tokens": 7}],
+        [{"prompt_tokens": 5.0, "completion_tokens": 7.0}, {"prompt_tokens": 0, "completion_tokens": 0}],
+        [{"prompt_tokens": 5, "completion_tokens": 7}, {"prompt_tokens": None, "completion_tokens": None}],
+    ],
+)
+def test_usage_may_come_in_pieces(told: list[dict[str, Any]]) -> None:
+    """Totals that grow, halves, halves with a 0 for the other: what was counted once stays counted."""
+    usages = [{"id": "i", "model": "m", "choices": [], "usage": usage} for usage in told]
+    usage = read_stream(sse(chunk({"content": "Hi"}, "stop"), *usages)).usage
+    assert (usage.input_tokens, usage.output_tokens) == (5, 7)
+
+
+@pytest.mark.parametrize("rest", ["[done]", '"[DONE]"', "END", '{"id": "i", "usa'])
+def test_what_cannot_be_read_behind_the_end_is_told(rest: str) -> None:
+    """An answer whose reason to end has come is whole, whatever marks the end of its stream."""
+    response = read_stream(sse(chunk({"content": "Hi"}, "stop"), done=False) + f"data: {rest}\n\n".encode())
+    assert response.text == "Hi"
+    assert any("behind the end" in warning for warning in response.warnings)
+    with pytest.raises(ProtocolError):
+        read_stream(sse(chunk({"content": "Hi"}), done=False) + f"data: {rest}\n\n".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -309,3 +310,17 @@ def test_how_parameters_are_taken_is_found_out_once(
     assert sent[0]["warmth"] == {"of_words": 0.5}
     assert len(asked) == 1
     assert provider.request_of(ask_of("m", "hi", parameters={"temp": 1})).rows == support(asked[0])[:1]
+
+
+def test_a_stream_where_a_whole_answer_was_asked_for(serve: Any, make_provider: Any) -> None:
+    """Some servers stream whatever they are asked: it is read as what it is."""
+
+    def streams(peer: Any, received: Any) -> None:
+        assert b'"stream":true' not in received.body
+        piece = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n'
+        end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        peer.answer(200, b": hi\n\n" + piece % b"hel" + piece % b"lo" + end, Content_Type="text/event-stream")
+
+    provider = make_provider(serve(streams).url)
+    assert provider.execute("m", "hi") == "hello"
+    assert asyncio.run(provider.aexecute("m", "hi")) == "hello"

@@ -38,6 +38,7 @@ def decode(pieces: Iterable[bytes], limit: int = 1 << 20) -> Outcome:
     ("data", "expected"),
     [
         (b"", []),
+        (b"\xef\xbb\xbf{}\n1\n", ["{}", "1"]),
         (b'{"a":1}\n{"b":2}\n', ['{"a":1}', '{"b":2}']),
         (b'{"a":1}\n\n  \n{"b":2}', ['{"a":1}', '{"b":2}']),
         (b'{"a":1}\r\n{"b":2}\r\n', ['{"a":1}', '{"b":2}']),

@@ -162,3 +162,29 @@ def test_loops_that_have_ended_leave_nothing_open(serve: Any, make_provider: Any
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_first_call_may_be_recorded(serve: Any, tmp_path: Any) -> None:
+    """A recorder that is at work while the connections are imported is heard then, and gone when it has gone."""
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(RECORDED), serve(answers).url, str(tmp_path / "cassette.yaml")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (told.returncode, told.stdout.split()) == (0, ["hello", "1", "hello", "OurHTTPConnection"]), told.stderr
+
+
+RECORDED = """
+    import sys
+    import vcr
+    from airouter_core import create_provider
+    url, cassette = sys.argv[1:]
+    settings = {"base_url": url, "api_key": "sk-0123456789", "api": "chat"}
+    with vcr.use_cassette(cassette) as recorded:
+        print(create_provider("openai", settings).execute("m", "hi"), len(recorded))
+    print(create_provider("openai", settings).execute("m", "hi"))
+    from airouter_core.transports.pools import POOLS
+    print(POOLS["http"]("localhost").ConnectionCls.__name__)
+"""

@@ -48,6 +48,13 @@ EXAMPLES: list[tuple[str, bytes, Outcome]] = [
     ("no space", b"data:a\n\n", messages("a")),
     ("one space only", b"data:  a \n\n", messages(" a ")),
     ("several lines", b"data: a\ndata:\ndata: b\n\n", messages("a\n\nb")),
+    (
+        "objects undivided",
+        b'data: {"a": 1}\ndata: {"b": {}}\ndata: [DONE]\n\n',
+        messages('{"a": 1}', '{"b": {}}', "[DONE]"),
+    ),
+    ("an object over lines", b'data: {"a":\ndata: {"b": 1}}\n\n', messages('{"a":\n{"b": 1}}')),
+    ("null", b"data: null\n\ndata: a\n\n", messages("a")),
     ("empty data says nothing", b"data\n\ndata:\n\ndata:  \n\nevent: ping\ndata:\n\ndata: a\n\n", messages("a")),
     ("an error without data", b"data: a\n\nevent: error\n\n", ([("message", "a"), ("error", "")], None)),
     ("comments", b": OPENROUTER PROCESSING\n\n:\n\ndata: a\n: in the middle\ndata: b\n\n", messages("a\nb")),

@@ -15,6 +15,7 @@ from airouter_core.profile.schemas import (
     is_recursive,
     schemas_in,
     with_definitions_at_the_top,
+    with_one_object_at_the_top,
     with_references_alone,
 )
 from airouter_core.tools import schemas as structured
@@ -307,3 +308,27 @@ def test_a_reference_with_words_beside_it_to_itself_stays_a_reference() -> None:
     assert (made["type"], made["title"]) == ("object", "Chain")
     assert made["properties"]["next"] == {"anyOf": [{"$ref": "#/$defs/N"}], "description": "the next"}
     assert resolves(made)
+
+
+def test_alternatives_at_the_root_become_one_object() -> None:
+    """With the properties of all; required is what all require; references are followed, and the words kept."""
+    one = {"type": "object", "properties": {"a": {"type": "string"}, "c": {}}, "required": ["a", "c"]}
+    schema = {
+        "description": "Either.",
+        "properties": {"z": {}},
+        "required": ["z"],
+        "anyOf": [one, {"$ref": "#/$defs/B"}, "no schema"],
+        "allOf": [{"properties": {"x": {}}, "required": ["x"]}],
+        "$defs": {"B": {"properties": {"a": {"type": "integer"}, "b": {}}, "required": ["b", "a"]}},
+    }
+    made = with_one_object_at_the_top(schema)
+    assert made["type"] == "object"
+    assert made["properties"]["a"] == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    assert sorted(made["properties"]) == ["a", "b", "c", "x", "z"]
+    assert made["required"] == ["z", "x"]
+    assert made["$defs"] == schema["$defs"]
+    assert made["description"].startswith("Either. (allOf: ")
+    assert not {"anyOf", "allOf"} & made.keys()
+    assert with_one_object_at_the_top(one) == one
+    both = with_one_object_at_the_top({"oneOf": [one, {"properties": {"a": {}}, "required": ["a"]}]})
+    assert both["required"] == ["a"]

@@ -7,10 +7,13 @@ on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
-from ..values.messages import Message, ToolCallPart, ToolResultPart
+import msgspec
 
+from ..values.messages import Message, Part, ToolCallPart, ToolResultPart
+
+SAME_IDS = "ids of tool calls that stand in the history more than once were made different"
 NO_RESULT = "no result: this call was interrupted"
 
 
@@ -76,3 +79,63 @@ def _later_results(messages: Sequence[Message], start: int, calls: Iterable[Tool
 
 def _ids_of(messages: Iterable[Message]) -> Iterable[str]:
     return (part.tool_call_id for message in messages for part in message.parts if isinstance(part, ToolResultPart))
+
+
+def with_different_ids(messages: Sequence[Message], written: Callable[[str], str]) -> Sequence[Message]:
+    """Each call under an id of its own, and each result under its call's: some servers count from 0 each turn.
+
+    For vendors that refuse a conversation in which an id stands twice.
+
+    Args:
+        written: an id as the vendor takes it.
+    """
+    if all(message.is_plain for message in messages):
+        return messages
+    ids = _Ids(written)
+    return [
+        message if message.is_plain else msgspec.structs.replace(message, parts=tuple(ids.of(message)))
+        for message in messages
+    ]
+
+
+def have_same_ids(parts: Iterable[Part], written: Callable[[str], str]) -> bool:
+    """Whether two calls of a conversation have one id, as a vendor takes it."""
+    ids = [written(part.id) for part in parts if isinstance(part, ToolCallPart)]
+    return len(set(ids)) < len(ids)
+
+
+class _Ids:
+    """The ids of a conversation as it is gone through."""
+
+    def __init__(self, written: Callable[[str], str]) -> None:
+        self._written = written
+        self._taken: set[str] = set()
+        self._waiting: dict[str, list[str]] = {}
+        self._called: dict[str, list[str]] = {}
+
+    def of(self, message: Message) -> Iterable[Part]:
+        """The parts of the next message."""
+        if message.role != "assistant":
+            self._called = {}
+        return [self._own(part) for part in message.parts]
+
+    def _own(self, part: Part) -> Part:
+        if isinstance(part, ToolCallPart):
+            said = self._written(part.id)
+            identity = self._free(said)
+            self._taken.add(identity)
+            self._called.setdefault(said, []).append(identity)
+            self._waiting[said] = self._called[said]
+            return msgspec.structs.replace(part, id=identity)
+        if isinstance(part, ToolResultPart):
+            # A result is of the newest call of its id; of several in one turn, of the first that has none.
+            ids = self._waiting.get(said := self._written(part.tool_call_id), [said])
+            return msgspec.structs.replace(part, tool_call_id=ids.pop(0) if len(ids) > 1 else ids[0])
+        return part
+
+    def _free(self, identity: str) -> str:
+        number, free = 1, identity
+        while free in self._taken:
+            number += 1
+            free = self._written(f"{identity}_{number}")
+        return free

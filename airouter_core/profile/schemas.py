@@ -17,6 +17,7 @@ OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "depend
 """Keywords that hold schemas by name."""
 SCHEMAS = ("items", "prefixItems", "anyOf", "allOf", "oneOf", "not", "additionalProperties", "if", "then", "else")
 """Keywords that hold a schema, or a list of them."""
+COMPOSED = ("allOf", "anyOf", "oneOf")
 REFERENCE = "#/$defs/"
 
 
@@ -69,6 +70,40 @@ def with_choices(schema: Any) -> Any:
         return {**rest, "anyOf": one["oneOf"]}
 
     return mapped(schema, choose)
+
+
+def with_one_object_at_the_top(schema: Mapping[str, Any]) -> Schema:
+    """Alternatives at the root said as one object that has the properties of all of them.
+
+    For vendors whose tools take an object and nothing else. What all alternatives require is required; which of them
+    go together is told in the description, where the model reads it.
+    """
+    composed = [name for name in COMPOSED if isinstance(schema.get(name), list | tuple)]
+    root = {name: value for name, value in schema.items() if name not in composed}
+    properties: dict[str, Any] = dict(root.get("properties") or {})
+    required: list[str] = list(root.get("required") or ())
+    for name in composed:
+        parts = [_resolved(part, schema) for part in schema[name]]
+        for part in parts:
+            for key, value in (part.get("properties") or {}).items():
+                known = properties.setdefault(key, value)
+                if known != value:
+                    properties[key] = {"anyOf": [*(known.get("anyOf", [known])), value]}
+        sets = [list(part.get("required") or ()) for part in parts]
+        needed = [key for one in sets for key in one if name == "allOf" or all(key in other for other in sets)]
+        required += [key for key in dict.fromkeys(needed) if key not in required]
+    if not composed:
+        return dict(schema)
+    told = ", ".join(f"{name}: {json.dumps(schema[name], ensure_ascii=False, default=str)}" for name in composed)
+    before = f"{root['description']} " if root.get("description") else ""
+    needs = {"required": required} if required else {}
+    return {**root, "type": "object", "properties": properties, **needs, "description": f"{before}({told})"}
+
+
+def _resolved(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    name = _name_in(part) if isinstance(part, Mapping) else None
+    found = schema.get("$defs", {}).get(name) if name is not None else part
+    return found if isinstance(found, Mapping) else {}
 
 
 def in_words(schema: Any, refused: Refused) -> Any:

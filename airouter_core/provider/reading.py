@@ -20,7 +20,7 @@ from ..flow.steps import Emit, Flow, delegated
 from ..values.events import CostReported, MetadataReported, StreamEvent, StreamStart, UsageReported, Warned
 from ..wire.bounds import MOST, Collected, Measure
 from ..wire.http import NDJSON, StreamParser, Wire
-from ..wire.json import after_prelude, begins_as_json, is_html, is_prelude, shown
+from ..wire.json import after_prelude, begins_as_json, is_event_stream, is_html, is_prelude, shown
 
 BEFORE_THE_ANSWER = frozenset({StreamStart, UsageReported, CostReported, MetadataReported, Warned})
 """Events that say nothing of the answer itself: while there are only these, a call that fails can be made again."""
@@ -32,7 +32,13 @@ def fetched(wire: Wire, exchange: Exchange) -> Flow[None]:
 
     def read(response: HttpResponse) -> Flow[None]:
         events[:] = _start(response, wire, exchange.cleaner)
-        events.extend(wire.parse_body((yield from exchange.read_all(response, MOST))))
+        body = yield from exchange.read_all(response, MOST)
+        if wire.stream_type != NDJSON and is_event_stream(body):  # some servers stream whatever they are asked
+            parser = wire.open_stream()
+            events.extend(parser.feed(body))
+            events.extend(parser.close())
+        else:
+            events.extend(wire.parse_body(body))
 
     try:
         yield from exchange.begin(read)

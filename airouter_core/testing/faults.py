@@ -232,6 +232,12 @@ def _of_the_content() -> Iterator[Fault]:
     yield from _same("no choices", PROTOCOL, plays.body(b'{"choices": []}'))
     yield from _same("a wrong content type", ANSWER, plays.wrong_type)
     yield from _same("gzip", ANSWER, plays.gzipped)
+    yield from _same(
+        "plain bytes that are labelled gzip, with retries left", PROTOCOL, plays.mislabelled("gzip"), settings=RETRIED
+    )
+    yield from _same(
+        "a coding that nobody asked for, with retries left", PROTOCOL, plays.mislabelled("br"), settings=RETRIED
+    )
     yield from _same("a gzip bomb", PROTOCOL, plays.bomb)
     yield from _same("a body of 100 MB", PROTOCOL, plays.endless(100))
     yield from _same("a body without end", PROTOCOL, plays.endless(10_000))

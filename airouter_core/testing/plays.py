@@ -280,6 +280,13 @@ def gzipped(case: Case, connection: Connection) -> None:
     connection.answer(attrs.evolve(answer, pieces=(gzip.compress(case.body),)))
 
 
+def mislabelled(coding: str) -> Play:
+    def play(case: Case, connection: Connection) -> None:
+        connection.answer(case.labelled(content_encoding=coding))
+
+    return play
+
+
 def invalid_utf8(case: Case, connection: Connection) -> None:
     first = str((case.recording.expected or {}).get("text")).encode()[:1]
 

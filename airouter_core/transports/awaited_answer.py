@@ -23,8 +23,10 @@ from .troubles import (
     refused,
     silent,
     too_long,
+    undecodable,
 )
 
+CODING = "Can not decode content-encoding"
 NO_HTTP = "the answer is not in the form that HTTP prescribes"
 
 
@@ -38,6 +40,8 @@ class AiohttpResponse:
         self._patience = patience
         self.status: int = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        if len(self.headers) < len(response.headers):  # one that stands twice is read as one, as the blocking half does
+            self.headers = {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
         self._compressed = "content-encoding" in self.headers
         if response.connection is not None and response.connection.protocol is not None and leaves_unsaid(self.headers):
             response.connection.protocol.force_close()
@@ -123,6 +127,8 @@ def translated(error: Exception, url: str, timeout: float, proxy: Proxy | None =
     """What is to be raised in the place of what aiohttp has raised."""
     if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return trouble_with(proxy, error)
+    if CODING in str(error):  # no class of its own says it
+        return undecodable(url, str(error).partition(CODING)[2].partition(".")[0].strip(": "))
     # The own words of these show the request's headers, and addresses whole.
     if isinstance(error, aiohttp.ClientResponseError):
         return broken(url, NO_HTTP)

@@ -7,7 +7,7 @@ from http.client import HTTPException
 from typing import Any
 
 import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from ..errors import AirouterError
 from ..wire.bounds import Collected
@@ -25,8 +25,11 @@ from .troubles import (
     silent,
     stalled,
     too_long,
+    undecodable,
 )
 
+PACKED = frozenset({"br", "zstd", "compress"})
+"""Codings that are passed on as they came where the library that unpacks them is not installed."""
 BLOCK = 65536
 """Bytes asked for at a time."""
 
@@ -42,6 +45,7 @@ class RequestsResponse:
         self.status: int = raw.status
         fields: Mapping[str, str] | None = getattr(raw, "fields", None)  # what recorders put in its place has none
         self.headers = {name.lower(): value for name, value in raw.headers.items()} if fields is None else fields
+        self._coding = self.headers.get("content-encoding", "")
         self._chunks: Iterator[bytes] | None = None
         self._ended = False
 
@@ -53,10 +57,14 @@ class RequestsResponse:
         """
         if self._ended:
             return b""
+        if self._coding in PACKED and self._coding not in urllib3.HTTPResponse.CONTENT_DECODERS:
+            raise undecodable(self._url, self._coding)
         if timeout != self._patience:
             self._wait_at_most(timeout)
         try:
             data = self._next()
+        except DecodeError:
+            failure: AirouterError = undecodable(self._url, self._coding)
         except (HTTPError, OSError, ValueError) as error:
             failure = translated(error, self._url, timeout)
         else:

@@ -14,9 +14,10 @@ import functools
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPResponse
 from typing import Any, Self
 
+import urllib3.connection
 from urllib3.util.wait import wait_for_read
 
 from ..flow.stopping import STOP, Stop
@@ -32,6 +33,17 @@ FRAMING = frozenset({"host", "content-length", "transfer-encoding", "accept-enco
 """Fields that whoever asks may set in place of the usual ones, in lower case."""
 KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """Seconds and tries after which the system notices that a peer is gone."""
+
+
+def genuine(connection_class: Any, module: str = "urllib3.connection") -> Any:
+    """The class that a module made, where a recorder has put one of its own in its place.
+
+    This library is imported by the first call, and that may be made while a recorder is at work.
+    """
+    return next((kind for kind in connection_class.__mro__ if kind.__module__ == module), connection_class)
+
+
+HTTPConnection = genuine(urllib3.connection.HTTPConnection, "http.client")
 
 
 def socket_options() -> list[tuple[int, int, int]]:
@@ -159,7 +171,7 @@ class _Connection:
             stop.waits(functools.partial(_end, self.sock))
         self.response_class = self._answered
         try:
-            answer: Any = HTTPConnection.getresponse(self)  # type: ignore[arg-type]  # as above
+            answer: Any = HTTPConnection.getresponse(self)
         finally:
             self.response_class = HTTPResponse  # nothing that refers to itself is left behind
         return answer.pooled(*self._asked)

@@ -7,11 +7,13 @@ import importlib
 import queue
 from typing import Any
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+import urllib3.connection
 
-from .connections import ours, socket_options
+from .connections import genuine, ours, socket_options
 from .proxies import Proxy
+
+HTTP = genuine(urllib3.connection.HTTPConnection)
+HTTPS = genuine(urllib3.connection.HTTPSConnection)
 
 
 class _AtRest:
@@ -23,23 +25,23 @@ class _AtRest:
 
     def __init__(self, most: int = 0) -> None:
         self._most = most
-        self._connections: collections.deque[Any] = collections.deque()
+        self.queue: collections.deque[Any] = collections.deque()
 
     def get(self, block: bool = False, timeout: float | None = None) -> Any:
         try:
-            return self._connections.pop()
+            return self.queue.pop()
         except IndexError:
             raise queue.Empty from None
 
     def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:
         if connection is None:  # urllib3's word for one that is still to be made
             return
-        if len(self._connections) >= self._most:
+        if len(self.queue) >= self._most:
             raise queue.Full
-        self._connections.append(connection)
+        self.queue.append(connection)
 
     def qsize(self) -> int:
-        return len(self._connections)
+        return len(self.queue)
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
@@ -49,7 +51,7 @@ class _HttpPool(urllib3.HTTPConnectionPool):
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name, which only it writes
         # Whoever puts a class of their own in the place of urllib3's (vcrpy does, to record) means it for us too.
         usual: Any = urllib3.HTTPConnectionPool.ConnectionCls
-        return ours(usual) if usual is HTTPConnection else usual
+        return ours(usual) if usual is HTTP else usual
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
@@ -58,7 +60,7 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # as above
         usual: Any = urllib3.HTTPSConnectionPool.ConnectionCls
-        return ours(usual) if usual is HTTPSConnection else usual
+        return ours(usual) if usual is HTTPS else usual
 
 
 POOLS = {"http": _HttpPool, "https": _HttpsPool}

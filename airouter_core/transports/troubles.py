@@ -17,6 +17,7 @@ from ..errors import (
     AirouterError,
     ConfigurationError,
     ConnectionFailedError,
+    ProtocolError,
     TransportTimeoutError,
 )
 from .proxies import Proxy, is_loopback
@@ -111,6 +112,14 @@ def refused(url: str, reason: object) -> ConnectionFailedError:
 def broken(url: str, reason: object) -> ConnectionFailedError:
     """The connection was lost."""
     return _from(ConnectionFailedError(f"the connection to {place_of(url)} broke: {words(reason)}"), reason)
+
+
+def undecodable(url: str, coding: str) -> ProtocolError:
+    """The bytes of an answer are not in the coding that its head names, or in one that was not asked for."""
+    return ProtocolError(
+        f"{place_of(url)} sent an answer that cannot be unpacked (content-encoding {coding[:40]!r}, and none was "
+        "asked for); look at the server, and at any proxy between"
+    )
 
 
 def too_long(url: str, limit: int) -> str:

@@ -77,9 +77,21 @@ def together(*usages: Usage) -> Usage:
     return Usage(**{name: total(name) for name in names}, raw=usages[-1].raw)
 
 
+def with_counts(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stream has told of its usage so far, in several pieces.
+
+    Counts are totals: a later one replaces an earlier one. What is missing replaces nothing; nor does a 0 where
+    something was counted, as gateways write it that know one half of the usage at the beginning and one at the end.
+    """
+    kept = {name for name, value in told.items() if value is None or (value == 0 and known.get(name))}
+    return {**known, **{name: value for name, value in told.items() if name not in kept}}
+
+
 MOST = 2**63
 
 
 def count(value: Any) -> int | None:
     """A count as a provider reports it: a whole number that is not negative and fits a database, else ``None``."""
+    if type(value) is float and value.is_integer():  # some write every number so
+        value = int(value)
     return value if type(value) is int and 0 <= value < MOST else None

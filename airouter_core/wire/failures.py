@@ -210,9 +210,10 @@ def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
         value = headers.get(name)
         if value is None:
             continue
-        seconds = _number(value)
-        if seconds is not None:
-            return max(seconds * unit, 0.0)
+        # Some write a unit, as in a body; and a header that stands twice is read as one, with a comma between.
+        said = [_duration(part.strip(), unit) for part in value.split(",")]
+        if (seconds := [one for one in said if one is not None]) and len(seconds) == len(said):
+            return max(seconds)
         try:
             return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)
         except (ValueError, TypeError, OverflowError):

@@ -115,6 +115,11 @@ def begins_as_json(data: bytes) -> bool:
     return without_comments(data)[:4].lstrip(b"\xef\xbb\xbf")[:1] in (b"{", b"[")
 
 
+def is_event_stream(data: bytes) -> bool:
+    """Whether this begins as server-sent events do."""
+    return without_comments(data)[:12].lstrip(b"\xef\xbb\xbf").startswith((b"data:", b"event:", b"id:", b"retry:"))
+
+
 def without_comments(data: bytes) -> bytes:
     """The bytes from the first that is neither blank nor in a comment of an event stream."""
     if data[:1] == b"{":  # nearly always

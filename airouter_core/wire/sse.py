@@ -1,11 +1,11 @@
 """Server-sent events, as https://html.spec.whatwg.org/multipage/server-sent-events.html describes them.
 
-Four deviations, all for the field. An event that is not followed by a blank line is delivered at the end of the
-stream. What the specification keeps for reconnecting (``id``, ``retry``) is not kept. What keeps the connection alive
-says nothing: an event of blank data, one named ``ping``, a comment that a proxy has put behind ``data:``; while one
-that is named ``error`` is delivered even without data. And where a browser passes over a line that it does not know,
-here words of an answer could be lost with it: such a line is an error, or, where it has the form of a field that might
-be anybody's own, a note for the reader.
+Five deviations, all for the field. An event that is not followed by a blank line is delivered at the end of the
+stream; objects that no blank line divides are events of their own. What the specification keeps for reconnecting
+(``id``, ``retry``) is not kept. What keeps the connection alive says nothing: an event of blank data or of ``null``,
+one named ``ping``, a comment that a proxy has put behind ``data:``; while one that is named ``error`` is delivered even
+without data. And where a browser passes over a line that it does not know, here words of an answer could be lost with
+it: such a line is an error, or, where it has the form of a field that might be anybody's own, a note for the reader.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ class SseDecoder:
     def _take(self) -> tuple[ServerSentEvent, ...]:
         if not self._data and not self._event:
             return ()
-        data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
-        event = ServerSentEvent(self._event or "message", data)
+        lines = self._data if len(self._data) == 1 or _are_objects(self._data) else ["\n".join(self._data)]
+        events = [ServerSentEvent(self._event or "message", data) for data in lines]
         self._data.clear()
         self._event = ""
         self._size = 0
-        return (event,) if _says_something(event) else ()
+        return tuple(filter(_says_something, events))
 
     def _field(self, line: bytes) -> None:
         if self._first:
@@ -126,8 +126,16 @@ class SseDecoder:
         self._data.append(text_of(value))
 
 
+def _are_objects(lines: list[str]) -> bool:
+    """Whether each line is an object, or the mark of the end: in no JSON an object follows another without a comma."""
+    return len(lines) > 1 and all(
+        (line.startswith("{") and line.endswith("}")) or line.startswith("[DONE]") for line in lines
+    )
+
+
 def _says_something(event: ServerSentEvent) -> bool:
     if event.event == "error":
         return True
     begins = event.data.lstrip()[:1]
-    return begins not in ("", ":") and (begins == "{" or event.event not in KEEP_ALIVES)
+    says = begins not in ("", ":") and event.data.strip() != "null" and event.event not in KEEP_ALIVES
+    return begins == "{" or says

@@ -30,6 +30,8 @@ KNOWN_OF_FUNCTION = frozenset({"name", "arguments", "input"})
 class _OpenCall(msgspec.Struct, eq=False):
     """A call whose fragments are still coming. It begins when its name is known.
 
+    A name may come in pieces, as OpenAI's own client takes it; so a call is handed on when more than the name is known.
+
     Attributes:
         told: whether anything of its arguments has been handed on.
     """
@@ -85,6 +87,7 @@ class Calls:
             fragment = _read(mapping(said), position)
             call = self._call_of(fragment, several=len(fragments) > 1)
             if call is None:
+                yield from self._start_all()
                 call = self._begin(fragment)
             elif call.id == fragment.id and call.begun and call.arguments == fragment.piece and call.is_complete:
                 continue  # said once more, in the chunk that ends the answer
@@ -96,6 +99,7 @@ class Calls:
         Raises:
             ProtocolError: one never had a name.
         """
+        yield from self._start_all()
         for call in self._calls:
             if call.begun:
                 if not call.told and call.arguments:
@@ -139,15 +143,23 @@ class Calls:
             call.id = fragment.id
         if fragment.id:
             self._by_id.setdefault(fragment.id, call)
-        call.name = call.name or fragment.name
+        call.name = _longer_name(call.name, fragment.name)
         _lay_over(call.kept, fragment.kept)
         call.pieces.append(fragment.piece)
+        if call.arguments:
+            yield from self._start(call)
+        if call.begun:
+            yield from self._tell(call, fragment.piece)
+
+    def _start_all(self) -> Iterator[StreamEvent]:
+        for call in self._calls:
+            yield from self._start(call)
+
+    def _start(self, call: _OpenCall) -> Iterator[StreamEvent]:
         if call.name and not call.begun:
             call.begun = self._some_begun = True
             call.id = call.id or invented_id(call.ordinal)
             yield ToolCallStart(call.ordinal, call.id, call.name)
-        if call.begun:
-            yield from self._tell(call, fragment.piece)
 
     def _tell(self, call: _OpenCall, piece: str) -> Iterator[StreamEvent]:
         if call.told:
@@ -187,15 +199,24 @@ def _index(value: Any) -> int | None:
     """An index, which some servers write as a text."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 6:
         return int(value)
+    if type(value) is float and value.is_integer():
+        return int(value)
     return value if type(value) is int else None
 
 
 def _begins_another(call: _OpenCall, fragment: _Fragment) -> bool:
     if fragment.name and call.name:
+        if not (call.begun or call.arguments or fragment.id not in ("", call.id)) and fragment.index is not None:
+            return False  # the next piece of its name
         return fragment.name != call.name or call.is_complete
     # Nothing says whose an object is that follows a complete one: then it is nobody's, which the end reports.
     nobodys = not (fragment.id or fragment.name) and fragment.index is None
     return nobodys and fragment.piece.lstrip().startswith("{") and call.is_complete
+
+
+def _longer_name(known: str, more: str) -> str:
+    """A name and its next piece; some say it once more, from the beginning."""
+    return more if more.startswith(known) else known if known.startswith(more) else known + more
 
 
 def _lay_over(kept: dict[str, Any], more: Mapping[str, Any]) -> None:

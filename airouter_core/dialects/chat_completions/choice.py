@@ -34,6 +34,7 @@ class Choice(msgspec.Struct, eq=False):
         differs: whether the whole message at the end says something else than its pieces.
         kept: fields that are kept with the message, to be sent back.
         content_parts: parts of its content that say nothing themselves.
+        announced: whether the reason why it ended is a call that has not come.
     """
 
     calls: Calls = msgspec.field(default_factory=Calls)
@@ -47,6 +48,7 @@ class Choice(msgspec.Struct, eq=False):
     thinking: str | None = None
     differs: bool = False
     finished: bool = False
+    announced: bool = False
 
     @property
     def is_fresh(self) -> bool:
@@ -88,9 +90,14 @@ class Choice(msgspec.Struct, eq=False):
         if self.thinking is not None:
             yield self.end_thought(provider)
         yield from self.calls.end(provider)
-        if known == "tool_calls" and not self.calls and reason != FUNCTION_CALL:
-            yield Warned("the provider said that the model calls a tool, and sent no call")
+        self.announced = known == "tool_calls" and not self.calls and reason != FUNCTION_CALL
         yield Finish("tool_calls" if known == "stop" and self.calls else known, str(reason))
+
+    def _calls_behind_the_end(self, provider: str) -> Iterator[StreamEvent]:
+        """Some say why they end before they say the rest."""
+        yield from self.calls.end(provider)
+        if not self.calls:
+            yield Warned("the provider said that the model calls a tool, and sent no call")
 
     def end(self, provider: str, *, finished: bool) -> Iterator[StreamEvent]:
         """Give what was collected; an answer that ended in good order without a reason has ended."""
@@ -110,11 +117,20 @@ class Choice(msgspec.Struct, eq=False):
         if kept:
             yield PartEnd({provider: kept})
             yield MetadataReported({provider: kept})
+        if self.announced:
+            yield from self._calls_behind_the_end(provider)
         if finished and not self.finished:
             self.finished = True
             yield from self.calls.end(provider)
             yield Warned("the provider ended the answer without saying why; it may not be whole")
             yield Finish("tool_calls" if self.calls else "other")
+
+
+def numbered(choices: list[Any]) -> list[Any]:
+    """Choices that stand side by side are several answers: where their numbers do not tell them apart, places do."""
+    if len({str(mapping(choice).get("index")) for choice in choices}) == len(choices):
+        return choices
+    return [{**choice, "index": place} if type(choice) is dict else choice for place, choice in enumerate(choices)]
 
 
 def _join(known: list[Any], item: Any, growing: tuple[str, ...]) -> None:

@@ -24,11 +24,12 @@ from ...values.events import (
     Warned,
 )
 from ...values.messages import FilePart
+from ...values.usage import with_counts
 from ...wire.failures import Failure, is_error
-from ...wire.json import decoded_object, items, mapping, text
+from ...wire.json import decoded_object, items, mapping, shown, text
 from ...wire.sse import KEEP_ALIVES, ServerSentEvent
 from ...wire.streams import not_understood
-from .choice import CONTENT, Choice
+from .choice import CONTENT, Choice, numbered
 from .content import file_part, read_content
 from .dialect import NO_REASONS, ChatDialect
 from .errors import error_named, status_in
@@ -51,7 +52,7 @@ class ChatReader:
         self._choices: dict[int, Choice] = {}
         self._started = False
         self._metadata: dict[str, Any] = {}
-        self._counted = False
+        self._used: Mapping[str, Any] = {}
         self._broken = False
         self._noted = False
         self.done = False
@@ -65,7 +66,12 @@ class ChatReader:
             return ()
         if frame.event == "error":
             raise error_named(self._errors, frame.data, self._dialect.read_failure)
-        chunk = decoded_object(frame.data)
+        try:
+            chunk = decoded_object(frame.data)
+        except ProtocolError:
+            if not self._is_complete:
+                raise
+            return (Warned(f"the stream held what is no chunk behind the end of the answer: {shown(frame.data)}"),)
         return self._chunk(chunk if self._dialect.received is None else self._dialect.received(chunk))
 
     def read_answer(self, answer: dict[str, Any]) -> Iterable[StreamEvent]:
@@ -75,6 +81,8 @@ class ChatReader:
             ProtocolError: it holds no choice.
         """
         answer = answer if self._dialect.received is None else self._dialect.received(answer)
+        if len(choices := items(answer.get("choices"))) == 1 and mapping(choices[0]).get("index"):
+            answer = {**answer, "choices": [{**choices[0], "index": 0}]}  # the only one is the answer
         yield from self._chunk(answer)
         if not self._choices:
             raise ProtocolError("the provider sent an answer without choices")
@@ -89,7 +97,7 @@ class ChatReader:
             yield from _for_choice(index, choice.end(self._provider, finished=self.done))
         if self._metadata:
             yield MetadataReported({self._provider: self._metadata})
-        if self._choices and not self.done and not self._counted:
+        if self._choices and not self.done and not self._used:
             yield Warned("the stream ended without its end mark; usage and cost may be missing")
 
     def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[StreamEvent]:  # noqa: C901, PLR0912  # the common case stays inline
@@ -97,7 +105,11 @@ class ChatReader:
         if not self._started and _begins(chunk):
             self._started = True
             yield StreamStart(text(chunk.get("model")) or None, text(chunk.get("id")) or None)
-        for choice in choices if type(choices) is list else ():
+        if type(choices) is not list:
+            choices = ()
+        elif len(choices) > 1:
+            choices = numbered(choices)
+        for choice in choices:
             if type(choice) is not dict:
                 raise ProtocolError("the provider sent a choice that is no object")
             index = choice.get("index") or 0
@@ -134,6 +146,10 @@ class ChatReader:
             yield from self._without_choices(chunk)
         if not self._metadata_names.isdisjoint(chunk):
             self._keep(chunk)
+
+    @property
+    def _is_complete(self) -> bool:
+        return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 
     def _has_message(self, choice: Mapping[str, Any]) -> bool:
         """Whether there is what was answered, or a reason why not: what a filter has taken away is not there."""
@@ -238,7 +254,7 @@ class ChatReader:
         usage = mapping(usage)
         if all(value is None for value in usage.values()):
             return []  # some say so until they have counted
-        self._counted = True
+        self._used = usage = with_counts(self._used, usage)
         cost = self._dialect.cost(usage)
         counted: list[StreamEvent] = [UsageReported(usage_of(usage))]
         return counted if cost is None else [*counted, CostReported(cost)]

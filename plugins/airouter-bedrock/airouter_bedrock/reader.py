@@ -28,14 +28,13 @@ from airouter_core.values.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageReported,
     Warned,
 )
 from airouter_core.values.messages import FilePart, Metadata, ProviderPart, ReasoningPart
-from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count, sent_in_all
 from airouter_core.values.value import NO_METADATA
+from airouter_core.wire.calls import COMPACT, CallStarts, written_arguments
 from airouter_core.wire.json import decoded_object, items, mapping, text
 
 from .blocks import KEY
@@ -83,7 +82,7 @@ class ConverseReader:
     def __init__(self) -> None:
         self.done = False
         self._open: dict[int, _OpenBlock] = {}
-        self._calls = 0
+        self._calls = CallStarts()
         self._metadata: dict[str, Any] = {}
         self._stopped = False
 
@@ -138,9 +137,9 @@ class ConverseReader:
 
     def _begun(self, opened: _OpenBlock) -> Iterator[StreamEvent]:
         if opened.kind == "toolUse" and opened.value.get("type") != SERVER_SIDE:
-            opened.call, self._calls = self._calls, self._calls + 1
-            identity = text(opened.value.get("toolUseId")) or invented_id(opened.call)
-            yield ToolCallStart(opened.call, identity, text(opened.value.get("name")))
+            start = self._calls.begin(opened.value.get("toolUseId"), opened.value.get("name"))
+            opened.call = start.index
+            yield start
 
     def _block_delta(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
         kind, value = _only(event.get("delta"))
@@ -201,7 +200,7 @@ class ConverseReader:
                 yield from self._thought(opened, {**mapping(value), **mapping(mapping(value).get("reasoningText"))})
             case "toolUse":
                 yield from self._begun(opened)
-                yield from self._fragment(opened, _written(opened.value.get("input")))
+                yield from self._fragment(opened, written_arguments(opened.value.get("input"), COMPACT))
         yield from self._closed(opened)
 
     def _closed(self, opened: _OpenBlock) -> Iterator[StreamEvent]:
@@ -230,7 +229,7 @@ class ConverseReader:
         reason = text(event.get("stopReason")) or None
         meaning = FINISH_REASONS.get(reason or "", "other")
         self._keep(event)
-        yield Finish("tool_calls" if meaning == "stop" and self._calls else meaning, reason)
+        yield Finish("tool_calls" if meaning == "stop" and self._calls.count else meaning, reason)
 
     def _metadata_event(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         self.done = True
@@ -313,11 +312,6 @@ def _picture(value: Mapping[str, Any]) -> FilePart | ProviderPart:
     except ValueError as error:
         raise ProtocolError("the provider sent a picture that is no base64") from error
     return FilePart(f"image/{text(value.get('format')) or '*'}", data=data)
-
-
-def _written(value: Any) -> str:
-    # Without blanks, as the fragments of a stream are.
-    return json.dumps(value if value is not None else {}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _parsed(fragments: Iterable[str]) -> Any:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airouter_core.errors import ParameterError
+from airouter_core.profile.histories import SAME_IDS, have_same_ids, with_different_ids
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
+from airouter_core.profile.schemas import with_one_object_at_the_top
 from airouter_core.values.arguments import has_object
 from airouter_core.values.messages import FilePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
@@ -22,6 +24,7 @@ from .blocks import (
     is_unsent_thought,
     mark_of,
     message_blocks,
+    sent_id,
     sent_name,
 )
 from .caching import mark_stable_prefix
@@ -127,6 +130,8 @@ def notes(request: Request) -> Iterator[str]:
 
 def _notes_on_tools(request: Request) -> Iterator[str]:
     used = _used(request.messages)
+    if have_same_ids(_parts(request.messages), sent_id):
+        yield SAME_IDS
     if request.tools and _says_none(request) and used:
         yield (
             'tool_choice "none" was not sent: this API has no word for it, and wants the tools declared where the '
@@ -158,7 +163,7 @@ def _system(request: Request) -> list[Block]:
 def _conversation(request: Request) -> list[Body]:
     """The turns. What follows each other from one side is one turn, since the two must alternate."""
     sent: list[Body] = []
-    for message in request.conversation:
+    for message in with_different_ids(request.conversation, sent_id):
         role = "assistant" if message.role == "assistant" else "user"
         blocks = message_blocks(message, role)
         if not blocks:
@@ -213,7 +218,9 @@ def _tool(tool: Tool) -> Block:
     specification: Block = {"name": tool.name}
     if tool.description:
         specification["description"] = tool.description
-    specification["inputSchema"] = {"json": {"type": "object", **(tool.input_schema or NO_ARGUMENTS)}}
+    specification["inputSchema"] = {
+        "json": {"type": "object", **with_one_object_at_the_top(tool.input_schema or NO_ARGUMENTS)}
+    }
     if tool.strict is not None:
         specification["strict"] = tool.strict
     return {"toolSpec": specification}

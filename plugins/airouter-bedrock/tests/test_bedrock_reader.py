@@ -352,3 +352,13 @@ def test_a_call_that_nobody_ended_ends_with_the_next() -> None:
     first, second = (call.id for call in response.tool_calls)
     assert first == "a"
     assert second
+
+
+def test_calls_as_servers_of_others_write_them() -> None:
+    """One id for two calls, and arguments that are JSON in a text."""
+    call = {"toolUse": {"toolUseId": "t", "name": "look", "input": '{"at":1}'}}
+    first, second = whole(call, call, reason="tool_use").tool_calls
+    assert first.arguments == second.arguments == {"at": 1}
+    assert (first.id, second.id != "t") == ("t", True)
+    with pytest.raises(ProtocolError, match="without a name"):
+        whole({"toolUse": {"toolUseId": "t", "input": {}}}, reason="tool_use")

@@ -460,3 +460,30 @@ def test_blanks_that_claude_refuses() -> None:
     sent = body("amazon.nova-pro-v1:0", messages, parameters={"stop": ["\n", "x"]})
     assert sent["messages"][-1]["content"] == [{"text": "so \n"}]
     assert sent["inferenceConfig"]["stopSequences"] == ["\n", "x"]
+
+
+def test_calls_of_one_id_get_ids_of_their_own() -> None:
+    """The service refuses a conversation in which an id stands twice; each result finds its call, long ids too."""
+
+    def turn(identity: str, *cities: str) -> list[Message]:
+        calls = [ToolCallPart(identity, "look", json.dumps({"at": city})) for city in cities]
+        return [Message.assistant(*calls), Message("tool", tuple(ToolResultPart(identity, city) for city in cities))]
+
+    long = "x" * 64
+    history = [Message.user("hi"), *turn("call_0", "a"), *turn("call_0", "b", "c"), *turn(long, "d"), *turn(long, "e")]
+    sent, told = built(CLAUDE, [*history, Message.user("so?")], tools=[LOOK])
+    blocks = [block for turn in sent["messages"] for block in turn["content"]]
+    calls = {block["toolUse"]["toolUseId"]: block["toolUse"]["input"]["at"] for block in blocks if "toolUse" in block}
+    results = [block["toolResult"] for block in blocks if "toolResult" in block]
+    assert calls == {result["toolUseId"]: result["content"][0]["text"] for result in results}
+    assert len(calls) == 5
+    assert all(len(identity) <= 64 for identity in calls)
+    assert any("more than once" in note for note in told)
+    assert not any("more than once" in note for note in built(CLAUDE, history[:3], tools=[LOOK])[1])
+
+
+def test_alternatives_at_the_root_of_a_tool_are_one_object() -> None:
+    """Claude here too takes no others; what goes together is told in words."""
+    schema = {"anyOf": [{"properties": {"at": {}}, "required": ["at"]}, {"properties": {"near": {}}}]}
+    made = body(tools=[Tool("look", "Look.", schema)])["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"]
+    assert (made["type"], sorted(made["properties"]), "anyOf" in made) == ("object", ["at", "near"], False)

@@ -28,13 +28,12 @@ from airouter_core.values.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageReported,
     Warned,
 )
 from airouter_core.values.messages import ReasoningPart
-from airouter_core.values.tools import invented_id
-from airouter_core.values.usage import Usage, count, sent_in_all
+from airouter_core.values.usage import Usage, count, sent_in_all, with_counts
+from airouter_core.wire.calls import CallStarts, written_arguments
 from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
@@ -85,7 +84,7 @@ class MessageReader:
         self._model: str | None = None
         self._begun = False
         self._open: dict[int, _OpenBlock] = {}
-        self._calls = 0
+        self._calls = CallStarts()
         self._usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
         self._metadata: dict[str, Any] = {}
@@ -115,6 +114,8 @@ class MessageReader:
     def _untyped(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
         if event.get("error") or is_error(event):
             raise error_inside(event)
+        if other := _of_another_format(event):
+            raise ProtocolError(f"the provider sent a stream of another format{other}")
         return (not_understood(event),)
 
     def read_message(self, message: Mapping[str, Any]) -> Iterator[StreamEvent]:
@@ -126,10 +127,13 @@ class MessageReader:
         """
         if message.get("type") == "error" or message.get("error"):
             raise error_inside(message)
-        if not isinstance(message.get("content"), list):
-            raise ProtocolError("the provider sent an answer without content")
+        content = message.get("content")
+        if isinstance(content, str):  # as it may be in a request
+            content = [{"type": "text", "text": content}]
+        if not isinstance(content, list):
+            raise ProtocolError(f"the provider sent an answer without content{_of_another_format(message)}")
         yield from self._start({"message": message})
-        for index, block in enumerate(message["content"]):
+        for index, block in enumerate(content):
             yield from self._begin(index, mapping(block))
             yield from self._stop({"index": index})
         yield from self._message_delta({"delta": message})
@@ -172,9 +176,9 @@ class MessageReader:
             case "thinking":
                 yield ReasoningDelta(text(block.get("thinking")))
             case "tool_use":
-                opened.call, self._calls = self._calls, self._calls + 1
-                identity = text(block.get("id")) or invented_id(opened.call)
-                yield ToolCallStart(opened.call, identity, text(block.get("name")))
+                start = self._calls.begin(block.get("id"), block.get("name"))
+                opened.call = start.index
+                yield start
 
     def _block_delta(self, event: Mapping[str, Any]) -> Iterable[StreamEvent]:
         delta = event.get("delta")
@@ -215,7 +219,7 @@ class MessageReader:
                 yield PartAdded(ReasoningPart("", metadata_of(opened.block, **self._thinker)))
             case "tool_use":
                 if not opened.fragments:
-                    yield ToolCallDelta(opened.call, _written(opened.block.get("input")))
+                    yield ToolCallDelta(opened.call, written_arguments(opened.block.get("input")))
                 yield ToolCallEnd(opened.call, metadata_of(opened.block))
             case _:
                 if opened.fragments:
@@ -244,11 +248,10 @@ class MessageReader:
         yield Finish(FINISH_REASONS.get(reason or "", "other"), reason)
 
     def _add_usage(self, said: Any) -> Iterable[StreamEvent]:
-        # Counts are totals: a later one replaces an earlier one, and where it is missing the earlier one stands.
-        told = {name: value for name, value in mapping(said).items() if value is not None}
-        if not told:
+        told = mapping(said)
+        if all(value is None for value in told.values()):
             return ()
-        self._usage.update(told)
+        self._usage = with_counts(self._usage, told)
         return (UsageReported(usage_of(self._usage)),)
 
     def _index(self, event: Mapping[str, Any], *, new: bool = False) -> int:
@@ -297,9 +300,8 @@ def _add_to(block: dict[str, Any], delta: Mapping[str, Any]) -> None:
             block[name] = known + value if isinstance(known, str) and isinstance(value, str) else value
 
 
-def _written(value: Any) -> str:
-    # Spaced as models write it, so that a stream and a whole answer agree.
-    return json.dumps(value or {}, ensure_ascii=False)
+def _of_another_format(said: Mapping[str, Any]) -> str:
+    return "; it speaks chat completions: use the provider openai or compatible" if "choices" in said else ""
 
 
 def _parsed(written: str) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airouter_core.config.loading import require_api_key
 from airouter_core.errors import ParameterError
+from airouter_core.profile.histories import SAME_IDS, have_same_ids, with_different_ids
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid, place
-from airouter_core.values.messages import Message, ProviderPart, TextPart, ToolCallPart
+from airouter_core.profile.schemas import with_one_object_at_the_top
+from airouter_core.values.messages import Message, ProviderPart, TextPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import ResponseFormat, Tool
 from airouter_core.wire.json import items, mapping
@@ -132,9 +134,8 @@ def notes(request: Request, facts: ModelFacts) -> tuple[str, ...]:
     parts = [part for message in request.messages for part in message.parts]
     if any(is_unsent_thought(part, sending) for part in parts):
         found.append("thoughts of another model in the history were left out, as models take only their own")
-    ids = [sent_id(part.id) for part in parts if isinstance(part, ToolCallPart)]
-    if len(set(ids)) < len(ids):
-        found.append("ids of tool calls that stand in the history more than once were made different")
+    if have_same_ids(parts, sent_id):
+        found.append(SAME_IDS)
     if _ends_in_blanks(request.messages[-1]):
         found.append("blanks at the end of the assistant's last words were not sent: this API refuses them")
     if any(not text.strip() for text in items_of(request.parameter("stop"))):
@@ -195,7 +196,7 @@ def _system(request: Request, sending: Sending) -> str | list[Block]:
 def _conversation(request: Request, sending: Sending) -> list[Body]:
     sent: list[Body] = []
     answers: list[Block] | None = None
-    for message in filter(_is_in_place, request.messages):
+    for message in with_different_ids([*filter(_is_in_place, request.messages)], sent_id):
         role = "user" if message.role == "tool" else message.role
         blocks = message_blocks(message, role, sending)
         if role == "user" and answers is not None:
@@ -209,7 +210,7 @@ def _conversation(request: Request, sending: Sending) -> list[Body]:
     _strip_end(sent)
     if not sent:
         raise ParameterError("Claude needs a message of the user that says something")
-    return _with_different_ids(sent)
+    return sent
 
 
 def _strip_end(sent: list[Body]) -> None:
@@ -219,34 +220,6 @@ def _strip_end(sent: list[Body]) -> None:
     last = sent[-1]["content"][-1]
     if last.get("type") == "text":
         sent[-1]["content"][-1] = {**last, "text": last["text"].rstrip()}
-
-
-def _with_different_ids(sent: list[Body]) -> list[Body]:
-    """Each call under an id of its own, and each result under its call's: servers of others count from 0 each turn."""
-    taken: set[str] = set()
-    waiting: dict[str, list[str]] = {}
-    for message in sent:
-        called: dict[str, list[str]] = {}
-        for position, block in enumerate(message["content"]):
-            if block.get("type") == "tool_use":
-                identity = _free(block["id"], taken)
-                taken.add(identity)
-                called.setdefault(block["id"], []).append(identity)
-                message["content"][position] = {**block, "id": identity}
-            elif block.get("type") == "tool_result" and (ids := waiting.get(block["tool_use_id"])):
-                # A result is of the newest call of its id; of several in one turn, of the first that has none.
-                identity = ids.pop(0) if len(ids) > 1 else ids[0]
-                message["content"][position] = {**block, "tool_use_id": identity}
-        waiting.update(called)
-    return sent
-
-
-def _free(identity: str, taken: Container[str]) -> str:
-    number, free = 1, identity
-    while free in taken:
-        number += 1
-        free = f"{identity}_{number}"
-    return free
 
 
 def _tools(request: Request, more: Any) -> list[Block]:
@@ -267,7 +240,7 @@ def _tool(tool: Tool) -> Block:
     made: Block = {"name": tool.name}
     if tool.description is not None:
         made["description"] = tool.description
-    schema = dict(tool.input_schema)
+    schema = with_one_object_at_the_top(tool.input_schema)
     schema.setdefault("type", "object")
     bound = binding(schema) if tool.strict else None
     made["input_schema"] = schema if bound is None else bound

@@ -275,7 +275,7 @@ def test_error_in_the_middle(error: Event, kind: type[ProviderError]) -> None:
     assert caught.value.partial.text == "Hi"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"type": "message", "content": "x"}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"type": "message", "content": 1}'])
 def test_bodies_that_are_no_message(body: bytes) -> None:
     """What is no message is an error of the provider's, not an empty answer."""
     with pytest.raises(ProtocolError):
@@ -344,6 +344,8 @@ def test_errors_without_a_code(words: str, expected: type[ProviderError]) -> Non
 
 said = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 numbers = st.integers(0, 10_000)
+counted = st.integers(1, 10_000)
+"""At the end, what was made: a 0 there is a gateway's, and ours keeps what was counted before."""
 values = st.dictionaries(
     st.text(max_size=4), said | numbers | st.booleans() | st.lists(numbers, max_size=2), max_size=3
 )
@@ -373,7 +375,7 @@ def streams(draw: st.DrawFn) -> list[Event]:
             events += [delta(index, "input_json_delta", partial_json=fragment) for fragment in cut]
         events += [stop(index), *draw(st.sampled_from([[], [PING], [{"type": "future_event"}]]))]
     reason = draw(st.sampled_from(["end_turn", "max_tokens", "tool_use", "refusal", "pause_turn"]))
-    return [*events, *finish(reason, {"output_tokens": draw(numbers)})]
+    return [*events, *finish(reason, {"output_tokens": draw(counted)})]
 
 
 @settings(max_examples=150, deadline=None)
@@ -487,3 +489,39 @@ def test_calls_count_from_zero_and_read_the_same_streamed_and_whole() -> None:
     assert fold(streamed).tool_calls == whole.tool_calls
     written = [json.dumps(wanted, ensure_ascii=False) for wanted in inputs]
     assert [call.arguments_json for call in whole.tool_calls] == written
+
+
+def test_calls_as_servers_of_others_write_them() -> None:
+    """One id for two calls, and arguments that are JSON in a text."""
+    block = {"type": "tool_use", "id": "t", "name": "look", "input": '{"at": 1}'}
+    answer = {"type": "message", "content": [block, {**block, "input": {"at": 2}}], "stop_reason": "tool_use"}
+    first, second = fold(WIRE.parse_body(json.dumps(answer).encode())).tool_calls
+    assert (first.id, first.arguments, second.arguments) == ("t", {"at": 1}, {"at": 2})
+    assert second.id != "t"
+    with pytest.raises(ProtocolError, match="without a name"):
+        read(start(), begin(0, type="tool_use", id="t", input={}), stop(0), *finish("tool_use"))
+
+
+def test_a_content_may_be_a_text() -> None:
+    """As it may be in a request."""
+    answer = {"type": "message", "content": "Hi", "stop_reason": "end_turn"}
+    assert fold(WIRE.parse_body(json.dumps(answer).encode())).text == "Hi"
+
+
+def test_a_zero_replaces_no_count() -> None:
+    """Gateways know the prompt's count at the beginning, and write 0 for it at the end, or the other way round."""
+    usage = {"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 9}
+    read_usage = read(start(), *TEXT, *finish(usage=usage)).usage
+    assert (read_usage.input_tokens, read_usage.output_tokens) == (5, 9)
+    late = start(usage={"input_tokens": 0, "output_tokens": 0})
+    read_usage = read(late, *TEXT, *finish(usage={"input_tokens": 5, "output_tokens": 9})).usage
+    assert (read_usage.input_tokens, read_usage.output_tokens) == (5, 9)
+
+
+def test_another_format_is_named() -> None:
+    """Who speaks chat completions at this address is asked by another provider."""
+    choice = {"index": 0, "finish_reason": "stop"}
+    with pytest.raises(ProtocolError, match="speaks chat completions: use the provider"):
+        fold(WIRE.parse_body(json.dumps({"choices": [{**choice, "message": {"content": "Hi"}}]}).encode()))
+    with pytest.raises(ProtocolError, match="speaks chat completions: use the provider"):
+        stream(b"data: " + json.dumps({"choices": [{**choice, "delta": {"content": "Hi"}}]}).encode() + b"\n\n")

@@ -575,3 +575,12 @@ def test_a_users_text_keeps_its_citations_in_the_old_version_alone() -> None:
     assert old.body["messages"][0]["content"][0]["citations"] == [{"type": "char_location"}]
     new = Said(messages=[quoted], config={"api_key": "sk-ant-test", "api_version": NEW})
     assert "citations" not in new.body["messages"][0]["content"][0]
+
+
+@pytest.mark.parametrize("strict", [None, True])
+def test_alternatives_at_the_root_of_a_tool_are_one_object(strict: bool | None) -> None:
+    """This API refuses them there; what goes together is told in words."""
+    schema = {"oneOf": [{"properties": {"at": {}}, "required": ["at"]}, {"properties": {"near": {}}}]}
+    made = Said(tools=[Tool("look", "Look.", schema, strict=strict)]).body["tools"][0]["input_schema"]
+    assert (made["type"], sorted(made["properties"]), "oneOf" in made) == ("object", ["at", "near"], False)
+    assert "oneOf" in made["description"]

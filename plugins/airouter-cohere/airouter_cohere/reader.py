@@ -25,12 +25,11 @@ from airouter_core.values.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageReported,
 )
 from airouter_core.values.messages import ProviderPart
-from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
+from airouter_core.wire.calls import CallStarts, written_arguments
 from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
@@ -58,7 +57,7 @@ class MessageReader:
         self.done = False
         self._open = ""
         self._calls: dict[int, int] = {}
-        self._begun = 0
+        self._starts = CallStarts()
         self._plan: list[str] = []
         self._cited: list[Any] = []
         self._uncited: list[Any] = []
@@ -98,7 +97,9 @@ class MessageReader:
         yield from self._message_start(answer)
         yield from self._take_plan({"delta": {"message": message}})
         self._cite(items(message.get(CITATIONS)))
-        for content in map(mapping, items(message.get("content"))):
+        said = message.get("content")
+        contents = [{"type": "text", "text": said}] if isinstance(said, str) else items(said)
+        for content in map(mapping, contents):
             yield from self._content_start({"delta": {"message": {"content": content}}})
         yield from self._content_end({})
         for index, call in enumerate(items(message.get("tool_calls"))):
@@ -153,14 +154,15 @@ class MessageReader:
         call = mapping(_message(event).get("tool_calls"))
         function = mapping(call.get("function"))
         yield from self._call_end(event)  # of one at the same index, which nobody has ended
-        number, self._begun = self._begun, self._begun + 1
-        self._calls[_index(event)] = number
-        yield ToolCallStart(number, text(call.get("id")) or invented_id(number), text(function.get("name")))
+        start = self._starts.begin(call.get("id"), function.get("name"))
+        self._calls[_index(event)] = start.index
+        yield start
         yield from self._call_delta(event)
 
     def _call_delta(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         call = mapping(_message(event).get("tool_calls"))
-        if fragment := text(mapping(call.get("function")).get("arguments")):
+        said = mapping(call.get("function")).get("arguments")
+        if fragment := text(said) if isinstance(said, str | None) else written_arguments(said):
             if _index(event) not in self._calls:
                 raise ProtocolError("arguments arrived for a tool call that has not begun")
             yield ToolCallDelta(self._calls[_index(event)], fragment)
@@ -187,7 +189,7 @@ class MessageReader:
         if text(delta.get("error")):
             raise stopped(reason, text(delta.get("error")))
         if reason:
-            yield Finish(FINISH_REASONS.get(reason, "other"), reason)
+            yield Finish(FINISH_REASONS.get(reason.upper(), "other"), reason)
 
     def _cite(self, citations: list[Any]) -> None:
         found = [citation for citation in citations if isinstance(citation, Mapping)]
@@ -218,17 +220,12 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Usage as the tokens that the model saw and made; what is billed, which is less, is in ``raw``."""
     tokens = mapping(usage.get("tokens")) or mapping(usage.get("billed_units"))
     return Usage(
-        input_tokens=_count(tokens.get("input_tokens")),
-        output_tokens=_count(tokens.get("output_tokens")),
-        cache_read_tokens=_count(usage.get("cached_tokens")),
-        reasoning_tokens=_count(tokens.get("reasoning_tokens")),
+        input_tokens=count(tokens.get("input_tokens")),
+        output_tokens=count(tokens.get("output_tokens")),
+        cache_read_tokens=count(usage.get("cached_tokens")),
+        reasoning_tokens=count(tokens.get("reasoning_tokens")),
         raw=dict(usage),
     )
-
-
-def _count(value: Any) -> int | None:
-    """A count, which this API declares to be a number of any kind."""
-    return count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _message(event: Mapping[str, Any]) -> Mapping[str, Any]:

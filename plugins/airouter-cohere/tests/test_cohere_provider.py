@@ -466,3 +466,14 @@ def test_arguments_of_the_history_are_objects(
     call = sent(server)["messages"][1]["tool_calls"][0]
     assert json.loads(call["function"]["arguments"]) == wanted
     assert any("no JSON" in warning for warning in answer.warnings) == bool(wanted)
+
+
+def test_answers_as_servers_of_others_write_them(cohere: Cohere, provider: CohereProvider) -> None:
+    """A content that is a text, arguments that are an object, one id for two calls, a reason in small letters."""
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": {"city": "Oslo"}}}
+    cohere.answers = [answered(content="Hi.", reason="complete"), answered(tool_calls=[call, call], reason="TOOL_CALL")]
+    said = provider.chat("command-a", "hi")
+    assert (said.text, said.finish_reason) == ("Hi.", "stop")
+    first, second = provider.chat("command-a", "hi", tools=[WEATHER]).tool_calls
+    assert first.arguments == second.arguments == {"city": "Oslo"}
+    assert first.id != second.id

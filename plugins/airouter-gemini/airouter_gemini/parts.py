@@ -26,6 +26,7 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 from airouter_core.values.value import NO_METADATA
+from airouter_core.wire.calls import COMPACT, written_arguments
 from airouter_core.wire.json import mapping, text
 
 from .config import GeminiConfig
@@ -148,7 +149,7 @@ class Sending:
 
 def written(arguments: Any) -> str:
     """Arguments as the JSON text that calls of ours hold."""
-    return json.dumps(arguments or {}, ensure_ascii=False, separators=(",", ":"))
+    return written_arguments(arguments, COMPACT)
 
 
 def is_foreign_thought(part: Part) -> bool:

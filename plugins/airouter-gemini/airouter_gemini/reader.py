@@ -24,12 +24,12 @@ from airouter_core.values.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageReported,
     Warned,
 )
 from airouter_core.values.messages import ProviderPart
-from airouter_core.values.tools import invented_id
+from airouter_core.values.usage import with_counts
+from airouter_core.wire.calls import CallStarts
 from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, decoded_value, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
@@ -146,9 +146,9 @@ class AnswerReader:
             self._start = start
             yield start
         usage = mapping(answer.get("usageMetadata"))
-        if usage and usage != self._usage:
-            self._usage = usage
-            yield UsageReported(usage_of(usage, OF_ANSWERS))
+        if usage and (counted := with_counts(self._usage, usage)) != self._usage:
+            self._usage = counted
+            yield UsageReported(usage_of(counted, OF_ANSWERS))
         if feedback := mapping(answer.get("promptFeedback")):
             yield MetadataReported({KEY: {"promptFeedback": feedback}})
             if feedback.get("blockReason"):
@@ -174,7 +174,7 @@ class CandidateReader:
 
     def __init__(self) -> None:
         self._open: type[TextDelta | ReasoningDelta] | None = None
-        self._calls = 0
+        self._calls = CallStarts()
         self._pieces: dict[str, PiecedCall] = {}
         self._logprobs: dict[str, list[Any]] = {}
 
@@ -195,8 +195,10 @@ class CandidateReader:
             yield from self._close()
             if self._pieces:
                 raise ProtocolError("the answer ended in the middle of a tool call's arguments")
-            called = reason == "STOP" and self._calls > 0
-            known = "tool_calls" if called else FINISH_REASONS.get(text(reason), "other")
+            known = FINISH_REASONS.get(text(reason).upper(), "other")
+            called = known == "stop" and self._calls.count > 0
+            if called:
+                known = "tool_calls"
             if known == "error" and (why := text(candidate.get("finishMessage"))):
                 yield Warned(why)
             yield Finish(known, text(reason))
@@ -241,13 +243,12 @@ class CandidateReader:
             yield from self._call(pieces.part, pieces.part["functionCall"], identity)
 
     def _call(self, part: Mapping[str, Any], call: Mapping[str, Any], identity: str | None) -> Iterator[StreamEvent]:
-        index, self._calls = self._calls, self._calls + 1
-        given = text(call.get("id"))
-        ours = f"{identity}-{index}" if identity else invented_id(index)
-        yield ToolCallStart(index, given or ours, text(call.get("name")))
-        yield ToolCallDelta(index, written(call.get("args")))
-        told = {} if given else {ID_IS_OURS: True}
-        yield ToolCallEnd(index, metadata_of(part, "functionCall", **told))
+        ours = f"{identity}-{self._calls.count}" if identity else ""
+        start = self._calls.begin(call.get("id"), call.get("name"), instead=ours)
+        yield start
+        yield ToolCallDelta(start.index, written(call.get("args")))
+        told = {} if start.id == call.get("id") else {ID_IS_OURS: True}
+        yield ToolCallEnd(start.index, metadata_of(part, "functionCall", **told))
 
     def _close(self) -> Iterator[StreamEvent]:
         if self._open is not None:

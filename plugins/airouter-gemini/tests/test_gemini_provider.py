@@ -984,3 +984,28 @@ def test_numbers_that_are_none(google: Google, make: Callable[..., GeminiProvide
     google.answers = [Answer(200, {"content-type": "application/json"}, (body.encode(),))]
     with pytest.raises(ProtocolError):
         make().create_embedding("x", "m")
+
+
+def test_answers_as_servers_of_others_write_them(google: Google, make: Callable[..., GeminiProvider]) -> None:
+    """Arguments that are JSON in a text, one id for two calls, which goes back with the first alone; a small reason."""
+    provider = make()
+    call = {"functionCall": {"id": "c", "name": "weather", "args": '{"city":"Oslo"}'}}
+    google.answers = [answered(call, call, reason="stop"), HELLO]
+    response = provider.chat("gemini-3.6-flash", "hi", tools=[WEATHER])
+    first, second = response.tool_calls
+    assert first.arguments == second.arguments == {"city": "Oslo"}
+    assert (first.id, response.finish_reason) == ("c", "tool_calls")
+    assert second.id != "c"
+    google.answers = [answered({"functionCall": {"args": {}}})]
+    with pytest.raises(ProtocolError, match="without a name"):
+        provider.chat("gemini-3.6-flash", "hi", tools=[WEATHER])
+
+
+def test_usage_may_come_in_pieces(google: Google, make: Callable[..., GeminiProvider]) -> None:
+    """The prompt's count at the beginning of a stream alone, the answer's at its end."""
+    begin = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}}], "usageMetadata": {"promptTokenCount": 3}}
+    end = {"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"candidatesTokenCount": 4}}
+    pieces = tuple(f"data: {json.dumps(piece)}\n\n".encode() for piece in (begin, end))
+    google.answers = [Answer(200, {"content-type": "text/event-stream"}, pieces)]
+    usage = make().stream_chat("gemini-3.6-flash", "hi").read().usage
+    assert (usage.input_tokens, usage.output_tokens) == (3, 4)

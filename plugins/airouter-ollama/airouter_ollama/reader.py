@@ -6,7 +6,6 @@ one piece of text, comes first and does little. Source: Ollama, api/types.go (``
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,12 +21,11 @@ from airouter_core.values.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageReported,
 )
 from airouter_core.values.messages import FilePart
-from airouter_core.values.tools import invented_id
 from airouter_core.values.usage import Usage, count
+from airouter_core.wire.calls import CallStarts, written_arguments
 from airouter_core.wire.json import decoded_object, items, mapping, shown, text
 from airouter_core.wire.streams import not_understood
 
@@ -58,7 +56,7 @@ class AnswerReader:
     def __init__(self) -> None:
         self._started = False
         self._foreign: str | None = None
-        self._calls = 0
+        self._calls = CallStarts()
         self._logprobs: list[Any] = []
         self.done = False
 
@@ -120,12 +118,10 @@ class AnswerReader:
     def _tool_call(self, call: Mapping[str, Any]) -> Iterator[StreamEvent]:
         # Calls arrive whole. Their own index may start at 0 on each line, so they are counted here.
         function = mapping(call.get("function"))
-        index, self._calls = self._calls, self._calls + 1
-        yield ToolCallStart(index, text(call.get("id")) or invented_id(index), text(function.get("name")))
-        arguments = function.get("arguments")
-        written = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
-        yield ToolCallDelta(index, written)
-        yield ToolCallEnd(index)
+        start = self._calls.begin(call.get("id"), function.get("name"))
+        yield start
+        yield ToolCallDelta(start.index, written_arguments(function.get("arguments")))
+        yield ToolCallEnd(start.index)
 
     def _last(self, line: Mapping[str, Any]) -> Iterator[StreamEvent]:
         yield UsageReported(usage_of(line))
@@ -136,7 +132,7 @@ class AnswerReader:
             yield MetadataReported({OLLAMA.name: metadata})
         reason = text(line.get("done_reason")) or None
         known = DONE_REASONS.get(reason or "", "other")
-        yield Finish("tool_calls" if known == "stop" and self._calls else known, reason)
+        yield Finish("tool_calls" if known == "stop" and self._calls.count else known, reason)
 
 
 def usage_of(line: Mapping[str, Any]) -> Usage:

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.values.events import StreamEvent, ToolCallDelta, ToolCallStart
-from airouter_core.values.tools import invented_id
+from airouter_core.values.events import StreamEvent, ToolCallDelta
+from airouter_core.wire.calls import CallStarts
 from airouter_core.wire.json import text
 
 
@@ -48,12 +48,12 @@ class ItemProgress(msgspec.Struct, eq=False):
         said = json.dumps(whole, ensure_ascii=False) if isinstance(whole, dict) else text(whole)
         return said[self.said.get((field, index), 0) :]
 
-    def begin_call(self, item: Mapping[str, Any]) -> Iterator[StreamEvent]:
+    def begin_call(self, item: Mapping[str, Any], starts: CallStarts) -> Iterator[StreamEvent]:
         """Begin a call, once its name is known."""
         name = text(item.get("name"))
         if name and not self.begun:
             self.begun, self.waits = True, False
-            yield ToolCallStart(self.number, text(item.get("call_id")) or self.id or invented_id(self.number), name)
+            yield starts.begin(item.get("call_id"), name, number=self.number, instead=self.id)
 
     def argue(self, delta: str) -> Iterator[StreamEvent]:
         """Take more of a call's arguments; before the name is known they wait for the whole item."""

@@ -33,6 +33,7 @@ from airouter_core.values.events import (
 )
 from airouter_core.values.messages import FilePart, ProviderPart
 from airouter_core.values.usage import Usage, count
+from airouter_core.wire.calls import CallStarts
 from airouter_core.wire.failures import is_error
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
@@ -71,6 +72,7 @@ class ResponseReader:
         self._items: list[ItemProgress] = []
         self._by_key: dict[int | str, ItemProgress] = {}
         self._start = StreamStart()
+        self._starts = CallStarts()
         self._logprobs: list[Any] = []
         self._annotations: list[Any] = []
         self.done = False
@@ -124,7 +126,7 @@ class ResponseReader:
         item = mapping(event.get("item"))
         state = self._item(event, item, begins=True)
         if state.kind in CALLS:
-            yield from state.begin_call(item)
+            yield from state.begin_call(item, self._starts)
 
     def _text(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         delta = text(event.get("delta"))
@@ -152,6 +154,27 @@ class ResponseReader:
 
     def _arguments(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         yield from self._item(event).argue(text(event.get("delta")))
+
+    # A delta may be left out where its whole follows, and a server may say the whole alone.
+
+    def _text_done(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        yield from map(TextDelta, self._unsaid(event, "content", "content_index", event.get("text")))
+
+    def _refusal_done(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        yield from map(RefusalDelta, self._unsaid(event, "content", "content_index", event.get("refusal")))
+
+    def _reasoning_done(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        yield from map(ReasoningDelta, self._unsaid(event, "content", "content_index", event.get("text")))
+
+    def _arguments_done(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
+        state = self._item(event)
+        yield from state.argue(state.rest("arguments", 0, event.get("arguments", event.get("input"))))
+
+    def _unsaid(self, event: Mapping[str, Any], field: str, index: str, whole: Any) -> Iterator[str]:
+        state, number = self._item(event), _number(event.get(index))
+        if rest := state.rest(field, number, whole):
+            state.saw(field, number, rest)
+            yield rest
 
     def _part_done(self, event: Mapping[str, Any]) -> Iterator[StreamEvent]:
         yield from self._content(self._item(event), _number(event.get("content_index")), mapping(event.get("part")))
@@ -207,6 +230,7 @@ class ResponseReader:
         yield from self._started(answer)
         for place, item in enumerate(map(mapping, items(answer.get("output")))):
             state = self._by_key.get(text(item.get("id"))) or self._item({"output_index": place}, item)
+            state.describe(item, "")  # it may have been spoken of by pieces alone
             yield from self._whole(state, item)
         if usage := mapping(answer.get("usage")):
             yield UsageReported(usage_of(usage))
@@ -249,7 +273,7 @@ class ResponseReader:
             case "reasoning":
                 yield from self._thought(state, item)
             case "function_call" | "custom_tool_call":
-                yield from state.begin_call(item)
+                yield from state.begin_call(item, self._starts)
                 yield from state.argue(state.rest("arguments", 0, item.get(CALLS[state.kind])))
                 kept = {name: value for name, value in item.items() if name not in IN_THE_PART}
                 yield ToolCallEnd(state.number, {OPENAI.name: kept})
@@ -336,11 +360,16 @@ HANDLERS: Mapping[str, Handler] = {
     "response.output_item.added": ResponseReader._item_added,
     "response.output_item.done": ResponseReader._item_done,
     "response.content_part.done": ResponseReader._part_done,
+    "response.output_text.done": ResponseReader._text_done,
     "response.refusal.delta": ResponseReader._refusal,
+    "response.refusal.done": ResponseReader._refusal_done,
     "response.reasoning_text.delta": ResponseReader._reasoning_text,
+    "response.reasoning_text.done": ResponseReader._reasoning_done,
     "response.reasoning_summary_text.delta": ResponseReader._summary,
     "response.function_call_arguments.delta": ResponseReader._arguments,
+    "response.function_call_arguments.done": ResponseReader._arguments_done,
     "response.custom_tool_call_input.delta": ResponseReader._arguments,
+    "response.custom_tool_call_input.done": ResponseReader._arguments_done,
     "response.completed": ResponseReader._ended,
     "response.incomplete": ResponseReader._ended,
     "response.failed": ResponseReader._ended,

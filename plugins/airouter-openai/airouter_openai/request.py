@@ -33,7 +33,7 @@ from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.wire.json import mapping
 
 from .plugin import LOGPROBS, OPENAI
-from .strict import as_sent
+from .strict import arguments_as_sent, as_sent
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
@@ -245,9 +245,8 @@ def _tool(tool: Tool) -> Item:
     function: Item = {
         "type": "function",
         "name": tool.name,
-        "parameters": as_sent(tool.arguments_schema, strict=tool.strict),
+        **arguments_as_sent(tool.arguments_schema, strict=bool(tool.strict)),
     }
-    function["strict"] = bool(tool.strict)
     if tool.description is not None:
         function["description"] = tool.description
     return function

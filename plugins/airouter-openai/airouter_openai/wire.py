@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ from .plugin import OPENAI
 from .profile import chat_support, responses_support
 from .reader import ResponseReader
 from .request import JOINED, ends_in_thought, is_named_address, is_unsent_thought, responses_body
-from .strict import as_sent
+from .strict import arguments_as_sent, as_sent
 
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
@@ -54,12 +54,12 @@ def _adapt(body: dict[str, Any], request: Request, config: OpenAIConfig) -> dict
         body["logprobs"] = True
     if config.store and "store" not in body:
         body["store"] = True
-    described = [tool.get("function") for tool in body.get("tools", ()) if isinstance(tool, Mapping)]
-    described.append(mapping(body.get("response_format")).get("json_schema"))
-    for named in filter(None, described):
-        if named.get("strict") is True:
-            field = "schema" if "schema" in named else "parameters"
-            named[field] = as_sent(named.get(field), strict=True)
+    for tool in filter(None, (mapping(tool).get("function") for tool in body.get("tools", ()))):
+        sent = arguments_as_sent(mapping(tool.get("parameters")), strict=tool.get("strict") is True)
+        tool.update({name: value for name, value in sent.items() if name in tool})
+    named = mapping(mapping(body.get("response_format")).get("json_schema"))
+    if named.get("strict") is True:
+        body["response_format"]["json_schema"]["schema"] = as_sent(named.get("schema"), strict=True)
     for message in request.messages:
         for part in message.parts:
             if isinstance(part, FilePart) and part.url is not None and not part.is_image:

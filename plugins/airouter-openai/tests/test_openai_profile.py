@@ -14,6 +14,7 @@ from airouter_core.errors import ConfigurationError, MissingApiKeyError, Paramet
 from airouter_core.plugins.factory import create_provider, validate_provider_config
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.resolving import resolve
+from airouter_core.provider.asking import ask_of
 from airouter_core.values.messages import Message
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool, ToolChoice
@@ -330,3 +331,18 @@ def test_an_empty_key_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_context_lengths_are_known_or_unknown(model: str, limits: Any) -> None:
     """What no source says is not guessed from a similar name."""
     assert limits_of(model) == limits
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("strict", [None, True])
+def test_alternatives_at_the_root_of_a_tool_are_one_object(api: str, strict: bool | None) -> None:
+    """The vendor refuses them there; what goes together is told in words, to which no model can be held."""
+    schema = {"anyOf": [{"properties": {"at": {}}, "required": ["at"]}, {"properties": {"near": {}}}]}
+    with create_provider("openai", {"api_key": "sk-test-0123456789", "api": api}) as provider:
+        ask = ask_of("gpt-5.5", "hi", tools=[Tool("look", "Look.", schema, strict=strict)])
+        tool = json.loads(provider.http_request(ask).body)["tools"][0]
+    tool = tool.get("function", tool)
+    made = tool["parameters"]
+    assert (made["type"], sorted(made["properties"]), "anyOf" in made) == ("object", ["at", "near"], False)
+    assert "anyOf" in made["description"]
+    assert not tool.get("strict")

@@ -577,3 +577,30 @@ def test_nothing_is_read_after_the_mark_of_the_end() -> None:
     late = json.dumps(ended(message(said("Hi"))))
     events = list(parser.feed(f"data: [DONE]\n\ndata: {late}\n\n".encode()))
     assert (events, parser.done) == ([], True)
+
+
+def test_what_is_said_whole_alone_is_said() -> None:
+    """Servers leave out the pieces, or the items at the end; a word or an argument is lost with neither."""
+    added = {"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}}
+    whole = {"type": "response.function_call_arguments.done", "item_id": "fc_1", "arguments": CALL["arguments"]}
+    (call,) = read(added, whole, ended()).tool_calls
+    assert call.arguments == {"city": "Paris"}
+    text = {"type": "response.output_text.done", "item_id": "msg_1", "content_index": 0, "text": "Hi."}
+    assert read(text, ended()).text == "Hi."
+    assert read(delta("output_text", "Hi", item_id="msg_1"), text, ended(message(said("Hi.")))).text == "Hi."
+    refusal = {"type": "response.refusal.done", "item_id": "msg_1", "content_index": 0, "refusal": "No."}
+    assert read(refusal, ended()).refusal == "No."
+    thought = {"type": "response.reasoning_text.done", "item_id": "rs_1", "content_index": 0, "text": "Hm."}
+    assert read(thought, text, ended()).reasoning == "Hm."
+
+
+def test_an_item_may_be_spoken_of_by_its_pieces_alone() -> None:
+    """Until the end says what it was."""
+    response = read(delta("output_text", "H", item_id="msg_1", output_index=0), ended(message(said("Hi."))))
+    assert response.text == "Hi."
+
+
+def test_two_calls_have_two_ids() -> None:
+    """Also where the server gives them one."""
+    first, second = body(CALL, {**CALL, "id": "fc_2"}).tool_calls
+    assert (first.id, second.id) == ("call_1", "fc_2")

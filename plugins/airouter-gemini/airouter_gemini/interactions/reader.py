@@ -26,12 +26,12 @@ from airouter_core.values.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageReported,
 )
 from airouter_core.values.media import decoded, media_type_of
 from airouter_core.values.messages import FilePart, Metadata, ProviderPart
 from airouter_core.values.value import NO_METADATA
+from airouter_core.wire.calls import CallStarts
 from airouter_core.wire.json import decoded_object, items, mapping, text
 from airouter_core.wire.sse import ServerSentEvent
 
@@ -79,7 +79,7 @@ class InteractionReader:
     def __init__(self) -> None:
         self.done = False
         self._open: dict[int, _OpenStep] = {}
-        self._calls = 0
+        self._calls = CallStarts()
 
     def read(self, frame: ServerSentEvent) -> Iterable[StreamEvent]:
         """The events of one server-sent event.
@@ -129,8 +129,9 @@ class InteractionReader:
         opened = self._open[_index(event)] = _OpenStep(text(step.get("type")), dict(step))
         match opened.kind:
             case "function_call":
-                opened.call, self._calls = self._calls, self._calls + 1
-                yield ToolCallStart(opened.call, text(step.get("id")), text(step.get("name")))
+                start = self._calls.begin(step.get("id"), step.get("name"))
+                opened.call = start.index
+                yield start
             case "model_output":
                 for content in map(mapping, items(step.get("content"))):
                     yield from self._add(opened, content)
