@@ -149,7 +149,13 @@ class Command:
     """``airouter bulk run … --engine ray`` as a process."""
 
     def __init__(
-        self, bulk: Bulk, cluster: RayCluster | None, engine: str = "ray", out: str = "out", first: str = ""
+        self,
+        bulk: Bulk,
+        cluster: RayCluster | None,
+        *more: str,
+        engine: str = "ray",
+        out: str = "out",
+        first: str = "",
     ) -> None:
         self.bulk = bulk
         self.folder = bulk.folder.with_name(out)
@@ -158,7 +164,7 @@ class Command:
             [
                 *(sys.executable, "-c", f"{first}\nfrom airouter_core.cli import main\nmain()"),
                 *("bulk", "run", "spec.toml", "--config", "airouter.toml"),
-                *("-i", "rows.jsonl", "-o", out, "--yes", "--json", "--engine", engine, *where),
+                *("-i", "rows.jsonl", "-o", out, "--yes", "--json", "--engine", engine, *where, *more),
             ],
             cwd=bulk.folder.parent,
             stdout=subprocess.PIPE,
@@ -368,6 +374,26 @@ def test_a_node_on_which_no_worker_can_begin_is_left_out(
     assert "not on this node" in told
     assert "the run goes on without this node" in told
     assert len(bulk.witness.calls) == 150
+
+
+def test_where_no_node_has_room_nobody_is_waited_for(
+    bulk: Bulk, cluster: RayCluster, command: Callable[..., Command], table: Callable[..., None]
+) -> None:
+    """It is told what is missing. Of several workers those begin for whom there is room, with all calls in flight."""
+    table(30)
+    code, _, told = command(
+        cluster, "--gpus", "1", first="import airouter_bulk.ray.crew as crew\ncrew.PLACED = 1.0"
+    ).ended()
+    assert code == 1
+    assert "no node of the cluster has room for a worker: a worker takes 1 CPU and 1 GPU of its node" in told
+    assert not bulk.witness.calls
+    bulk.witness.may_answer.clear()
+    run = command(cluster, "--workers", "5")
+    run.called(IN_FLIGHT)
+    bulk.witness.may_answer.set()
+    code, _, told = run.ended()
+    assert code == 0, told
+    assert "there is room for 2 workers of 5: a worker takes 1 CPU of its node" in told
 
 
 DATA = """

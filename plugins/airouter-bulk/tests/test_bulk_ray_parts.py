@@ -19,7 +19,7 @@ import pytest
 from airouter_bulk import Spec
 from airouter_core import create_provider
 from airouter_core.config.files import Settings, read_settings
-from airouter_core.errors import ConfigurationError, RateLimitedError
+from airouter_core.errors import ConfigurationError, ExecutionError, RateLimitedError
 from airouter_core.profile.prices import Prices
 
 pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
@@ -30,6 +30,7 @@ from airouter_bulk.ray.cluster import Node, Staff, StoppedError, connected
 from airouter_bulk.ray.driver import Driver
 from airouter_bulk.ray.head import Head
 from airouter_bulk.ray.messages import Plan, plain_rows
+from airouter_bulk.ray.reached import Journal
 from airouter_bulk.ray.worker import Worker
 from airouter_bulk.reports import Summary
 from airouter_bulk.rows import rows_of
@@ -535,7 +536,7 @@ def test_where_workers_are_placed() -> None:
     assert [node.id for node in Staff(gpus=1).missing(nodes, Counter({"n2": 1}))] == ["n2"]
     assert Staff(gpus=0.5).wanted(nodes) == 4
     assert [node.id for node in Staff(workers=3).missing(nodes, Counter({"n1": 1}))] == ["n1", "n1"]
-    assert len(Staff(workers=99).missing(nodes, Counter())) == 12
+    assert len(Staff(workers=99).missing(nodes, Counter())) == Staff(workers=99).wanted(nodes) == 12
     assert [node.id for node in Staff(cpus=0).missing(nodes, Counter())] == ["n1", "n2"]
 
 
@@ -571,6 +572,61 @@ class _Silent:
 
     def __getattr__(self, name: str) -> Any:
         return SimpleNamespace(remote=lambda *given, **named: asyncio.Event().wait())
+
+
+def test_a_journal_that_cannot_begin_is_told(tmp_path: Path) -> None:
+    """And not waited for: only one that was there can be restarted."""
+    asked: list[str] = []
+
+    class FailedError(_AwayError):
+        actor_init_failed = True
+
+    async def look() -> str:
+        asked.append("look")
+        if len(asked) == 1:
+            raise _AwayError
+        raise FailedError("no module named airouter_bulk")
+
+    async def story() -> None:
+        made = reference.Reference("openai", Settings(path="none", tables={}))
+        plan = Plan(Spec.of({"target": "openai/m", "prompt": "{{ q }}"}), str(tmp_path), made, "m", Prices(), True)
+        journal = Journal(_Silent(), plan)
+        with pytest.raises(ExecutionError, match="cannot begin on the head of the cluster: no module named"):
+            await journal.ask(SimpleNamespace(remote=look))
+
+    asyncio.run(story())
+    assert len(asked) == 2
+
+
+def test_a_worker_that_stood_still_before_a_life_of_the_journal_is_quiet_in_it(
+    bulk: Bulk, told: Callable[..., Any]
+) -> None:
+    """Else nobody would end it, and that life would wait for it for ever."""
+
+    async def story(cluster: Cluster) -> None:
+        head = cluster.here.head
+        assert head is not None
+        running = asyncio.ensure_future(head.run(head.life, ["one"], fork=False, sample=0))
+        await head.join("two", 2)
+        await asyncio.sleep(0)
+        assert set((await head.look()).quiet) == {"one", "two"}
+        running.cancel()
+
+    told(story, 1)
+
+
+def test_in_a_notebook_a_run_has_a_thread_of_its_own() -> None:
+    """Since an event loop runs there already; an interrupt ends it."""
+    pytest.importorskip("pyarrow", reason="pip install 'airouter-bulk[parquet]'")
+    from airouter_bulk.ray.data import _ended
+
+    async def work() -> int:
+        return 3
+
+    async def notebook() -> int:
+        return _ended(work())
+
+    assert _ended(work()) == asyncio.run(notebook()) == 3
 
 
 def test_ctrl_c_twice_ends_also_where_the_journal_says_nothing(

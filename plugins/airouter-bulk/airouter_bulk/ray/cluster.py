@@ -56,8 +56,14 @@ class Staff:
     gpus: float = 0
 
     def wanted(self, nodes: Iterable[Node]) -> int:
-        """Workers in all."""
-        return self.workers or sum(min(self._fit(node), self._usual(node)) for node in nodes)
+        """Workers in all, as far as there is room for them."""
+        if self.workers is not None:
+            return min(self.workers, sum(map(self._fit, nodes)))
+        return sum(min(self._fit(node), self._usual(node)) for node in nodes)
+
+    def __str__(self) -> str:
+        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        return f"a worker takes {self.cpus:g} CPU{gpus} of its node"
 
     def missing(self, nodes: list[Node], there: Counter[str]) -> list[Node]:
         """Where workers are to be started.

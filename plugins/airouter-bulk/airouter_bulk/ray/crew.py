@@ -51,6 +51,9 @@ class Crew:
     Args:
         spawn: has something done beside.
         failed: is told when nobody can make calls, or the head is gone.
+
+    Attributes:
+        begun: somebody has made calls, or could have.
     """
 
     def __init__(
@@ -73,7 +76,10 @@ class Crew:
         self._started = 0
         self._failures: Counter[str] = Counter()
         self._avoided: dict[str, float] = {}
+        self._nobody_since: float | None = None
+        self._told: set[str] = set()
         self._over = False
+        self.begun = False
 
     def working(self) -> list[str]:
         """The names of those that make calls."""
@@ -106,7 +112,27 @@ class Crew:
             there = Counter(member.node.id for member in self._members.values())
             for node in self._staff.missing(self._nodes, there):
                 self._start(node)
+            self._look_for_room(now)
             await asyncio.sleep(1)
+
+    def _look_for_room(self, now: float) -> None:
+        """Nodes may come; until then it is told what is missing, and after a while nobody waits for them any more."""
+        wanted = self._staff.workers or 0
+        if self._members:
+            self._nobody_since = None
+            if self._wanted < wanted:
+                self._tell(f"there is room for {self._wanted} workers of {wanted}: {self._staff}")
+            return
+        self._nobody_since = now if self._nobody_since is None else self._nobody_since
+        problem = f"no node of the cluster has room for a worker: {self._staff}"
+        self._tell(problem)
+        if now - self._nobody_since > PLACED:
+            self._failed(ExecutionError(problem))
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self._told:
+            self._told.add(problem)
+            LOGGER.warning("%s", problem)
 
     @property
     def _wanted(self) -> int:
@@ -141,7 +167,7 @@ class Crew:
                 self._avoid(member, kind(f"{member.name}: {ready}"))
                 return
             await self._journal.ask(self._journal.actor.join, member.name, max(1, self._wanted))
-            begun = member.working = True
+            begun = member.working = self.begun = True
             self._failures[member.node.id] = 0
             await member.actor.work.remote(self._journal.actor)
         except (self._ray.exceptions.RayError, TimeoutError) as error:

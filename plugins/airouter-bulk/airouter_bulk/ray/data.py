@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airouter_core.errors import ConfigurationError, ExecutionError
@@ -98,21 +98,20 @@ def _ended(work: Coroutine[Any, Any, Result]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    found: list[Result] = []
-    failed: list[BaseException] = []
+    begun: list[asyncio.Task[Any]] = []
 
-    def run() -> None:
+    async def noted() -> Result:
+        begun.extend(filter(None, [asyncio.current_task()]))
+        return await work
+
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(asyncio.run, noted())
         try:
-            found.append(asyncio.run(work))
-        except BaseException as error:  # is raised below
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return found[0]
+            return ended.result()
+        except KeyboardInterrupt:
+            for task in begun:
+                task.get_loop().call_soon_threadsafe(task.cancel)
+            raise
 
 
 class _Rows:

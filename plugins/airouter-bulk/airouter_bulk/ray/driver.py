@@ -40,7 +40,7 @@ class Driver:
         self._rows_failed: Exception | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._journal = Journal(ray, plan)
-        self._crew = Crew(ray, staff, plan.reference, self._journal, self._spawn, self._break)
+        self._crew = Crew(ray, staff, plan.reference, self._journal, self._spawn, self._alone)
 
     def pause(self, state: State, reason: str) -> None:
         """Begin no further call; those under way end as they would."""
@@ -133,6 +133,13 @@ class Driver:
         except Exception as error:  # of whoever gives the rows
             self._rows_failed = error
             await self._journal.ask(self._journal.actor.no_more, life, str(error))
+
+    def _alone(self, error: BaseException) -> None:
+        """Nobody makes calls any more. What has begun can go on another time."""
+        if self._crew.begun and not isinstance(error, GoneError):
+            self.pause("paused", f"no worker can be had any more: {error}")
+        else:
+            self._break(error)
 
     def _break(self, error: BaseException) -> None:
         if not self._broken.done():

@@ -70,6 +70,8 @@ class Head:
         if self._running is None:
             self._workers.update(set(workers) - self._gone)
             self._pool.workers = max(self._pool.workers, len(self._workers))
+            for worker in self._workers:
+                self._pool.heard(worker)  # one that says nothing any more has been quiet since now
             self._running = asyncio.ensure_future(self._to_the_end(fork=fork, sample=sample))
         return await asyncio.shield(self._running)
 
@@ -92,6 +94,7 @@ class Head:
             among: how many there are to be.
         """
         self._workers.add(worker)
+        self._pool.heard(worker)
         self._pool.workers = among
 
     async def lease(self, worker: str, got: int, lives: dict[str, int]) -> Lease | None:
