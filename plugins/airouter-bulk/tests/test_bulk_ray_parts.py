@@ -473,6 +473,20 @@ def test_where_nobody_listens_there_is_no_cluster(monkeypatch: pytest.MonkeyPatc
         pass
 
 
+@pytest.mark.parametrize(("address", "told"), [("local", "does not start on this machine"), ("x:1", "no Ray cluster")])
+def test_a_cluster_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, address: str, told: str) -> None:
+    """Ray raises errors of no class of its own; they are told in a line."""
+    ray = pytest.importorskip("ray", reason="pip install 'airouter-bulk[ray]'")
+
+    def init(**_: Any) -> None:
+        raise Exception("timed out during startup")  # noqa: TRY002  # as Ray does
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr("airouter_bulk.ray.cluster._require", lambda _: None)
+    with pytest.raises(ConfigurationError, match=f"{told}.*timed out during startup"), connected(address):
+        pass
+
+
 def test_secrets_go_by_reference_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is sent holds the place of a key, and the provider that is made of it has the key."""
     file = tmp_path / "airouter.toml"

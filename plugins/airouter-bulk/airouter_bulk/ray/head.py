@@ -113,14 +113,13 @@ class Head:
         if self._over or worker in self._gone or not known:
             return None
         self._pool.heard(worker)
-        if self._leases.unheard(worker, got, began)[1]:
-            pass
-        elif self._running is None or earlier > len(self._late_of.get(worker, ())):
-            await asyncio.sleep(PARKED / 5)
-        else:
-            self._settle(worker)
-            given = await self._pool.give(worker, PARKED)
-            self._leases.add(worker, got, given, time.monotonic())
+        if not self._leases.unheard(worker, got, began)[1]:
+            if self._running is None or earlier > len(self._late_of.get(worker, ())):
+                await asyncio.sleep(PARKED / 5)
+            else:
+                self._settle(worker)
+                given = await self._pool.give(worker, PARKED)
+                self._leases.add(worker, got, given, time.monotonic())
         if worker in self._gone:
             return None
         now = time.monotonic()
