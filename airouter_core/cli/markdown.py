@@ -6,7 +6,6 @@ code) is drawn again as it grows; it is written for good when the blank line beh
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from .streams import Writer, harmless
+from .streams import Writer, harmless, obeys
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +49,7 @@ def writer_for(*, markdown: bool) -> TextWriter:
 
 def _can_show() -> bool:
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return sys.stdout.isatty() and encoding.startswith("utf") and os.environ.get("TERM", "") not in ("", "dumb")
+    return obeys(sys.stdout) and encoding.startswith("utf")
 
 
 class Blocks:

@@ -20,7 +20,7 @@ from ..errors import (
     ProviderError,
 )
 from ..values.record import plain
-from .streams import drop, harmless, plainly, styled
+from .streams import drop, harmless, has_our_signs, plainly, styled
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
@@ -136,7 +136,8 @@ def waiting(message: str) -> Iterator[None]:
 
     SHOWN.append(message)
     try:
-        with Console(stderr=True).status(message):
+        spinner = "dots" if has_our_signs(sys.stderr) else "line"
+        with Console(stderr=True).status(plainly(message, sys.stderr), spinner=spinner):
             yield
     finally:
         SHOWN.clear()

@@ -89,11 +89,16 @@ def say(message: str, stream: TextIO) -> None:
 
 def plainly(message: str, stream: TextIO) -> str:
     """Our own words without signs that the stream's encoding lacks."""
+    return message if has_our_signs(stream) else message.translate(_OURS)
+
+
+def has_our_signs(stream: TextIO) -> bool:
+    """Whether the encoding of a stream has the signs that we use beside letters."""
     try:
-        "…─".encode(stream.encoding or "utf-8")
+        "…─⠋".encode(stream.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
-        return message.translate(_OURS)
-    return message
+        return False
+    return True
 
 
 def harmless(text: str, stream: TextIO) -> str:
@@ -102,9 +107,14 @@ def harmless(text: str, stream: TextIO) -> str:
 
 
 def styled(text: str, stream: TextIO, **style: Any) -> str:
-    """A text in colours and weights, where it goes to a terminal whose user has not set ``NO_COLOR``."""
+    """A text in colours and weights, on a terminal that has them and whose user has not set ``NO_COLOR``."""
     shown = harmless(text, stream)
-    return click.style(shown, **style) if stream.isatty() and not os.environ.get("NO_COLOR") else shown
+    return click.style(shown, **style) if obeys(stream) and not os.environ.get("NO_COLOR") else shown
+
+
+def obeys(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that understands more than text; ``TERM=dumb`` is how those that do not say so."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 class Writer:

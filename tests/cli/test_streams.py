@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from airouter_core.cli.app import run_app
-from airouter_core.cli.streams import Writer, harmless
+from airouter_core.cli.output import waiting
+from airouter_core.cli.streams import Writer, harmless, styled
 from airouter_core.cli.tables import write_table
 from airouter_core.plugins.registry import installed
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
@@ -176,6 +177,32 @@ def test_rows_stay_whole_in_a_narrow_terminal(width: int, monkeypatch: pytest.Mo
         assert lines[-4:] == ["echo", "  state: ready", "  answers in: 1 s", "  models: 1"]
     else:
         assert lines[1].split("  ")[0] == "llama-cpp"
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [({}, True), ({"TERM": "dumb"}, False), ({"TERM": ""}, False), ({"NO_COLOR": "1"}, False)],
+)
+def test_colours_are_for_terminals_that_have_them(
+    variables: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not understand them shows their bytes; and nobody gets them who does not want them."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert ("\x1b" in styled("careful", Screen(), bold=True)) is coloured
+
+
+def test_what_turns_while_something_is_waited_for_is_written_as_the_terminal_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A terminal of another encoding gets letters, not escapes of signs that it lacks."""
+    screen = Screen()
+    screen.encoding = "ascii"  # type: ignore[assignment]  # as a terminal's stream has it
+    monkeypatch.setattr(sys, "stderr", screen)
+    with waiting("slow …"):
+        pass
+    assert screen.getvalue().isascii()
+    assert "slow ..." in screen.getvalue()
 
 
 # Ctrl-C.
