@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import subprocess
 import sys
 import types
@@ -19,10 +20,19 @@ from airouter_core import errors
 HTTP = ("requests", "urllib3", "aiohttp", "httpx", "http.client", "ssl")
 
 
-def loaded_by(program: str) -> list[str]:
-    """The modules that a fresh interpreter has loaded after running a program."""
+def loaded_by(program: str, home: Path | None = None) -> list[str]:
+    """The modules that a fresh interpreter has loaded after running a program, in a home of its own if one is given."""
     program = f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=600)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIROUTER_", "XDG_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+        cwd=home,
+        env=None if home is None else {**environ, "HOME": str(home)},
+    )
     names: list[str] = json.loads(done.stdout.splitlines()[-1])
     return names
 
@@ -79,6 +89,18 @@ def test_locks_and_folders_are_not_paid_for_by_calls() -> None:
         "    valid and airouter_core.create_provider(info.name, given)"
     )
     assert among(names, "filelock", "platformdirs") == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a library knows the user's folder")
+def test_a_settings_file_that_is_not_there_is_not_paid_for(tmp_path: Path) -> None:
+    """Layers of plugins ask for their settings at the first call; without a file nothing that reads one is loaded."""
+    names = loaded_by(
+        "from airouter_core.plugins.registry import installed\n"
+        "from airouter_core.testing import fake_provider\n"
+        "print(fake_provider('hi', plugins=installed()).execute('m', 'x'))",
+        tmp_path,
+    )
+    assert among(names, "airouter_core.config.files", "airouter_core.config.trust", "platformdirs", "tomllib") == []
 
 
 # The public names.

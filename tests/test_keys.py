@@ -156,9 +156,12 @@ def test_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     import platformdirs
 
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    # On Linux the library's answer is known without loading it.
+    assert config_folder({}) == platformdirs.user_config_dir("airouter", appauthor=False, roaming=True)
     monkeypatch.setattr(platformdirs, "user_config_dir", lambda *_, **__: "the system's")
     assert config_folder({"XDG_CONFIG_HOME": str(tmp_path / "x")}) == str(tmp_path / "x" / "airouter")
-    assert config_folder({"XDG_CONFIG_HOME": "relative"}) == "the system's"
+    assert config_folder({"XDG_CONFIG_HOME": "relative", "ANDROID_ROOT": "/system"}) == "the system's"
     (tmp_path / ".config" / "airouter").mkdir(parents=True)
     assert config_folder({}) == str(tmp_path / ".config" / "airouter")
 

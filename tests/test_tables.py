@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airouter_core import ProviderInfo, ProviderManager, SettingsTable, hookimpl
-from airouter_core.config.files import read_settings, settings_in_force
+from airouter_core.config.files import read_settings
+from airouter_core.config.folders import settings_in_force
 from airouter_core.config.trust import trust
 from airouter_core.errors import ConfigurationError
 from airouter_core.plugins.registry import Plugins

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ..config.files import VARIABLE
+from ..config.folders import VARIABLE
 from ..errors import AirouterError, ConfigurationError, UnsupportedParameterWarning
 from ..plugins.problems import loading
 from ..plugins.registry import installed

@@ -6,8 +6,8 @@ import os
 
 import click
 
-from ..config.files import FILE_NAMES, GENERAL, Settings, first_in, read_settings
-from ..config.folders import config_folder
+from ..config.files import GENERAL, Settings, read_settings
+from ..config.folders import FILE_NAMES, config_folder, first_in
 from ..config.trust import distrust
 from ..config.trust import trust as trust_file
 from ..errors import ConfigurationError

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..config.files import Settings, settings_in_force
+from ..config.files import Settings
+from ..config.folders import settings_in_force
 from ..errors import ConfigurationError
 from ..keys import stored_key, stored_names
 from ..manager.addresses import ROUTE, Address, Candidate, model_names, named, resolve

@@ -19,13 +19,11 @@ from typing import Any
 import attrs
 
 from ..errors import ConfigurationError, ExposedSecretWarning
-from .folders import config_folder, is_exposed
+from .folders import is_exposed
 from .provider import ProviderConfig
 from .references import holds_reference, resolved
 from .trust import is_trusted, wanting_trust
 
-FILE_NAMES = ("airouter.toml", "providers.json")
-VARIABLE = "AIROUTER_CONFIG"
 GENERAL = "airouter"
 """The table that is about no provider: the defaults of the command line."""
 
@@ -99,37 +97,6 @@ class Settings:
         return {key: resolved(value, f"{self.path}: {name}.{key}", environ) for key, value in table.items()}
 
 
-def find_settings(environ: Mapping[str, str] | None = None, folder: str = ".") -> str | None:
-    """The settings file in force: as ``AIROUTER_CONFIG`` names it, in the working folder, or in the user's own.
-
-    Raises:
-        ConfigurationError: ``AIROUTER_CONFIG`` names a file that is not there.
-    """
-    environ = os.environ if environ is None else environ
-    named = environ.get(VARIABLE)
-    if named:
-        if not os.path.isfile(named):
-            raise ConfigurationError(f"{VARIABLE} (or --config) names {named!r}, which is no file")
-        return named
-    return first_in(folder) or first_in(config_folder(environ))
-
-
-def settings_in_force(environ: Mapping[str, str] | None = None, folder: str = ".") -> Settings | None:
-    """What :func:`find_settings` finds, read; a file found in the working folder must have been trusted to count whole.
-
-    Raises:
-        ConfigurationError: as :func:`find_settings` and :func:`read_settings`.
-    """
-    environ = os.environ if environ is None else environ
-    path = find_settings(environ, folder)
-    if path is None:
-        return None
-    chosen = bool(environ.get(VARIABLE)) or os.path.realpath(os.path.dirname(path)) == os.path.realpath(
-        config_folder(environ)
-    )
-    return _read(path, None if chosen else environ)
-
-
 def read_settings(path: str | os.PathLike[str]) -> Settings:
     """Read a ``.toml`` or ``.json`` file that the user or the program names, and so trusts.
 
@@ -138,11 +105,15 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     """
     if not isinstance(path, str | os.PathLike):
         raise ConfigurationError(f"the path of a settings file is a string or a Path, not {type(path).__name__}")
-    return _read(os.fspath(path), None)
+    return read(os.fspath(path), None)
 
 
-def _read(name: str, marks: Mapping[str, str] | None) -> Settings:
-    """Read a file; ``marks`` is the environment that leads to the marks of trust, where those are needed."""
+def read(name: str, marks: Mapping[str, str] | None) -> Settings:
+    """Read a file; ``marks`` is the environment that leads to the marks of trust, where those are needed.
+
+    Raises:
+        ConfigurationError: as :func:`read_settings`.
+    """
     import tomllib  # most programs have no settings file
 
     try:
@@ -165,11 +136,6 @@ def _read(name: str, marks: Mapping[str, str] | None) -> Settings:
     _warn_of_exposure(name, content)
     trusted = marks is None or is_trusted(name, raw, marks)
     return Settings(name, content, general.get("provider"), general.get("model"), trusted)
-
-
-def first_in(folder: str) -> str | None:
-    """The settings file of a folder, if it has one."""
-    return next((path for name in FILE_NAMES if os.path.isfile(path := os.path.join(folder, name))), None)
 
 
 def _warn_of_exposure(path: str, tables: Mapping[str, Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ start, as ``benchmarks/`` measures. Everything else (zip files, eggs, finders of
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 from ..values.value import Value
 
 GROUP = "airouter"
+MARK = f"[{GROUP}]".encode()
 METADATA = (".dist-info", ".egg-info")
 KNOWN_FINDERS = ("_frozen_importlib_external", "importlib_metadata")
 """Modules whose finders of distributions look through plain folders and archives, as is done here."""
@@ -121,12 +123,12 @@ def squeezed(name: str) -> str:
 
 
 def _read(folder: str) -> Iterator[PluginSource]:
-    text = _text(os.path.join(folder, "entry_points.txt"))
-    if f"[{GROUP}]" not in text:
+    declared = _content(os.path.join(folder, "entry_points.txt"))
+    if MARK not in declared:
         return
-    distribution = _name_and_version(_text(os.path.join(folder, "METADATA")) or _text(os.path.join(folder, "PKG-INFO")))
+    distribution = _name_and_version(_head(os.path.join(folder, "METADATA")) or _head(os.path.join(folder, "PKG-INFO")))
     inside = False
-    for line in map(str.strip, text.splitlines()):
+    for line in map(str.strip, declared.decode("utf-8", "replace").splitlines()):
         if line.startswith("["):
             inside = line == f"[{GROUP}]"
         elif inside and line and not line.startswith("#"):
@@ -134,10 +136,20 @@ def _read(folder: str) -> Iterator[PluginSource]:
             yield PluginSource(name.strip(), *distribution, value.strip())
 
 
-def _text(path: str) -> str:
+def _content(path: str) -> bytes:
+    """What a file holds: without buffers and decoding, since nearly all of these are another's."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except OSError:
+        return b""
+
+
+def _head(path: str) -> str:
+    """The fields of metadata, without the page about the distribution that follows them."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return "".join(itertools.takewhile(str.strip, file))
     except OSError:
         return ""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 import msgspec
@@ -120,8 +121,20 @@ class LoadedPlugins(HookCalls):
         return [value for values in found for value in values or ()]
 
 
+class _Manager(pluggy.PluginManager):
+    """Looks for hooks among the functions of a module alone.
+
+    A module that declares holds far more values than functions, and pluggy takes a long look at each of its names.
+    """
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if isinstance(plugin, ModuleType) and not isinstance(vars(plugin).get(name), FunctionType | MethodType):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 def _new_manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager = _Manager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     return manager
 

@@ -233,7 +233,7 @@ class Plugins(LoadedPlugins):
         """The plugin's own table of the settings file in force."""
         if self._settings is not None:
             return self._settings.get(source.name, {})
-        from ..config.files import settings_in_force
+        from ..config.folders import settings_in_force
 
         settings = settings_in_force()
         return {} if settings is None else settings.own_table(source.name)

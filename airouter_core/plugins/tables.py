@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..config.files import settings_in_force
+from ..config.folders import settings_in_force
 from ..errors import ConfigurationError
 from .factory import config_class
 from .registry import Plugins, installed

@@ -16,7 +16,8 @@ import pytest
 
 from airouter_core.cli.app import run_app
 from airouter_core.cli.targets import chosen_provider, current_settings
-from airouter_core.config.files import find_settings, read_settings
+from airouter_core.config.files import read_settings
+from airouter_core.config.folders import find_settings
 from airouter_core.config.trust import trust
 from airouter_core.errors import ConfigurationError, ExposedSecretWarning
 from airouter_core.plugins.registry import installed

@@ -12,7 +12,7 @@ import pytest
 
 from airouter_core.cli.app import run_app
 from airouter_core.cli.targets import chosen_provider, current_settings
-from airouter_core.config.files import settings_in_force
+from airouter_core.config.folders import settings_in_force
 from airouter_core.config.trust import distrust, trust
 from airouter_core.errors import ConfigurationError
 from airouter_core.plugins.registry import installed

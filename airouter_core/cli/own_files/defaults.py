@@ -10,8 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ...config.files import FILE_NAMES, GENERAL, VARIABLE, first_in
-from ...config.folders import config_folder
+from ...config.files import GENERAL
+from ...config.folders import FILE_NAMES, VARIABLE, config_folder, first_in
 from ...config.writing import alone, write_whole
 from ...errors import ConfigurationError
 from .editing import Simple, read_text, with_lines

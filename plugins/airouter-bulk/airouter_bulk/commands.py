@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from airouter_core.cli.output import note, write, write_json
-from airouter_core.config.files import VARIABLE
+from airouter_core.config.folders import VARIABLE
 from airouter_core.errors import ConfigurationError, FailureClass
 
 from .console import agree, carried_out, run_in, show, stop_batches

@@ -21,7 +21,7 @@ from airouter_bulk.errors import SpecError
 from airouter_bulk.journal import attempts
 from airouter_bulk.journal.files import connected
 from airouter_core import create_provider
-from airouter_core.config.files import VARIABLE
+from airouter_core.config.folders import VARIABLE
 from airouter_core.plugins.registry import installed
 from airouter_core.profile.prices import Prices
 from airouter_core.testing.server import Answer, LoopbackServer

@@ -7,7 +7,7 @@ import os
 import click
 
 from airouter_core.cli.output import note
-from airouter_core.config.files import VARIABLE
+from airouter_core.config.folders import VARIABLE
 
 from .running import BACKLOG, bound_socket, make_gateway, serve_forever, shown_address, write_log
 from .workers import Workers

@@ -9,7 +9,7 @@ import click
 
 from airouter_core.cli.output import note, write_json
 from airouter_core.cli.tables import write_table
-from airouter_core.config.files import VARIABLE
+from airouter_core.config.folders import VARIABLE
 from airouter_core.errors import ParameterError
 from airouter_core.values.record import plain
 

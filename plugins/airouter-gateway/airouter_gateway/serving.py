@@ -11,7 +11,8 @@ import attrs
 import msgspec
 
 from airouter_core.cli.targets import listed_providers, provider_table
-from airouter_core.config.files import Settings, read_settings, settings_in_force
+from airouter_core.config.files import Settings, read_settings
+from airouter_core.config.folders import settings_in_force
 from airouter_core.config.loading import load_config
 from airouter_core.errors import AirouterError, ConfigurationError
 from airouter_core.manager import ProviderManager

@@ -99,7 +99,7 @@ def opened(address: str, durable: bool) -> Ledger:
 
 
 def _is_there(name: str) -> bool:
-    from airouter_core.config.files import settings_in_force
+    from airouter_core.config.folders import settings_in_force
 
     file = settings_in_force()
     return file is not None and name in file.tables

@@ -77,7 +77,7 @@ def _is_wanted(settings: Mapping[str, Any]) -> bool:
 
 
 def _tables() -> Container[str]:
-    from airouter_core.config.files import settings_in_force
+    from airouter_core.config.folders import settings_in_force
 
     file = settings_in_force()
     return () if file is None else file.tables

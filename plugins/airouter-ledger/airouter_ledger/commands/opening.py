@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from airouter_core.config.files import settings_in_force
+from airouter_core.config.folders import settings_in_force
 from airouter_core.errors import ConfigurationError
 
 from ..ledger import Ledger
