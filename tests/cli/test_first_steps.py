@@ -137,6 +137,86 @@ def test_a_key_is_stored_once_it_has_worked(
     assert "-key" not in printed.out + printed.err
 
 
+MANY = [*(f"alpha-{number}" for number in range(14)), "beta"]
+
+
+@needs_llama
+@pytest.mark.parametrize(
+    ("models", "answer", "chosen"),
+    [
+        (MANY, "12", "alpha-11"),
+        (MANY, "1", "alpha-0"),
+        (MANY, "beta", "beta"),
+        (MANY, "be", "beta"),
+        (MANY, "alpha-1", "alpha-1"),
+        (MANY, "13", "13"),
+        (MANY, "0", "0"),
+        (["only"], None, "only"),
+    ],
+)
+def test_a_model_is_chosen(
+    models: list[str],
+    answer: str | None,
+    chosen: str,
+    served: dict[str, Any],
+    own_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its number among those shown, by its name, or by a beginning that it alone has; one is no question."""
+    listed = json.dumps({"data": [{"id": name} for name in models]}).encode()
+    served["/models"] = (200, "application/json", listed)
+    monkeypatch.setenv("LLAMA_CPP_BASE_URL", served["url"])
+    piped(monkeypatch, *([] if answer is None else [answer]))
+    assert run_app(["setup", "-p", "llama-cpp", "--no-ask"]) == 0
+    said = capsys.readouterr().err
+    assert tomllib.loads(own_file.read_text())["airouter"]["model"] == chosen
+    assert f"default model: llama-cpp/{chosen} (" in said
+    assert ("3. Which model shall be the default?" in said) == (answer is not None)
+    assert ("and 3 more, by name" in said) == (len(models) > 12)
+    assert ("model: only (the only one)" in said) == (answer is None)
+
+
+@needs_llama
+@pytest.mark.parametrize(
+    ("models", "answer", "message"),
+    [
+        (MANY, "al", "'al' could be any of alpha-0, alpha-1"),
+        (MANY, "", "nothing was chosen; nothing was changed"),
+        ([], "x", "has no model yet: pull one, or put one where it looks; or name one with -m"),
+    ],
+)
+def test_a_model_that_cannot_be_told_is_not_stored(
+    models: list[str],
+    answer: str,
+    message: str,
+    served: dict[str, Any],
+    own_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several that begin so, no answer, no model: it is said, and there is no default."""
+    served["/models"] = (200, "application/json", json.dumps({"data": [{"id": name} for name in models]}).encode())
+    monkeypatch.setenv("LLAMA_CPP_BASE_URL", served["url"])
+    piped(monkeypatch, answer)
+    assert run_app(["setup", "-p", "llama-cpp", "--no-ask"]) == 2
+    assert message in capsys.readouterr().err
+    assert not own_file.exists()
+
+
+@needs_groq
+def test_a_key_that_is_not_given_is_not_stored(
+    own_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told which variable would do too."""
+    piped(monkeypatch, "")
+    assert run_app(["setup", "-p", "groq", "-m", "small", "--no-ask"]) == 2
+    said = capsys.readouterr().err
+    assert "2. Which key? (Or end this, and set GROQ_API_KEY.) It is not shown." in said
+    assert "no key was given; nothing was stored" in said
+    assert not KeyStore.default().names()
+
+
 @needs_llama
 @pytest.mark.parametrize(
     ("lines", "said"), [((), "pipe the answers in"), (("nobody",), "no provider is called"), (("",), "nothing was")]
