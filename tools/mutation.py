@@ -3,12 +3,12 @@
 cosmic-ray makes the changes (an operator, a constant, a condition). The sample is drawn by a seed, so that two runs try
 the same; lines are drawn first and then a change of each, or a line with many operators would count for more.
 
-A change is noticed when a test fails. Its plugin's tests are run, or those of the core: the files first that import
-the changed module, then those that import what imports it, and so on as grimp knows it, until one fails. They are run
-in growing stages, for to collect a whole room takes longer than to run the nearest files. So a change that is noticed
-costs seconds, and one that lives as long as all tests of its room. Where the patience that is given ends before, the
-change is undecided: it is told apart, and does not count. Everything happens in copies: the working tree is never
-touched.
+A change is noticed when a test fails. Its plugin's tests are run, or those of the core (and of the plugins that use it,
+where the core's own tests do not name what was changed): the files first that import the changed module, then those
+that import what imports it, and so on as grimp knows it, until one fails. They are run in growing stages, for to collect
+a whole room takes longer than to run the nearest files. So a change that is noticed costs seconds, and one that lives as
+long as all tests of its room. Where the patience that is given ends before, the change is undecided: it is told apart,
+and does not count. Everything happens in copies: the working tree is never touched.
 
 What lives is printed as a difference, with the place. A change that nobody can see (an optimisation, say) is named in
 ``tools/mutants.toml`` with its reason, and does not count.
@@ -245,12 +245,17 @@ class Rooms:
         self._named = {path: set(_named_in(path)) for path in ROOT.glob("**/tests/**/test_*.py")}
 
     def files(self, path: str) -> list[str]:
-        """The files of tests of a module's room."""
+        """The files of tests of a module's room; of a part of the core that only plugins use, those of theirs too."""
         room = ROOT / "tests" if path.startswith("airouter_core/") else ROOT / Path(*Path(path).parts[:2], "tests")
+        module = _dotted(path)
         found = [file for file in self._named if room in file.parents]
         if room == ROOT / "tests":
             found = [file for file in found if not set(ELSEWHERE) & set(file.parts)]
-        distances = self._distances(_dotted(path))
+            if not any(module in self._named[file] for file in found):
+                users = {name.partition(".")[0] for name in self._graph.find_modules_that_directly_import(module)}
+                rooms = {folder.parent / "tests" for name in users for folder in ROOT.glob(f"plugins/*/{name}")}
+                found += [file for file in self._named if rooms & set(file.parents)]
+        distances = self._distances(module)
         found.sort(key=lambda file: (min((distances.get(name, FAR) for name in self._named[file]), default=FAR), file))
         return [file.relative_to(ROOT).as_posix() for file in found]
 
