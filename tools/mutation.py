@@ -3,12 +3,12 @@
 cosmic-ray makes the changes (an operator, a constant, a condition). The sample is drawn by a seed, so that two runs try
 the same; lines are drawn first and then a change of each, or a line with many operators would count for more.
 
-A change is noticed when a test fails. Its plugin's tests are run, or those of the core (and of the plugins that use it,
-where the core's own tests do not name what was changed): the files first that import the changed module, then those
-that import what imports it, and so on as grimp knows it, until one fails. They are run in growing stages, for to collect
-a whole room takes longer than to run the nearest files. So a change that is noticed costs seconds, and one that lives as
-long as all tests of its room. Where the patience that is given ends before, the change is undecided: it is told apart,
-and does not count. Everything happens in copies: the working tree is never touched.
+A change is noticed when a test fails. Its plugin's tests are run, or those of the core (and of the plugins that use
+it, where the core's own tests do not name what was changed): the files first that import the changed module, then
+those that import what imports it, and so on as grimp knows it, until one fails. They are run in growing stages, for to
+collect a whole room takes longer than to run the nearest files. So a change that is noticed costs seconds, and one
+that lives as long as all tests of its room. Where the patience that is given ends before, the change is undecided: it
+is told apart, and does not count. Everything happens in copies: the working tree is never touched.
 
 What lives is printed as a difference, with the place. A change that nobody can see (an optimisation, say) is named in
 ``tools/mutants.toml`` with its reason, and does not count.
