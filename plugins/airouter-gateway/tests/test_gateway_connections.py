@@ -67,6 +67,32 @@ def test_a_head_that_does_not_come_is_not_waited_for(serve: Serve, begun: bytes)
     assert running.get("/health/live").status_code == 200
 
 
+def test_a_client_of_http_1_0_is_sent_no_chunks(serve: Serve) -> None:
+    """A stream is what it is to others, without their framing, and ends when the server hangs up; what has a length
+    keeps it. Nor is it told to go on: it knows no interim answers.
+    """
+    running = serve()
+    body = BODY.replace(b"{", b'{"stream":true,', 1)
+    size = b"content-length: %d\r\n" % len(body)
+    got = {}
+    for version in (b"1.0", b"1.1"):
+        with connected(running) as sock:
+            head = ASK.replace(b"1.1", version) + size + b"connection: close\r\nexpect: 100-continue\r\n\r\n"
+            sock.sendall(head + body)
+            got[version] = until_closed(sock)
+    head, _, stream = got[b"1.0"].partition(b"\r\n\r\n")
+    assert statuses(got[b"1.0"]) == [200]
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    assert stream.startswith(b"data: {")
+    assert stream.endswith(b"data: [DONE]\n\n")
+    assert b"transfer-encoding: chunked" in got[b"1.1"].lower()
+    with connected(running) as sock:
+        sock.sendall(ASK.replace(b"1.1", b"1.0") + SIZE + b"\r\n" + BODY)
+        head, _, whole = until_closed(sock).partition(b"\r\n\r\n")
+    assert b"content-length: %d" % len(whole) in head.lower()
+
+
 class Loop(asyncio.SelectorEventLoop):
     """A loop whose clock is set."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,7 +67,7 @@ def limits(tmp_path: object, clock: Clock) -> Any:
 def asked(limits: Limits, *bounded: tuple[str, Bounds]) -> float | None:
     """Seconds to wait; 0 where the request is let through."""
     try:
-        limits.begin(f"r{time.monotonic_ns()}", bounded)
+        asyncio.run(limits.begin(f"r{time.monotonic_ns()}", bounded))
     except LimitReachedError as error:
         return error.wait
     return 0
@@ -104,36 +106,55 @@ def test_the_least_of_the_chain_counts(limits: Limits) -> None:
 def test_tokens_are_set_aside_and_corrected(limits: Limits) -> None:
     """What was used takes the place of what was set aside; what can never fit says so."""
     bounded = [("key:a", Bounds(tpm=100))]
-    limits.begin("r", bounded)
-    span, room = limits.set_aside(bounded, 80)
+    asyncio.run(limits.begin("r", bounded))
+    span, room = asyncio.run(limits.set_aside(bounded, 80))
     assert room is not None
     assert (room.limit, room.left) == (100, 20)
     with pytest.raises(LimitReachedError, match="100 tokens a minute"):
-        limits.set_aside(bounded, 30)
-    limits.end("r", bounded, span, -70)
-    span, _ = limits.set_aside(bounded, 30)
-    limits.end("r", bounded, span, 100)
+        asyncio.run(limits.set_aside(bounded, 30))
+    asyncio.run(limits.end("r", bounded, span, -70))
+    span, _ = asyncio.run(limits.set_aside(bounded, 30))
+    asyncio.run(limits.end("r", bounded, span, 100))
     with pytest.raises(LimitReachedError) as caught:
-        limits.set_aside(bounded, 1)
+        asyncio.run(limits.set_aside(bounded, 1))
     assert caught.value.wait is not None
     with pytest.raises(LimitReachedError, match="lower max_tokens"):
-        limits.set_aside(bounded, 101)
+        asyncio.run(limits.set_aside(bounded, 101))
 
 
 def test_what_can_never_fit_is_not_worth_waiting_for(limits: Limits) -> None:
     """Not even in an empty minute."""
     with pytest.raises(LimitReachedError) as caught:
-        limits.set_aside([("key:a", Bounds(tpm=100))], 101)
+        asyncio.run(limits.set_aside([("key:a", Bounds(tpm=100))], 101))
     assert caught.value.wait is None
+
+
+def test_requests_that_come_together_are_one_transaction(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And as many of them are let through as would be one after the other."""
+    transactions: list[int] = []
+
+    async def begin(limits: Limits) -> list[Any]:
+        beginning = (limits.begin(f"r{number}", [("key:a", Bounds(rpm=10))]) for number in range(40))
+        return list(await asyncio.gather(*beginning, return_exceptions=True))
+
+    with Ledger.open(f"{tmp_path}/ledger.db") as ledger:
+        limits = Limits(Accounts(ledger).tables, clock=clock)
+        write = ledger.database.write
+        monkeypatch.setattr(ledger.database, "write", lambda work: (transactions.append(1), write(work))[1])
+        found = asyncio.run(begin(limits))
+    assert [isinstance(one, LimitReachedError) for one in found] == [False] * 10 + [True] * 30
+    assert len(transactions) == 1
 
 
 def test_a_server_that_died_has_nothing_under_way(limits: Limits, clock: Clock) -> None:
     """After a minute without a word of it; a request that has ended makes room at once."""
     bounded = [("key:a", Bounds(in_flight=2))]
-    limits.begin("r1", bounded)
-    limits.begin("r2", bounded)
+    asyncio.run(limits.begin("r1", bounded))
+    asyncio.run(limits.begin("r2", bounded))
     assert asked(limits, *bounded) == 1
-    limits.end("r1", bounded)
+    asyncio.run(limits.end("r1", bounded))
     assert asked(limits, *bounded) == 0
     assert asked(limits, *bounded) == 1
     clock.now += LIVES + 1

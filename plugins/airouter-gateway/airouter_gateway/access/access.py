@@ -85,7 +85,7 @@ class Access:
 
     async def limits(self) -> Limits:
         """What counts for limits. Raises as :meth:`~airouter_gateway.access.books.Books.limits`."""
-        return await asyncio.to_thread(self.books.limits)
+        return await self.books.alimits()
 
     def close(self) -> None:
         """End what runs beside requests."""

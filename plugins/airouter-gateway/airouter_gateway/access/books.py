@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -78,6 +79,10 @@ class Books:
         with self._lock:
             self._limits = self._limits or Limits(accounts.tables)
         return self._limits
+
+    async def alimits(self) -> Limits:
+        """As :meth:`limits`, for who awaits: the first takes a thread, since it may wait for a database."""
+        return self._limits if self._limits is not None else await asyncio.to_thread(self.limits)
 
     def close(self) -> None:
         """End what runs beside requests; the ledger itself is the process's."""

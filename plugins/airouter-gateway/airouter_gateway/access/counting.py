@@ -82,6 +82,7 @@ def count(
     span = int(now)
     tightest: Room | None = None
     held = [(subject, limit) for subject, limit in limits if limit is not None]
+    begun: list[str] = []
     for subject, limit in held:
         rows = execute(
             "SELECT span, amount FROM gateway_counts WHERE subject = ? AND kind = ? AND span >= ? ORDER BY span",
@@ -94,12 +95,15 @@ def count(
         if tightest is None or left < tightest.left:
             first = int(rows[0][0]) if rows else span
             tightest = Room(kind, limit, left, first + MINUTE + 1 - span)
+        if not rows or int(rows[-1][0]) < span:
+            begun.append(subject)
     for subject, _ in held:
         execute(
             "INSERT INTO gateway_counts (subject, kind, span, amount) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (subject, kind, span) DO UPDATE SET amount = gateway_counts.amount + excluded.amount",
             subject, kind, span, wanted,
         )  # fmt: skip
+    for subject in begun:  # once a second is enough to forget what is over
         execute("DELETE FROM gateway_counts WHERE subject = ? AND span < ?", subject, span - 2 * MINUTE)
     return tightest
 

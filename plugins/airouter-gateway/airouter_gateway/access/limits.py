@@ -42,7 +42,7 @@ class Limits:
         self._closed = threading.Event()
         self._beating: threading.Thread | None = None
 
-    def begin(self, id_: str, bounded: Bounded) -> Room | None:
+    async def begin(self, id_: str, bounded: Bounded) -> Room | None:
         """Count a request, and have it under way, for all whose limits hold for it, or for none.
 
         Raises:
@@ -68,12 +68,12 @@ class Limits:
                 self._say_alive(execute, now)
             return room
 
-        room = unless_reached(self._tables.write_with_others(work))
+        room = unless_reached(await self._tables.awrite_with_others(work))
         if flies:
             self._fly(1)
         return room
 
-    def set_aside(self, bounded: Bounded, tokens: int) -> tuple[int, Room | None]:
+    async def set_aside(self, bounded: Bounded, tokens: int) -> tuple[int, Room | None]:
         """Set tokens aside for a request; the span that they are counted in.
 
         Raises:
@@ -86,10 +86,10 @@ class Limits:
             limits = [(subject, bounds.tpm) for subject, bounds in bounded]
             return int(now), count(execute, TOKENS, limits, tokens, now)
 
-        span, room = self._tables.write_with_others(work)
+        span, room = await self._tables.awrite_with_others(work)
         return span, unless_reached(room)
 
-    def end(self, id_: str, bounded: Bounded, span: int | None = None, more: int = 0) -> None:
+    async def end(self, id_: str, bounded: Bounded, span: int | None = None, more: int = 0) -> None:
         """Have a request under way no more, and correct its tokens.
 
         Args:
@@ -112,7 +112,7 @@ class Limits:
 
         try:
             if flies or (more and span is not None):
-                self._tables.write_with_others(work)
+                await self._tables.awrite_with_others(work)
         finally:
             if flies:
                 self._fly(-1)

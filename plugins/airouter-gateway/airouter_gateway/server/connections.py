@@ -3,6 +3,8 @@
 It reads a head of any length for any time, adds what follows a body to the head, and forgets the body of a request
 that offers another protocol. Here a head has its time and its size, what follows a body is left, and an offer is not
 heard: there is nothing but HTTP/1.1 here, and Java's client sends the offer of HTTP/2 with its very question.
+
+A client of HTTP/1.0 knows no chunks and no interim answers: what has no length ends for it with the connection.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of a head that has come in pieces."""
 END_OF_HEAD = b"\r\n\r\n"
 OFFER = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 HINT = b"pgrade:"
+OLD = "1.0"
 CLIENT = "airouter.client"
 """Where a request's scope has its :class:`Client`."""
 
@@ -100,6 +103,10 @@ class Connection(HttpToolsProtocol):
         self._clients.append(self._asking)
         super().on_headers_complete()
         self.headers = Left()
+        if scope["http_version"] == OLD:
+            cycle = self.cycle
+            cycle.waiting_for_100_continue = False
+            cycle.send = UntilClosed(cycle).send  # type: ignore[method-assign]  # it is asked for when the answer begins
 
     def on_message_complete(self) -> None:
         """The question is whole."""
@@ -122,6 +129,25 @@ class Connection(HttpToolsProtocol):
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
+
+
+class UntilClosed:
+    """An answer to a client of HTTP/1.0: one without a length is not chunked, and ends when the connection does."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._send = cycle.send
+        self._is_measured = True
+
+    async def send(self, message: Any) -> None:
+        """As ASGI has it."""
+        if message["type"] == "http.response.start":
+            self._is_measured = any(name.lower() == b"content-length" for name, _ in message["headers"])
+            if not self._is_measured:
+                self._cycle.chunked_encoding = False
+        elif not self._is_measured:
+            self._cycle.expected_content_length = len(message.get("body", b""))
+        await self._send(message)
 
 
 class Left(list[Any]):

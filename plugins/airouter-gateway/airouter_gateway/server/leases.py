@@ -47,7 +47,7 @@ class Lease:
         if self._limits is None:
             return
         try:
-            room = await asyncio.to_thread(self._limits.begin, exchange.id, self._bounded)
+            room = await self._limits.begin(exchange.id, self._bounded)
         except AirouterError as error:
             raise _refused(error) from error
         self._begun = exchange.id
@@ -62,7 +62,7 @@ class Lease:
         if self._limits is None or not any(bounds.tpm for _, bounds in self._bounded):
             return
         try:
-            self._span, room = await asyncio.to_thread(self._limits.set_aside, self._bounded, tokens)
+            self._span, room = await self._limits.set_aside(self._bounded, tokens)
         except AirouterError as error:
             raise _refused(error) from error
         self._set_aside = tokens
@@ -79,9 +79,8 @@ class Lease:
         if self._limits is None or self._begun is None:
             return
         more = 0 if self._used is None else self._used - self._set_aside
-        ending = asyncio.to_thread(self._limits.end, self._begun, self._bounded, self._span, more)
         try:
-            await asyncio.shield(ending)
+            await asyncio.shield(self._limits.end(self._begun, self._bounded, self._span, more))
         except LedgerError as error:
             LOGGER.warning("a request was not taken off its limits: %s", error)
 
