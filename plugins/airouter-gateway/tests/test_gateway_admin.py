@@ -22,7 +22,13 @@ from airouter_gateway.keys import digest_of
 
 pytest.importorskip("starlette", reason="the extra [console] is not installed")
 
-from airouter_gateway.admin.authentication import MOST_WRONG, Authenticator, TooManyWrongKeysError, require_usable
+from airouter_gateway.admin.authentication import (
+    MOST_WRONG,
+    MOST_WRONG_OF_ALL,
+    Authenticator,
+    TooManyWrongKeysError,
+    require_usable,
+)
 from airouter_gateway.admin.endpoints import ENDPOINTS
 from airouter_gateway.admin.openapi import PREFIX, document
 
@@ -105,7 +111,8 @@ def test_every_route_wants_the_admin_key(
     key, made = running.keys.create("ci")
     wrong = (None, "", ADMIN[:-1], ADMIN + "x", key, made.digest, digest_of(ADMIN))
     caplog.set_level("INFO")
-    monkeypatch.setattr("airouter_gateway.admin.authentication.MOST_WRONG", 1000)
+    for name in ("MOST_WRONG", "MOST_WRONG_OF_ALL"):
+        monkeypatch.setattr(f"airouter_gateway.admin.authentication.{name}", 1000)
     paths = [(endpoint.method, endpoint.path.replace("{name}", "ci")) for endpoint in ENDPOINTS]
     for (method, path), given in itertools.product([*paths, ("GET", "/openapi.json")], wrong):
         headers = {} if given is None else {"authorization": f"Bearer {given}"}
@@ -118,17 +125,47 @@ def test_every_route_wants_the_admin_key(
 
 
 def test_keys_are_not_tried_for_long() -> None:
-    """After some wrong ones nobody is let in for a minute; a comparison tells nothing by its time or by a prefix."""
+    """After some wrong ones whoever tries is not let in for a minute, in all of a network of version 6; others are."""
     now = [0.0]
     authenticator = Authenticator(lambda: ADMIN, clock=lambda: now[0])
-    assert authenticator.admits(ADMIN)
-    for _ in range(MOST_WRONG):
-        assert not authenticator.admits("wrong")
-    with pytest.raises(TooManyWrongKeysError):
-        authenticator.admits(ADMIN)
+    for here, there, elsewhere in (
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"),
+        ("::ffff:192.0.2.9", "192.0.2.9", "192.0.2.8"),
+    ):
+        assert authenticator.admits(ADMIN, here)
+        for _ in range(MOST_WRONG):
+            assert not authenticator.admits("wrong", here)
+        with pytest.raises(TooManyWrongKeysError):
+            authenticator.admits(ADMIN, there)
+        assert authenticator.admits(ADMIN, elsewhere)
+        assert authenticator.admits(ADMIN, None)
+        now[0] += 61
+        assert authenticator.admits(ADMIN, here)
+
+
+def test_many_who_try_keys_lock_out_nobody_who_has_had_the_right_one() -> None:
+    """From however many places they try: all together have so many guesses a minute."""
+    now = [0.0]
+    authenticator = Authenticator(lambda: ADMIN, clock=lambda: now[0])
+    assert authenticator.admits(ADMIN, "192.0.2.1")
+    for number in range(MOST_WRONG_OF_ALL):
+        assert not authenticator.admits("wrong", f"198.51.100.{number}")
+    for stranger in ("198.51.100.250", "203.0.113.1"):
+        with pytest.raises(TooManyWrongKeysError):
+            authenticator.admits(ADMIN, stranger)
+    assert authenticator.admits(ADMIN, "192.0.2.1")
     now[0] = 61
-    assert authenticator.admits(ADMIN)
-    assert not Authenticator(lambda: None).admits("")
+    assert authenticator.admits(ADMIN, "203.0.113.1")
+
+
+def test_no_key_is_no_guess() -> None:
+    """Whoever asks without one, a probe for instance, locks out nobody; where no key is set none is right."""
+    authenticator = Authenticator(lambda: ADMIN)
+    assert not any(authenticator.admits("", "192.0.2.1") for _ in range(2 * MOST_WRONG_OF_ALL))
+    assert authenticator.admits(ADMIN, "192.0.2.1")
+    assert not Authenticator(lambda: None).admits("", None)
+    assert not Authenticator(lambda: None).admits("x", None)
 
 
 def test_nothing_that_is_shown_holds_a_key(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -105,7 +105,8 @@ def _guarded(authenticator: Authenticator, answer: Handler) -> Handler:
     async def guarded(request: Request) -> Response:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         try:
-            if not authenticator.admits(key.strip() if scheme.lower() == "bearer" else ""):
+            given = key.strip() if scheme.lower() == "bearer" else ""
+            if not authenticator.admits(given, request.client and request.client.host):
                 return failure(401, "unauthorized", "give the admin key, in the header Authorization")
             return await answer(request)
         except TooManyWrongKeysError:

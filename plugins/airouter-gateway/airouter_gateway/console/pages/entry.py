@@ -31,7 +31,7 @@ async def sign_in(console: Console, request: Request) -> Response:
         return problem(None, 403, "That form was not sent by this console.")
     try:
         given = (await form_of(request)).get("key", "")
-        right = console.authenticator.admits(given)
+        right = console.authenticator.admits(given, request.client and request.client.host)
     except TooManyWrongKeysError:
         return page("login.html", None, status=429, message="Too many wrong keys. Wait a minute.")
     except (TooLargeError, TimeoutError, ClientDisconnect, ValueError):
