@@ -164,12 +164,12 @@ def test_a_server_that_died_has_nothing_under_way(limits: Limits, clock: Clock) 
 def test_who_is_tightest_is_told(limits: Limits, clock: Clock) -> None:
     """Of a chain, the one that has least left, how much it is, and when all of it is there again."""
     key, whole = ("key:a", Bounds(rpm=9)), ("whole", Bounds(rpm=4))
-    limits.begin("other", [whole])
+    asyncio.run(limits.begin("other", [whole]))
     clock.now += 10
-    room = limits.begin("r", [key, whole])
+    room = asyncio.run(limits.begin("r", [key, whole]))
     assert room == Room("requests", 4, 2, 51)
-    assert limits.begin("r2", [key, ("team:t", Bounds())]) == Room("requests", 9, 7, 61)
-    assert limits.begin("r3", [("team:t", Bounds())]) is None
+    assert asyncio.run(limits.begin("r2", [key, ("team:t", Bounds())])) == Room("requests", 9, 7, 61)
+    assert asyncio.run(limits.begin("r3", [("team:t", Bounds())])) is None
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_who_is_tightest_is_told(limits: Limits, clock: Clock) -> None:
 )
 def test_who_has_no_room_is_named(limits: Limits, subject: str, bounds: Bounds, said: str) -> None:
     """With how much they may."""
-    limits.begin("r1", [(subject, bounds)])
+    asyncio.run(limits.begin("r1", [(subject, bounds)]))
     with pytest.raises(LimitReachedError, match=said):
-        limits.begin("r2", [(subject, bounds)])
+        asyncio.run(limits.begin("r2", [(subject, bounds)]))
 
 
 def test_a_server_says_that_it_lives(limits: Limits, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,11 +199,11 @@ def test_a_server_says_that_it_lives(limits: Limits, clock: Clock, monkeypatch: 
 
     tables.write(die)
     monkeypatch.setattr("airouter_gateway.access.limits.BEAT", 0.01)
-    limits.begin("r1", bounded)
+    asyncio.run(limits.begin("r1", bounded))
     clock.now += LIVES + 1
     eventually(lambda: (clock.now,) in tables.read("SELECT seen FROM gateway_servers"))
     assert tables.read("SELECT COUNT(*) FROM gateway_flights")[0][0] == 2
-    limits.begin("r2", bounded)  # there is room again for what the dead one had
+    asyncio.run(limits.begin("r2", bounded))  # there is room again for what the dead one had
     assert asked(limits, *bounded) == 1
     clock.now += 10 * LIVES
     eventually(lambda: tables.read("SELECT COUNT(*) FROM gateway_servers")[0][0] == 1)
