@@ -402,3 +402,25 @@ def test_what_the_model_is_given_goes_to_nobody_who_cannot_read_it() -> None:
         assert sent_by(table.MESSAGES, "claude", body)[0]["messages"][0]["content"] == [block]
         with pytest.raises(UnsupportedFeatureError, match=f"openai is not known to take {block['type']} blocks"):
             sent_by(table.MESSAGES, "openai", body)
+
+
+@pytest.mark.parametrize(("kind", "told"), [("search_result", None), ("tool_reference", "left out: tool_reference")])
+def test_what_stands_in_the_result_of_a_tool_is_refused_or_told_too(kind: str, told: str | None) -> None:
+    """A source is, for somebody who cannot read it; what points at a tool that was held back is only told."""
+    pytest.importorskip("airouter_claude")
+    pytest.importorskip("airouter_openai")
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": kind, "tool_name": "f"}]}
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": [call]}]
+    body = {
+        "model": "m",
+        "max_tokens": 5,
+        "messages": [*turns, {"role": "user", "content": [result]}],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    }
+    assert sent_by(table.MESSAGES, "claude", body)[0]["messages"][2]["content"] == [result]
+    if told is None:
+        with pytest.raises(UnsupportedFeatureError, match=kind):
+            sent_by(table.MESSAGES, "openai", body)
+    else:
+        assert told in sent_by(table.MESSAGES, "openai", body)[1]

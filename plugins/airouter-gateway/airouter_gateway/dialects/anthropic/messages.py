@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from airouter_core.errors import ParameterError
 from airouter_core.provider.asking import ask_of
 from airouter_core.values.messages import Message, Part, ProviderPart, ToolResultPart
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
+from airouter_core.wire.json import mapping
 
 from ..question import (
     Question,
@@ -38,6 +39,8 @@ MODES = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
 BILLING = "x-anthropic-billing-header:"
 """How a system block of Claude Code's begins that is for its vendor, and changes with each request: as a part of the
 prompt it would make every cache useless."""
+POINTER = "tool_reference"
+"""A block that points at a tool that was held back; elsewhere all tools are on offer from the beginning."""
 SESSION_HEADER = "x-claude-code-session-id"
 BLOCKS = BlockReader(CLAUDE)
 
@@ -84,10 +87,7 @@ def read_messages(body: bytes, headers: Mapping[str, str]) -> Question:
         own=own,
         called=_called(thinking, output, own_tools),
         for_native={"messages": _with(for_claude, turns), "parameters": parameters, "response_format": None},
-        # What the model did by itself may be left out; what it was given may not.
-        only_native=tuple(
-            f"{kind} blocks of this form" for kind in _kinds(turn for turn in turns if turn.role == "user")
-        ),
+        only_native=_given_blocks(turns),
         losses=_unread(said),
         foreign_losses=(*losses, *_lost_blocks(turns)),
         shows_thoughts=thinking.get("type") in ("enabled", "adaptive"),
@@ -211,19 +211,24 @@ def _unread(said: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _given_blocks(turns: tuple[Message, ...]) -> tuple[str, ...]:
     """Blocks that the model is given: what it did by itself may be left out elsewhere, these may not."""
-    return tuple(f"{kind} blocks of this form" for kind in _kinds(turn for turn in turns if turn.role == "user"))
+    kinds = _kinds(turn for turn in turns if turn.role != "assistant")
+    return tuple(f"{kind} blocks of this form" for kind in kinds if kind != POINTER)
 
 
 def _lost_blocks(turns: tuple[Message, ...]) -> list[str]:
-    kinds = _kinds(message for message in turns if message.role == "assistant")
+    done = _kinds(turn for turn in turns if turn.role == "assistant")
+    kinds = [*done, *(kind for kind in _kinds(turns) if kind == POINTER)]
     return [f"content blocks that only {CLAUDE} reads were left out: {', '.join(kinds)}"] if kinds else []
 
 
 def _kinds(messages: Iterable[Message]) -> list[str]:
-    """Kinds of the blocks in some messages that nobody else reads."""
-    parts = (part for message in messages for part in message.parts)
-    return sorted({str(part.value.get("type")) for part in parts if _is_own(part)})
+    """Kinds of the blocks in some messages, and in the results of tools, that nobody else reads."""
+    parts = (part for message in messages for whole in message.parts for part in (whole, *_inside(whole)))
+    found = (part.value for part in parts if isinstance(part, ProviderPart) and part.provider == CLAUDE)
+    return sorted({str(block.get("type")) for block in found})
 
 
-def _is_own(part: Part) -> TypeGuard[ProviderPart]:
-    return isinstance(part, ProviderPart) and part.provider == CLAUDE
+def _inside(part: Part) -> list[Part]:
+    if not isinstance(part, ToolResultPart):
+        return []
+    return BLOCKS.parts_of(mapping(part.provider_metadata.get(CLAUDE)).get("content"))
