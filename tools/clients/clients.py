@@ -25,6 +25,11 @@ PYTHON: dict[str, tuple[str, ...]] = {
     "shell-gpt": ("shell-gpt==1.5.1", "click"),
     "crewai": ("crewai==1.15.30",),
     "aider": ("aider-chat==0.86.2",),
+    "adk": ("google-adk==2.13.0", "litellm==1.110.2"),
+    "claude-agent": ("claude-agent-sdk==0.2.189",),
+    "outlines": ("outlines==1.3.3", "openai==3.57.0", "anthropic==2.14.0", "ollama==0.6.3"),
+    "guidance": ("guidance==0.3.1", "openai==3.57.0"),
+    "anthropic0": ("anthropic==0.39.0", "httpx==0.27.2"),
 }
 """Python packages, by environment: each client in one of its own, with what its own requirements bring."""
 NEWER_NODE = "node@24.21.0"
@@ -46,12 +51,24 @@ NODE: dict[str, tuple[str, ...]] = {
     "continue": ("@continuedev/cli@1.5.47",),
     "pi": (NEWER_NODE, "@mariozechner/pi-coding-agent@0.73.1"),
     "cline": (NEWER_NODE, "cline@3.0.65"),
+    "copilot": (NEWER_NODE, "@github/copilot@1.0.102"),
+    "mastra": (NEWER_NODE, "@mastra/core@0.24.9", "zod@4.6.7"),
+    "llamaindex-ts": (
+        *(NEWER_NODE, "llamaindex@0.12.1", "@llamaindex/openai@0.4.22", "@llamaindex/ollama@0.1.23"),
+        *("@llamaindex/workflow@1.1.24", "zod@4.6.7"),
+    ),
+    "node-old": ("openai@4.104.0", "@anthropic-ai/sdk@0.39.0"),
+    "ai5": (
+        *(NEWER_NODE, "ai@5.0.277", "@ai-sdk/openai@2.0.130", "@ai-sdk/anthropic@2.0.112"),
+        *("@ai-sdk/openai-compatible@1.0.61", "zod@4.6.7"),
+    ),
 }
 """Packages of npm, by environment; some need a Node that is newer than the system's."""
 BUILT = {"ollama": ".cache/engines/ollama/bin"}
 """Programs that ``make engines`` builds, by environment."""
 SCENARIOS = ("model", "text", "stream", "tool", "form", "error", "cut", "silence", "killed")
 NO_FORM = tuple(name for name in SCENARIOS if name != "form")
+NO_TOOL = tuple(name for name in SCENARIOS if name != "tool")
 TALK = ("text", "stream", "error", "cut", "silence", "killed")
 WHOLE = ("model", "text", "error", "cut", "silence", "killed")
 OF_AGENTS = ("text", "tool", "error", "cut", "silence", "killed")
@@ -145,12 +162,33 @@ CLIENTS = (
     Client("Strands, Anthropic", "strands", "strands_python.py", "anthropic", "strands-agents"),
     Client("Strands, Ollama", "strands", "strands_python.py", "ollama", "strands-agents"),
     Client("CrewAI", "crewai", "crewai_python.py", "", "crewai", ("model", "text", "tool", "form", "error")),
+    Client("anthropic (Python) 0.x", "anthropic0", "anthropic_python.py", "", "anthropic", NO_FORM),
+    Client("@anthropic-ai/sdk 0.x", "node-old", "anthropic_node.mjs", "", "@anthropic-ai/sdk", NO_FORM),
+    Client("openai (Node) 4.x, chat", "node-old", "openai_node.mjs", "chat", "openai"),
+    Client("openai (Node) 4.x, Responses", "node-old", "openai_node.mjs", "responses", "openai"),
+    Client("Vercel AI SDK 5, openai", "ai5", "vercel_node.mjs", "responses", "@ai-sdk/openai"),
+    Client("Vercel AI SDK 5, openai-compatible", "ai5", "vercel_node.mjs", "chat", "@ai-sdk/openai-compatible"),
+    Client("Vercel AI SDK 5, anthropic", "ai5", "vercel_node.mjs", "anthropic", "@ai-sdk/anthropic"),
+    Client("Mastra", "mastra", "mastra_node.mjs", "", "@mastra/core"),
+    Client("LlamaIndex.TS, OpenAI", "llamaindex-ts", "llamaindex_node.mjs", "openai", "@llamaindex/openai"),
+    Client("LlamaIndex.TS, Ollama", "llamaindex-ts", "llamaindex_node.mjs", "ollama", "@llamaindex/ollama"),
+    Client("Google ADK, openai/", "adk", "adk_python.py", "openai", "google-adk"),
+    Client("Google ADK, anthropic/", "adk", "adk_python.py", "anthropic", "google-adk", NO_FORM),
+    Client("Google ADK, ollama_chat/", "adk", "adk_python.py", "ollama_chat", "google-adk"),
+    Client("outlines, OpenAI", "outlines", "outlines_python.py", "openai", "outlines", NO_TOOL),
+    Client("outlines, Anthropic", "outlines", "outlines_python.py", "anthropic", "outlines", ("model", *TALK)),
+    Client("outlines, Ollama", "outlines", "outlines_python.py", "ollama", "outlines", NO_TOOL),
+    Client("guidance", "guidance", "guidance_python.py", "", "guidance", ("model", "text", "form", "error", "silence")),
     _agent("Claude Code", "claude-code", "claude", "@anthropic-ai/claude-code"),
+    Client("Claude Agent SDK", "claude-agent", "claude_agent_python.py", "", "claude-agent-sdk", ("tool", *TALK)),
     _agent("Codex", "codex", "codex", "@openai/codex"),
     _agent("opencode", "opencode", "opencode", "opencode-ai"),
     _agent("Qwen Code", "qwen-code", "qwen", "@qwen-code/qwen-code"),
     _agent("Continue", "continue", "continue", "@continuedev/cli"),
     _agent("Cline", "cline", "cline", "cline"),
+    _agent("GitHub Copilot CLI, chat", "copilot", "copilot/chat", "@github/copilot"),
+    _agent("GitHub Copilot CLI, Responses", "copilot", "copilot/responses", "@github/copilot"),
+    _agent("GitHub Copilot CLI, Anthropic", "copilot", "copilot/anthropic", "@github/copilot"),
     _agent("pi, chat", "pi", "pi/chat", "@mariozechner/pi-coding-agent"),
     _agent("pi, Responses", "pi", "pi/responses", "@mariozechner/pi-coding-agent"),
     _agent("pi, Anthropic", "pi", "pi/anthropic", "@mariozechner/pi-coding-agent"),

@@ -103,6 +103,16 @@ def sgpt() -> Begun:
     return ["sgpt", "--no-cache", QUESTION], {}
 
 
+def copilot() -> Begun:
+    kind = "anthropic" if DIALECT == "anthropic" else "openai"
+    address = URL if DIALECT == "anthropic" else f"{URL}/v1"
+    provider = {"TYPE": kind, "BASE_URL": address, "API_KEY": KEY}
+    if DIALECT == "responses":
+        provider["WIRE_API"] = "responses"
+    environ = {f"COPILOT_PROVIDER_{name}": value for name, value in provider.items()}
+    return ["copilot", "-p", QUESTION, "--allow-all-tools"], {"COPILOT_MODEL": MODEL, **environ}
+
+
 def ollama() -> Begun:
     return ["ollama", "run", MODEL, QUESTION], {"OLLAMA_HOST": URL}
 
@@ -117,6 +127,7 @@ AGENTS: dict[str, Callable[[], Begun]] = {
     "pi": pi,
     "aider": aider,
     "sgpt": sgpt,
+    "copilot": copilot,
     "ollama": ollama,
 }
 NAME, _, DIALECT = VARIANT.partition("/")

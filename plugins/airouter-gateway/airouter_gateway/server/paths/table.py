@@ -27,7 +27,16 @@ async def _nowhere(server: Server, exchange: Exchange, answering: Answering, ser
         message += f": give this client the address without {V1} at its end"
     elif asked.startswith(V1 + OLLAMA):
         message += f": this client speaks Ollama's format; give it the address without {V1} at its end"
+    elif "//" in asked:
+        message += ": give this client the address without a slash at its end"
+    elif (known := _known_at_the_end(asked)) is not None:
+        message += f": {known} is here; give this client the address that ends in {V1}, and nothing between"
     raise RefusedError(Refusal(kind="no_path", message=message))
+
+
+def _known_at_the_end(asked: str) -> str | None:
+    """A path of ours that this one ends with: other servers have something of their own before it."""
+    return next((path for path in PATHS if path.startswith(V1) and asked.endswith(path.removeprefix(V1))), None)
 
 
 PATHS: dict[str, Path] = {
