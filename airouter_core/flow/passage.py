@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from ..values.events import StreamEvent
 from .layers import Gate, See, Tap
 from .steps import Delegate, Events
+
+Shown = Generator[StreamEvent, None, None]
 
 
 class RaisedInLayer(Exception):  # noqa: N818  # never seen by anybody but the drivers
@@ -70,35 +72,15 @@ class Passage:
                 return
         self.taps = tuple(found)
 
-    def seen(self, events: Events) -> Generator[StreamEvent, None, None]:
+    def seen(self, events: Events) -> Shown:
         """Events as the reader sees them."""
-        taps = self.taps
-        if taps is None:
-            yield from self.passed(events)
-            return
-        for event in events:
-            for see in taps:
-                # A tap belongs to the flow that has set it: its error must not look like one of the flow inside.
-                try:
-                    see(event)
-                except Exception as error:
-                    raise RaisedInLayer(see, error) from error
-            yield event
+        return self.passed(events) if self.taps is None else _shown(events, self.taps)
 
     def consume(self, events: Events) -> None:
         """Let events go by that nobody reads."""
-        taps = self.taps
-        if taps is None:
-            collections.deque(self.passed(events), maxlen=0)
-            return
-        for event in events:
-            for see in taps:
-                try:
-                    see(event)
-                except Exception as error:
-                    raise RaisedInLayer(see, error) from error
+        collections.deque(self.seen(events), maxlen=0)
 
-    def passed(self, events: Events) -> Iterable[StreamEvent]:
+    def passed(self, events: Events) -> Shown:
         """The events as the reader sees them, where more is done to them than seeing."""
         if self._shut is not None:
             yield from self._held_back(events, *self._shut)
@@ -114,17 +96,12 @@ class Passage:
                 events = _through(scope.through, events)
         return events
 
-    def _held_back(self, events: Events, taps: tuple[See, ...], depth: int) -> Iterator[StreamEvent]:
+    def _held_back(self, events: Events, taps: tuple[See, ...], depth: int) -> Shown:
         """Events until one opens the gate of the flow at this depth, and all that come after it."""
         gate = self._scopes[depth].through
         assert isinstance(gate, Gate)
         hold, coming = gate.hold, iter(events)
-        for event in coming:
-            for see in taps:
-                try:
-                    see(event)
-                except Exception as error:
-                    raise RaisedInLayer(see, error) from error
+        for event in _shown(coming, taps):
             try:
                 opens = hold(event)
             except Exception as error:
@@ -135,6 +112,18 @@ class Passage:
                 yield from self._beyond(depth, held)
                 yield from self.seen(coming)
                 return
+
+
+def _shown(events: Events, taps: tuple[See, ...]) -> Shown:
+    """Events, each after the taps have looked at it."""
+    for event in events:
+        for see in taps:
+            # A tap belongs to the flow that has set it: its error must not look like one of the flow inside.
+            try:
+                see(event)
+            except Exception as error:
+                raise RaisedInLayer(see, error) from error
+        yield event
 
 
 def _through(through: Any, events: Events) -> Iterator[StreamEvent]:
