@@ -188,3 +188,32 @@ RECORDED = """
     from airouter_core.transports.pools import POOLS
     print(POOLS["http"]("localhost").ConnectionCls.__name__)
 """
+
+
+def test_two_threads_may_make_the_first_calls(serve: Any) -> None:
+    """One blocks, one awaits, and both import what they need for it at the same time."""
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(AT_ONCE), serve(answers).url],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (told.returncode, told.stdout.split()) == (0, ["hello", "hello"]), told.stderr
+
+
+AT_ONCE = """
+    import asyncio, sys, threading
+    from airouter_core import create_provider
+    provider = create_provider("openai", {"base_url": sys.argv[1], "api_key": "sk-0123456789", "api": "chat"})
+    together = threading.Barrier(2)
+    def blocking():
+        together.wait()
+        print(provider.execute("m", "hi"))
+    def awaiting():
+        together.wait()
+        print(asyncio.run(provider.aexecute("m", "hi")))
+    threads = [threading.Thread(target=which) for which in (blocking, awaiting)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+"""

@@ -17,8 +17,7 @@ from collections.abc import Mapping, Sequence
 from http.client import HTTPResponse
 from typing import Any, Self
 
-import urllib3.connection
-from urllib3.util.wait import wait_for_read
+from urllib3 import connection, util  # the package first, as in `sessions`
 
 from ..flow.stopping import STOP, Stop
 from .answers import NAME, Answer, Buffer, Reader
@@ -43,7 +42,7 @@ def genuine(connection_class: Any, module: str = "urllib3.connection") -> Any:
     return next((kind for kind in connection_class.__mro__ if kind.__module__ == module), connection_class)
 
 
-HTTPConnection = genuine(urllib3.connection.HTTPConnection, "http.client")
+HTTPConnection = genuine(connection.HTTPConnection, "http.client")
 
 
 def socket_options() -> list[tuple[int, int, int]]:
@@ -141,7 +140,7 @@ class _Connection:
                 super().send(piece)  # type: ignore[misc]  # as above
         except TimeoutError:
             self.is_fit = False
-            if wait_for_read(self.sock, 0.0):
+            if util.wait_for_read(self.sock, 0.0):
                 raise BrokenPipeError("the answer is there before the request") from None  # urllib3 reads it then
             raise StalledError("nothing of the request was taken") from None
         except OSError:

@@ -7,13 +7,14 @@ import importlib
 import queue
 from typing import Any
 
-import urllib3.connection
+import urllib3
+from urllib3 import connection
 
 from .connections import genuine, ours, socket_options
 from .proxies import Proxy
 
-HTTP = genuine(urllib3.connection.HTTPConnection)
-HTTPS = genuine(urllib3.connection.HTTPSConnection)
+HTTP = genuine(connection.HTTPConnection)
+HTTPS = genuine(connection.HTTPSConnection)
 
 
 class _AtRest:

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
-from urllib3.util.wait import wait_for_read
+from urllib3 import util  # not `from urllib3.util`: while another thread imports the package, that finds half of it
 
 from ..errors import ConfigurationError
 from .connections import IDLE, socket_options
@@ -166,7 +166,7 @@ def _news_of(transport: asyncio.BaseTransport) -> Callable[[], bool]:
     if sock is None or (number := sock.fileno()) < 0:
         return functools.partial(bool, True)
     if not hasattr(select, "poll"):
-        return functools.partial(wait_for_read, sock, 0.0)
+        return functools.partial(util.wait_for_read, sock, 0.0)
     # As there, without what it goes through: each call on a warm connection comes by here.
     look = select.poll()
     look.register(number, select.POLLIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -77,13 +77,17 @@ def together(*usages: Usage) -> Usage:
     return Usage(**{name: total(name) for name in names}, raw=usages[-1].raw)
 
 
-def with_counts(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+def with_counts(known: Mapping[str, Any], told: Mapping[str, Any], sent: Iterable[str]) -> dict[str, Any]:
     """What a stream has told of its usage so far, in several pieces.
 
-    Counts are totals: a later one replaces an earlier one. What is missing replaces nothing; nor does a 0 where
-    something was counted, as gateways write it that know one half of the usage at the beginning and one at the end.
+    Counts are totals: a later one replaces an earlier one, and where it is missing the earlier one stands. No prompt
+    has no tokens: who says so tells of the answer alone, and none of the zeros beside it replaces what was counted.
+
+    Args:
+        sent: names of the count of the prompt.
     """
-    kept = {name for name, value in told.items() if value is None or (value == 0 and known.get(name))}
+    halved = not any(told.get(name) for name in sent)
+    kept = {name for name, value in told.items() if value is None or (halved and value == 0 and known.get(name))}
     return {**known, **{name: value for name, value in told.items() if name not in kept}}
 
 

@@ -33,7 +33,7 @@ from .choice import CONTENT, Choice, numbered
 from .content import file_part, read_content
 from .dialect import NO_REASONS, ChatDialect
 from .errors import error_named, status_in
-from .usage import usage_of
+from .usage import PROMPT, usage_of
 
 CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 """One of them is in each chunk."""
@@ -254,7 +254,7 @@ class ChatReader:
         usage = mapping(usage)
         if all(value is None for value in usage.values()):
             return []  # some say so until they have counted
-        self._used = usage = with_counts(self._used, usage)
+        self._used = usage = with_counts(self._used, usage, PROMPT)
         cost = self._dialect.cost(usage)
         counted: list[StreamEvent] = [UsageReported(usage_of(usage))]
         return counted if cost is None else [*counted, CostReported(cost)]

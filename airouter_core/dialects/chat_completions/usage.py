@@ -8,6 +8,7 @@ from typing import Any
 from ...values.usage import Usage, count
 from ...wire.json import mapping
 
+PROMPT = ("prompt_tokens", "input_tokens")
 CACHE_READ = ("prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens")
 """Where cached tokens stand beside the counts, at servers that do not put them into the details."""
 CACHE_WRITTEN = ("cache_creation_input_tokens", "cache_write_input_tokens")

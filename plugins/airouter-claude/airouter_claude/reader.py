@@ -251,7 +251,7 @@ class MessageReader:
         told = mapping(said)
         if all(value is None for value in told.values()):
             return ()
-        self._usage = with_counts(self._usage, told)
+        self._usage = with_counts(self._usage, told, ("input_tokens",))
         return (UsageReported(usage_of(self._usage)),)
 
     def _index(self, event: Mapping[str, Any], *, new: bool = False) -> int:

@@ -146,7 +146,7 @@ class AnswerReader:
             self._start = start
             yield start
         usage = mapping(answer.get("usageMetadata"))
-        if usage and (counted := with_counts(self._usage, usage)) != self._usage:
+        if usage and (counted := with_counts(self._usage, usage, OF_ANSWERS[:1])) != self._usage:
             self._usage = counted
             yield UsageReported(usage_of(counted, OF_ANSWERS))
         if feedback := mapping(answer.get("promptFeedback")):
