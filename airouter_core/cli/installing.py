@@ -10,15 +10,17 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import click
 
 from ..errors import ConfigurationError, ExecutionError
-from .available import available, distribution_of, installed_version
+from .available import distribution_of, installed_version
 from .output import note, write
 
 CORE = "airouter-core"
@@ -129,6 +131,23 @@ def _installer(arguments: Sequence[str]) -> list[str]:
     return [uv, "pip", arguments[0], "--python", sys.executable, *arguments[1:]]
 
 
+def _kept_by_uv(without: Sequence[str]) -> list[str]:
+    """What uv was asked to install, as its receipt has it with extras and places: first the tool itself."""
+    with open(os.path.join(sys.prefix, "uv-receipt.toml"), "rb") as file:
+        receipt = tomllib.load(file)
+    asked = receipt.get("tool", {}).get("requirements", [])
+    dropped = {name.partition("[")[0] for name in without}
+    return [_spelt(one) for one in asked if one.get("name") not in dropped] or [f"{CORE}[cli]"]
+
+
+def _spelt(requirement: Mapping[str, Any]) -> str:
+    extras = f"[{','.join(requirement['extras'])}]" if requirement.get("extras") else ""
+    place = next((requirement[kind] for kind in ("editable", "directory", "path") if kind in requirement), None)
+    if place is not None:
+        return f"{place}{extras}"
+    return f"{requirement['name']}{extras}{requirement.get('specifier', '')}"
+
+
 def _refuse_managed(arguments: Sequence[str]) -> None:
     """Refuse to change what something else keeps: a program in one file, a tool of uv or pipx, the system's Python."""
     names = [name for name in arguments[1:] if not name.startswith("-")]
@@ -136,10 +155,11 @@ def _refuse_managed(arguments: Sequence[str]) -> None:
         raise ConfigurationError("this program was built as one file, and takes no plugins afterwards")
     adding = arguments[0] == "install"
     if os.path.exists(os.path.join(sys.prefix, "uv-receipt.toml")):
-        kept = [one.name for one in available() if one.name not in names and installed_version(one.name)]
-        all_of_them = [*kept, *(names if adding else [])]
-        told = "".join(f" --with {shlex.quote(name)}" for name in all_of_them)
-        raise ConfigurationError(f"uv keeps this environment: uv tool install '{CORE}[cli]'{told}")
+        tool, *kept = _kept_by_uv(without=names)
+        told = "".join(f" --with {shlex.quote(name)}" for name in (*kept, *(names if adding else [])))
+        raise ConfigurationError(
+            f"uv keeps this environment, and changes it by one command: uv tool install {shlex.quote(tool)}{told}"
+        )
     if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
         verb = "inject" if adding else "uninject"
         raise ConfigurationError(f"pipx keeps this environment: pipx {verb} {CORE} {shlex.join(names)}")

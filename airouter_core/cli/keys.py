@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 
 import click
@@ -25,8 +26,11 @@ def set_key(name: str) -> None:
     """Store the key of the provider NAME. It is asked for without being shown, or read from a pipe."""
     try:
         info = installed().provider(name)
-    except UnknownProviderError as error:  # a name of the user's own, unless it is misspelt
-        warn(f'{error} The key can only be used as "keyring:{name}" in a settings file.')
+    except UnknownProviderError:  # a name of the user's own, unless it is misspelt
+        known = [word for info in installed().providers() for word in (info.name, *info.aliases)]
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        warn(f'no provider here is called {name!r}{hint} The key counts where a settings file says "keyring:{name}".')
     else:
         name = name if name in info.aliases else info.name
     if sys.stdin is not None and sys.stdin.isatty():

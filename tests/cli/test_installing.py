@@ -188,6 +188,36 @@ def test_environments_that_a_tool_keeps_are_left_to_it(
     assert pip == []
 
 
+RECEIPT = """
+[tool]
+requirements = [
+    { name = "airouter-core", extras = ["cli"] },
+    { name = "airouter-llamacpp", extras = ["embedded"], specifier = ">=0.1" },
+    { name = "airouter-echo", directory = "/checkout/airouter-echo" },
+    { name = "airouter-router" },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        (["install", "claude"], " --with airouter-router --with airouter-claude"),
+        (["install", "airouter-router[x]"], " --with 'airouter-router[x]'"),
+    ],
+)
+def test_what_uv_keeps_is_kept_with_its_extras(
+    asked: list[str], then: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that uv takes names all there is: what it leaves out would be taken away, such as an engine."""
+    (tmp_path / "uv-receipt.toml").write_text(RECEIPT)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr("airouter_core.cli.installing.checkout", lambda: None)
+    assert run_app(asked) == 2
+    engine = " --with 'airouter-llamacpp[embedded]>=0.1' --with /checkout/airouter-echo"
+    assert f"uv tool install 'airouter-core[cli]'{engine}{then}\n" in capsys.readouterr().err
+
+
 def test_a_python_of_the_system_and_a_frozen_program_are_left_alone(
     pip: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -132,7 +132,10 @@ def test_a_key_is_found_under_any_name_of_its_provider(
     assert chosen_provider("llama-cpp", None).config.api_key == CANARY
     monkeypatch.setattr(sys, "stdin", io.StringIO(CANARY + "\n"))
     assert run_app(["keys", "set", "lama-cpp"]) == 0
-    assert "did you mean 'llama-cpp'? The key can only be used as \"keyring:lama-cpp\"" in capsys.readouterr().err
+    assert (
+        "did you mean 'llama-cpp'? The key counts where a settings file says \"keyring:lama-cpp\""
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.skipif(
