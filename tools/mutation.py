@@ -150,6 +150,10 @@ def mutant_at(place: Place) -> Mutant | None:
 def _quiet_lines(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
         quiet = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        if isinstance(node, ast.ClassDef):
+            # Whether a class is frozen, say, is what type checkers hold us to, and protocols are for them alone.
+            quiet += [keyword.value for keyword in node.keywords]
+            quiet += [node] if any("Protocol" in ast.unparse(base) for base in node.bases) else []
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             quiet.append(node)
         if (
