@@ -424,3 +424,36 @@ def test_what_stands_in_the_result_of_a_tool_is_refused_or_told_too(kind: str, t
             sent_by(table.MESSAGES, "openai", body)
     else:
         assert told in sent_by(table.MESSAGES, "openai", body)[1]
+
+
+def test_a_picture_that_a_tool_has_shown_goes_on_with_the_conversation() -> None:
+    """To a server that takes text only as a result it is said in the user's next message, behind all results."""
+    pytest.importorskip("airouter_openai")
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+    calls = [{"type": "tool_use", "id": name, "name": "f", "input": {}} for name in ("a", "b")]
+    results = [
+        {"type": "tool_result", "tool_use_id": "a", "content": [picture]},
+        {"type": "tool_result", "tool_use_id": "b", "content": "text"},
+    ]
+    turns = [{"role": "user", "content": "look"}, {"role": "assistant", "content": calls}]
+    for more in ([], [{"type": "text", "text": "well?"}]):
+        body = {
+            "model": "m",
+            "max_tokens": 5,
+            "messages": [*turns, {"role": "user", "content": [*results, *more]}],
+            "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        }
+        made, told = sent_by(table.MESSAGES, "openai", body, api="chat")
+        assert [message["role"] for message in made["messages"]] == ["user", "assistant", "tool", "tool", "user"]
+        assert made["messages"][3]["content"] == "text"
+        assert [part["type"] for part in made["messages"][4]["content"]] == ["image_url", *(["text"] if more else [])]
+        assert "files in results of tools" in told
+
+
+def test_fields_of_ollama_s_messages_and_tools_that_nobody_here_knows_are_told() -> None:
+    """By their places."""
+    pytest.importorskip("airouter_ollama")
+    tool = {"type": "function", "later": 1, "function": {"name": "f", "parameters": {"type": "object"}, "strict": True}}
+    body = {"model": "m", "messages": [{"role": "user", "content": "x", "newer": 1}], "tools": [tool]}
+    question = table.OLLAMA_CHAT.read(json.dumps(body).encode(), {})
+    assert question.losses == ("fields were not sent: messages[0].newer, tools[0].later, tools[0].function.strict",)

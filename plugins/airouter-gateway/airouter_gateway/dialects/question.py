@@ -12,11 +12,14 @@ from typing import Any
 
 import msgspec
 
+from airouter_core.dialects.chat_completions.unread import FORMAT as CHAT_COMPLETIONS
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
 from airouter_core.values.ask import Ask
 from airouter_core.values.messages import Message, ToolResultPart
 from airouter_core.values.tokens import estimate_tokens
 from airouter_core.values.value import Value
+
+from .histories import with_files_said, with_one_beginning
 
 NOTHING: Mapping[str, Any] = {}
 WITHHELD = frozenset(
@@ -226,11 +229,8 @@ def bound(
         changes |= question.for_native
     else:
         lost += question.foreign_losses
-    if not native or (taker.is_local and native == taker.speaks):
-        # Templates of local models refuse what servers elsewhere take.
-        changes["messages"], moved = with_one_beginning(changes.get("messages", question.ask.messages))
-        if moved:
-            lost.append("system messages were put into one, at the beginning: most models take no other")
+    changes["messages"], moved = _fitting(changes.get("messages", question.ask.messages), taker, native)
+    lost += moved
     own = {name: value for name, value in question.own.items() if name not in WITHHELD}
     if len(own) < len(question.own):
         lost.append(
@@ -243,16 +243,19 @@ def bound(
     return msgspec.structs.replace(question.ask, **changes), tuple(lost)
 
 
-def with_one_beginning(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], bool]:
-    """The messages with one system message, which leads them; and whether that changes anything.
-
-    Templates of local models refuse a second one, and one that stands later.
-    """
-    places = [place for place, message in enumerate(messages) if message.role == "system"]
-    if places in ([], [0]):
-        return messages, False
-    texts = "\n\n".join(messages[place].text for place in places)
-    return (Message.system(texts), *(message for message in messages if message.role != "system")), True
+def _fitting(messages: tuple[Message, ...], taker: Taker, native: str | None) -> tuple[tuple[Message, ...], list[str]]:
+    """The conversation as the server takes it, and what was moved in it."""
+    told: list[str] = []
+    if not native or (taker.is_local and native == taker.speaks):
+        # Templates of local models refuse what servers elsewhere take.
+        messages, moved = with_one_beginning(messages)
+        if moved:
+            told.append("system messages were put into one, at the beginning: most models take no other")
+    if not native and taker.speaks == CHAT_COMPLETIONS:
+        messages, moved = with_files_said(messages)
+        if moved:
+            told.append("files in results of tools were put into the user's next message: this format takes text there")
+    return messages, told
 
 
 def words_of(ask: Ask) -> list[str]:

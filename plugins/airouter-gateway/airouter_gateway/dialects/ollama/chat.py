@@ -49,6 +49,9 @@ READ = (
     *LIKELIHOODS,
     *("model", "name", "messages", "prompt", "system", "images", "tools", "format", "options", "stream", "think"),
 )
+OF_MESSAGES = ("role", "content", "thinking", "images", "tool_calls", "tool_name", "name", "tool_call_id")
+OF_TOOLS = ("type", "function")
+OF_FUNCTIONS = ("name", "description", "parameters")
 ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 UNLIMITED = (-1, -2)
 """As ``num_predict``: until it ends, or until the context is full."""
@@ -117,7 +120,28 @@ def _question(said: Mapping[str, Any], messages: tuple[Message, ...]) -> Questio
         response_format=_form(said.get("format")),
         stream=flag_of(said, "stream", usual=True),
     )
-    return Question(ask=ask, native=OLLAMA, own=own, called=called, for_native={"parameters": native}, said=said)
+    return Question(
+        ask=ask,
+        native=OLLAMA,
+        own=own,
+        called=called,
+        losses=_unread(said),
+        for_native={"parameters": native},
+        said=said,
+    )
+
+
+def _unread(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Fields of messages and tools that nobody is sent."""
+    names = [
+        f"{field}[{place}].{name}"
+        for field, known in (("messages", OF_MESSAGES), ("tools", OF_TOOLS))
+        for place, entry in enumerate(list_in(said, field))
+        for name in rest(entry, *known)
+    ]
+    for place, entry in enumerate(list_in(said, "tools")):
+        names += [f"tools[{place}].function.{name}" for name in rest(object_in(entry, "function"), *OF_FUNCTIONS)]
+    return (f"fields were not sent: {', '.join(names)}",) if names else ()
 
 
 def _messages(entries: list[Mapping[str, Any]]) -> tuple[Message, ...]:
