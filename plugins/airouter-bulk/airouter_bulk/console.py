@@ -116,13 +116,13 @@ def agree(question: str) -> None:
     """Ask whether to begin.
 
     Raises:
-        Abort: no.
+        ClickException: no.
         UsageError: nobody is there to say so.
     """
     if not sys.stdin.isatty():
         raise click.UsageError("Nobody is there to agree: give --yes.")
     if not agreed(question):
-        raise click.Abort
+        raise click.ClickException("nothing was asked")
 
 
 def agreed(question: str) -> bool:

@@ -42,15 +42,15 @@ class Bar:
         )
         with Progress(*columns, console=Console(stderr=True)) as progress:
             task = progress.add_task("", total=self._total, rate=0.0, failed=0, cost=0.0)
-            showing = asyncio.get_running_loop().create_task(self._show(progress, task, engine))
+            began = asyncio.get_running_loop().time()
+            showing = asyncio.get_running_loop().create_task(self._show(progress, task, engine, began))
             try:
                 yield
             finally:
                 showing.cancel()
-                self._update(progress, task, engine, asyncio.get_running_loop().time())
+                self._update(progress, task, engine, began)
 
-    async def _show(self, progress: Progress, task: object, engine: Working) -> None:
-        began = asyncio.get_running_loop().time()
+    async def _show(self, progress: Progress, task: object, engine: Working, began: float) -> None:
         while True:
             self._update(progress, task, engine, began)
             await asyncio.sleep(OFTEN)

@@ -33,7 +33,7 @@ def telling(number: int, handler: Any, /) -> Any:
         handler(*given)
         os.write(sys.stdout.fileno(), b"heard\n")  # a stream cannot be written to again while it is written to
 
-    return installed(number, heard if callable(handler) and number == signal.SIGINT else handler)
+    return installed(number, heard if callable(handler) and number in (signal.SIGINT, signal.SIGTERM) else handler)
 
 
 installed, signal.signal = signal.signal, telling

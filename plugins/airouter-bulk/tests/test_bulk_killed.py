@@ -105,17 +105,27 @@ def test_a_budget_holds_across_kills(bulk: Bulk) -> None:
     assert spent / 1e12 <= billed + 1e-9 <= (spent + reserved) / 1e12 + 2e-9
 
 
-@pytest.mark.parametrize(("presses", "more"), [(1, ()), (2, ()), (2, ("", "2"))], ids=["once", "twice", "workers"])
-def test_ctrl_c_once_drains_and_twice_stops(bulk: Bulk, presses: int, more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("signals", "more"),
+    [
+        ([signal.SIGINT], ()),
+        ([signal.SIGTERM], ()),
+        ([signal.SIGINT, signal.SIGINT], ()),
+        ([signal.SIGTERM, signal.SIGINT], ("", "2")),
+    ],
+    ids=["once", "told to end", "twice", "workers"],
+)
+def test_ctrl_c_once_drains_and_twice_stops(bulk: Bulk, signals: list[int], more: tuple[str, ...]) -> None:
     """Once: no call is given up. Twice: at once; what was under way is uncertain, and is asked again."""
+    presses = len(signals)
     bulk.witness.may_answer.clear()
     process = _started(bulk, *more)
     while len(bulk.witness.calls) < IN_FLIGHT:
         time.sleep(0.01)
         assert process.poll() is None, process.communicate()[1].decode()
     assert process.stdout is not None
-    for _ in range(presses):
-        process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
         assert process.stdout.readline() == b"heard\n", process.communicate()[1].decode()
     if presses == 1:
         bulk.witness.may_answer.set()

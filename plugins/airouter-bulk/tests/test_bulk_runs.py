@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
+import signal
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing
@@ -346,6 +350,48 @@ def test_a_paused_engine_ends_what_is_under_way(bulk: Bulk) -> None:
     assert summary.valid == len(bulk.witness.calls) < 200
     bulk.witness.pause = 0.0
     assert bulk.run(bulk.numbered(200)).valid == len(bulk.witness.calls) == 200
+
+
+def test_a_program_keeps_its_own_handler_of_sigterm(bulk: Bulk) -> None:
+    """A run takes the signal where nobody else has, and gives it back."""
+    seen: list[Any] = []
+
+    class Looking:
+        def __init__(self, engine: Any) -> None: ...
+
+        def __enter__(self) -> None:
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+        def __exit__(self, *_: object) -> None: ...
+
+    def own(*_: object) -> None: ...
+
+    bulk.run(bulk.numbered(1), watch=Looking)
+    assert seen.pop() is not signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    signal.signal(signal.SIGTERM, own)
+    try:
+        bulk.run(bulk.numbered(1), watch=Looking)
+        assert seen.pop() is signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_bar_tells_how_fast_it_was_until_its_end(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last line is the one that stays."""
+    progress = pytest.importorskip("airouter_bulk.progress", reason="airouter-core[cli] is not installed")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    bulk.witness.pause = 0.05
+    bulk.run(bulk.numbered(4), in_flight=1, watch=progress.Bar(4))
+    rates = [float(rate) for rate in re.findall(r"([\d.]+)/s", terminal.getvalue())]
+    assert 0 < rates[-1] < 20
 
 
 def test_a_sample_is_asked_first_and_its_answers_count(bulk: Bulk) -> None:
