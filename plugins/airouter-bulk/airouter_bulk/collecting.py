@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from airouter_core.provider.batches import TakesBatches
 from airouter_core.values.batches import Batch, BatchResult
@@ -79,6 +79,15 @@ class Collector:
             ended = self._unanswered(one.job, "expired", reason)
             ends.append((one, ended if known else ended._replace(attempt="uncertain", cost=None)))
         await self._end(handed, ends, "collected", reason if ends else None)
+
+    async def lose(self, handed: Handed, reason: str) -> None:
+        """Settle a batch of which nobody will know whether the vendor has it: as calls of a process that ended are."""
+        item: Literal["uncertain", "pending"] = "uncertain" if self._spec.uncertain == "hold" else "pending"
+        ends = [
+            (one, Ended("uncertain", item, one.job.tries, failure="expired", error=reason))
+            for one in await self._waiting(handed)
+        ]
+        await self._end(handed, ends, "lost", reason)
 
     async def _take(self, given: list[tuple[Waiting, BatchResult]]) -> None:
         """Settle some results, and validate the answers among them."""

@@ -224,7 +224,7 @@ class Lane:
     # A batch of which nobody knows whether the vendor has it.
 
     async def _sought(self, handed: Handed) -> bool:
-        found, perhaps = await searched(self._provider, handed, await self._writer.do(batches.known_ids))
+        found, perhaps, beyond = await searched(self._provider, handed, await self._writer.do(batches.known_ids))
         if found is not None:
             await self._is_open(handed, found)
             return True
@@ -233,8 +233,12 @@ class Lane:
         self._looks[handed.id] = self._looks.get(handed.id, 0) + 1
         if self._looks[handed.id] < LOOKS:
             return False
-        await self._collector.release(handed, "the vendor has no such batch")
         self._open.remove(handed)
+        if beyond:
+            LOGGER.warning("nobody knows whether the vendor has batch %s: it lists newer ones alone", handed.token)
+            await self._collector.lose(handed, "it may be with the vendor, which lists newer batches alone")
+        else:
+            await self._collector.release(handed, "the vendor has no such batch")
         if self._refused() >= LOOKS:
             self._close("batches are handed in, and the vendor never has them")
         return True

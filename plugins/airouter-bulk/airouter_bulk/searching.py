@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from typing import NamedTuple
 
 from airouter_core.provider.batches import TakesBatches
 from airouter_core.values.batches import Batch
@@ -17,8 +18,22 @@ EARLIER = 2 * 86_400.0
 """Seconds by which this machine's clock and the vendor's may differ."""
 
 
-async def searched(provider: TakesBatches, handed: Handed, known: Collection[str]) -> tuple[Batch | None, bool]:
-    """The batch, if it is there; and whether one that is may turn out to be it, once it has ended.
+class Found(NamedTuple):
+    """What a look into the vendor's list has shown.
+
+    Attributes:
+        batch: the one that is looked for.
+        perhaps: another may turn out to be it, once it has ended.
+        beyond: it may be older than all that is listed.
+    """
+
+    batch: Batch | None
+    perhaps: bool = False
+    beyond: bool = False
+
+
+async def searched(provider: TakesBatches, handed: Handed, known: Collection[str]) -> Found:
+    """Look for a batch.
 
     Args:
         known: ids that the journal has, so that they are other batches.
@@ -26,17 +41,19 @@ async def searched(provider: TakesBatches, handed: Handed, known: Collection[str
     Raises:
         ExecutionError: the vendor does not say.
     """
-    listed = [batch for batch in await provider.alist_batches(LISTED) if batch.id not in known]
+    newest = await provider.alist_batches(LISTED)
+    listed = [batch for batch in newest if batch.id not in known]
     told = [batch for batch in listed if METADATA in batch.metadata]
     for batch in told:
         if batch.metadata[METADATA] == handed.token:
-            return batch, False
+            return Found(batch)
     # Some vendors keep no words of ours, so that only the names of the results tell whose a batch is.
     perhaps = [batch for batch in listed if batch not in told and _may_be(batch, handed)]
     for batch in perhaps:
         if batch.ended and await _is_named(provider, batch, handed.token):
-            return batch, False
-    return None, any(not batch.ended for batch in perhaps)
+            return Found(batch)
+    beyond = len(newest) >= LISTED and all(_created(batch) > handed.began - EARLIER for batch in newest)
+    return Found(None, any(not batch.ended for batch in perhaps), beyond)
 
 
 async def _is_named(provider: TakesBatches, batch: Batch, token: str) -> bool:
@@ -53,5 +70,8 @@ async def _is_named(provider: TakesBatches, batch: Batch, token: str) -> bool:
 
 def _may_be(batch: Batch, handed: Handed) -> bool:
     """Whether a batch without words of ours may be this one."""
-    created = batch.created_at.timestamp() if batch.created_at is not None else time.time()
-    return batch.counts.total in (0, handed.size) and created > handed.began - EARLIER
+    return batch.counts.total in (0, handed.size) and _created(batch) > handed.began - EARLIER
+
+
+def _created(batch: Batch) -> float:
+    return batch.created_at.timestamp() if batch.created_at is not None else time.time()

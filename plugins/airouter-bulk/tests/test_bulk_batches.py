@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from airouter_bulk import Summary, arun
+from airouter_bulk import Summary, arun, searching
 from airouter_bulk.errors import SpecError
 from airouter_bulk.journal import attempts
 from airouter_bulk.journal.files import connected
@@ -210,6 +211,29 @@ def test_a_batch_of_somebody_else_is_not_taken_for_ours(lane: Lane) -> None:
     summary = other.run([{"n": n, "q": f"other {n}"} for n in range(6)])
     assert (summary.valid, len(lane.vendor.filed)) == (6, 2)
     assert other.answers()[0] == "batched other 0"
+
+
+@pytest.mark.parametrize("uncertain", ["resend", "hold"])
+def test_a_batch_that_may_be_older_than_all_that_are_listed_stays_booked(
+    openai: Lane, monkeypatch: pytest.MonkeyPatch, uncertain: str
+) -> None:
+    """Nobody knows whether it is there: its questions are asked again or held, as calls are whose end nobody knows."""
+    monkeypatch.setattr(searching, "LISTED", 3)
+    newer = [
+        {"id": f"newer_{n}", "status": "completed", "created_at": time.time(), "request_counts": {"total": 6}}
+        for n in range(3)
+    ]
+    others = Answer.of_json({"data": [{**one, "metadata": {"airouter_bulk": "another"}} for one in newer]})
+    left = ["created"]
+    openai.vendor.at = lambda point: (
+        others if point == "list" else LOSE if point in left and not left.remove(point) else None
+    )
+    summary = openai.run(uncertain=uncertain, budget="5")
+    assert (summary.valid, summary.uncertain) == ((6, 0) if uncertain == "resend" else (0, 6))
+    assert (len(openai.vendor.filed), openai.vendor.calls) == (2 if uncertain == "resend" else 1, [])
+    assert summary.reserved > 0
+    with closing(connected(str(openai.folder), new=False)) as journal:
+        assert journal.execute("SELECT count(*) FROM attempts WHERE state = 'uncertain'").fetchone() == (6,)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
