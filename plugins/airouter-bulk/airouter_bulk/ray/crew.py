@@ -18,7 +18,7 @@ from airouter_core.errors import AirouterError, ConfigurationError, ExecutionErr
 from ..workers.worker import SILENT
 from .cluster import GoneError, Node, Staff, nodes_of
 from .messages import Look
-from .reached import Journal, remote
+from .reached import NEEDED, Journal, last_line, remote
 from .reference import Reference
 from .worker import Worker
 
@@ -125,7 +125,8 @@ class Crew:
             return
         self._nobody_since = now if self._nobody_since is None else self._nobody_since
         problem = f"no node of the cluster has room for a worker: {self._staff}"
-        self._tell(problem)
+        if not self._avoided:  # what is wrong with those is told already
+            self._tell(problem)
         if now - self._nobody_since > PLACED:
             self._failed(ExecutionError(problem))
 
@@ -181,7 +182,9 @@ class Crew:
     def _not_begun(self, member: _Member, error: Exception) -> None:
         self._failures[member.node.id] += 1
         if self._failures[member.node.id] >= FAILURES:
-            told = str(error) or f"its node has had no room for {PLACED:g} seconds; are its CPUs or GPUs in use?"
+            told = f"its node has had no room for {PLACED:g} seconds; are its CPUs or GPUs in use?"
+            if not isinstance(error, TimeoutError):
+                told = f"{last_line(error)}; {NEEDED}"
             self._avoid(member, ExecutionError(f"{member.name} cannot be started: {told}"))
 
     def _avoid(self, member: _Member, error: AirouterError) -> None:

@@ -13,6 +13,7 @@ from .messages import Plan
 
 OFTEN = 0.25
 """Seconds between two tries, and between two looks at the journal."""
+NEEDED = "each node needs airouter-bulk[cli,ray] and the plugins of its providers, in the versions that are here"
 
 
 class Journal:
@@ -40,8 +41,16 @@ class Journal:
                 return await method.remote(*arguments, **named)
             except self.away as error:
                 if getattr(error, "actor_init_failed", False):
-                    raise ExecutionError(f"the journal cannot begin on the head of the cluster: {error}") from None
+                    raise ExecutionError(
+                        f"the journal cannot begin on the head of the cluster: {last_line(error)}; {NEEDED}"
+                    ) from None
                 await asyncio.sleep(OFTEN)
+
+
+def last_line(error: BaseException) -> str:
+    """What an error of Ray comes to; the lines before it are a traceback of another process."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def remote(ray: Any, kind: type, **options: Any) -> Any:
