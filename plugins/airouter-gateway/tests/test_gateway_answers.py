@@ -285,3 +285,18 @@ def test_tokens_of_vectors_are_those_that_the_provider_has_counted(url: str) -> 
     assert asked(url, "/v1/embeddings", body)["usage"] == {"prompt_tokens": 14, "total_tokens": 14}
     assert asked(url, "/api/embed", {"model": "chat/m", "input": "x"})["prompt_eval_count"] == 7
     assert 'airouter_tokens_total{kind="input"} 21.0' in requests.get(f"{url}/metrics", timeout=60).text
+
+
+def test_what_a_format_has_no_place_for_is_told_of_a_whole_answer(url: str) -> None:
+    """Sources and sound in Anthropic's, what a vendor did by itself in every other one; where all is told, nothing."""
+    cases = [
+        ("/v1/messages", "chat/cited", "sources"),
+        ("/v1/messages", "chat/spoken", "sound"),
+        ("/v1/chat/completions", "messages/m", "what the provider did by itself"),
+        ("/v1/chat/completions", "chat/cited", None),
+        ("/v1/messages", "messages/m", None),
+    ]
+    for path, model, told in cases:
+        body = {"model": model, "max_tokens": 9, "messages": ASKED}
+        said = requests.post(url + path, json=body, timeout=60).headers.get("x-airouter-warnings", "")
+        assert said == ("" if told is None else f"the answer holds more, for which this format has no place: {told}")

@@ -72,6 +72,39 @@ def test_the_vendor_s_client_goes_on_from_an_answer(serve: Serve) -> None:
         assert gone.value.code == "previous_response_not_found"  # a link of its chain is missing
 
 
+def calling(request: ReceivedRequest, connection: Connection) -> None:
+    """Calls a tool, and then says what was sent."""
+    roles = [message["role"] for message in request.json["messages"]]
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message: dict[str, Any] = {"role": "assistant", "content": " ".join(roles)}
+    if "tool" not in roles:
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    connection.answer(Answer.of_json({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}))
+
+
+def test_items_of_earlier_answers_may_be_referred_to(serve: Serve) -> None:
+    """As Vercel's client does in a loop of tools, which says no answer to go on from; not those of another key."""
+    running = serve(calling)
+    keys = [{"authorization": f"Bearer {running.keys.create(name)[0]}"} for name in ("eva", "max")]
+    tools = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
+    asked = {"role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    first = running.post(RESPONSES, {"model": "up/m", "input": [asked], "tools": tools}, headers=keys[0]).json()
+    (call,) = first["output"]
+    referring = [
+        asked,
+        {"type": "item_reference", "id": call["id"]},
+        {"type": "function_call_output", "call_id": call["call_id"], "output": "y"},
+    ]
+    body = {"model": "up/m", "input": referring, "tools": tools}
+    second = running.post(RESPONSES, body, headers=keys[0])
+    assert text_of(second) == "user assistant tool"
+    third = {**ASKED, "tools": tools, "previous_response_id": second.json()["id"]}
+    assert text_of(running.post(RESPONSES, third, headers=keys[0])) == "user assistant tool assistant user"
+    refused = running.post(RESPONSES, body, headers=keys[1])
+    assert refused.status_code == 400
+    assert "input[1]: the item is not found here" in refused.text
+
+
 def test_nothing_is_kept_of_what_must_not_be(serve: Serve) -> None:
     """Neither where the client says so nor where the settings do; then the answer says it, and a header tells."""
     running = serve(counting)

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airouter_core.values.messages import FilePart, Metadata, Part
+from airouter_core.values.messages import FilePart, Metadata, Part, ProviderPart, TextPart
+from airouter_core.values.response import Response
 from airouter_core.wire.json import items, mapping
 
 CITATION = "url_citation"
+SOURCES, CITATIONS, SOUND = "sources", "citations", "sound"
+"""What an answer may hold, and not all formats have a place for; citations are Anthropic's form of sources."""
 OF_LIKELIHOODS = ("token", "logprob", "bytes")
 OF_ANSWERS = ("service_tier", "system_fingerprint")
 
@@ -55,6 +58,23 @@ def sound(parts: Iterable[Part], metadata: Metadata, identity: str) -> dict[str,
     if not data and not told:
         return None
     return {"id": identity, "data": data, "transcript": "", "expires_at": 0, **told}
+
+
+def untold(response: Response, places: frozenset[str]) -> tuple[str, ...]:
+    """One line for what a client of another dialect does not hear of an answer; none where it hears all.
+
+    Args:
+        places: for what its format has a place.
+    """
+    parts, metadata = response.message.parts, response.provider_metadata
+    found = {
+        SOURCES: bool(kept(metadata, "annotations")),
+        CITATIONS: any(kept(part.provider_metadata, "citations") for part in parts if isinstance(part, TextPart)),
+        SOUND: sound(parts, metadata, "") is not None,
+        "what the provider did by itself": any(isinstance(part, ProviderPart) for part in parts),
+    }
+    names = [name for name, is_there in found.items() if is_there and name not in places]
+    return (f"the answer holds more, for which this format has no place: {', '.join(names)}",) if names else ()
 
 
 def _entry(told: Mapping[str, Any]) -> dict[str, Any]:

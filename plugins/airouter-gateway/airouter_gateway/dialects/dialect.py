@@ -45,6 +45,7 @@ class Dialect(Value, frozen=True, kw_only=True):
         writer: for an answer to a question.
         refused: the body of a refusal; and its status, where this dialect has a number of its own.
         ping: what says in a stream that somebody is still there; empty where the dialect has no such thing.
+        places: for what of an answer, beside its words, the format has a place.
         cuts_failures: whether the body of a stream that fails is broken off too, since there are clients that read
             over what the dialect says of it.
     """
@@ -55,6 +56,7 @@ class Dialect(Value, frozen=True, kw_only=True):
     refused: Refused
     stream_type: bytes = SSE
     ping: bytes = b""
+    places: frozenset[str] = frozenset()
     cuts_failures: bool = False
 
 

@@ -24,6 +24,7 @@ from airouter_core.values.usage import Usage, together
 from airouter_ledger.budgets import KEY_TAG
 
 from ..access.books import TEAM_TAG
+from ..dialects import beside
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
 from ..dialects.question import Naming, Question, Taker, bound, estimated_input, is_native, words_of
@@ -96,7 +97,7 @@ class Answering:
         provider = self._serving.provider(target)
         taker = taker_of(provider, target.model)
         ask, lost = bound(question, target.model, taker, self.tags)
-        if is_native(question, taker):
+        if native := is_native(question, taker):
             # Its server knows who is to see its thoughts, and may want them back without having been asked for any.
             question = msgspec.structs.replace(question, shows_thoughts=True)
         most = ask.parameters.get("max_tokens")
@@ -106,7 +107,8 @@ class Answering:
             await self._streamed(exchange, dialect, writer, provider, ask, lost, keep)
             return
         response = await exchange.until_left(provider.arun(provider.flow_of(ask)))
-        warn(exchange, (*lost, *response.warnings))
+        untold = () if native else beside.untold(response, dialect.places)
+        warn(exchange, (*lost, *response.warnings, *untold))
         self._book(response.usage)
         if response.served_by:
             exchange.say(SERVED_BY, response.served_by)  # a route tells whom it had it from

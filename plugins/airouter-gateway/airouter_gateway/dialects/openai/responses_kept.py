@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from ..question import list_in, text_of
 
 Item = dict[str, Any]
 PREVIOUS = "previous_response_id"
+REFERENCE = "item_reference"
+ITEM = re.compile(r"[a-z]+_([0-9a-f]{16,})_\d+")
 MOST_ITEMS = 100
 USUAL_ITEMS = 20
 
@@ -41,13 +44,28 @@ def input_of(said: Mapping[str, Any]) -> list[Item]:
     return [dict(item) for item in list_in(said, "input")]
 
 
+def references(said: Mapping[str, Any]) -> list[str]:
+    """The ids of items that a body refers to, and does not hold."""
+    return [str(item.get("id")) for item in input_of(said) if item.get("type") == REFERENCE]
+
+
+def answer_of(identity: str) -> str | None:
+    """The id of the answer that an item is of; ``None`` where it is no id of ours."""
+    found = ITEM.fullmatch(identity)
+    return None if found is None else f"resp_{found[1]}"
+
+
+def referred(said: Mapping[str, Any], known: Iterable[Item]) -> dict[str, Any]:
+    """A body with the items that it refers to, as far as they are known."""
+    by_id = {item["id"]: item for item in known if item.get("id")}
+    items = [by_id.get(item.get("id"), item) if item.get("type") == REFERENCE else item for item in input_of(said)]
+    return {**said, "input": items}
+
+
 def gone_on(said: Mapping[str, Any], before: list[Item]) -> dict[str, Any]:
-    """A body with all that came before it; what refers to an item of that is the item."""
-    known = {item["id"]: item for item in before if item.get("id")}
-    items = [
-        known.get(item.get("id"), item) if item.get("type") == "item_reference" else item for item in input_of(said)
-    ]
-    return {**{name: value for name, value in said.items() if name != PREVIOUS}, "input": [*before, *items]}
+    """A body with all that came before it."""
+    rest = {name: value for name, value in said.items() if name != PREVIOUS}
+    return {**rest, "input": [*before, *input_of(said)]}
 
 
 def counted_body(tokens: int) -> bytes:

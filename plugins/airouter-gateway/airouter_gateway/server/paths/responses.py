@@ -16,11 +16,14 @@ from ...dialects.dialect import Writer
 from ...dialects.openai.responses import question_of
 from ...dialects.openai.responses_kept import (
     PREVIOUS,
+    answer_of,
     counted_body,
     deleted_body,
     gone_on,
     input_of,
     items_body,
+    references,
+    referred,
     wants_keeping,
 )
 from ...dialects.openai.responses_writer import ResponsesWriter
@@ -40,7 +43,7 @@ async def answer(server: Server, exchange: Exchange, answering: Answering, servi
     """Answer, and keep the answer where that is wanted."""
     said = object_of(await body_of(exchange, serving))
     keeps = wants_keeping(said) and serving.kept.days > 0
-    question, before = await _asked(said, exchange, answering, serving)
+    question, before, said = await _asked(said, exchange, answering, serving)
     losses = question.losses
     if said.get("store") and not keeps:
         losses = (*losses, "store: this server keeps no answers")
@@ -52,7 +55,7 @@ async def answer(server: Server, exchange: Exchange, answering: Answering, servi
 
 async def count(server: Server, exchange: Exchange, answering: Answering, serving: Serving) -> None:
     """How many tokens a question has, with what came before it."""
-    question, _ = await _asked(object_of(await body_of(exchange, serving)), exchange, answering, serving)
+    question, *_ = await _asked(object_of(await body_of(exchange, serving)), exchange, answering, serving)
     await exchange.whole(counted_body(await answering.tokens(exchange, question)))
 
 
@@ -85,20 +88,29 @@ async def one(server: Server, exchange: Exchange, answering: Answering, serving:
 
 async def _asked(
     said: dict[str, Any], exchange: Exchange, answering: Answering, serving: Serving
-) -> tuple[Question, str | None]:
-    """The question of a body, and the id of the answer that it goes on from.
+) -> tuple[Question, str | None, dict[str, Any]]:
+    """The question of a body; the id of the answer that it goes on from; the body, with the items it refers to.
 
     Raises:
         RefusedError: that answer is not kept, or not this key's.
     """
     before = text_of(said, PREVIOUS)
-    if before is None:
-        return question_of(said, exchange.headers), None
-    turn = await asyncio.to_thread(serving.kept.turn, answering.owner, before)
-    if turn is None:
-        message = f"previous response {before!r} is not found: send the whole conversation"
-        raise RefusedError(Refusal(kind="invalid", message=message, param=PREVIOUS, should_retry=False))
-    return question_of(gone_on(said, turn.items), exchange.headers), before
+    earlier: list[Any] = []
+    if before is not None:
+        turn = await asyncio.to_thread(serving.kept.turn, answering.owner, before)
+        if turn is None:
+            message = f"previous response {before!r} is not found: send the whole conversation"
+            raise RefusedError(Refusal(kind="invalid", message=message, param=PREVIOUS, should_retry=False))
+        earlier = turn.items
+    if wanted := references(said):
+        known = list(earlier)
+        # Clients refer to what was answered also without saying which answer they go on from.
+        for identity in sorted({answer for item in wanted if (answer := answer_of(item)) is not None}):
+            if (turn := await asyncio.to_thread(serving.kept.turn, answering.owner, identity)) is not None:
+                known += turn.response["output"]
+        said = referred(said, known)
+    asked = said if before is None else gone_on(said, earlier)
+    return question_of(asked, exchange.headers), before, said
 
 
 async def _keep(owner: str, before: str | None, said: dict[str, Any], serving: Serving, writer: Writer) -> None:
