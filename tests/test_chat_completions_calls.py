@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airouter_core.errors import (
-    ProtocolError,
-)
+from airouter_core.errors import ProtocolError
 from airouter_core.values.arguments import arguments_text
 from airouter_core.values.events import ToolCallEnd, ToolCallStart
 from airouter_core.values.messages import ToolCallPart
