@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import hashlib
 import math
@@ -23,6 +24,8 @@ ASKED = (
     *("images", "tools", "tool_choice"),
 )
 """The fields that change what is asked; all others may change while a run is resumed."""
+PASSED_ON = ("parameters", "provider_options", "schema", "tools", "tool_choice")
+"""The fields whose values are sent as they are."""
 COUNTS = {"in_flight": 1, "workers": 1, "retries": 0, "reasks": 0, "shard": 1, "batch_size": 1}
 """The fields that count something, and the least that each may be."""
 MOST = 1_000_000_000
@@ -133,6 +136,8 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for name in ("budget", "batch_price"):
             if isinstance(table.get(name), int | float) and not isinstance(table[name], bool):
                 table[name] = str(table[name])
+        if (odd := _unsaid([table.get(name) for name in PASSED_ON])) is not None:
+            raise SpecError(f"{where}: JSON has no {odd!r}: write it as a text, in quotes, or leave it out")
         if table.get("images"):
             # Whoever goes on with the run may stand elsewhere.
             beside = "" if isinstance(given, Mapping) else os.path.dirname(where)
@@ -163,10 +168,20 @@ class Spec(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [name for name in ASKED if getattr(self, name) != getattr(other, name)]
 
 
+def _unsaid(value: Any) -> Any:
+    """What TOML can say in it and JSON, in which it is kept and sent, cannot."""
+    if isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        return next((odd for item in items if (odd := _unsaid(item)) is not None), None)
+    if isinstance(value, float):
+        return None if math.isfinite(value) else value
+    return str(value) if isinstance(value, datetime.date | datetime.time) else None
+
+
 def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            return tomllib.loads(file.read().decode("utf-8-sig"))
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

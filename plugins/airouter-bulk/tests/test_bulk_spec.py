@@ -83,6 +83,11 @@ def test_what_a_row_holds_is_never_read_as_a_template(value: str) -> None:
         ({"target": "a/b", "prompt": "x", "budget": float("nan")}, "budget must be more than 0"),
         ({"target": "a/b", "prompt": "x", "budget": float("inf")}, "budget must be more than 0"),
         ({"target": "a/b", "prompt": "x", "requests_per_minute": float("inf")}, "requests_per_minute must be more"),
+        ({"target": "a/b", "prompt": "x", "parameters": {"temperature": float("nan")}}, "JSON has no nan"),
+        (
+            {"target": "a/b", "prompt": "x", "schema": {"enum": [datetime.date(2026, 1, 2)]}},
+            "no '2026-01-02'.*in quotes",
+        ),
         ({"target": "a/b", "prompt": "x", "answer": ""}, "answer and details name two fields"),
         ({"target": "a/b", "prompt": "x", "answer": "airouter"}, "answer and details name two fields"),
     ],
@@ -96,7 +101,10 @@ def test_a_wrong_specification_says_what_is_wrong(given: dict[str, Any], told: s
 def test_a_specification_is_read_from_toml(tmp_path: Path) -> None:
     """With its budget to the cent; and what is no TOML is said to be none."""
     path = tmp_path / "spec.toml"
-    path.write_text('target = "a/b"\nprompt = "{{ q }}"\nbudget = 0.1\n[parameters]\ntemperature = 0\n')
+    # As editors of Windows write it.
+    path.write_bytes(
+        b'\xef\xbb\xbftarget = "a/b"\r\nprompt = "{{ q }}"\r\nbudget = 0.1\r\n[parameters]\r\ntemperature = 0\r\n'
+    )
     spec = Spec.of(path)
     assert (str(spec.budget), spec.parameters) == ("0.1", {"temperature": 0})
     path.write_text("target = ")
