@@ -18,7 +18,7 @@ from ..plugins.problems import loading
 from ..plugins.registry import installed
 from ..profile.declarations import Command
 from ..version import VERSION
-from .output import INTERRUPTED, complain, error_record, problem_record, told, warn, write, write_json
+from .output import INTERRUPTED, complain, end_line, error_record, problem_record, told, warn, write, write_json
 from .streams import written_wrongly
 
 HELP_ASKED: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -179,6 +179,7 @@ def _failed(error: BaseException, *, as_json: bool) -> int:
         case OSError():
             code, record = 1, problem_record("OSError", told(error))
         case _:
+            end_line()  # in which the terminal has shown ^C
             code, record = INTERRUPTED, problem_record("Interrupted", "interrupted")
     if as_json:
         write_json({"error": record})

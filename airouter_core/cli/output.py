@@ -94,6 +94,13 @@ def note(message: str) -> None:
     _tell(message, dim=True)
 
 
+def end_line() -> None:
+    """Begin a line on stderr, where somebody watches."""
+    if sys.stderr.isatty():
+        with contextlib.suppress(OSError):
+            click.echo(err=True)
+
+
 def warn(message: str) -> None:
     """One line on stderr about something that should be known; said once."""
     message = in_shell(message)

@@ -64,7 +64,7 @@ def unknown(name: str, known: Sequence[str], names: Iterable[str]) -> str:
         return f"{name!r} is the address of a model, no provider: the provider is {head!r}, its model {model!r}"
     package, ours = f"airouter-{squeezed(name) or 'NAME'}", own_plugins()
     if package in ours:  # a name like it is no better guess than the name itself
-        return f"no provider is called {name!r}; {installed}. It is a package of its own: pip install {package}"
+        return f"the provider {name!r} is not installed. It is a package of its own: pip install {package}"
     near = difflib.get_close_matches(name.lower(), [key for key in names if ":" not in key], n=1, cutoff=0.7)
     if near:
         return f"no provider is called {name!r}; did you mean {near[0]!r}?"

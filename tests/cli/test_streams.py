@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airouter_core.cli.app import run_app
+from airouter_core.cli.app import app, run_app
 from airouter_core.cli.output import waiting
 from airouter_core.cli.streams import Writer, harmless, styled
 from airouter_core.cli.tables import write_table
@@ -206,6 +206,20 @@ def test_what_turns_while_something_is_waited_for_is_written_as_the_terminal_can
 
 
 # Ctrl-C.
+
+
+def test_what_is_said_of_an_interrupt_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal has shown ^C where it stood, in a question or an answer."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    screen = Screen()
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(app, "main", interrupt)
+    assert run_app(["setup"]) == 130
+    assert screen.getvalue() == "\nairouter: interrupted\n"
 
 
 @pytest.fixture
