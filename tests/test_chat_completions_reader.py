@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airouter_core.dialects.chat_completions.dialect import ChatDialect
+from airouter_core.dialects.chat_completions.dialect import REASONING_FIELDS, ChatDialect
 from airouter_core.errors import (
     AirouterError,
     ExecutionError,
@@ -259,7 +259,7 @@ def test_a_word_for_no_reason_is_none() -> None:
 
 def test_reasoning_fields_in_order_of_preference() -> None:
     """A server that sends the same reasoning under two names has said it once; a value that is no text is skipped."""
-    for field in ("reasoning_content", "reasoning"):
+    for field in REASONING_FIELDS:
         assert read_body(body({"content": "a", field: "think"})).reasoning == "think"
     assert read_body(body({"content": "a", "reasoning_content": "think", "reasoning": "think"})).reasoning == "think"
     assert read_body(body({"content": "a", "reasoning": {"x": 1}})).reasoning is None

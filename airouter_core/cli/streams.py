@@ -101,9 +101,15 @@ def has_our_signs(stream: TextIO) -> bool:
     return True
 
 
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream ends in a terminal, also while rich draws there and stands in the stream's place."""
+    beneath: TextIO = getattr(stream, "rich_proxied_file", stream)
+    return beneath.isatty()
+
+
 def harmless(text: str, stream: TextIO) -> str:
     """A text as it may be written to a stream: as it is, or on a terminal with its control characters shown."""
-    return _CONTROL.sub(_visible, text.replace("\r\n", "\n")) if stream.isatty() else text
+    return _CONTROL.sub(_visible, text.replace("\r\n", "\n")) if is_terminal(stream) else text
 
 
 def styled(text: str, stream: TextIO, **style: Any) -> str:
@@ -114,7 +120,7 @@ def styled(text: str, stream: TextIO, **style: Any) -> str:
 
 def obeys(stream: TextIO) -> bool:
     """Whether a stream is a terminal that understands more than text; ``TERM=dumb`` is how those that do not say so."""
-    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    return is_terminal(stream) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 class Writer:
@@ -130,7 +136,7 @@ class Writer:
             OSError: it cannot be written.
         """
         text, self._held = self._held + piece, ""
-        if text.endswith("\r") and sys.stdout.isatty():
+        if text.endswith("\r") and is_terminal(sys.stdout):
             text, self._held = text[:-1], "\r"
         sys.stdout.write(harmless(text, sys.stdout))
         sys.stdout.flush()

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.file_proxy import FileProxy
 
 from airouter_core.cli.app import app, run_app
 from airouter_core.cli.output import waiting
@@ -147,6 +149,13 @@ def test_control_characters_are_shown_and_not_obeyed(text: str, shown: str, monk
             writer.write(character)
         writer.end()
         assert stream.getvalue() == expected + "\n"
+
+
+def test_a_terminal_that_rich_draws_on_is_one() -> None:
+    """While answers are drawn side by side, what stands in the stream's place must not hide that a terminal obeys."""
+    screen = Screen()
+    drawn: Any = FileProxy(Console(file=screen), screen)
+    assert harmless(SAID, drawn) == harmless(SAID, screen) != SAID
 
 
 def test_an_answer_in_a_terminal(command: str, terminal: Any) -> None:

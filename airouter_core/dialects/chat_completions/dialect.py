@@ -38,6 +38,8 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "error": "error",
 }
 """What its reasons to stop mean wherever they were seen, also those that a gateway hands on from another format."""
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "thought")
+"""Where servers put what the model thinks."""
 NO_REASONS = frozenset({"null", "none"})
 """Words that some servers write into each chunk as long as the answer goes on."""
 LACKS = frozenset(Loss) - {Loss.NAMES, Loss.THOUGHTS, Loss.SEALED_THOUGHTS, Loss.PICTURE_DETAIL}
@@ -84,7 +86,7 @@ class ChatDialect(Value, frozen=True, kw_only=True):
     path: str = "chat/completions"
     headers: Callable[[Any], Headers] = bearer
     system_role: Callable[[str], str] = lambda model: "system"
-    reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
+    reasoning_fields: tuple[str, ...] = REASONING_FIELDS
     sent_message: Callable[[dict[str, Any], Message], dict[str, Any]] = lambda sent, message: sent
     adapt: Callable[[Body, Request, Any], Body] = _as_is
     metadata_fields: tuple[str, ...] = ("system_fingerprint", "service_tier", "timings")

@@ -19,7 +19,7 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Usage in this format's terms: ``prompt_tokens`` holds cached tokens, ``completion_tokens`` holds reasoning."""
     prompt = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
     completion = mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
-    sent = _first((usage, ("prompt_tokens", "input_tokens")))
+    sent = _first((usage, PROMPT))
     made = _first((usage, ("completion_tokens", "output_tokens")))
     reasoned = _first((completion, REASONED), (usage, REASONED))
     if (

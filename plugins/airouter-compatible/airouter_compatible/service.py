@@ -74,7 +74,7 @@ class Service(Value, frozen=True, kw_only=True):
         forced_tools: whether a tool can be required: always, or only of a model that does not think.
         message_names: whether messages may have names.
         stream_usage: whether a stream must be asked for its usage; the others send it unasked.
-        reasoning_fields: where the text of the reasoning stands, in order of preference.
+        reasoning_fields: where the text of the reasoning stands, in order of preference; those in use, unless given.
         reasoning_sent: the field of a message in which reasoning goes back; empty: it is not sent.
         kept_fields: lists in an answer that go back as they came, and ``growing_fields`` of their items that a stream
             brings in pieces.
@@ -115,7 +115,7 @@ class Service(Value, frozen=True, kw_only=True):
     forced_tools: Literal["always", "without_thinking"] = "always"
     message_names: bool = True
     stream_usage: bool = True
-    reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
+    reasoning_fields: tuple[str, ...] = ()
     reasoning_sent: str = ""
     kept_fields: tuple[str, ...] = ()
     growing_fields: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from airouter_core.dialects.chat_completions.dialect import FINISH_REASONS, LACKS, ChatDialect
+from airouter_core.dialects.chat_completions.dialect import FINISH_REASONS, LACKS, REASONING_FIELDS, ChatDialect
 from airouter_core.profile.losses import Loss
 from airouter_core.profile.resolving import overlaid
 from airouter_core.values.messages import Message, ReasoningPart
@@ -36,7 +36,7 @@ def wire_of(service: Service) -> Wire:
         errors=errors_of(service),
         path=service.path,
         headers=headers_of(service),
-        reasoning_fields=service.reasoning_fields,
+        reasoning_fields=service.reasoning_fields or REASONING_FIELDS,
         sent_message=_sent_message_of(service, own),
         adapt=_adapt_of(service, own),
         metadata_fields=(*METADATA, *service.metadata_fields),
@@ -94,7 +94,7 @@ def _sent_message_of(service: Service, own: Own) -> Callable[[Body, Message], Bo
 
 def _add_thoughts(sent: Body, message: Message, service: Service) -> None:
     """Reasoning goes back where the row says, whoever thought it: the lists that were kept, else its text."""
-    for field in service.reasoning_fields:
+    for field in service.reasoning_fields or REASONING_FIELDS:
         sent.pop(field, None)
     metadata = [mapping(getattr(part, "provider_metadata", None)).get(service.name) for part in message.parts]
     for field in service.kept_fields:
