@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 from collections.abc import Callable
@@ -95,3 +96,20 @@ def test_a_call_leaves_nothing_to_the_garbage_collector(ask_in: Any, pieces: int
         gc.set_debug(0)
         gc.garbage.clear()
     assert left == []
+
+
+def test_a_warm_awaited_call_sets_no_timer(serve: Any, make_provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that has one for its silence goes by that, however many answers it brings."""
+    provider = make_provider(serve(answering(0)).url)
+
+    async def work() -> list[object]:
+        loop = asyncio.get_running_loop()
+        set_for: list[object] = []
+        for _ in range(3):
+            await provider.achat("m", "hi")
+        monkeypatch.setattr(loop, "call_at", lambda when, callback, *_, **__: set_for.append(callback))
+        for _ in range(3):
+            await provider.achat("m", "hi")
+        return set_for
+
+    assert asyncio.run(work()) == []

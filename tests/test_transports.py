@@ -466,6 +466,40 @@ def test_silence(serve: Serve, make_provider: Make) -> None:
     assert caught.value.partial.text == "hel"
 
 
+@pytest.mark.parametrize("before", [60.0, 0.2])
+def test_silence_on_a_connection_that_was_used(serve: Serve, make_provider: Make, before: float) -> None:
+    """Each request has its own patience, longer or shorter than that of the one before it."""
+    over = threading.Event()
+
+    def script(peer: Any, received: Any) -> bool | None:
+        if received.body == b"slow":
+            time.sleep(0.5)
+        if received.body == b"never":
+            over.wait(120)
+            return False
+        answers(peer, received)
+        return None
+
+    server = serve(script)
+
+    def asked(body: bytes, patience: float) -> Flow[int]:
+        response = yield Open(HttpRequest("POST", server.url, {}, body), 5, patience)
+        yield ReadAll(response, patience, 999)
+        return int(response.status)
+
+    def flow() -> Flow[int]:
+        with contextlib.suppress(TransportTimeoutError):  # where a busy machine is late
+            yield from asked(b"now", before)
+        assert (yield from asked(b"slow", 60.0)) == 200
+        return (yield from asked(b"never", 0.2))
+
+    try:
+        with pytest.raises(TransportTimeoutError, match=r"sent nothing for 0\.2 s"):
+            make_provider(server.url).run(flow())
+    finally:
+        over.set()
+
+
 def test_the_deadline_ends_what_only_drips(serve: Serve, make_provider: Make) -> None:
     """Bytes that keep coming do not save a call from its deadline, streamed or not, whatever the framing."""
     over = threading.Event()

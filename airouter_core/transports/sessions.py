@@ -120,12 +120,48 @@ class _Protocol(ResponseHandler):
         super().__init__(loop)
         self._opened = opened
         self._has_news: Callable[[], bool] = bool
+        self._silent_at: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._has_news = _news_of(transport)
         with contextlib.suppress(TypeError):  # not every loop's transports can be remembered so
             self._opened.add(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    # aiohttp sets a timer for the silence after a request, and another one for each piece that comes, and cancels them
+    # all. Here each connection has one, which looks when it goes off how long it has been silent by then.
+
+    def _reschedule_timeout(self) -> None:
+        patience = self.read_timeout
+        if not patience:
+            self._silent_at = None
+            return
+        self._silent_at = self._loop.time() + patience
+        if self._watch is None:
+            self._watch = self._loop.call_at(self._silent_at, self._look)
+        elif self._watch.when() > self._silent_at:  # the call before was more patient
+            self._watch.cancel()
+            self._watch = self._loop.call_at(self._silent_at, self._look)
+
+    def _drop_timeout(self) -> None:
+        self._silent_at = None
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._silent_at is None:
+            return
+        if self._loop.time() < self._silent_at:
+            self._watch = self._loop.call_at(self._silent_at, self._look)
+        else:
+            self._silent_at = None
+            self._on_read_timeout()
 
     def is_connected(self) -> bool:
         """Asked by the connector before it hands out a connection again."""
