@@ -79,9 +79,9 @@ def read(tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str] | N
     _only(table, LEDGER_FIELDS, "[ledger]")
     switched = switch(environ)
     budgets = budgets_of(tables.get("budgets", {}))
-    cache = tables.get("cache")
+    cache = _cache(tables["cache"]) if "cache" in tables else None
     on = _flag(table, "on", switched is not None or bool(table), "[ledger]")
-    if (budgets or cache) and table.get("on") is False:
+    if (budgets or cache is not None) and table.get("on") is False:
         raise ConfigurationError("[budgets] and [cache] need the ledger, and [ledger] on = false switches it off")
     prices = Prices.of_settings(tables.get(PRICES, {}))
     return LedgerSettings(
@@ -95,7 +95,7 @@ def read(tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str] | N
         ),
         keep=seconds_of(table["keep"]) if "keep" in table else None,
         size=size_of(table["size"]) if "size" in table else None,
-        cache=None if cache is None else _cache(cache),
+        cache=cache,
         durable=_flag(table, "durable", bool(budgets), "[ledger]"),
     )
 
