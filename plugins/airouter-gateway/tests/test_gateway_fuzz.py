@@ -9,8 +9,9 @@ import pytest
 
 from airouter_core.errors import ConfigurationError
 from airouter_gateway.dialects import table
+from airouter_gateway.dialects.binding import bound
 from airouter_gateway.dialects.dialect import Dialect
-from airouter_gateway.dialects.question import Naming, Taker, bound
+from airouter_gateway.dialects.question import Naming, Taker
 
 from .conftest import changed, places
 

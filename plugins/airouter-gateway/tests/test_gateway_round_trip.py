@@ -14,8 +14,8 @@ from airouter_core import create_provider
 from airouter_core.errors import ParameterError, UnsupportedFeatureError
 from airouter_core.testing.server import Answer, Connection, LoopbackServer, ReceivedRequest
 from airouter_gateway.dialects import table
+from airouter_gateway.dialects.binding import bound
 from airouter_gateway.dialects.dialect import Dialect
-from airouter_gateway.dialects.question import bound
 from airouter_gateway.server.answering import taker_of
 
 REQUESTS = Path(__file__).parents[4] / "shared" / "clients" / "requests"

@@ -25,9 +25,10 @@ from airouter_ledger.budgets import KEY_TAG
 
 from ..access.books import TEAM_TAG
 from ..dialects import beside
+from ..dialects.binding import bound, estimated_input, is_native, words_of
 from ..dialects.dialect import Dialect
 from ..dialects.openai.others import Texts
-from ..dialects.question import Naming, Question, Taker, bound, estimated_input, is_native, words_of
+from ..dialects.question import Naming, Question, Taker
 from ..dialects.refusals import Refusal
 from ..serving import Serving, Target, UnknownModelError
 from .exchange import REQUEST, Exchange, RefusedError

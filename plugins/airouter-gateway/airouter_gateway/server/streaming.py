@@ -21,8 +21,8 @@ from airouter_core.provider.streams import AsyncResponseStream
 from airouter_core.values.events import MetadataReported
 from airouter_core.wire.json import mapping
 
+from ..dialects.binding import ROUTER
 from ..dialects.dialect import Dialect, Writer
-from ..dialects.question import ROUTER
 from ..dialects.refusals import refusal_of
 from ..settings import GatewaySettings
 from .exchange import Exchange, LeftError

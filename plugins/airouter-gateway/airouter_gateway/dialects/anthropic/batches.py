@@ -19,7 +19,8 @@ from airouter_core.values.batches import Batch
 from airouter_core.values.response import Response
 from airouter_core.values.value import Value
 
-from ..question import Naming, Question, list_in, object_in, object_of, text_of
+from ..fields import list_in, object_in, object_of, text_of
+from ..question import Naming, Question
 from ..refusals import refusal_of
 from .messages import read_messages
 from .messages_writer import MessagesWriter

@@ -14,19 +14,8 @@ from airouter_core.values.messages import Message, Part, ProviderPart, ToolResul
 from airouter_core.values.tools import ResponseFormat, Tool, ToolChoice
 from airouter_core.wire.json import mapping
 
-from ..question import (
-    Question,
-    beneath,
-    flag_of,
-    given,
-    kind_of,
-    list_in,
-    model_of,
-    object_in,
-    object_of,
-    rest,
-    text_of,
-)
+from ..fields import beneath, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question
 
 CLAUDE = "claude"
 """The provider under whose name the blocks keep what only its servers understand."""

@@ -19,7 +19,9 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 from airouter_core.wire.json import mapping
 
-from ..question import Naming, Question, estimated_input, given
+from ..binding import estimated_input
+from ..fields import given
+from ..question import Naming, Question
 from ..refusals import Refusal
 from ..sequence import Block, Sequence, Step
 from .messages import CLAUDE

@@ -23,7 +23,8 @@ from airouter_core.values.messages import (
 )
 from airouter_core.values.tools import ResponseFormat, Tool
 
-from ..question import Question, beneath, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
+from ..fields import beneath, flag_of, given, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question
 
 OLLAMA = "ollama"
 OPTIONS = frozenset(

@@ -11,8 +11,8 @@ import msgspec
 from airouter_core.errors import ParameterError
 from airouter_core.values.catalog import ModelInfo
 
+from ..fields import flag_of, model_of, object_of, rest
 from ..openai.others import Texts, texts_in
-from ..question import flag_of, model_of, object_of, rest
 from .chat_writer import time_of
 
 VERSION = "0.33.0"

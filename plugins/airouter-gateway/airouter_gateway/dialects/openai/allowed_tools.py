@@ -10,7 +10,7 @@ import msgspec
 from airouter_core.values.ask import Ask
 from airouter_core.values.tools import ToolChoice
 
-from ..question import kind_of, list_in, object_in, text_of
+from ..fields import kind_of, list_in, object_in, text_of
 
 ALLOWED = "allowed_tools"
 MODES = {"auto": "auto", "required": "required"}

@@ -12,19 +12,8 @@ from airouter_core.values.message_dicts import PART_FIELDS, messages_from
 from airouter_core.values.messages import ProviderPart
 from airouter_core.values.tools import DECLARED_FIELDS
 
-from ..question import (
-    Question,
-    beneath,
-    flag_of,
-    given,
-    kind_of,
-    list_in,
-    model_of,
-    object_in,
-    object_of,
-    rest,
-    text_of,
-)
+from ..fields import beneath, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question
 from .allowed_tools import allowed_in, narrowed
 
 PARAMETERS = (

@@ -17,7 +17,8 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
 from ..beside import likelihoods
-from ..question import Naming, Question, flag_of, given, model_of, object_in, object_of, rest, text_of
+from ..fields import flag_of, given, model_of, object_in, object_of, rest, text_of
+from ..question import Naming, Question
 from ..refusals import Refusal
 from .chat_writer import REASONS, usage_of
 from .refused import error_of

@@ -10,7 +10,7 @@ import msgspec
 from airouter_core.errors import ParameterError
 from airouter_core.values.value import Value
 
-from ..question import given, model_of, object_of, rest, text_of
+from ..fields import given, model_of, object_of, rest, text_of
 
 OPERATION = "create_image"
 NAMED = ("size", "n", "quality", "background", "output_format")

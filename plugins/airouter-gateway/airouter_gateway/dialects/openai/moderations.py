@@ -12,7 +12,7 @@ from airouter_core.values.message_dicts import messages_from
 from airouter_core.values.messages import FilePart, TextPart
 from airouter_core.values.value import Value
 
-from ..question import object_of, text_of
+from ..fields import object_of, text_of
 
 USUAL = "omni-moderation-latest"
 

@@ -13,7 +13,7 @@ from airouter_core.errors import ParameterError
 from airouter_core.values.catalog import ModelInfo
 from airouter_core.values.value import Value
 
-from ..question import model_of, object_of, rest, text_of
+from ..fields import model_of, object_of, rest, text_of
 
 
 class Texts(Value, frozen=True, kw_only=True):

@@ -26,19 +26,8 @@ from airouter_core.values.messages import (
     ToolResultPart,
 )
 
-from ..question import (
-    Question,
-    beneath,
-    flag_of,
-    given,
-    kind_of,
-    list_in,
-    model_of,
-    object_in,
-    object_of,
-    rest,
-    text_of,
-)
+from ..fields import beneath, flag_of, given, kind_of, list_in, model_of, object_in, object_of, rest, text_of
+from ..question import Question
 from .allowed_tools import allowed_in, narrowed
 from .responses_tools import OPENAI, OfferedTools, choice_of
 from .responses_unread import unread_of

@@ -10,7 +10,7 @@ import msgspec
 
 from airouter_core.errors import ParameterError
 
-from ..question import list_in, text_of
+from ..fields import list_in, text_of
 
 Item = dict[str, Any]
 PREVIOUS = "previous_response_id"

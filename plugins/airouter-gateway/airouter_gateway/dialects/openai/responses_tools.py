@@ -7,7 +7,8 @@ from typing import Any
 
 from airouter_core.values.tools import Tool
 
-from ..question import NamedTool, kind_of, list_in, object_in, rest, text_of
+from ..fields import kind_of, list_in, object_in, rest, text_of
+from ..question import NamedTool
 from .allowed_tools import allowed_in
 
 OPENAI = "openai"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..question import kind_of, list_in, object_in
+from ..fields import kind_of, list_in, object_in
 
 OF_MESSAGES = frozenset({"type", "role", "content", "id", "status", "phase"})
 OF_RESULTS = frozenset({"type", "call_id", "output", "id", "status"})

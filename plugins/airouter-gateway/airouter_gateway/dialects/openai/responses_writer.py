@@ -19,7 +19,8 @@ from airouter_core.values.response import Response
 from airouter_core.values.usage import Usage
 
 from .. import beside
-from ..question import Naming, Question, given
+from ..fields import given
+from ..question import Naming, Question
 from ..refusals import Refusal
 from ..sequence import Block, Sequence, Step
 from .refused import error_of

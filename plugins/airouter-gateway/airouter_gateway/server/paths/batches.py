@@ -8,7 +8,7 @@ from airouter_core.values.labels import labelled
 
 from ...dialects.anthropic import batches
 from ...dialects.anthropic.batches import BatchName
-from ...dialects.question import bound
+from ...dialects.binding import bound
 from ...dialects.refusals import Refusal
 from ...dialects.table import MESSAGES
 from ...serving import Serving

@@ -13,6 +13,7 @@ import msgspec
 from airouter_core.errors import ExecutionError
 
 from ...dialects.dialect import Writer
+from ...dialects.fields import object_of, text_of
 from ...dialects.openai.responses import question_of
 from ...dialects.openai.responses_kept import (
     PREVIOUS,
@@ -27,7 +28,7 @@ from ...dialects.openai.responses_kept import (
     wants_keeping,
 )
 from ...dialects.openai.responses_writer import ResponsesWriter
-from ...dialects.question import Question, object_of, text_of
+from ...dialects.question import Question
 from ...dialects.refusals import Refusal
 from ...dialects.table import RESPONSES
 from ...serving import Serving
