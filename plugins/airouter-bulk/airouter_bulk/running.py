@@ -134,6 +134,10 @@ def _chosen(connection: sqlite3.Connection, spec: SpecLike | None, folder: str, 
             f"{folder} holds {foreign[0]}, of which its journal knows nothing, and no file of others is overwritten: "
             f"choose another folder, move the file away, or bring its {NAME} back"
         )
+    if found is not None and not fork and (wanted.answer, wanted.details) != (found.spec.answer, found.spec.details):
+        taken = admission.field_in(connection, found.id, wanted.answer, wanted.details)
+        if taken is not None:
+            raise SpecError(f"the rows have a field {taken!r} of their own: name another with answer or details")
     if fork and found is not None and batches.not_ended(connection, found.id):
         raise SpecError(
             "batches of the run here are with the vendor, and a fork would pay for the same again: collect them first "

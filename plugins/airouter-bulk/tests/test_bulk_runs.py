@@ -109,6 +109,10 @@ def test_what_came_out_may_go_in_again(bulk: Bulk) -> None:
     assert bulk.run([*rows, {"q": "x", "of_second": 1}], fork=True, **again).valid == 2
     (line, _) = bulk.lines()
     assert list(line) == ["n", "q", "answer", "airouter", "second", "of_second"]
+    with pytest.raises(SpecError, match="field 'q' of their own"):
+        bulk.run(None, **{**again, "answer": "q"})
+    assert bulk.run(None, **{**again, "answer": "third"}).valid == 2
+    assert list(bulk.lines()[0])[-2:] == ["third", "of_second"]
     (error,) = bulk.lines("errors.jsonl")
     assert error["raw"] == '{"q":"x","of_second":1}'
     assert error["of_second"]["error"]["class"] == "malformed"

@@ -38,6 +38,10 @@ SELECT ?3, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
     substr(?2, json_extract(value, '$[3]') + 1, json_extract(value, '$[4]')), json_extract(value, '$[2]')
 FROM json_each(?1)
 """
+WITH_FIELD = """
+SELECT j.key FROM rows r CROSS JOIN json_each(CAST(r.data AS TEXT)) j
+WHERE r.run = ? AND r.problem IS NULL AND j.key IN (?, ?) LIMIT 1
+"""
 ITEMS = "SELECT i.id, i.position, r.data, i.tries, i.reasks FROM items i JOIN rows r USING (run, position)"
 
 
@@ -94,6 +98,12 @@ def begin_run(connection: sqlite3.Connection, spec: Spec) -> None:
 def go_on(connection: sqlite3.Connection, run: int, spec: Spec) -> None:
     """A run goes on, perhaps with other bounds."""
     connection.execute("UPDATE runs SET spec = ?, state = 'running', reason = NULL WHERE id = ?", (spec.to_json(), run))
+
+
+def field_in(connection: sqlite3.Connection, run: int, first: str, second: str) -> str | None:
+    """Which of two fields some row has that was asked."""
+    found = connection.execute(WITH_FIELD, (run, first, second)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def mark(connection: sqlite3.Connection, run: int, state: str, reason: str | None) -> None:
