@@ -247,6 +247,18 @@ def test_answers_that_do_not_fit_are_asked_for_once_more(bulk: Bulk) -> None:
     assert (error["airouter"]["attempts"], error["airouter"]["cost"]) == (2, 0.0)
 
 
+def test_an_answer_that_nobody_had_judged_is_corrected_once(bulk: Bulk) -> None:
+    """Whoever was killed in between leaves it to the next one, for which it counts as one question with its tries."""
+    bulk.witness.behave = lambda *_: bulk.said("no JSON")
+    assert bulk.run(bulk.numbered(30), schema=SCHEMA, reasks=0).failed == 30
+    with closing(sqlite3.connect(bulk.folder / "journal.db")) as journal, journal:
+        journal.execute("UPDATE items SET state = 'answered', failure = NULL, problem = NULL")
+    bulk.witness.behave = lambda *_: bulk.refused(500)
+    summary = bulk.run(None, schema=SCHEMA, retries=3, in_flight=2)
+    assert (summary.failed, len(bulk.witness.calls)) == (30, 30 + 30 * 4)
+    assert all("fit the schema" in question for question in bulk.witness.calls[30:])
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_json_in_a_code_block_is_taken_for_what_it_is(bulk: Bulk, own: bool) -> None:
     """As a command takes it: many models cannot help it, and asking again costs. Also where the row has its schema."""
