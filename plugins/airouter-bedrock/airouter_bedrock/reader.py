@@ -318,5 +318,5 @@ def _parsed(fragments: Iterable[str]) -> Any:
     written = "".join(fragments)
     try:
         return json.loads(written or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"input": written}

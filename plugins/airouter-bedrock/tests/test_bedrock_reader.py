@@ -362,3 +362,12 @@ def test_calls_as_servers_of_others_write_them() -> None:
     assert (first.id, second.id != "t") == ("t", True)
     with pytest.raises(ProtocolError, match="without a name"):
         whole({"toolUse": {"toolUseId": "t", "input": {}}}, reason="tool_use")
+
+
+def test_an_input_of_any_depth_is_kept() -> None:
+    """What the service's own tool is given is read as far as it can be, and otherwise kept as it was written."""
+    deep = '{"a":' * 100_000 + "1" + "}" * 100_000
+    begun = start(0, toolUse={"toolUseId": "t", "name": "search", "type": "server_tool_use"})
+    (part,) = read(BEGIN, begun, delta(0, toolUse={"input": deep}), stop(0), END, USAGE).message.parts
+    assert isinstance(part, ProviderPart)
+    assert part.value["toolUse"]["input"] == {"input": deep}

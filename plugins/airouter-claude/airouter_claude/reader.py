@@ -307,5 +307,5 @@ def _of_another_format(said: Mapping[str, Any]) -> str:
 def _parsed(written: str) -> Any:
     try:
         return json.loads(written)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {UNREADABLE: written}

@@ -525,3 +525,12 @@ def test_another_format_is_named() -> None:
         fold(WIRE.parse_body(json.dumps({"choices": [{**choice, "message": {"content": "Hi"}}]}).encode()))
     with pytest.raises(ProtocolError, match="speaks chat completions: use the provider"):
         stream(b"data: " + json.dumps({"choices": [{**choice, "delta": {"content": "Hi"}}]}).encode() + b"\n\n")
+
+
+def test_an_input_of_any_depth_is_kept() -> None:
+    """What the vendor's own tool is given is read as far as it can be, and otherwise kept as it was written."""
+    deep = '{"a":' * 100_000 + "1" + "}" * 100_000
+    block = begin(0, type="server_tool_use", id="s", name="web_search", input={})
+    (part,) = read(start(), block, delta(0, "input_json_delta", partial_json=deep), stop(0), *finish()).message.parts
+    assert isinstance(part, ProviderPart)
+    assert part.value["input"] == {"INVALID_JSON": deep}

@@ -158,7 +158,7 @@ def prompt_and_context(error: ProviderError) -> tuple[int | None, int | None]:
     """How many tokens the prompt has and how many fit, where a context error tells."""
     try:
         inner = _inner(json.loads(error.body or "").get("error")) or {}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         inner = {}
     found = re.search(r"\((\d+) tokens\) exceeds the available context size \((\d+) tokens\)", str(error))
     said = (int(found[1]), int(found[2])) if found else (None, None)
@@ -200,7 +200,7 @@ def _inner(error: Any) -> Mapping[str, Any] | None:
     start = error.find('{"error"')
     try:
         content = json.loads(error[start:]) if start >= 0 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     inner = mapping(content).get("error")
     return inner if isinstance(inner, Mapping) else None

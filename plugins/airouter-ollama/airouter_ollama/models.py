@@ -198,5 +198,5 @@ def _modalities(words: Iterable[str]) -> tuple[str, ...]:
 def _value(written: str) -> Any:
     try:
         return json.loads(written)
-    except ValueError:
+    except (ValueError, RecursionError):
         return written

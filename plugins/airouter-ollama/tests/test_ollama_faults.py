@@ -482,3 +482,10 @@ def test_what_says_nothing_of_a_model(stub: Stub, provider_at: Providers, said: 
     """A gateway's answer is not taken for a description without contents."""
     with stub(show=Answer.of_json(said)) as server, pytest.raises(ExecutionError):
         provider_at(server.url).show_model("m")
+
+
+def test_an_error_of_any_depth_is_an_error() -> None:
+    """Objects inside the words of an error are read as far as they can be."""
+    deep = '{"error":' * 100_000 + "1" + "}" * 100_000
+    assert isinstance(error_in_answer(deep, ""), ServerError)
+    assert isinstance(parse_error(500, {}, json.dumps({"error": deep}).encode()), ServerError)
