@@ -103,6 +103,7 @@ def test_loading_is_reported(make: MakeProvider, tmp_path: Path) -> None:
     provider.load_model(TOY, on_progress=told.append)
     assert [progress.state for progress in told] == ["starting", "ready"]
     assert Path(told[0].log).read_text()
+    assert Path(told[0].log).stem.endswith(f"-{TOY}_{TOY}")  # so that people find the one of their model
     (pid,) = pids(tmp_path / "state")
     provider.execute(TOY, "Hi", parameters=GREEDY)
     assert pids(tmp_path / "state") == [pid]
