@@ -643,6 +643,43 @@ def test_in_a_notebook_a_run_has_a_thread_of_its_own() -> None:
     assert _ended(work()) == asyncio.run(notebook()) == 3
 
 
+def test_a_node_whose_processors_are_in_use_is_not_waited_for(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """For longer than some time: it is told, and is the end where there is no other."""
+    pytest.importorskip("ray", reason="pip install 'airouter-bulk[ray]'")
+    monkeypatch.setattr("airouter_bulk.ray.crew.PLACED", 0.01)
+
+    class Busy(_Silent):
+        def nodes(self) -> list[Any]:
+            return [{"NodeID": "ab" * 28, "NodeManagerHostname": "host", "Resources": {"CPU": 1.0}, "Alive": True}]
+
+    async def story() -> None:
+        made = reference.Reference("openai", Settings(path="none", tables={}))
+        plan = Plan(Spec.of({"target": "openai/m", "prompt": "{{ q }}"}), str(tmp_path), made, "m", Prices(), True)
+        driver = Driver(Busy(), plan, bulk.numbered(1), Staff())
+        with pytest.raises(ExecutionError, match="worker 1 on host cannot be started: its node has had no room for"):
+            await driver.run(fork=False, sample=0, approve=None)
+
+    asyncio.run(story())
+
+
+def test_what_fails_beside_a_run_ends_it(bulk: Bulk, tmp_path: Path) -> None:
+    """Nobody awaits it, and nobody is to wait for ever because of it."""
+
+    class Odd(_Silent):
+        def nodes(self) -> list[Any]:
+            return [{"Alive": True}]
+
+    async def story() -> None:
+        made = reference.Reference("openai", Settings(path="none", tables={}))
+        plan = Plan(Spec.of({"target": "openai/m", "prompt": "{{ q }}"}), str(tmp_path), made, "m", Prices(), True)
+        with pytest.raises(KeyError, match="NodeID"):
+            await Driver(Odd(), plan, bulk.numbered(1), Staff()).run(fork=False, sample=0, approve=None)
+
+    asyncio.run(story())
+
+
 def test_ctrl_c_twice_ends_also_where_the_journal_says_nothing(
     bulk: Bulk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -181,11 +181,13 @@ class Crew:
 
     def _not_begun(self, member: _Member, error: Exception) -> None:
         self._failures[member.node.id] += 1
-        if self._failures[member.node.id] >= FAILURES:
+        if isinstance(error, TimeoutError):
             told = f"its node has had no room for {PLACED:g} seconds; are its CPUs or GPUs in use?"
-            if not isinstance(error, TimeoutError):
-                told = f"{last_line(error)}; {NEEDED}"
-            self._avoid(member, ExecutionError(f"{member.name} cannot be started: {told}"))
+        elif self._failures[member.node.id] >= FAILURES:
+            told = f"{last_line(error)}; {NEEDED}"
+        else:
+            return
+        self._avoid(member, ExecutionError(f"{member.name} cannot be started: {told}"))
 
     def _avoid(self, member: _Member, error: AirouterError) -> None:
         """Leave a node out for a while, or give up where there is no other."""
