@@ -7,7 +7,7 @@ import pathlib
 import sys
 import types
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.machinery import PathFinder
 from typing import Any
 
@@ -374,6 +374,17 @@ def install(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch:
     return laid
 
 
+@pytest.fixture
+def kept(install: Install, tmp_path: pathlib.Path) -> Iterator[None]:
+    """A plugin beside the one that a test is about."""
+    install("airouter-kept", "[airouter]\nkept = kept_for_a_test\n")
+    (tmp_path / "first" / "kept_for_a_test.py").write_text(
+        "from airouter_core import hookimpl\n@hookimpl\ndef airouter_call_started(call): ...\n"
+    )
+    yield
+    sys.modules.pop("kept_for_a_test", None)
+
+
 def found() -> list[tuple[str, str, str | None, str]]:
     return [
         (source.name, source.distribution, source.version, source.target) for source, _ in finding.installed_plugins()
@@ -425,10 +436,10 @@ def test_what_an_entry_point_names_is_loaded(install: Install, tmp_path: pathlib
 
 
 @pytest.mark.parametrize("value", ["airouter-good", "good", " Airouter_Good , other", "bad,airouter.good"])
+@pytest.mark.usefixtures("kept")
 def test_plugins_are_disabled_by_the_environment(install: Install, value: str) -> None:
     """``AIROUTER_DISABLED_PLUGINS`` names distributions or entry points: not loaded, nor said to be missing."""
     install("airouter-good", "[airouter]\ngood = not_there_at_all\n")
-    install("airouter-kept", "[airouter]\nkept = airouter_core.version\n")
     plugins = Plugins.discover({"AIROUTER_DISABLED_PLUGINS": value})
     assert plugins.problems == ()
     assert [source.name for source in plugins.sources] == ["kept"]
@@ -436,9 +447,9 @@ def test_plugins_are_disabled_by_the_environment(install: Install, value: str) -
         plugins.plus().provider("good")
 
 
-def test_an_empty_variable_disables_nothing(install: Install) -> None:
+@pytest.mark.usefixtures("kept")
+def test_an_empty_variable_disables_nothing() -> None:
     """Blanks and commas name nobody."""
-    install("airouter-kept", "[airouter]\nkept = airouter_core.version\n")
     assert len(Plugins.discover({"AIROUTER_DISABLED_PLUGINS": " , "}).sources) == 1
 
 
@@ -474,9 +485,25 @@ def test_what_is_not_in_plain_folders_is_asked_of_the_library(
     assert not finding.only_plain_folders()
 
 
+def test_a_plugin_without_hooks_is_told() -> None:
+    """In a class of its module nobody finds them, and it would be silent for ever."""
+
+    class Plugin:
+        @hookimpl
+        def airouter_call_started(self, call: Any) -> None: ...
+
+    module = types.ModuleType("mine")
+    module.Plugin = Plugin  # type: ignore[attr-defined]  # as a module has it
+    plugins = Plugins.of(module)
+    assert plugins.sources == ()
+    assert ["has no hooks; mark functions of" in str(problem) for problem in plugins.problems] == [True]
+
+
 def test_a_module_given_as_a_plugin_is_named_by_its_name() -> None:
     """Not by its kind: two modules are two plugins, and a problem says which."""
-    plugins = Plugins.of(types.ModuleType("first_module"), types.ModuleType("second_module"))
+    first, second = types.ModuleType("first_module"), types.ModuleType("second_module")
+    first.airouter_call_started = second.airouter_call_started = hookimpl(lambda call: None)  # type: ignore[attr-defined]  # as a module has it
+    plugins = Plugins.of(first, second)
     assert [source.name for source in plugins.sources] == ["first_module", "second_module"]
 
 

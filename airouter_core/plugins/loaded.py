@@ -18,7 +18,7 @@ from ..profile.declarations import Command, LayerInfo, Parameter, ProviderInfo, 
 from . import hookspecs
 from .calling import HookCalls
 from .finding import PluginSource
-from .problems import PluginProblem, declared_wrongly, loading, unusable
+from .problems import PluginProblem, declared_wrongly, loading, unusable, without_hooks
 
 Declared = TypeVar("Declared", ProviderInfo, Command, LayerInfo, SettingsTable)
 Late = TypeVar("Late", Parameter, LayerInfo, SettingsTable)
@@ -95,11 +95,14 @@ class LoadedPlugins(HookCalls):
         commands: list[Command] = []
         try:
             with loading("cannot be loaded"):
-                self._manager.register(load(), name=name)
+                plugin = load()
+                self._manager.register(plugin, name=name)
                 self._manager.check_pending()
                 infos += self._declared("airouter_providers", name)
                 commands += self._declared("airouter_commands", name)
-            problem = declared_wrongly(source, infos, commands)
+            # One that would do nothing is no plugin, and nobody would know why: most often its hooks stand in a class.
+            known = self._manager.get_hookcallers(plugin)
+            problem = declared_wrongly(source, infos, commands) if known else without_hooks(source)
         except PluginLoadError as error:
             LOGGER.debug("plugin %s cannot be loaded", source.distribution, exc_info=True)
             problem = unusable(source, str(error), error)
@@ -108,11 +111,11 @@ class LoadedPlugins(HookCalls):
             if not taken and self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             return
-        known = (
+        declared = (
             tuple(of_distribution(source, info) for info in infos),
             tuple(of_distribution(source, item) for item in commands),
         )
-        self._registered.append(_Registered(source, *known))
+        self._registered.append(_Registered(source, *declared))
 
     def _declared(self, hook: str, plugin: str) -> list[Any]:
         """What one plugin declares."""

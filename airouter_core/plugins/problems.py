@@ -58,6 +58,12 @@ def declared_wrongly(
     return None
 
 
+def without_hooks(source: PluginSource) -> PluginProblem:
+    """A plugin that declares nothing and hears of nothing."""
+    cure = f"mark functions of {source.target} with hookimpl, or have the entry point name the object that has them"
+    return PluginProblem(source, "has no hooks", cure)
+
+
 def unusable(source: PluginSource, message: str, cause: Exception | None) -> PluginProblem:
     """A plugin that nothing of is used."""
     cure = f"upgrade it, uninstall it, or set {DISABLED}={source.distribution}"
