@@ -263,8 +263,9 @@ class ProviderManager:
 
     async def aclose(self) -> None:
         """:meth:`close`, awaited."""
-        for provider in self._emptied():
-            await provider.aclose()
+        async with contextlib.AsyncExitStack() as stack:
+            for provider in self._emptied():
+                stack.push_async_callback(provider.aclose)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a manager holds connections and cannot be pickled or copied: create one in each process")
