@@ -332,3 +332,13 @@ def test_alternatives_at_the_root_become_one_object() -> None:
     assert with_one_object_at_the_top(one) == one
     both = with_one_object_at_the_top({"oneOf": [one, {"properties": {"a": {}}, "required": ["a"]}]})
     assert both["required"] == ["a"]
+
+
+@pytest.mark.parametrize("odd", [True, 1, "x", {"a": 1}, [1]])
+def test_alternatives_of_odd_schemas(odd: Any) -> None:
+    """What is no list of names, or no object of properties, requires nothing and has none."""
+    part = {"properties": {"a": odd}, "required": odd}
+    made = with_one_object_at_the_top({"anyOf": [part, {"properties": odd}, {"properties": {"a": {}}}], **part})
+    assert made["type"] == "object"
+    assert "required" not in made or made["required"] == odd
+    assert with_one_object_at_the_top(part) == part

@@ -79,25 +79,36 @@ def with_one_object_at_the_top(schema: Mapping[str, Any]) -> Schema:
     go together is told in the description, where the model reads it.
     """
     composed = [name for name in COMPOSED if isinstance(schema.get(name), list | tuple)]
+    if not composed:
+        return dict(schema)
     root = {name: value for name, value in schema.items() if name not in composed}
-    properties: dict[str, Any] = dict(root.get("properties") or {})
-    required: list[str] = list(root.get("required") or ())
+    properties: dict[str, Any] = dict(_properties(root))
+    required = _required(root)
     for name in composed:
         parts = [_resolved(part, schema) for part in schema[name]]
         for part in parts:
-            for key, value in (part.get("properties") or {}).items():
+            for key, value in _properties(part).items():
                 known = properties.setdefault(key, value)
                 if known != value:
-                    properties[key] = {"anyOf": [*(known.get("anyOf", [known])), value]}
-        sets = [list(part.get("required") or ()) for part in parts]
+                    either = known.get("anyOf") if isinstance(known, Mapping) else None
+                    properties[key] = {"anyOf": [*(either if isinstance(either, list) else [known]), value]}
+        sets = [_required(part) for part in parts]
         needed = [key for one in sets for key in one if name == "allOf" or all(key in other for other in sets)]
         required += [key for key in dict.fromkeys(needed) if key not in required]
-    if not composed:
-        return dict(schema)
     told = ", ".join(f"{name}: {json.dumps(schema[name], ensure_ascii=False, default=str)}" for name in composed)
     before = f"{root['description']} " if root.get("description") else ""
     needs = {"required": required} if required else {}
     return {**root, "type": "object", "properties": properties, **needs, "description": f"{before}({told})"}
+
+
+def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def _required(schema: Mapping[str, Any]) -> list[str]:
+    names = schema.get("required")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list | tuple) else []
 
 
 def _resolved(part: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
