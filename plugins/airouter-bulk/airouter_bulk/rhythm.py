@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from airouter_core.errors import AirouterError, RateLimitedError
@@ -14,6 +15,9 @@ from .delayed import Clock
 from .pace import Pace
 from .spec import Spec
 
+LOGGER = logging.getLogger("airouter.bulk")
+WORTH_TELLING = 60.0
+"""Seconds of silence."""
 USUAL_OUTPUT = 200.0
 """Tokens of an answer that are expected before any was seen."""
 
@@ -74,4 +78,7 @@ class Rhythm:
             return
         retry_after = getattr(answer, "retry_after", None)
         if isinstance(answer, RateLimitedError) or retry_after:
+            before = self._pace.closed(now)
             self._pace.refused(now, retry_after)
+            if (closed := self._pace.closed(now)) > before + WORTH_TELLING:
+                LOGGER.warning("nothing is sent for %d seconds, as the provider has asked: %s", closed, answer)

@@ -186,6 +186,30 @@ def test_a_retry_after_keeps_everybody_away_for_so_long(bulk: Bulk) -> None:
     assert times[1] - closed[0] >= 1.0
 
 
+def test_a_long_wait_is_told_of_once(bulk: Bulk, caplog: pytest.LogCaptureFixture) -> None:
+    """So that nobody takes a run that stands still for one that hangs; and it ends when it is paused."""
+
+    class Pausing:
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+
+        def __enter__(self) -> None:
+            asyncio.get_running_loop().call_later(0.5, self.engine.pause, "paused", "enough")
+
+        def __exit__(self, *_: object) -> None: ...
+
+    together = threading.Barrier(2)
+
+    def behave(*_: Any) -> Answer:
+        together.wait(120)
+        return bulk.refused(429, "a day's requests are used", retry_after="86400")
+
+    bulk.witness.behave = behave
+    assert bulk.run(bulk.numbered(4), in_flight=2, watch=Pausing).exit_code == 4
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "airouter.bulk"]
+    assert told.startswith("nothing is sent for 86400 seconds")
+
+
 def test_no_more_calls_are_under_way_than_allowed(bulk: Bulk) -> None:
     """And as many are."""
     together = threading.Barrier(4)
