@@ -352,3 +352,23 @@ def test_another_distribution_keeps_its_tables_here(address: str) -> None:
         assert abs(guest.write(lambda execute: guest.now(execute, time.time)) - time.time()) < 60
         assert guest.write_with_others(lambda execute: execute("SELECT 1"))
     Ledger.open(address).close()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at what a process holds open")
+def test_a_ledger_that_is_closed_holds_no_file(tmp_path: Path) -> None:
+    """Neither for writing nor for reading, by however many threads it was read."""
+    path = tmp_path / "ledger.db"
+
+    def held() -> int:
+        return sum(str(path) in os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd"))
+
+    ledger = Ledger.open(str(path))
+    ledger.add(record())
+    readers = [threading.Thread(target=ledger.count) for _ in range(3)]
+    for thread in readers:
+        thread.start()
+    for thread in readers:
+        thread.join()
+    assert held() > 0
+    ledger.close()
+    assert held() == 0
