@@ -9,6 +9,7 @@ the parts, where :mod:`.reader` has put it; parts from elsewhere are sent in the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
@@ -40,7 +41,18 @@ ENCRYPTED_REASONING = "reasoning.encrypted_content"
 JOINED = ("tools", "include")
 """Lists to which ``provider_options`` add; all else they replace."""
 
+LONGEST_ID = 64
+"""Of a call, by the vendor's schema; over chat completions it is shorter."""
+
 Item = dict[str, Any]
+
+
+def sent_id(identity: str, longest: int = LONGEST_ID) -> str:
+    """A call's id as the vendor takes it: servers of others have longer ones, vLLM of 46 characters."""
+    if len(identity) <= longest:
+        return identity
+    return f"{identity[: longest - 17]}_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
 
 RESULTS = ("function_call_output", "custom_tool_call_output")
 
@@ -169,13 +181,13 @@ class _ItemWriter:
         own = _own(part.provider_metadata)
         if own.get("type") == "custom_tool_call":
             self._custom_calls.add(part.id)
-            return {**own, "call_id": part.id, "name": part.name, "input": part.arguments_json}
+            return {**own, "call_id": sent_id(part.id), "name": part.name, "input": part.arguments_json}
         own = own if own.get("type") == "function_call" else {"type": "function_call"}
-        return {**own, "call_id": part.id, "name": part.name, "arguments": arguments_text(part)}
+        return {**own, "call_id": sent_id(part.id), "name": part.name, "arguments": arguments_text(part)}
 
     def _result(self, part: ToolResultPart) -> Item:
         kind = "custom_tool_call_output" if part.tool_call_id in self._custom_calls else "function_call_output"
-        return {"type": kind, "call_id": part.tool_call_id, "output": _content(list(part.content))}
+        return {"type": kind, "call_id": sent_id(part.tool_call_id), "output": _content(list(part.content))}
 
 
 def _identity(part: Part) -> tuple[str, object]:

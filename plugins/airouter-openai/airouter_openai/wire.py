@@ -28,8 +28,11 @@ from .families import family_of
 from .plugin import OPENAI
 from .profile import chat_support, responses_support
 from .reader import ResponseReader
-from .request import JOINED, ends_in_thought, is_named_address, is_unsent_thought, responses_body
+from .request import JOINED, ends_in_thought, is_named_address, is_unsent_thought, responses_body, sent_id
 from .strict import arguments_as_sent, as_sent
+
+LONGEST_CHAT_ID = 40
+"""Of a call; the vendor answers a longer one with 400."""
 
 
 def headers(config: OpenAIConfig) -> dict[str, str]:
@@ -49,6 +52,14 @@ def _system_role(model: str) -> str:
     return "developer" if family_of(model).reasons else "system"
 
 
+def _shorten_ids(messages: list[dict[str, Any]]) -> None:
+    for sent in messages:
+        for call in sent.get("tool_calls") or ():
+            call["id"] = sent_id(call["id"], LONGEST_CHAT_ID)
+        if "tool_call_id" in sent:
+            sent["tool_call_id"] = sent_id(sent["tool_call_id"], LONGEST_CHAT_ID)
+
+
 def _adapt(body: dict[str, Any], request: Request, config: OpenAIConfig) -> dict[str, Any]:
     if body.get("top_logprobs") is not None and "logprobs" not in body:
         body["logprobs"] = True
@@ -60,6 +71,7 @@ def _adapt(body: dict[str, Any], request: Request, config: OpenAIConfig) -> dict
     named = mapping(mapping(body.get("response_format")).get("json_schema"))
     if named.get("strict") is True:
         body["response_format"]["json_schema"]["schema"] = as_sent(named.get("schema"), strict=True)
+    _shorten_ids(body["messages"])
     for message in request.messages:
         for part in message.parts:
             if isinstance(part, FilePart) and part.url is not None and not part.is_image:

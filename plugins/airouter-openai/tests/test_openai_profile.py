@@ -15,7 +15,7 @@ from airouter_core.plugins.factory import create_provider, validate_provider_con
 from airouter_core.profile.declarations import ParameterSupport
 from airouter_core.profile.resolving import resolve
 from airouter_core.provider.asking import ask_of
-from airouter_core.values.messages import Message
+from airouter_core.values.messages import Message, ToolCallPart, ToolResultPart
 from airouter_core.values.request import Request
 from airouter_core.values.tools import Tool, ToolChoice
 from airouter_openai.catalog import limits_of
@@ -346,3 +346,25 @@ def test_alternatives_at_the_root_of_a_tool_are_one_object(api: str, strict: boo
     assert (made["type"], sorted(made["properties"]), "anyOf" in made) == ("object", ["at", "near"], False)
     assert "anyOf" in made["description"]
     assert not tool.get("strict")
+
+
+@pytest.mark.parametrize(("api", "longest"), [("chat", 40), ("responses", 64)])
+def test_ids_of_others_are_as_long_as_the_vendor_takes_them(api: str, longest: int) -> None:
+    """A call's and its result's are shortened to the same; two that begin alike stay two."""
+    given = [f"chatcmpl-tool-{'0' * 60}{number}" for number in (1, 2)] + ["call_1"]
+    history = [
+        Message.user("hi"),
+        Message.assistant(*(ToolCallPart(identity, "look", "{}") for identity in given)),
+        Message("tool", tuple(ToolResultPart(identity, "there") for identity in given)),
+    ]
+    with create_provider("openai", {"api_key": "sk-test-0123456789", "api": api}) as provider:
+        body = json.loads(provider.http_request(ask_of("gpt-5.5", history, tools=[Tool("look")])).body)
+    if api == "chat":
+        calls = [call["id"] for message in body["messages"] for call in message.get("tool_calls", ())]
+        results = [message["tool_call_id"] for message in body["messages"] if "tool_call_id" in message]
+    else:
+        calls = [item["call_id"] for item in body["input"] if item.get("type") == "function_call"]
+        results = [item["call_id"] for item in body["input"] if item.get("type") == "function_call_output"]
+    assert calls == results
+    assert [len(identity) <= longest for identity in calls] == [True] * len(set(calls)) == [True] * 3
+    assert calls[2] == "call_1"
