@@ -68,6 +68,11 @@ class RayCluster:
 
     def add_node(self, **more: Any) -> Any:
         """One node more."""
+        for _ in range(2):
+            try:
+                return self._cluster.add_node(num_cpus=1, wait=True, **self._node(), **more)
+            except Exception:  # it was not up in the time that Ray gives it: the machine has other things to do
+                time.sleep(1)
         return self._cluster.add_node(num_cpus=1, wait=True, **self._node(), **more)
 
     def remove_node(self, node: Any) -> None:
