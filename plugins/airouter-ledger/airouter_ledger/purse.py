@@ -41,9 +41,14 @@ class Purse:
         return reservation.admitted(*self._groups.write(reservation.work))
 
     async def areserve(self, call: str, amount: Decimal, budgets: Sequence[Budget], at: float) -> list[BudgetState]:
-        """As :meth:`reserve`, for who awaits."""
+        """As :meth:`reserve`, for who awaits. Who is cancelled meanwhile has nothing set aside: nobody is asked."""
         reservation = _Reservation(call, amount, budgets, at)
-        return reservation.admitted(*await self._groups.awrite(reservation.work))
+        writing = self._groups.awrite(reservation.work)
+        try:
+            return reservation.admitted(*await writing)
+        finally:
+            if writing.cancelled():  # what was given is written all the same; this comes after it
+                self._groups.awrite(lambda execute: settle(execute, call, 0))
 
     def settle(self, call: str, amount: Decimal) -> None:
         """Book what a call has cost in place of what was set aside for it. Said twice it is booked once."""

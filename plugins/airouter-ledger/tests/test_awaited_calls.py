@@ -164,6 +164,24 @@ def test_a_caller_who_leaves_is_booked_before_the_end(ledger: Ledger) -> None:
     asyncio.run(main())
 
 
+def test_a_caller_who_leaves_before_anybody_is_asked_has_nothing_set_aside(ledger: Ledger) -> None:
+    """Also where the ledger is at it when they leave."""
+    (budget,) = budgets = budgets_of({"b": {"amount": 40, "period": "forever"}})
+    ask = asking(ledger, budgets=budgets)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(ask())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await ledger.aadd(record("later"))
+
+    asyncio.run(main())
+    assert [state for (state,) in ledger.database.read("SELECT state FROM reservations")] == ["settled"]
+    assert ledger.purse.state(budget, 0).used == 0
+
+
 def test_a_ledger_that_fails_costs_no_awaited_answer(ledger: Ledger) -> None:
     """It is a warning."""
     ledger.database.write(lambda execute: execute("DROP TABLE calls"))

@@ -14,7 +14,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import LedgerError
@@ -80,7 +80,7 @@ class Groups:
         result: Result = work.result
         return result
 
-    def awrite(self, function: Callable[[Execute], Result]) -> Awaitable[Result]:
+    def awrite(self, function: Callable[[Execute], Result]) -> asyncio.Future[Result]:
         """As :meth:`write`, for who awaits: it is begun in any case, and nobody takes a thread to wait for others."""
         import asyncio  # a program that awaits nothing would pay for it with a third of its start
 
