@@ -1,11 +1,10 @@
-"""``claude-agent-sdk``: Claude Code as a library, with a tool of the program's own."""
+"""``claude-agent-sdk``: Claude Code as a library. Its tools are its own: the model calls its shell."""
 
 import asyncio
 from tempfile import mkdtemp
 
-from claude_agent_sdk import ClaudeAgentOptions, ResultMessage, StreamEvent, create_sdk_mcp_server, query
-from claude_agent_sdk import tool as as_tool
-from driver import KEY, MODEL, QUESTION, URL, run, weather_of
+from claude_agent_sdk import ClaudeAgentOptions, ResultMessage, StreamEvent, query
+from driver import KEY, MODEL, QUESTION, URL, run
 
 HOME = mkdtemp(prefix="agent-")
 OFF = (
@@ -15,11 +14,6 @@ OFF = (
     "DISABLE_AUTOUPDATER",
 )
 ENVIRON = {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": KEY, "HOME": HOME, **dict.fromkeys(OFF, "1")}
-
-
-@as_tool("get_weather", "the weather in a city", {"city": str})
-async def get_weather(given):
-    return {"content": [{"type": "text", "text": weather_of(given)}]}
 
 
 async def asked(**more):
@@ -44,8 +38,7 @@ def stream():
 
 
 def tool():
-    server = create_sdk_mcp_server("ours", tools=[get_weather])
-    asyncio.run(asked(mcp_servers={"ours": server}, allowed_tools=["mcp__ours__get_weather"]))
+    asyncio.run(asked(allowed_tools=["Bash"]))
 
 
 run(text=text, stream=stream, tool=tool)
