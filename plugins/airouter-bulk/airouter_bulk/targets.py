@@ -31,15 +31,24 @@ async def target_of(address: str, manager: ProviderManager | None) -> AsyncItera
         ConfigurationError: nobody is meant, or the provider cannot be made.
     """
     if manager is not None:
-        name, model = manager.resolve(address)
-        check_named(address, name, model)
-        yield manager.provider(name), model
+        yield named_by(manager, address)
         return
     async with ProviderManager() as made:
         head = ROUTER if address.startswith(ROUTE) else address.partition("/")[0]
         made.add_provider(head, without_retries(installed().provider(head)))
         name, model = made.resolve(address)
         yield made.provider(name), model
+
+
+def named_by(manager: ProviderManager, address: str) -> tuple[Provider[Any], str]:
+    """The provider of a manager that an address names, and the model.
+
+    Raises:
+        ConfigurationError: nobody is meant.
+    """
+    name, model = manager.resolve(address)
+    check_named(address, name, model)
+    return manager.provider(name), model
 
 
 def check_named(address: str, name: str, model: str) -> None:

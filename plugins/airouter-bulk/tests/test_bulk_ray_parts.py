@@ -17,13 +17,16 @@ import attrs
 import pytest
 
 from airouter_bulk import Spec
-from airouter_core import create_provider
+from airouter_bulk.errors import SpecError
+from airouter_core import ProviderManager, create_provider
 from airouter_core.config.files import Settings, read_settings
 from airouter_core.errors import ConfigurationError, ExecutionError, RateLimitedError
+from airouter_core.plugins.registry import installed
 from airouter_core.profile.prices import Prices
 
 pytest.importorskip("click", reason="runs on Ray need airouter-core[cli]")
 
+from airouter_bulk import ray
 from airouter_bulk.journal.records import Call
 from airouter_bulk.ray import reference
 from airouter_bulk.ray.cluster import Node, Staff, StoppedError, connected
@@ -540,6 +543,17 @@ def test_a_provider_of_a_program_goes_by_reference_too(monkeypatch: pytest.Monke
 
 def _nodes(*resources: dict[str, float]) -> list[Node]:
     return [Node(f"n{number}", "host", had) for number, had in enumerate(resources)]
+
+
+def test_nobody_is_asked_whom_the_target_does_not_name(tmp_path: Path) -> None:
+    """As on one machine; told before a cluster is looked for."""
+    if not any(info.name == "openrouter" for info in installed().providers()):
+        pytest.skip("airouter-openrouter, which claims all names with a slash, is not installed")
+    with ProviderManager() as manager:
+        manager.add_provider("openrouter", {"api_key": KEY})
+        spec = {"target": "gone/m", "prompt": "{{ q }}"}
+        with pytest.raises(SpecError, match=r"'gone' is no provider that is here.*openrouter/gone/m"):
+            ray.run(spec, [{"q": "hi"}], tmp_path, manager=manager)
 
 
 def test_where_workers_are_placed() -> None:

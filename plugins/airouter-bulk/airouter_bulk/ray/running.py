@@ -22,7 +22,7 @@ from ..reports import Summary
 from ..rows import Rows
 from ..running import Approve, SpecLike, Watch
 from ..spec import Spec
-from ..targets import prices_of
+from ..targets import named_by, prices_of
 from . import reference as references
 from .cluster import GoneError, Staff, StoppedError, connected
 from .driver import Driver
@@ -91,8 +91,8 @@ async def arun(
 
 def _target(spec: Spec, manager: ProviderManager | None, file: Settings | None) -> tuple[Reference, str]:
     if manager is not None:
-        name, model = manager.resolve(spec.target)
-        return references.by_provider(manager.provider(name)), model
+        provider, model = named_by(manager, spec.target)
+        return references.by_provider(provider), model
     head, _, model = spec.target.partition("/")
     if spec.target.startswith(ROUTE):
         head, model = ROUTER, spec.target.removeprefix(ROUTE)
