@@ -53,7 +53,10 @@ def checked(text: str, schema: Mapping[str, Any] | None) -> Checked:
         return Checked(None, problem)
     if schema is None:
         return Checked(value, None if isinstance(value, dict) else "it is no JSON object")
-    found = next(_validator(_as_text(schema)).iter_errors(value), None)
+    try:
+        found = next(_validator(_as_text(schema)).iter_errors(value), None)
+    except ValueError as error:  # nested more deeply than the validator goes; newer Pythons read such JSON
+        return Checked(None, f"it is no valid JSON ({error})")
     return Checked(value, None if found is None else _told(found))
 
 

@@ -102,22 +102,32 @@ def connected(folder: str, *, durable: bool = False, new: bool = True) -> sqlite
         if not os.path.exists(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it holds prompts and answers
         connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        for setting in (
-            "journal_mode = WAL",
-            f"synchronous = {'FULL' if durable else 'NORMAL'}",
-            "temp_store = MEMORY",
-        ):
-            connection.execute(f"PRAGMA {setting}")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        for earlier in range(version or VERSION, VERSION):
-            then = f"PRAGMA user_version = {earlier + 1}"
-            connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[earlier]} {then}; COMMIT;")
-    if version > VERSION:
+    try:
+        with told(path, "opened"):
+            version = _set_up(connection, durable=durable)
+        if version > VERSION:
+            raise JournalError(f"{path} was written by a later airouter-bulk (version {version}): upgrade this one")
+    except BaseException:
         connection.close()
-        raise JournalError(f"{path} was written by a later airouter-bulk (version {version}): upgrade this one")
+        raise
     return connection
+
+
+def _set_up(connection: sqlite3.Connection, *, durable: bool) -> int:
+    """Bring a journal to this version, unless it is of a later one; the result is the version that it was of."""
+    for setting in (
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if durable else 'NORMAL'}",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {setting}")
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    for earlier in range(version or VERSION, VERSION):
+        then = f"PRAGMA user_version = {earlier + 1}"
+        connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[earlier]} {then}; COMMIT;")
+    return version
 
 
 def _holder(folder: str) -> str:
