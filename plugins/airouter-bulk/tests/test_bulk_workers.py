@@ -109,37 +109,22 @@ def test_failures_are_the_same_errors(bulk: Bulk) -> None:
 
 
 @linux
-def test_a_worker_that_is_killed_is_replaced(bulk: Bulk, caplog: pytest.LogCaptureFixture) -> None:
-    """What it had under way is asked again; the others go on."""
-    killed: list[int] = []
-
-    def behave(_witness: Any, _question: str, _number: int) -> None:
-        if len(bulk.witness.calls) >= 6 and not killed:
-            killed.append(_children()[0])
-            os.kill(killed[0], signal.SIGKILL)
-
-    bulk.witness.behave = behave
-    bulk.witness.pause = 0.02
-    with caplog.at_level(logging.WARNING, "airouter.bulk"):
-        summary = bulk.run(bulk.numbered(30), in_flight=4, workers=2)
-    assert (summary.exit_code, summary.valid) == (0, 30)
-    assert len(bulk.witness.calls) <= 30 + 4
-    assert any("another one takes its place" in record.getMessage() for record in caplog.records)
-    assert not _children()
-
-
-@linux
-def test_a_worker_that_stands_still_is_replaced(
-    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [(signal.SIGKILL, "another one takes its place"), (signal.SIGSTOP, "has said nothing for")],
+    ids=["killed", "stands still"],
+)
+def test_a_worker_that_works_no_more_is_replaced(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: signal.Signals, told: str
 ) -> None:
-    """Nobody waits for it for ever: it is ended, and what it had under way is asked again."""
+    """Nobody waits for it for ever: what it had under way is asked again; the others go on."""
     monkeypatch.setattr("airouter_bulk.workers.processes.SILENT", 5.0)
-    stopped: list[int] = []
+    lost: list[int] = []
 
     def behave(_witness: Any, _question: str, _number: int) -> None:
-        if len(bulk.witness.calls) >= 6 and not stopped:
-            stopped.append(_children()[0])
-            os.kill(stopped[0], signal.SIGSTOP)
+        if len(bulk.witness.calls) >= 6 and not lost:
+            lost.append(_children()[0])
+            os.kill(lost[0], how)
 
     bulk.witness.behave = behave
     bulk.witness.pause = 0.02
@@ -147,7 +132,7 @@ def test_a_worker_that_stands_still_is_replaced(
         summary = bulk.run(bulk.numbered(30), in_flight=4, workers=2)
     assert (summary.exit_code, summary.valid) == (0, 30)
     assert len(bulk.witness.calls) <= 30 + 4
-    assert any("has said nothing for" in record.getMessage() for record in caplog.records)
+    assert any(told in record.getMessage() for record in caplog.records)
     assert not _children()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -302,3 +303,34 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
         return asyncio.run(awaiting())
 
     return asked
+
+
+FILE = """
+[main]
+provider = "openai"
+api_key = "sk-planted"
+
+[ollama]
+base_url = "http://127.0.0.1:9"
+
+[routes.chat]
+targets = ["main/gpt-5", "ollama/llama"]
+[[routes.chat.when]]
+if = { tag = "team=blue" }
+targets = ["ollama/llama"]
+
+[targets."main/gpt-5"]
+context = 5
+
+[prices]
+"ollama/llama" = { input = 1, output = 2 }
+"""
+
+
+@pytest.fixture
+def routes_file(tmp_path: Path) -> Path:
+    """A settings file with a route over two providers, of which nobody is asked."""
+    path = tmp_path / "airouter.toml"
+    path.write_text(FILE)
+    path.chmod(0o600)
+    return path

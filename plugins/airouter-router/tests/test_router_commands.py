@@ -18,34 +18,15 @@ from airouter_core.errors import ConfigurationError, OverloadedError, RateLimite
 from airouter_core.values.events import Finish, TextDelta
 from airouter_router import commands
 
-FILE = """
-[main]
-provider = "openai"
-api_key = "sk-planted"
-
-[ollama]
-base_url = "http://127.0.0.1:9"
-
-[routes.chat]
-targets = ["main/gpt-5", "ollama/llama"]
-[[routes.chat.when]]
-if = { tag = "team=blue" }
-targets = ["ollama/llama"]
-
-[targets."main/gpt-5"]
-context = 5
-"""
-
 
 @pytest.fixture
-def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs ``airouter routes`` with a settings file."""
+def said(routes_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs ``airouter routes`` with a settings file: that one, or another text."""
 
-    def run(*words: str, file: str = FILE) -> Result:
-        path = tmp_path / "airouter.toml"
-        path.write_text(file)
-        path.chmod(0o600)
-        monkeypatch.setenv("AIROUTER_CONFIG", str(path))
+    def run(*words: str, file: str | None = None) -> Result:
+        if file is not None:
+            routes_file.write_text(file)
+        monkeypatch.setenv("AIROUTER_CONFIG", str(routes_file))
         current_settings.cache_clear()  # which are read once in a process
         try:
             return CliRunner().invoke(app.app, ["routes", *words])

@@ -12,39 +12,10 @@ from airouter_core.provider.asking import ask_of
 from airouter_core.testing.server import Answer, LoopbackServer
 from airouter_router.provider import RouterProvider
 
-FILE = """
-[main]
-provider = "openai"
-api_key = "sk-planted"
 
-[ollama]
-base_url = "http://127.0.0.1:9"
-
-[routes.chat]
-targets = ["main/gpt-5", "ollama/llama"]
-[[routes.chat.when]]
-if = { tag = "team=blue" }
-targets = ["ollama/llama"]
-
-[targets."main/gpt-5"]
-context = 5
-
-[prices]
-"ollama/llama" = { input = 1, output = 2 }
-"""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    found = tmp_path / "airouter.toml"
-    found.write_text(FILE)
-    found.chmod(0o600)
-    return found
-
-
-def test_a_manager_has_the_routes_of_its_file(path: Path) -> None:
+def test_a_manager_has_the_routes_of_its_file(routes_file: Path) -> None:
     """A table of routes is enough: the router is there, with the providers of the file, and tells its plan."""
-    with ProviderManager.from_config(path) as manager:
+    with ProviderManager.from_config(routes_file) as manager:
         assert manager.resolve("route:chat") == ("router", "chat")
         plan = manager.plan("route:chat", "word " * 30)
         text = plan.explain()
@@ -54,11 +25,11 @@ def test_a_manager_has_the_routes_of_its_file(path: Path) -> None:
             manager.plan("ollama/llama", "hello")
 
 
-def test_a_wrong_route_of_a_file(path: Path) -> None:
+def test_a_wrong_route_of_a_file(routes_file: Path) -> None:
     """What is wrong with a route is said when the file is read."""
-    path.write_text(FILE.replace('"ollama/llama"]\n[[', '"olama/llama"]\n[['))
+    routes_file.write_text(routes_file.read_text().replace('"ollama/llama"]\n[[', '"olama/llama"]\n[['))
     with pytest.raises(ConfigurationError, match="did you mean 'ollama'"):
-        ProviderManager.from_config(path)
+        ProviderManager.from_config(routes_file)
 
 
 @pytest.mark.usefixtures("_no_keys")
