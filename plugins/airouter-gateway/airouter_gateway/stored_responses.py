@@ -83,13 +83,13 @@ class StoredResponses:
         """
         until = self._clock() + self.days * DAY
         row = (response["id"], owner, until, previous, _json(said), _json(response))
-        self._tables().write_with_others(
+        self._tables().with_others(
             lambda execute: execute(
                 "INSERT INTO gateway_responses (id, owner, until, previous, input, response) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO NOTHING",
                 *row,
             )
-        )
+        )()
         self._forget()
 
     def turn(self, owner: str, identity: str) -> Turn | None:

@@ -30,8 +30,9 @@ from airouter_core.values.usage import Cost, Usage
 from . import money
 from .budgets import Budget, BudgetState
 from .contents import stored
+from .database.groups import Writing
 from .entries import BUDGET_TAG, Entry
-from .errors import LedgerError, LedgerWarning
+from .errors import LedgerWarning
 from .estimates import most_tokens
 from .ledger import Ledger
 from .providers import Billed, billed
@@ -169,22 +170,14 @@ class Bookkeeper:
                     budget=budget.name,
                 )
 
-    def write(self, record: CallRecord, ask: Ask, response: Response | None, settled: Decimal | None) -> None:
-        """Remember a call; what goes wrong is told and not raised."""
-        try:
-            content = stored(ask, response, self._rules.content)
-            if content is not None:
-                record = msgspec.structs.replace(record, size=content.size)
-            self._ledger.add(record, content, settled=None if settled is None else money.stored(settled))
-        except LedgerError as error:
-            _tell_not_remembered(error)
-
-    async def awrite(self, record: CallRecord, settled: Decimal | None) -> None:
-        """As :meth:`write`, for who awaits, where no content is kept: to pack it takes a thread."""
-        try:
-            await self._ledger.aadd(record, settled=None if settled is None else money.stored(settled))
-        except LedgerError as error:
-            _tell_not_remembered(error)
+    def writing(
+        self, record: CallRecord, ask: Ask, response: Response | None, settled: Decimal | None
+    ) -> Writing[None]:
+        """What remembers a call."""
+        content = stored(ask, response, self._rules.content)
+        if content is not None:
+            record = msgspec.structs.replace(record, size=content.size)
+        return self._ledger.adding(record, content, settled=None if settled is None else money.stored(settled))
 
     def cost(self, provider: Billed, ask: Ask, usage: Usage, reported: Cost | None) -> Cost | None:
         """What a call cost, as reported or by its price; ``None`` where nobody knows."""
@@ -214,8 +207,3 @@ def _with_note(result: Any, ask: Ask) -> Any:
         return result
     note = f"{ask.model!r} was asked in place of {asked!r}, since a budget is nearly used up"
     return msgspec.structs.replace(result, warnings=(*result.warnings, note))
-
-
-def _tell_not_remembered(error: LedgerError) -> None:
-    LOGGER.warning("a call was not remembered: %s", error)
-    warnings.warn(f"a call was not remembered: {error}", LedgerWarning, stacklevel=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,11 +15,15 @@ from airouter_core.values.ask import Ask
 from airouter_core.values.response import Response
 from airouter_core.values.usage import Cost, Usage
 
+from .database.groups import Writing
+from .errors import LedgerError, LedgerWarning
 from .providers import Billed
 from .records import CallRecord
 
 if TYPE_CHECKING:
     from .bookkeeping import Bookkeeper
+
+LOGGER = logging.getLogger("airouter.ledger")
 
 BUDGET_TAG = "budget:"
 """Begins the tags that tell those further in, a router for instance, which part of a budget is used."""
@@ -47,14 +53,23 @@ class Entry:
         self.tap = Tap(self._see_first)
 
     def ended(self, how: Delegate) -> None:
-        """Remember it."""
-        response = _response(how)
-        record, settled = self._booked(how, response)
-        self._keeper.write(record, self._ask, response, settled)
+        """Remember it; what goes wrong is told and not raised."""
+        try:
+            self._writing(how)()
+        except LedgerError as error:
+            _tell_not_remembered(error)
 
     async def aended(self, how: Delegate) -> None:
-        """As :meth:`ended`, for who awaits."""
-        await self._keeper.awrite(*self._booked(how, _response(how)))
+        """As :meth:`ended`, for who awaits, where no content is kept: to pack it takes a thread."""
+        try:
+            await self._writing(how).awaited()
+        except LedgerError as error:
+            _tell_not_remembered(error)
+
+    def _writing(self, how: Delegate) -> Writing[None]:
+        response = _response(how)
+        record, settled = self._booked(how, response)
+        return self._keeper.writing(record, self._ask, response, settled)
 
     def _booked(self, how: Delegate, response: Response | None) -> tuple[CallRecord, Decimal | None]:
         """What is remembered, and what is to be settled."""
@@ -150,3 +165,8 @@ def _parameters(response: Response | None, ask: Ask) -> Mapping[str, Any]:
 
 def _decimal(value: Any) -> Decimal | None:
     return None if value is None else Decimal(str(value))
+
+
+def _tell_not_remembered(error: LedgerError) -> None:
+    LOGGER.warning("a call was not remembered: %s", error)
+    warnings.warn(f"a call was not remembered: {error}", LedgerWarning, stacklevel=2)

@@ -7,11 +7,11 @@ versions are counted apart from the ledger's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from .database.base import Database, Execute, Row
-from .database.groups import Groups
+from .database.groups import Groups, Writing
 from .errors import LedgerVersionError
 
 Result = TypeVar("Result")
@@ -49,20 +49,15 @@ class Guest:
         """
         return self._database.write(work)
 
-    def write_with_others(self, work: Callable[[Execute], Result]) -> Result:
+    def with_others(self, work: Callable[[Execute], Result]) -> Writing[Result]:
         """As :meth:`write`, in one transaction with what others write meanwhile: for small things that are many.
+
+        Call what this gives, or await its :meth:`~airouter_ledger.database.groups.Writing.awaited`.
 
         Args:
             work: must not raise, or what others write is undone too.
-
-        Raises:
-            LedgerError: the database cannot be written.
         """
-        return self._groups.write(work)
-
-    def awrite_with_others(self, work: Callable[[Execute], Result]) -> Awaitable[Result]:
-        """As :meth:`write_with_others`, for who awaits: no thread waits for the turn of its work."""
-        return self._groups.awrite(work)
+        return self._groups.writing(work)
 
     def now(self, execute: Execute, clock: Callable[[], float]) -> float:
         """The seconds since 1970 that all who share the database agree on: a server's clock, else this machine's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import attrs
@@ -20,7 +20,7 @@ from . import contents, money
 from .answers import Answers
 from .budgets import Budget
 from .database.base import Execute
-from .database.groups import Groups
+from .database.groups import Groups, Writing
 from .database.opening import open_database
 from .filters import Filter, Listing
 from .guests import Guest
@@ -132,17 +132,17 @@ class Ledger:
         Args:
             settled: what is to be booked for it in the budgets, in billionths.
         """
-        self._groups.write(_adding(record, content, settled))
+        self.adding(record, content, settled=settled)()
 
-    def aadd(
+    def adding(
         self,
         record: CallRecord,
         content: contents.Stored | None = None,
         *,
         settled: int | None = None,
-    ) -> Awaitable[None]:
-        """As :meth:`add`, for who awaits."""
-        return self._groups.awrite(_adding(record, content, settled))
+    ) -> Writing[None]:
+        """What :meth:`add` does, to be called or awaited."""
+        return self._groups.writing(_adding(record, content, settled))
 
     def calls(
         self, limit: int | None = None, *, newest_first: bool = True, after: str | None = None, **conditions: Any

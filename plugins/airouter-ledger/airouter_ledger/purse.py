@@ -43,12 +43,12 @@ class Purse:
     async def areserve(self, call: str, amount: Decimal, budgets: Sequence[Budget], at: float) -> list[BudgetState]:
         """As :meth:`reserve`, for who awaits. Who is cancelled meanwhile has nothing set aside: nobody is asked."""
         reservation = _Reservation(call, amount, budgets, at)
-        writing = self._groups.awrite(reservation.work)
+        writing = self._groups.writing(reservation.work).awaited()
         try:
             return reservation.admitted(*await writing)
         finally:
             if writing.cancelled():  # what was given is written all the same; this comes after it
-                self._groups.awrite(lambda execute: settle(execute, call, 0))
+                self._groups.writing(lambda execute: settle(execute, call, 0)).awaited()
 
     def settle(self, call: str, amount: Decimal) -> None:
         """Book what a call has cost in place of what was set aside for it. Said twice it is booked once."""

@@ -118,11 +118,9 @@ def test_what_a_database_refuses_takes_nothing_with_it(ledger: Ledger) -> None:
     """Of a group only the piece that cannot be written fails."""
 
     async def main() -> list[Any]:
-        broken = ledger.guest("toy", []).awrite_with_others(
-            lambda execute: execute("INSERT INTO nothing_here VALUES (1)")
-        )
-        writes = (ledger.aadd(record("a")), broken, ledger.aadd(record("b")))
-        return list(await asyncio.gather(*writes, return_exceptions=True))
+        broken = ledger.guest("toy", []).with_others(lambda execute: execute("INSERT INTO nothing_here VALUES (1)"))
+        writes = (ledger.adding(record("a")), broken, ledger.adding(record("b")))
+        return list(await asyncio.gather(*(each.awaited() for each in writes), return_exceptions=True))
 
     first, failure, second = asyncio.run(main())
     assert (first, second) == (None, None)
@@ -135,14 +133,14 @@ def test_what_was_given_is_written_although_nobody_waits(ledger: Ledger) -> None
 
     async def main() -> None:
         async def adding() -> None:
-            await ledger.aadd(record("a"))
+            await ledger.adding(record("a")).awaited()
 
         task = asyncio.ensure_future(adding())
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await ledger.aadd(record("b"))
+        await ledger.adding(record("b")).awaited()
 
     asyncio.run(main())
     assert sorted(call.id for call in ledger.calls()) == ["a", "b"]
@@ -175,7 +173,7 @@ def test_a_caller_who_leaves_before_anybody_is_asked_has_nothing_set_aside(ledge
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await ledger.aadd(record("later"))
+        await ledger.adding(record("later")).awaited()
 
     asyncio.run(main())
     assert [state for (state,) in ledger.database.read("SELECT state FROM reservations")] == ["settled"]
@@ -198,7 +196,7 @@ def test_many_event_loops_share_a_ledger(ledger: Ledger) -> None:
 
 
 async def _add(ledger: Ledger, id_: str) -> None:
-    await ledger.aadd(record(id_))
+    await ledger.adding(record(id_)).awaited()
 
 
 def test_a_refusal_tells_what_is_used_up(ledger: Ledger) -> None:

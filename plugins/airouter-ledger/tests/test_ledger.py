@@ -350,7 +350,7 @@ def test_another_distribution_keeps_its_tables_here(address: str) -> None:
         with pytest.raises(LedgerVersionError, match="upgrade toy"):
             ledger.guest("toy", first)
         assert abs(guest.write(lambda execute: guest.now(execute, time.time)) - time.time()) < 60
-        assert guest.write_with_others(lambda execute: execute("SELECT 1"))
+        assert guest.with_others(lambda execute: execute("SELECT 1"))()
     Ledger.open(address).close()
 
 

@@ -68,7 +68,7 @@ class Limits:
                 self._say_alive(execute, now)
             return room
 
-        room = unless_reached(await self._tables.awrite_with_others(work))
+        room = unless_reached(await self._tables.with_others(work).awaited())
         if flies:
             self._fly(1)
         return room
@@ -86,7 +86,7 @@ class Limits:
             limits = [(subject, bounds.tpm) for subject, bounds in bounded]
             return int(now), count(execute, TOKENS, limits, tokens, now)
 
-        span, room = await self._tables.awrite_with_others(work)
+        span, room = await self._tables.with_others(work).awaited()
         return span, unless_reached(room)
 
     async def end(self, id_: str, bounded: Bounded, span: int | None = None, more: int = 0) -> None:
@@ -112,7 +112,7 @@ class Limits:
 
         try:
             if flies or (more and span is not None):
-                await self._tables.awrite_with_others(work)
+                await self._tables.with_others(work).awaited()
         finally:
             if flies:
                 self._fly(-1)
@@ -139,7 +139,7 @@ class Limits:
     def _beat(self) -> None:
         while not self._closed.wait(BEAT):
             try:
-                self._tables.write_with_others(self._beat_once)
+                self._tables.with_others(self._beat_once)()
             except AirouterError as error:
                 LOGGER.warning("what is under way could not be said: %s", error)
 

@@ -80,8 +80,12 @@ class Groups:
         result: Result = work.result
         return result
 
-    def awrite(self, function: Callable[[Execute], Result]) -> asyncio.Future[Result]:
-        """As :meth:`write`, for who awaits: it is begun in any case, and nobody takes a thread to wait for others."""
+    def writing(self, function: Callable[[Execute], Result]) -> Writing[Result]:
+        """The same, for who is to say later whether it blocks or is awaited."""
+        return Writing(self, function)
+
+    def awaited(self) -> AwaitedGroups:
+        """Those of the event loop that runs."""
         import asyncio  # a program that awaits nothing would pay for it with a third of its start
 
         loop = asyncio.get_running_loop()
@@ -90,7 +94,7 @@ class Groups:
             from .awaited_groups import AwaitedGroups
 
             found = self._awaited[loop] = AwaitedGroups(self)
-        return found.write(function)
+        return found
 
     def write_together(self, group: Sequence[Work[Any]]) -> None:
         """Do pieces of work in one transaction; one that the database refuses does not take the others with it."""
@@ -139,3 +143,24 @@ def _begin_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_in_child)
+
+
+class Writing(Generic[Result]):
+    """Statements that are to be done together: called, it blocks until they are committed.
+
+    Raises:
+        LedgerError: the database cannot be written.
+    """
+
+    __slots__ = ("_function", "_groups")
+
+    def __init__(self, groups: Groups, function: Callable[[Execute], Result]) -> None:
+        self._groups = groups
+        self._function = function
+
+    def __call__(self) -> Result:
+        return self._groups.write(self._function)
+
+    def awaited(self) -> asyncio.Future[Result]:
+        """The same, awaited: it is begun in any case, and nobody takes a thread to wait for others."""
+        return self._groups.awaited().write(self._function)
